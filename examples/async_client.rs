@@ -64,8 +64,7 @@ async fn talk(reactor: Reactor, to: ClientEndpoint, name: &str) -> Result<(), Fa
         print_line!("{}", Excerpt::new(&answer.await?))?;
         reactor.sleep(Duration::from_millis(100)).await;
     }
-    // Called by the event loop in its next turn.
-    connection.call(|_, transport| transport.lose_connection());
+    // The connection closes as it is dropped.
     Ok(())
 }
 

@@ -58,7 +58,7 @@ impl Protocol for OtherEnd {
         match self.client.relay(transport) {
             // From here on, closing or losing one end affects the other.
             Ok(relayed) => {
-                drop(relayed);
+                relayed.detach();
                 self.client.resume_reading();
             }
             // The client has disconnected in the meantime.

@@ -1,4 +1,4 @@
-//! Sends back each WebSocket message, under `/`, and shows a page that tries it under `/page`.
+//! Echoes WebSocket messages at `/`, and serves a page at `/page` that shows it.
 
 mod cli;
 
@@ -9,38 +9,27 @@ use cli::ServerArgs;
 use sinew::http::{
     server::{HttpServer, Response, Router, answer},
     websocket::{
-        CloseCode, MessageLimits, WebSocket, WebSocketConfig, WebSocketHandler, WebSocketUpgrade,
+        CloseCode, DeflateConfig, MessageLimits, WebSocket, WebSocketConfig, WebSocketHandler,
+        WebSocketUpgrade,
     },
 };
 
-/// Sends back WebSocket messages
+/// Echoes WebSocket messages
 #[derive(Parser, Debug)]
 struct Args {
-    /// Longest message that is taken
+    /// Longest message that is accepted, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 20)]
     max_message: usize,
+
+    /// Compress messages, if the client does, too
+    #[arg(long)]
+    deflate: bool,
 
     #[command(flatten)]
     server: ServerArgs,
 }
 
-const PAGE: &str = "<!doctype html>
-<title>Echo</title>
-<input id=\"text\" placeholder=\"Type, and press Enter\">
-<pre id=\"log\"></pre>
-<script>
-    const socket = new WebSocket(location.href.replace(/^http/, 'ws').replace(/page$/, ''));
-    const log = (line) => { document.getElementById('log').textContent += line + '\\n'; };
-    socket.onmessage = (event) => log(event.data);
-    socket.onclose = (event) => log('closed: ' + event.code + ' ' + event.reason);
-    document.getElementById('text').onchange = (event) => {
-        socket.send(event.target.value);
-        event.target.value = '';
-    };
-</script>
-";
-
-/// A client that does not read is not read from: over the high watermark, the connection takes no more messages.
+/// A client that does not receive is not read from: while messages wait to be sent, no more are received.
 struct Echo;
 
 impl WebSocketHandler for Echo {
@@ -59,10 +48,13 @@ impl WebSocketHandler for Echo {
 fn main() -> ExitCode {
     cli::main(|args: Args| {
         let limits = MessageLimits::default().message_max(args.max_message);
-        let config = WebSocketConfig::default().messages(limits);
+        let takeover =
+            || DeflateConfig::default().send_context_takeover(true).receive_context_takeover(true);
+        let config =
+            WebSocketConfig::default().messages(limits).deflate(args.deflate.then(takeover));
         let router = Router::new()
             .get("/", WebSocketUpgrade::new(|_| Echo).config(config))
-            .get("/page", answer(|_| Response::html(PAGE)));
+            .get("/page", answer(|_| Response::html(include_str!("pages/echo.html"))));
         let reactor = args.server.reactor()?;
         let port = args.server.listen.listen(&reactor, HttpServer::new(router))?;
         cli::run(&reactor, port)

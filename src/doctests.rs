@@ -41,6 +41,8 @@ pages! {
     WriteErrors: "../docs/design/17-write-errors.md";
     ConnectionHandover: "../docs/design/18-connection-handover.md";
     LineEndings: "../docs/design/19-line-endings-and-request-matching.md";
+    SeveralReactors: "../docs/design/20-several-reactors.md";
+    SeveralCores: "../docs/guide/16-several-cores.md";
     Layer: "../docs/design/12-tls-layer.md";
 }
 
@@ -54,6 +56,7 @@ pages! {
 #[cfg(feature = "http")]
 pages! {
     Http: "../docs/guide/15-http.md";
+    WebSocket: "../docs/guide/17-websocket.md";
 }
 
 #[cfg(feature = "socketserver")]

@@ -27,7 +27,7 @@
 //!
 //! That is a whole server: try it with `nc 127.0.0.1 8000`. From here,
 //!
-//! - the guide teaches in fourteen short chapters: `docs/guide/1-first-server.md` in the repository, and on;
+//! - the guide teaches in sixteen short chapters: `docs/guide/1-first-server.md` in the repository, and on;
 //! - `examples/` has thirty programs to run and to read, in an order;
 //! - who knows Twisted begins at `docs/guide/8-coming-from-twisted.md`, who knows Python's `socketserver` at
 //!   `docs/guide/10-socketserver.md`.
@@ -46,6 +46,8 @@
 //! | receive lines or frames | [`protocols::basic`] |
 //! | use a time, a thread, a future, a signal | [`reactor`] |
 //! | encrypt | `transports::tls` (feature `tls`) |
+//! | read and write connections with `await` | [`transports::async_io`] |
+//! | use several processors | [`transports::reactors`] |
 //! | listen and connect where a string says | [`transports::endpoint`] |
 //! | use UDP, Unix sockets, processes, pipes | [`transports`], by modules |
 //! | keep a connection alive | [`ClientService`](transports::client_service::ClientService) |
@@ -72,6 +74,8 @@
 //! | `socketserver` | the module of that name |
 //! | `testing` | the test kit: the modules `testing` and `sim` |
 //! | `idna` | names in other scripts than ASCII |
+//! | `tokio-io` | `AsyncRead` and `AsyncWrite` of tokio for [`AsyncStream`](transports::AsyncStream) |
+//! | `hyper` | the traits of `hyper::rt`, so that hyper runs on a reactor |
 
 #![forbid(unsafe_code)]
 
@@ -101,10 +105,10 @@ pub mod prelude {
         Identity, ReactorTls, TlsClientConfig, TlsServerConfig, TrustedRoots,
     };
     pub use sinew_transports::{
-        Bytes, ConnectConfig, ConnectError, Connecting, Connection, ConnectionLost,
-        DatagramProtocol, DatagramTransport, Factory, ListenConfig, ListeningPort, Peer, Producer,
-        Production, Protocol, ReactorTcp, ReactorUdp, SharedFactory, StreamConfig, TimerId,
-        Transport, WriteStatus, factory,
+        AsyncDatagram, AsyncListener, AsyncStream, Bytes, ConnectConfig, ConnectError, Connecting,
+        Connection, ConnectionLost, DatagramProtocol, DatagramTransport, Factory, ListenConfig,
+        ListeningPort, OwnedConnection, Peer, Producer, Production, Protocol, ReactorTcp,
+        ReactorUdp, SharedFactory, StreamConfig, TimerId, Transport, WriteStatus, factory,
     };
     #[cfg(unix)]
     pub use sinew_transports::{

@@ -1,5 +1,6 @@
 //! Errors of accept(2), injected with seccomp, on every engine: accepting pauses, no client is rejected, and the
-//! error is logged once. The classification of errors is tested in the conformance suite.
+//! error is logged once. The classification of errors is tested in the conformance suite. A binary of its own, since each
+//! thread has a log subscriber, which other threads without one could switch off.
 
 #![cfg(target_os = "linux")]
 

@@ -1,5 +1,5 @@
 //! Allocation counts, measured with a counting allocator: a message allocates nothing, and an idle connection has a
-//! small fixed cost.
+//! small fixed cost. A binary of its own for its allocator.
 
 mod support;
 

@@ -1,8 +1,8 @@
 //! Resource bounds against hostile peers, on every engine: memory held for a peer, and its share of the loop's time.
-//! Counts bytes and turns, never time. That all engines deliver the same bytes is tested in the conformance suite.
+//! Counts bytes and turns, never time. That all engines deliver the same bytes is tested in the conformance suite. A binary of
+//! its own for its allocator.
 //!
-//! Descriptors are per process, so the bound of a listener is tested in `scale/accepting.rs`, where one test runs at
-//! a time.
+//! Descriptors are per process, so the bound of a listener is tested in `tests/scale/`, where one test runs at a time.
 
 #![cfg(unix)]
 

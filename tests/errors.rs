@@ -11,7 +11,9 @@ use std::{
 use sinew::{
     prelude::*,
     protocols::{
-        basic::{ArgumentError, DeadlinePassed, EncodeError, FrameError, RequestError},
+        basic::{
+            ArgumentError, DeadlinePassed, EncodeError, FrameError, FramesError, RequestError,
+        },
         compression::InflateError,
         wire::Echo,
     },
@@ -28,6 +30,10 @@ use sinew::{
         names::{Hosts, ResolveError},
         net::InstallError,
         proxy::{ProxyError, ProxyHeaderError, ProxyVersion, Subnet},
+        reactors::{
+            CallError, MailboxError, NotSent, Reactors, SendToError, Shard, ShardError,
+            ShardFailure,
+        },
     },
 };
 
@@ -99,6 +105,7 @@ fn on_every_platform() -> impl Iterator<Item = Printed> {
         ProxyHeaderError::Checksum,
         ProxyError::NotProxy,
         FrameError::LineTooLong { max: 80 },
+        FramesError::Io(cause()),
         EncodeError::DelimiterInside,
         ArgumentError::Empty,
         DeadlinePassed { phase: "login", within: Duration::from_secs(10) },
@@ -108,8 +115,20 @@ fn on_every_platform() -> impl Iterator<Item = Printed> {
         SetProtocolError { protocol: Echo, reason: NotHandedOver::Closed },
         UnreadInput { bytes: 3 },
         SendFileError::NotSeekable(cause()),
+        SendToError::Tls,
+        CallError::Stopped { shard: 1 },
+        ShardError::Thread(cause()),
+        a_reactor_that_failed(),
+        MailboxError { message: 7, reason: NotSent::Stopped { shard: 1 } },
+        NotSent::Full { shard: 1, limit: 8 },
     ];
-    made.into_iter().chain([a_send_that_failed(), a_refused_option()])
+    made.into_iter().chain([a_send_that_failed(), a_refused_option(), unequal_halves()])
+}
+
+/// Only reactors that run together can create this error.
+fn a_reactor_that_failed() -> ShardFailure {
+    let setup = |_: &Shard| Err(cause());
+    Reactors::new(1).stop_signals(false).setup(setup).start().expect_err("it cannot be set up")
 }
 
 /// Only a socket can create this error: the datagram is too long.
@@ -136,6 +155,18 @@ fn a_send_that_failed() -> Printed {
             return failed;
         }
     }
+}
+
+/// The halves of two streams.
+fn unequal_halves() -> Printed {
+    let halves = || {
+        let (transport, wire) = Transport::memory();
+        let stream = AsyncStream::take_over(&transport).unwrap();
+        (stream.split(), wire)
+    };
+    let ((read, _), _one) = halves();
+    let ((_, write), _two) = halves();
+    printed(&AsyncStream::reunite(read, write).unwrap_err())
 }
 
 /// An interval that no system supports for keep-alive probes.
@@ -228,6 +259,9 @@ fn with_http() -> impl Iterator<Item = Printed> {
         target,
         sinew::http::server::SessionFull { max: 1 },
         sinew::http::websocket::WebSocketError::Text,
+        sinew::http::websocket::HandshakeError::Accept,
+        sinew::http::websocket::OpenError::from(sinew::reactor::Failure::Cancelled),
+        "ws:".parse::<sinew::http::websocket::WebSocketUrl>().unwrap_err(),
     ];
     made.into_iter()
 }

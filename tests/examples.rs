@@ -15,7 +15,9 @@ mod examples {
     mod connect;
     mod custom_handler;
     mod echo_client;
+    mod echo_reactors;
     mod echo_server;
+    mod embedded_loop;
     mod endpoints;
     mod framed_echo;
     mod inetd_echo;
@@ -51,6 +53,8 @@ mod examples {
     mod upper_server;
     #[cfg(feature = "http")]
     mod web;
+    #[cfg(feature = "http")]
+    mod web_sockets;
     mod wire_server;
 }
 

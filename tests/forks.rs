@@ -1,5 +1,5 @@
 //! A child of fork(2) drops its copy of a reactor, on every engine: the parent's listeners, files, connections and
-//! children are not affected.
+//! children are not affected. A binary of its own, since a child has only the thread that forked.
 
 #![cfg(unix)]
 

@@ -1,5 +1,5 @@
 //! Socket options as reported by getsockopt(2), for accepted and connected sockets, on every engine and in both
-//! families.
+//! families. A binary of its own, since it searches all descriptors of the process.
 
 #![cfg(target_os = "linux")]
 
@@ -122,7 +122,7 @@ fn connect(world: &World, at: SocketAddr, config: ConnectConfig) -> RemoteEnd {
     let to = listener.local_addr().unwrap();
     let connecting = world.reactor().connect_tcp_with(to, config, world.watched(|| Sink));
     world.until("the connection", || connecting.is_settled());
-    connecting.take().unwrap().unwrap();
+    connecting.take().unwrap().unwrap().detach();
     RemoteEnd::socket(listener.accept().unwrap().0)
 }
 
@@ -276,7 +276,7 @@ fn fast_open_is_requested() {
         for round in 1..=3 {
             let config = ConnectConfig::default().fast_open(true);
             let factory = world.watched(|| First);
-            drop(world.reactor().connect_tcp_with(port.local(), config, factory));
+            world.reactor().connect_tcp_with(port.local(), config, factory).detach();
             world.until("what was sent first", || {
                 let came =
                     world.traces.all().iter().filter(|trace| trace.data() == b"first").count();

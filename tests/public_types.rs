@@ -21,10 +21,11 @@ const COMPLETE: [(&str, &str); 6] = [
 ];
 
 /// Exhaustive structs with public fields, with the reason.
-const PLAIN: [(&str, &str); 11] = [
+const PLAIN: [(&str, &str); 12] = [
     ("BuildError", "users make it in tests of their handling"),
     ("ByteRange", "users make it: it is a pair of positions"),
     ("ShortLivedConnection", "users make it in tests of their handling"),
+    ("MailboxError", "users make it in tests of their handling"),
     ("Panicked", "users make it in tests of their handling"),
     ("SendDescriptorError", "users make it in tests of their handling"),
     ("TimedOut", "users make it in tests of their handling"),
@@ -36,11 +37,12 @@ const PLAIN: [(&str, &str); 11] = [
 ];
 
 /// Types that do something only if they are used, or that must not be ignored.
-const MUST_USE: [&str; 32] = [
+const MUST_USE: [&str; 35] = [
     "AcceptFailure",
     "Builder",
     "RandomFaults",
     "ConnectConfig",
+    "ConnectStream",
     "Connecting",
     "DatagramConfig",
     "Decoded",
@@ -57,8 +59,10 @@ const MUST_USE: [&str; 32] = [
     "Promise",
     "ProxyConfig",
     "ProxyHeader",
+    "Reactors",
     "Registration",
     "RetryConfig",
+    "RunningReactors",
     "Server",
     "ServerConfig",
     "SignalWatch",
@@ -73,15 +77,17 @@ const MUST_USE: [&str; 32] = [
 
 /// Functions that panic, and on which arguments: wrong independently of the peer, as with `Vec::remove`. Functions of
 /// the test kit, which panic to fail a test, are not listed.
-const PANICKING: [(&str, &str); 17] = [
+const PANICKING: [(&str, &str); 19] = [
     ("any", "in Router: a pattern that is malformed, or taken already"),
     ("call_every", "an interval of zero"),
+    ("consume", "more bytes than there are"),
     ("delete", "in Router: a pattern that is malformed, or taken already"),
     ("from_static", "a constant that is no argument; checked by the compiler in constants"),
     ("get", "in Router: a pattern that is malformed, or taken already"),
     ("nest", "in Router: a path that is malformed"),
     ("new", "in Fixed: frames of no bytes"),
     ("new", "in Line: a delimiter of no bytes"),
+    ("new", "in ReactorTimer: a timer that is used on another thread later"),
     ("poll", "a future that is polled after it was ready"),
     ("post", "in Router: a pattern that is malformed, or taken already"),
     ("put", "in Router: a pattern that is malformed, or taken already"),

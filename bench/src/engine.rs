@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use sinew::prelude::*;
+use sinew::reactor::Builder;
 
 use crate::convention::unavailable;
 
@@ -27,12 +28,8 @@ impl EngineArgs {
     /// # Errors
     /// If the kernel refuses.
     pub fn reactor(&self) -> io::Result<Reactor> {
-        let engine = match self.engine.parse::<Engine>() {
-            Ok(engine) => engine,
-            Err(unknown) => unavailable(unknown),
-        };
-        let spin = Duration::from_micros(self.spin);
-        let reactor = match Reactor::builder().engine(engine).spin(spin).build() {
+        let engine = self.engine();
+        let reactor = match self.builder().build() {
             Err(error) if error.source.kind() == io::ErrorKind::Unsupported => unavailable(error),
             built => built?,
         };
@@ -40,5 +37,18 @@ impl EngineArgs {
             unavailable(format_args!("{engine} fell back to {}", reactor.engine()));
         }
         Ok(reactor)
+    }
+
+    /// The settings of the requested reactor, for servers that run several.
+    #[must_use]
+    pub fn builder(&self) -> Builder {
+        Reactor::builder().engine(self.engine()).spin(Duration::from_micros(self.spin))
+    }
+
+    fn engine(&self) -> Engine {
+        match self.engine.parse::<Engine>() {
+            Ok(engine) => engine,
+            Err(unknown) => unavailable(unknown),
+        }
     }
 }

@@ -313,7 +313,7 @@ pub(crate) fn run_until_lost<P: Protocol>(
     ended: Deferred<Result<(), String>>,
 ) -> Result<(), Failed> {
     run_until(reactor, async {
-        connecting.await?;
+        let _connection = connecting.await?;
         Ok(ended.await??)
     })
 }

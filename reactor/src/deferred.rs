@@ -22,6 +22,8 @@ struct State<T, E: fmt::Display> {
     callback: Option<Callback<T, E>>,
     waker: Option<Waker>,
     canceller: Option<OnCancel>,
+    /// Nobody waits any more, but the work goes on.
+    detached: bool,
     /// Cancelled, or abandoned because the reactor ended: not logged.
     quiet: bool,
 }
@@ -34,6 +36,7 @@ impl<T, E: fmt::Display> Default for State<T, E> {
             callback: None,
             waker: None,
             canceller: None,
+            detached: false,
             quiet: false,
         }
     }
@@ -80,8 +83,8 @@ pub struct Promise<T: 'static, E: From<Failure> + fmt::Display + 'static = Failu
 
 /// A value that becomes available later, once: await it, or attach a callback.
 ///
-/// It is a [`Future`] of `Result<T, E>`. Dropping it does not cancel the work in progress; [`cancel`](Self::cancel) does.
-/// An error that is never handled is logged.
+/// It is a [`Future`] of `Result<T, E>`. Dropping it before the result is there [cancels](Self::cancel) the work in
+/// progress; [`detach`](Self::detach) lets the work go on. An error that is never handled is logged.
 ///
 /// # Examples
 ///
@@ -98,7 +101,7 @@ pub struct Promise<T: 'static, E: From<Failure> + fmt::Display + 'static = Failu
 /// # Ok(())
 /// # }
 /// ```
-#[must_use = "await it, attach a callback with `then`, or drop it on purpose with `drop`"]
+#[must_use = "dropping it cancels the work: await it, attach a callback with `then`, or let the work go on with `detach`"]
 pub struct Deferred<T: 'static, E: From<Failure> + fmt::Display + 'static = Failure> {
     state: Rc<RefCell<State<T, E>>>,
     reactor: WeakReactor,
@@ -150,6 +153,21 @@ impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Promise<T, E> {
         settle(&self.state, &self.reactor, result);
     }
 
+    /// Settles with the result of `deferred`, when it is there. Cancelling the deferred of this promise cancels `deferred`.
+    #[track_caller]
+    pub fn follow(self, deferred: Deferred<T, E>) {
+        let canceller = deferred.canceller();
+        self.on_cancel(move |_| canceller.cancel());
+        deferred.then(move |_, result| self.settle(result));
+    }
+
+    /// Gives up a promise whose deferred nobody waits for. Runs no user code: there is neither a result nor a callback.
+    pub(crate) fn discard(self) {
+        let mut inside = self.state.borrow_mut();
+        inside.settled = true;
+        inside.quiet = true;
+    }
+
     /// Settles with a failure that has been logged already.
     pub(crate) fn reject_quietly(self, failure: Failure) {
         self.state.borrow_mut().quiet = true;
@@ -162,8 +180,8 @@ impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Promise<T, E> {
         !self.state.borrow().settled
     }
 
-    /// Whether the result would be used: the deferred exists, or has a callback. `false` also for a deferred that was
-    /// dropped, which does not count as cancelled.
+    /// Whether the result would be used: the deferred exists, or has a callback. `false` for one that was cancelled,
+    /// dropped or detached.
     #[must_use]
     pub fn is_awaited(&self) -> bool {
         let inside = self.state.borrow();
@@ -291,8 +309,13 @@ impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Deferred<T, E> {
         }
     }
 
+    /// Lets the work go on without anything that waits for it. The loop drops the value; an error is logged.
+    pub fn detach(self) {
+        self.state.borrow_mut().detached = true;
+    }
+
     /// Cancels: the result is [`Failure::Cancelled`], and the loop stops the work if possible. Does nothing if the
-    /// result is available already.
+    /// result is available already. Dropping the deferred does the same.
     pub fn cancel(&self) {
         let mut inside = self.state.borrow_mut();
         if inside.settled {
@@ -340,6 +363,21 @@ impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Deferred<T, E> {
     #[must_use]
     pub fn take(&self) -> Option<Result<T, E>> {
         self.state.borrow_mut().result.take()
+    }
+}
+
+impl<T: 'static, E: From<Failure> + fmt::Display + 'static> Drop for Deferred<T, E> {
+    /// Cancels, unless the result is there, a callback waits for it, or it was detached.
+    fn drop(&mut self) {
+        let mut inside = self.state.borrow_mut();
+        if inside.settled || inside.detached || inside.callback.is_some() {
+            return;
+        }
+        // What polled it drops it now, so there is nothing to wake.
+        let waker = inside.waker.take();
+        drop(inside);
+        self.cancel();
+        drop(waker);
     }
 }
 

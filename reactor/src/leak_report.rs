@@ -1,6 +1,6 @@
 //! [`LeakReport`]: everything that is still alive on a reactor, for tests that look for leaks.
 
-use std::fmt;
+use std::{fmt, panic::Location};
 
 use crate::Reactor;
 
@@ -12,8 +12,8 @@ pub struct LeakReport {
     pub timers: usize,
     /// Calls queued for the next turn.
     pub calls: usize,
-    /// Tasks that are not done.
-    pub tasks: usize,
+    /// Tasks that are not done, each with the place where it was spawned, oldest first.
+    pub tasks: Vec<String>,
     /// Jobs of the thread pool without a result yet.
     pub jobs: usize,
     /// The descriptions of the registered handlers: connections, ports, descriptors.
@@ -28,6 +28,10 @@ impl LeakReport {
     }
 }
 
+fn described(at: &Location<'_>) -> String {
+    format!("a task spawned at {at}")
+}
+
 impl Reactor {
     /// Lists what is still alive now.
     #[must_use]
@@ -37,7 +41,7 @@ impl Reactor {
         LeakReport {
             timers: inner.wheel.borrow().len() - inner.pool.simulated(),
             calls: inner.soon.borrow().len() + inner.inbox.calls.len(),
-            tasks: inner.tasks.borrow().len(),
+            tasks: inner.tasks.borrow().places().into_iter().map(described).collect(),
             jobs: inner.pool.jobs(),
             handlers: handlers.iter().map(|handler| handler.describe()).collect(),
         }
@@ -76,17 +80,12 @@ impl fmt::Display for LeakReport {
         if self.is_empty() {
             return f.write_str("nothing");
         }
-        let counts = [
-            (self.timers, "timer"),
-            (self.calls, "call"),
-            (self.tasks, "task"),
-            (self.jobs, "job"),
-        ];
+        let counts = [(self.timers, "timer"), (self.calls, "call"), (self.jobs, "job")];
         let counted = counts.iter().filter(|(n, _)| *n > 0);
         let mut words: Vec<_> = counted
             .map(|(n, what)| format!("{n} {what}{}", if *n == 1 { "" } else { "s" }))
             .collect();
-        words.extend(self.handlers.iter().cloned());
+        words.extend(self.tasks.iter().chain(&self.handlers).cloned());
         f.write_str(&words.join(", "))
     }
 }

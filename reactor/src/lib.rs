@@ -12,11 +12,12 @@
 //! | time | [`Reactor::call_later`], [`Reactor::call_every`], [`DelayedCall`], [`LoopingCall`] |
 //! | other threads | [`Remote`]; [`Reactor::defer_to_thread`] for blocking work |
 //! | asynchronous results | [`Deferred`], [`Promise`], [`Failure`] |
-//! | futures | [`Reactor::spawn`], [`Task`], [`Reactor::sleep`], [`Reactor::timeout`] |
-//! | signals, on Unix | `Reactor::on_signal`, `Signal` |
+//! | futures | [`Reactor::spawn`], [`Task`], [`TaskGroup`], [`Reactor::sleep`], [`Reactor::timeout`] |
+//! | signals, on Unix | `Reactor::on_signal`, `Reactor::signal`, `Signal` |
 //! | the polling engine and its limits | [`Engine`], [`Builder`] |
 //! | counters and what is still alive | [`Reactor::stats`], [`Stats`], [`Reactor::leak_report`] |
 //! | tests without a kernel | [`Reactor::simulated`], [`Reactor::advance`] |
+//! | inside the loop of another library | [`Reactor::turn`], and on Unix `Embedded`, with a descriptor to wait for |
 //! | your own event sources and transports | the module [`source`] |
 //!
 //! # What callers can rely on
@@ -29,6 +30,8 @@ mod builder;
 mod clock;
 mod deferred;
 mod dispatch;
+#[cfg(unix)]
+mod embedded;
 mod engine;
 mod error;
 mod error_debug;
@@ -55,6 +58,7 @@ mod socket_error;
 pub mod source;
 mod stats;
 mod task;
+mod task_group;
 mod timer;
 mod turn;
 mod wait;
@@ -62,6 +66,8 @@ mod wait_failures;
 mod wake;
 mod wheel;
 
+#[cfg(unix)]
+pub use embedded::Embedded;
 #[doc(hidden)]
 pub use error_debug::write_error;
 pub use {
@@ -81,6 +87,7 @@ pub use {
     socket_error::{AcceptFailure, is_about_sent},
     stats::Stats,
     task::{Sleep, Task},
+    task_group::{TaskGroup, TaskSpawner},
     timer::{DelayedCall, LoopingCall},
 };
 // Re-exported at the root for the crates above; the documentation lists them under `source`.
@@ -92,7 +99,7 @@ pub use source::{
 #[cfg(unix)]
 pub use {
     inherited::inherited,
-    signals::{Signal, SignalWatch},
+    signals::{Signal, SignalReceiver, SignalWatch},
 };
 
 // The code blocks of the README are compiled with the tests.

@@ -303,6 +303,14 @@ impl Reactor {
         self.inner.poller.borrow_mut().take_completion(token)
     }
 
+    /// Whether the engine has an operation on the input of a source in flight, which may still take data from it. Without
+    /// interest in reading, a coming turn cancels it; then [`take_completion`](Self::take_completion) has all that was
+    /// taken, and the source can be given away.
+    #[must_use]
+    pub fn is_input_in_flight(&self, token: Token) -> bool {
+        self.inner.poller.borrow_mut().is_input_in_flight(token)
+    }
+
     #[inline]
     fn descriptor(&self, token: Token) -> Option<DescriptorId> {
         self.inner.registry.borrow().descriptor(token)

@@ -11,7 +11,9 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use crate::{Reactor, engine::Notify, error::RemoteError, process::ForkEpoch, wake::WakeFlag};
+use crate::{
+    Reactor, Token, engine::Notify, error::RemoteError, process::ForkEpoch, wake::WakeFlag,
+};
 
 pub(crate) type RemoteCall = Box<dyn FnOnce(&Reactor) + Send>;
 
@@ -22,7 +24,9 @@ pub(crate) struct TaskId {
     pub(crate) serial: u64,
 }
 
-/// State shared by the loop and other threads. No locks: two lock-free queues and a flag.
+/// State shared by the loop and other threads. No locks: two lock-free queues and a flag. Aligned, so that two reactors,
+/// each on a thread of its own, never write to one cache line.
+#[repr(align(128))]
 pub(crate) struct Shared {
     calls: Sender<RemoteCall>,
     calls_queued: AtomicUsize,
@@ -109,6 +113,18 @@ impl Shared {
         self.flag.sleep(|| self.has_any(), wait)
     }
 
+    /// Has other threads wake the loop from now on, until [`stay_awake`](Self::stay_awake). Returns `true` if something is
+    /// queued already, for which no wakeup follows.
+    #[cfg(unix)]
+    pub(crate) fn expect_wakeup(&self) -> bool {
+        self.flag.raise(|| self.has_any())
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn stay_awake(&self) {
+        self.flag.lower();
+    }
+
     /// A call was taken out of the queue.
     pub(crate) fn call_taken(&self) {
         self.calls_queued.fetch_sub(1, Ordering::Relaxed);
@@ -185,6 +201,23 @@ impl Remote {
         self.shared.try_push(Box::new(f))
     }
 
+    /// For authors of transports: as [`Reactor::reschedule`], from another thread. Does not count towards the limit of
+    /// queued calls, so ask for each handler once until it has been called.
+    ///
+    /// # Errors
+    ///
+    /// [`RemoteError::Ended`] and [`RemoteError::InChild`], as [`call`](Self::call).
+    pub fn reschedule(&self, token: Token) -> Result<(), RemoteError> {
+        if self.shared.ended.load(Ordering::Acquire) {
+            return Err(RemoteError::Ended);
+        }
+        if self.shared.fork_epoch.is_in_child() {
+            return Err(RemoteError::InChild);
+        }
+        let is_queued = self.shared.push(Box::new(move |reactor| reactor.reschedule(token)));
+        if is_queued { Ok(()) } else { Err(RemoteError::Ended) }
+    }
+
     /// Asks the reactor to stop, as [`Reactor::stop`] does.
     ///
     /// # Errors
@@ -202,6 +235,11 @@ mod tests {
     use std::{io, thread};
 
     use super::*;
+
+    #[test]
+    fn two_reactors_share_no_cache_line() {
+        assert_eq!(align_of::<Shared>(), 128);
+    }
 
     #[derive(Default)]
     struct CountingNotifier(AtomicUsize);

@@ -72,6 +72,7 @@ impl Reactor {
     ///
     /// [`RunError::Stopped`] if something else stopped the loop first (the future is dropped then), [`RunError::Failed`] if
     /// the future panicked; otherwise as [`run`](Self::run).
+    #[track_caller]
     pub fn run_until<F>(&self, future: F) -> Result<F::Output, RunError>
     where
         F: Future<Output: 'static> + 'static,
@@ -89,7 +90,7 @@ impl Reactor {
         let ran = self.run();
         // If the loop stopped before the future completed, do not leave the future to the next run.
         drop(this_call);
-        self.cancel_task(task.id);
+        self.cancel_task(task.running.id);
         let result = task.deferred.take();
         ran?;
         match result {
@@ -150,6 +151,13 @@ impl Reactor {
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.inner.state.is_running()
+    }
+
+    /// Whether the current run, or turn, is to end because [`stop`](Self::stop) was called or a stop signal arrived. Stays
+    /// `false` if the run ends with an error.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.inner.state.is_entered() && self.inner.state.is_stopping()
     }
 
     pub(crate) fn enter(&self) -> Result<Entered<'_>, RunError> {

@@ -12,6 +12,8 @@ pub(crate) struct RunState {
     /// The value of `is_running`.
     running: Cell<bool>,
     stop: Cell<bool>,
+    /// A stop was requested in this run.
+    stopping: Cell<bool>,
     crash: Cell<bool>,
 }
 
@@ -22,6 +24,7 @@ impl RunState {
             return None;
         }
         self.stop.set(false);
+        self.stopping.set(false);
         self.crash.set(false);
         clock.keep_sample(true);
         Some(Entered { state: self, clock })
@@ -42,7 +45,12 @@ impl RunState {
 
     /// `false` if a stop was requested already.
     pub(crate) fn request_stop(&self) -> bool {
+        self.stopping.set(true);
         !self.stop.replace(true)
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.get()
     }
 
     pub(crate) fn request_crash(&self) {

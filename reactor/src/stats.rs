@@ -1,6 +1,6 @@
 //! Counters of the reactor: [`Stats`], and the cells behind it.
 
-use std::{cell::Cell, time::Duration};
+use std::{cell::Cell, iter::Sum, ops::AddAssign, time::Duration};
 
 /// Counters since the reactor was made, as returned by [`Reactor::stats`](crate::Reactor::stats).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +37,37 @@ pub struct Stats {
     pub panics: u64,
     /// The longest turn, without the wait for events. As coarse as the system's cheapest clock, some milliseconds.
     pub longest_turn: Duration,
+}
+
+impl AddAssign for Stats {
+    /// Adds the counters of another reactor. `longest_turn` is the longest of both.
+    fn add_assign(&mut self, other: Self) {
+        self.turns += other.turns;
+        self.events += other.events;
+        self.calls += other.calls;
+        self.timers_fired += other.timers_fired;
+        self.timers += other.timers;
+        self.tasks += other.tasks;
+        self.handlers += other.handlers;
+        self.connections += other.connections;
+        self.connections_made += other.connections_made;
+        self.bytes_received += other.bytes_received;
+        self.bytes_sent += other.bytes_sent;
+        self.bytes_moved += other.bytes_moved;
+        self.slow_callbacks += other.slow_callbacks;
+        self.panics += other.panics;
+        self.longest_turn = self.longest_turn.max(other.longest_turn);
+    }
+}
+
+impl Sum for Stats {
+    /// The counters of several reactors together.
+    fn sum<I: Iterator<Item = Self>>(each: I) -> Self {
+        each.fold(Self::default(), |mut sum, stats| {
+            sum += stats;
+            sum
+        })
+    }
 }
 
 /// A counter that only the loop's thread uses.
@@ -83,4 +114,33 @@ pub struct Meter {
     pub bytes_sent: Counter,
     /// Bytes moved inside the kernel; part of `bytes_sent`.
     pub bytes_moved: Counter,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_counters_of_reactors_are_added_and_the_longest_turn_is_the_longest_of_all() {
+        let stats = |n: u64| Stats {
+            turns: n,
+            events: 10 * n,
+            calls: 20 * n,
+            timers_fired: 30 * n,
+            timers: n as usize,
+            tasks: 2 * n as usize,
+            handlers: 3 * n as usize,
+            connections: 40 * n,
+            connections_made: 50 * n,
+            bytes_received: 60 * n,
+            bytes_sent: 70 * n,
+            bytes_moved: 80 * n,
+            slow_callbacks: 90 * n,
+            panics: 100 * n,
+            longest_turn: Duration::from_millis(n),
+        };
+        let mut expected = stats(7);
+        expected.longest_turn = Duration::from_millis(4);
+        assert_eq!([stats(1), stats(4), stats(2)].into_iter().sum::<Stats>(), expected);
+    }
 }

@@ -7,6 +7,7 @@ use std::{
     fmt,
     future::{Future, poll_fn},
     mem,
+    panic::Location,
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, Wake, Waker},
@@ -28,6 +29,8 @@ pub(crate) trait Job {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()>;
     /// The future panicked, which has been logged.
     fn fail(&mut self, failure: Failure);
+    /// Nobody waits for the value any more: frees the place for it.
+    fn forget_result(&mut self);
 }
 
 struct Spawned<F: Future<Output: 'static>> {
@@ -49,6 +52,12 @@ impl<F: Future<Output: 'static>> Job for Spawned<F> {
             promise.reject_quietly(failure);
         }
     }
+
+    fn forget_result(&mut self) {
+        if let Some(promise) = self.promise.take() {
+            promise.discard();
+        }
+    }
 }
 
 /// All tasks of a reactor.
@@ -59,7 +68,8 @@ pub(crate) struct Tasks {
 }
 
 struct Slot {
-    serial: u64,
+    /// Where it was spawned.
+    at: &'static Location<'static>,
     /// Taken out while it is polled.
     job: Option<Box<dyn Job>>,
     waker: Arc<TaskWaker>,
@@ -85,26 +95,34 @@ impl Wake for TaskWaker {
 }
 
 impl Tasks {
-    fn insert(&mut self, job: Box<dyn Job>, shared: &Arc<Shared>) -> Arc<TaskWaker> {
+    fn insert(
+        &mut self,
+        job: Box<dyn Job>,
+        at: &'static Location<'static>,
+        shared: &Arc<Shared>,
+    ) -> Arc<TaskWaker> {
         self.serial += 1;
         let entry = self.slots.vacant_entry();
         let id = TaskId { slot: entry.key(), serial: self.serial };
         let waker = Arc::new(TaskWaker { id, queued: QueuedFlag::new(), shared: shared.clone() });
-        entry.insert(Slot {
-            serial: self.serial,
-            job: Some(job),
-            waker: waker.clone(),
-            cancelled: false,
-        });
+        entry.insert(Slot { at, job: Some(job), waker: waker.clone(), cancelled: false });
         waker
     }
 
     fn get(&mut self, id: TaskId) -> Option<&mut Slot> {
-        self.slots.get_mut(id.slot).filter(|slot| slot.serial == id.serial)
+        self.slots.get_mut(id.slot).filter(|slot| slot.waker.id == id)
     }
 
     pub(crate) fn len(&self) -> usize {
         self.slots.len()
+    }
+
+    /// Where the tasks that are not done were spawned, oldest first.
+    pub(crate) fn places(&self) -> Vec<&'static Location<'static>> {
+        let mut slots: Vec<_> =
+            self.slots.iter().map(|(_, slot)| (slot.waker.id.serial, slot.at)).collect();
+        slots.sort_unstable_by_key(|(serial, _)| *serial);
+        slots.into_iter().map(|(_, at)| at).collect()
     }
 
     /// Empties the table; the caller drops the futures when nothing is borrowed.
@@ -115,7 +133,8 @@ impl Tasks {
 
 impl Reactor {
     /// Runs a future on the loop. It need not be `Send`; it is first polled when the loop runs its tasks, in this turn
-    /// or the next.
+    /// or the next. A poll that holds up the loop is reported with the place of this call
+    /// ([`Builder::slow_callback`](crate::Builder::slow_callback)).
     ///
     /// # Examples
     ///
@@ -134,36 +153,47 @@ impl Reactor {
     /// # Ok(())
     /// # }
     /// ```
+    #[track_caller]
     pub fn spawn<F>(&self, future: F) -> Task<F::Output>
+    where
+        F: Future<Output: 'static> + 'static,
+    {
+        self.spawn_at(Location::caller(), future)
+    }
+
+    /// As [`spawn`](Self::spawn), for libraries that spawn a future of their user's: reports name `at` as the place.
+    pub fn spawn_at<F>(&self, at: &'static Location<'static>, future: F) -> Task<F::Output>
     where
         F: Future<Output: 'static> + 'static,
     {
         let (promise, deferred) = self.promise();
         let job = Spawned { future: Box::pin(future), promise: Some(promise) };
-        let waker = self.inner.tasks.borrow_mut().insert(Box::new(job), &self.inner.shared);
+        let waker = self.inner.tasks.borrow_mut().insert(Box::new(job), at, &self.inner.shared);
         waker.wake_by_ref();
-        Task { deferred, id: waker.id, reactor: self.downgrade() }
+        let running = RunningTask { id: waker.id, reactor: Some(self.downgrade()) };
+        Task { deferred, running }
     }
 
     /// Polls a woken task, or drops it if it was cancelled (phase 3).
     pub(crate) fn run_task(&self, id: TaskId) {
-        let (job, waker) = {
+        let (job, waker, at) = {
             let mut tasks = self.inner.tasks.borrow_mut();
             let Some(slot) = tasks.get(id) else { return };
             slot.waker.queued.clear();
             let Some(job) = slot.job.take() else { return };
+            let at = slot.at;
             if slot.cancelled {
                 tasks.slots.remove(id.slot);
                 drop(tasks);
-                let _ = self.guard(|| "the drop of a task".to_owned(), move || drop(job));
+                self.drop_job(job, at);
                 return;
             }
-            (job, slot.waker.clone())
+            (job, slot.waker.clone(), at)
         };
         let mut job = job;
         let waker = Waker::from(waker);
-        let outcome =
-            self.guard(|| "a task".to_owned(), || job.poll(&mut Context::from_waker(&waker)));
+        let what = || format!("a task spawned at {at}");
+        let outcome = self.guard(what, || job.poll(&mut Context::from_waker(&waker)));
         match outcome {
             Ok(Poll::Pending) => {
                 // The end of the reactor may have emptied the table meanwhile.
@@ -180,7 +210,19 @@ impl Reactor {
             tasks.slots.remove(id.slot);
         }
         drop(tasks);
-        let _ = self.guard(|| "the drop of a task".to_owned(), move || drop(job));
+        self.drop_job(job, at);
+    }
+
+    fn drop_job(&self, job: Box<dyn Job>, at: &Location<'_>) {
+        let _ = self.guard(|| format!("the drop of a task spawned at {at}"), move || drop(job));
+    }
+
+    /// Frees the place for the value of a task, unless the task is being polled.
+    fn forget_result(&self, id: TaskId) {
+        let mut tasks = self.inner.tasks.borrow_mut();
+        if let Some(job) = tasks.get(id).and_then(|slot| slot.job.as_mut()) {
+            job.forget_result();
+        }
     }
 
     /// Has the loop drop a task's future.
@@ -222,7 +264,9 @@ impl Reactor {
     }
 }
 
-/// A future that runs on the loop, and its result once it completes. Dropping this does not stop it.
+/// A future that runs on the loop, and its result once it completes.
+///
+/// Dropping it [cancels](Self::cancel) the task; [`detach`](Self::detach) lets the task run on its own.
 ///
 /// # Examples
 ///
@@ -247,20 +291,52 @@ impl Reactor {
 /// # Ok(())
 /// # }
 /// ```
-#[must_use = "await it, or drop it on purpose with `drop`: the task keeps running"]
+#[must_use = "dropping it cancels the task: await it, or let it run on its own with `detach`"]
 pub struct Task<T: 'static> {
     pub(crate) deferred: Deferred<T>,
+    pub(crate) running: RunningTask,
+}
+
+/// The future of a task, as the owner of its handle sees it: dropped by the loop when this is dropped.
+pub(crate) struct RunningTask {
     pub(crate) id: TaskId,
-    reactor: WeakReactor,
+    /// `None` once it is detached.
+    reactor: Option<WeakReactor>,
+}
+
+impl RunningTask {
+    fn cancel(&self) {
+        if let Some(reactor) = self.reactor.as_ref().and_then(WeakReactor::upgrade) {
+            reactor.cancel_task(self.id);
+        }
+    }
+}
+
+impl Drop for RunningTask {
+    fn drop(&mut self) {
+        self.cancel();
+    }
 }
 
 impl<T: 'static> Task<T> {
-    /// Stops the task: the loop drops its future, and awaiting this returns [`Failure::Cancelled`].
+    /// Stops the task: the loop drops its future, and awaiting this returns [`Failure::Cancelled`]. Dropping the
+    /// handle does the same.
     pub fn cancel(&self) {
         self.deferred.cancel();
-        if let Some(reactor) = self.reactor.upgrade() {
-            reactor.cancel_task(self.id);
+        self.running.cancel();
+    }
+
+    /// Lets the task run on its own, until it completes or the run of the reactor ends. Its value is dropped.
+    pub fn detach(mut self) {
+        if let Some(reactor) = self.running.reactor.take().and_then(|reactor| reactor.upgrade()) {
+            reactor.forget_result(self.running.id);
         }
+        self.deferred.detach();
+    }
+
+    /// Its result, and the owner of its future.
+    pub(crate) fn into_parts(self) -> (Deferred<T>, RunningTask) {
+        (self.deferred, self.running)
     }
 
     /// Whether the task has ended.
@@ -269,9 +345,10 @@ impl<T: 'static> Task<T> {
         self.deferred.is_settled()
     }
 
-    /// Has the loop call `f` with the result, as [`Deferred::then`] does.
+    /// Has the loop call `f` with the result, as [`Deferred::then`] does. The task runs on.
     #[track_caller]
-    pub fn then(self, f: impl FnOnce(&Reactor, Result<T, Failure>) + 'static) {
+    pub fn then(mut self, f: impl FnOnce(&Reactor, Result<T, Failure>) + 'static) {
+        self.running.reactor = None;
         self.deferred.then(f);
     }
 }
@@ -286,7 +363,7 @@ impl<T: 'static> Future for Task<T> {
 
 impl<T: 'static> fmt::Debug for Task<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Task").field("id", &self.id).field("done", &self.is_done()).finish()
+        f.debug_struct("Task").field("id", &self.running.id).field("done", &self.is_done()).finish()
     }
 }
 

@@ -98,12 +98,12 @@ impl Inner {
         }
     }
 
-    /// Waits only for calls and wakeups from other threads, without the engine.
-    fn back_off(&self, time: Duration) {
+    /// Waits only for calls and wakeups from other threads, without the engine. Returns whether there is one.
+    fn back_off(&self, time: Duration) -> bool {
         let mut queues = Select::new();
         queues.recv(&self.inbox.calls);
         queues.recv(&self.inbox.woken);
-        let _ = queues.ready_timeout(time);
+        queues.ready_timeout(time).is_ok()
     }
 }
 

@@ -32,11 +32,22 @@ impl WakeFlag {
         has_any: impl FnOnce() -> bool,
         wait: impl FnOnce(bool) -> R,
     ) -> R {
+        let waited = wait(self.raise(has_any));
+        self.lower();
+        waited
+    }
+
+    /// The first half of [`sleep`](Self::sleep), for a loop that another loop waits for. Returns `true` if an item is queued
+    /// already: then no wakeup follows.
+    pub(crate) fn raise(&self, has_any: impl FnOnce() -> bool) -> bool {
         self.asleep.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
-        let waited = wait(has_any());
+        has_any()
+    }
+
+    /// The loop is awake.
+    pub(crate) fn lower(&self) {
         self.asleep.store(false, Ordering::Relaxed);
-        waited
     }
 
     /// A sender's side: queues an item by `put`, and wakes the loop if it sleeps. `put` returns `false` if the receiver
@@ -142,6 +153,61 @@ mod tests {
             }
             let wakeups: usize = senders.into_iter().map(|sender| sender.join().unwrap()).sum();
             assert!(wakeups <= sleeps, "{wakeups} wakeups for {sleeps} sleeps");
+        });
+    }
+
+    /// The whole way of a wakeup from another thread, in the order of `TaskWaker` and `Shared::push_woken`: the loop sleeps
+    /// until the task is queued, and its polls see what both wakers wrote.
+    #[test]
+    fn a_task_that_is_woken_from_other_threads_is_polled() {
+        model(|| {
+            let (asleep, queued) = (Arc::new(WakeFlag::new()), Arc::new(QueuedFlag::new()));
+            let counted = Arc::new(AtomicUsize::new(0));
+            let queue = Arc::new(AtomicUsize::new(0));
+            let eventfd = Arc::new(AtomicUsize::new(0));
+            let data = Arc::new([AtomicBool::new(false), AtomicBool::new(false)]);
+            let wakers: Vec<_> = (0..2)
+                .map(|n| {
+                    let (asleep, queued) = (asleep.clone(), queued.clone());
+                    let (counted, queue) = (counted.clone(), queue.clone());
+                    let (eventfd, data) = (eventfd.clone(), data.clone());
+                    loom::thread::spawn(move || {
+                        data[n].store(true, Ordering::Relaxed);
+                        if queued.must_queue() {
+                            counted.fetch_add(1, Ordering::Relaxed);
+                            let put = || {
+                                queue.fetch_add(1, Ordering::Release);
+                                true
+                            };
+                            asleep.post(put, || _ = eventfd.fetch_add(1, Ordering::Release));
+                        }
+                    })
+                })
+                .collect();
+            loop {
+                if queue.load(Ordering::Acquire) > 0 {
+                    queue.fetch_sub(1, Ordering::Acquire);
+                    counted.fetch_sub(1, Ordering::Relaxed);
+                    queued.clear();
+                    // The poll.
+                    if data.iter().all(|data| data.load(Ordering::Relaxed)) {
+                        break;
+                    }
+                }
+                asleep.sleep(
+                    || counted.load(Ordering::Relaxed) > 0,
+                    |has_any| {
+                        if has_any {
+                            // Counted, and perhaps not in the queue yet.
+                            return loom::thread::yield_now();
+                        }
+                        while eventfd.swap(0, Ordering::Acquire) == 0 {
+                            loom::thread::yield_now();
+                        }
+                    },
+                );
+            }
+            wakers.into_iter().for_each(|waker| waker.join().unwrap());
         });
     }
 

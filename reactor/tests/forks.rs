@@ -1,4 +1,5 @@
-//! Tests of children of fork(2) with a copy of a reactor: what they do with it does not affect their parent.
+//! Tests of children of fork(2) with a copy of a reactor: what they do with it does not affect their parent. A binary of its own, since
+//! a child has only the thread that forked.
 
 #![cfg(unix)]
 

@@ -409,3 +409,53 @@ fn a_turn_does_not_change_signal_handlers() {
     });
     turn_until(&reactor, || trail.len() == 1);
 }
+
+#[test]
+fn a_task_receives_every_signal_until_it_drops_the_receiver() {
+    let _exclusive = exclusive();
+    let (reactor, trail) = (kit::reactor(), Trail::default());
+    let log = trail.clone();
+    reactor.on_signal(Signal::USR1, move |_| log.push("callback")).unwrap();
+    let (handle, log) = (reactor.clone(), trail.clone());
+    let received = async move {
+        let mut receiver = handle.signal(Signal::USR1).unwrap();
+        let mut second = handle.signal(Signal::USR1).unwrap();
+        raise(Signal::USR1);
+        (&mut receiver).await;
+        (&mut second).await;
+        log.push("both");
+        // It arrives while nothing awaits it.
+        raise(Signal::USR1);
+        handle.sleep(Duration::from_millis(5)).await;
+        receiver.await;
+        log.push("one more");
+        assert!(format!("{second:?}").contains("SignalReceiver"));
+        second.await;
+        raise(Signal::USR1);
+        while log.len() < 3 {
+            handle.sleep(Duration::from_millis(1)).await;
+        }
+    };
+    reactor.run_until(received).unwrap();
+    assert_eq!(trail.take(), ["both", "one more", "callback"]);
+}
+
+#[test]
+fn a_received_stop_signal_does_not_stop_the_run() {
+    let _exclusive = exclusive();
+    let reactor = Reactor::new().unwrap();
+    let handle = reactor.clone();
+    let received = async move {
+        handle.signal(Signal::TERM).unwrap().await;
+        "still here"
+    };
+    reactor.call_soon(|reactor| reactor.call_soon(|_| raise(Signal::TERM)));
+    assert_eq!(reactor.run_until(received).unwrap(), "still here");
+}
+
+#[test]
+fn a_signal_that_cannot_be_caught_is_refused_by_a_receiver() {
+    let _exclusive = exclusive();
+    let reactor = kit::reactor();
+    assert!(reactor.signal(Signal::KILL).is_err());
+}

@@ -1,5 +1,7 @@
 //! Idle connections: they own no buffer, and cost little memory.
 
+use std::io;
+
 use sinew::prelude::*;
 
 use super::sys::held;
@@ -49,6 +51,64 @@ fn an_idle_connection_is_small() {
     let each = (held() - before) / CONNECTIONS as i64;
     println!("{each} bytes for each idle connection");
     assert!(each <= BYTES_MAX, "{each} bytes for each idle connection");
+}
+
+/// Issue 13: the same with the task that serves it.
+const WITH_TASK_MAX: i64 = 400;
+
+/// Sends back what it receives, without a buffer of its own.
+async fn echo(stream: AsyncStream) -> io::Result<()> {
+    let (mut read, mut write) = stream.split();
+    loop {
+        let data = read.fill_buf().await?;
+        if data.is_empty() {
+            return Ok(());
+        }
+        write.write_all(data).await?;
+        let len = data.len();
+        read.consume(len);
+    }
+}
+
+#[test]
+fn an_idle_connection_with_its_task_is_small() {
+    let _watchdog = Watchdog::new("idle tasks");
+    let world = World::new(Engine::Mio, Link::Accepted);
+    let reactor = world.reactor();
+    let mut listener = AsyncListener::bind(reactor, any_port()).unwrap();
+    let addr = listener.local().socket_addr().unwrap();
+    let port = listener.port().clone();
+    let spawner = reactor.clone();
+    let accepting = async move {
+        while let Some(stream) = listener.accept().await {
+            spawner.spawn(echo(stream)).detach();
+        }
+    };
+    reactor.spawn(accepting).detach();
+    let mut clients = Vec::with_capacity(2 * CONNECTIONS);
+    let mut before = 0;
+    for half in 1..=2 {
+        for _ in 0..CONNECTIONS {
+            clients.push(RemoteEnd::socket(dial(addr, Width::Wide)));
+            if clients.len() % 50 == 0 {
+                world.until("them", || port.connections() == clients.len());
+            }
+        }
+        for client in &mut clients {
+            client.send(&[half; 100]);
+            let mut left = 100;
+            while left > 0 {
+                world.turn();
+                left -= client.take_into(&mut [0; 100][..left]);
+            }
+        }
+        if half == 1 {
+            before = held();
+        }
+    }
+    let each = (held() - before) / CONNECTIONS as i64;
+    println!("{each} bytes for each idle connection with its task");
+    assert!(each <= WITH_TASK_MAX, "{each} bytes for each idle connection with its task");
 }
 
 #[test]

@@ -53,7 +53,7 @@ pub(super) fn settled<P: Protocol>(
     connecting: &Connecting<P>,
 ) -> Result<Connection<P>, ConnectError> {
     world.until("the attempt to settle", || connecting.is_settled());
-    connecting.take().expect("nobody has taken it")
+    connecting.take().expect("nobody has taken it").map(OwnedConnection::detach)
 }
 
 pub(super) fn failed<P: Protocol>(world: &World, connecting: &Connecting<P>) -> ConnectError {
@@ -164,7 +164,7 @@ fn the_timeout_covers_the_whole_attempt(world: &World) {
 
 fn dropping_the_handle_cancels_nothing(world: &World) {
     let listener = listener(Width::Wide);
-    drop(world.reactor().connect_tcp(listener.local_addr().unwrap(), echo(world)));
+    world.reactor().connect_tcp(listener.local_addr().unwrap(), echo(world)).detach();
     let mut remote = accept(world, &listener);
     remote.send(b"x");
     world.receive(&mut remote, 1);

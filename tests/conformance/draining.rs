@@ -118,14 +118,14 @@ impl Tunnel {
         let client = client(&port);
         world.until("the client", || port.connections() == 1 && world.traces.last().is_made());
         let near = world.traces.last();
-        drop(world.reactor().connect_tcp(to, world.watched(|| Sink)));
+        world.reactor().connect_tcp(to, world.watched(|| Sink)).detach();
         let mut server = None;
         world.until("the server", || {
             server = server.take().or_else(|| listener.accept().ok());
             server.is_some() && world.traces.len() == 2 && world.traces.last().is_made()
         });
         let traces = [near, world.traces.last()];
-        drop(traces[0].transport().relay(&traces[1].transport()).unwrap());
+        traces[0].transport().relay(&traces[1].transport()).unwrap().detach();
         Self { port, client, server: RemoteEnd::socket(server.unwrap().0), traces }
     }
 

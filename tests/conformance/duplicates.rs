@@ -227,6 +227,6 @@ fn endpoint_twin(world: &World) -> Twin {
     let client: ClientEndpoint = format!("fd:{}", other.as_raw_fd()).parse().unwrap();
     let connecting = client.connect(world.reactor(), world.watched(|| Sink));
     world.until("the connection", || connecting.is_settled());
-    let transport = connecting.take().unwrap().unwrap().transport().clone();
+    let transport = connecting.take().unwrap().unwrap().detach().transport().clone();
     Twin::of_bytes("an endpoint on a descriptor", remote, other, transport)
 }

@@ -331,7 +331,7 @@ fn a_range_past_the_end_is_an_error(world: &World) {
     }));
     assert!(empty.transport().send_file(file(b""), 3..).is_ok_and(|sent| sent));
     world.until("the fault", || empty.transport().is_closing());
-    drop(empty.remote);
+    empty.remote.close();
     world.until("the end", || empty.trace.is_lost());
     assert_eq!(lost.get(), Some(3));
 }

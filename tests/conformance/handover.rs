@@ -64,11 +64,11 @@ impl LineHandler for Proxy {
         assert_eq!(line, b"CONNECT");
         let (this, to): (Transport, _) = (transport.clone(), self.to.clone());
         match self.how {
-            How::AtOnce => drop(this.relay(&to).expect("both are open")),
+            How::AtOnce => this.relay(&to).expect("both are open").detach(),
             How::Later => {
                 this.pause_reading();
                 transport.reactor().unwrap().call_later(Duration::from_millis(1), move |_| {
-                    drop(this.relay(&to).expect("both are open"));
+                    this.relay(&to).expect("both are open").detach();
                     this.resume_reading();
                 });
             }
@@ -446,7 +446,7 @@ fn a_successor_may_relay_at_once(world: &World) {
                 transport,
                 Script(move |transport: &Transport, what: Event<'_>| {
                     if matches!(what, Event::Made) {
-                        drop(transport.relay(&to).expect("both are open"));
+                        transport.relay(&to).expect("both are open").detach();
                     }
                 }),
             );

@@ -157,12 +157,12 @@ impl Protocol for Onward {
             let client = client.clone();
             Script(move |transport: &Transport, what: Event<'_>| {
                 if matches!(what, Event::Made) {
-                    drop(client.relay(transport).unwrap());
+                    client.relay(transport).unwrap().detach();
                     client.resume_reading();
                 }
             })
         };
-        drop(transport.reactor().unwrap().connect_tcp_with(self.to, config, factory));
+        transport.reactor().unwrap().connect_tcp_with(self.to, config, factory).detach();
     }
     fn data_received(&mut self, _: &Transport, _: &[u8]) {}
 }

@@ -444,7 +444,7 @@ fn a_connection_is_relayed_once_only(world: &World) {
 fn plain(world: &World) -> TestConnection {
     let listener = listener(Width::Wide);
     let addr = listener.local_addr().expect("a listener has an address");
-    drop(world.reactor().connect_tcp(addr, world.watched(|| Sink)));
+    world.reactor().connect_tcp(addr, world.watched(|| Sink)).detach();
     let mut accepted = None;
     world.until("a plain connection", || {
         accepted = accepted.take().or_else(|| listener.accept().ok());
@@ -494,8 +494,8 @@ fn relays_form_chains(world: &World) {
     world.until("the joint", || middle.borrow().len() == 1 && there.borrow().is_some());
     let (inner, outer) = (there.take().expect("it is there"), middle.borrow()[0].clone());
     let (mut a, mut b) = (world.join(Sink), world.join(Sink));
-    drop(a.transport().relay(&inner).expect("both are open"));
-    drop(outer.relay(&b.transport()).expect("both are open"));
+    a.transport().relay(&inner).expect("both are open").detach();
+    outer.relay(&b.transport()).expect("both are open").detach();
     let noise = noise(TOO_MUCH / 4);
     cross(world, &mut a.remote, &mut b.remote, &noise, &noise[3..]);
     a.remote.end();

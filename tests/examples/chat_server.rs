@@ -12,7 +12,7 @@ use super::{
     process::{Example, listening},
 };
 
-/// It has a single option.
+/// It has few options.
 fn serve() -> Example {
     let mut server = Example::start("chat_server", &["--listen", "127.0.0.1:0"]);
     server.addr = listening(&server.line()).parse().expect("an address and a port");
@@ -27,9 +27,29 @@ fn enter(server: &Example, name: &str) -> Peer {
     guest
 }
 
+/// Two reactors, which get the guests in turn: a socket that was opened by others is not distributed by the kernel.
+#[cfg(unix)]
+fn serve_on_two() -> Example {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let args = ["--listen", "fd:3", "--reactors", "2"];
+    let mut server = Example::handed(listener.into(), "chat_server", &args);
+    server.addr = addr;
+    assert_eq!(listening(&server.line()), addr.to_string());
+    server
+}
+
+#[cfg(not(unix))]
+fn serve_on_two() -> Example {
+    let args = ["--listen", "127.0.0.1:0", "--reactors", "2"];
+    let mut server = Example::start("chat_server", &args);
+    server.addr = listening(&server.line()).parse().expect("an address and a port");
+    server
+}
+
 #[test]
 fn guests_talk() {
-    {
+    for serve in [serve, serve_on_two] {
         let server = serve();
         let mut ann = enter(&server, "ann");
         let mut bob = enter(&server, "bob");
@@ -61,10 +81,55 @@ fn guests_talk() {
     }
 }
 
+/// The promise of the example: the lines of one guest come in order to everybody, on whichever reactor.
+#[test]
+fn lines_of_a_guest_are_heard_in_order_on_all_reactors() {
+    const LINES: usize = 3_000;
+    let server = serve_on_two();
+    let mut guests: Vec<_> =
+        ["ann", "bob", "cem", "dan"].map(|name| (name, enter(&server, name))).into();
+    for at in 0..guests.len() {
+        for late in at + 1..guests.len() {
+            let name = guests[late].0;
+            assert_eq!(guests[at].1.line(), format!("* {name} joined"));
+        }
+    }
+    // Two of them talk at once, one on each reactor; each line is heard by three others.
+    let talkers: Vec<_> = guests[..2]
+        .iter()
+        .map(|(name, guest)| {
+            let (name, mut writer) = (*name, guest.another());
+            std::thread::spawn(move || {
+                (0..LINES).for_each(|n| writer.send(format!("{name} says {n}\n")));
+            })
+        })
+        .collect();
+    for (own, guest) in &mut guests {
+        let mut next = [("ann", 0), ("bob", 0)];
+        let expected = if ["ann", "bob"].contains(own) { LINES } else { 2 * LINES };
+        for _ in 0..expected {
+            let line = guest.line();
+            let (name, n) =
+                next.iter_mut().find(|(name, _)| line.starts_with(*name)).expect("a talker");
+            assert_ne!(name, own);
+            assert_eq!(line, format!("{name}: {name} says {n}"));
+            *n += 1;
+        }
+    }
+    talkers.into_iter().for_each(|talker| talker.join().expect("it does not panic"));
+    drop(guests);
+    server.finish();
+}
+
 #[test]
 fn names_are_short_and_unique() {
-    let server = serve();
-    let mut ann = enter(&server, "ann");
+    for serve in [serve, serve_on_two] {
+        names_of(&serve());
+    }
+}
+
+fn names_of(server: &Example) {
+    let mut ann = enter(server, "ann");
     let mut guest = server.connect();
     assert_eq!(guest.line(), "Your name?");
     for name in ["ann", "", "two words", "/who", "abcdefghijklmnopqrstu", "x\u{7f}y z"] {
@@ -76,7 +141,6 @@ fn names_are_short_and_unique() {
     assert!(guest.line().starts_with("Welcome."));
     assert_eq!(ann.line(), "* bob joined");
     drop((ann, guest));
-    server.finish();
 }
 
 /// One guest does not read. The others receive everything, before and after that guest is disconnected.
@@ -118,7 +182,7 @@ fn slow_reader_does_not_affect_others() {
 
 #[test]
 fn errors_are_reported() {
-    let usage = "usage: chat_server [--listen ENDPOINT]";
+    let usage = "usage: chat_server [--listen ENDPOINT] [--reactors N]";
     let help = Example::start("chat_server", &["--help"]).wait();
     assert_eq!((help.code, &*help.stdout), (Some(0), &[usage.to_owned()][..]));
     for args in [&["--listen"][..], &["nonsense"]] {
@@ -128,7 +192,7 @@ fn errors_are_reported() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = taken.local_addr().unwrap().to_string();
     let ended = Example::start("chat_server", &["--listen", &addr]).wait();
-    let told = format!("Error: could not listen on {addr}: ");
+    let told = format!("Error: reactor 0 failed: could not listen on {addr}: ");
     assert_eq!((ended.code, ended.stderr.len()), (Some(1), 1));
     assert!(ended.stderr[0].starts_with(&told), "{ended:?}");
 }

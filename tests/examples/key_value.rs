@@ -31,6 +31,8 @@ fn commands_are_answered() {
         }
         client.send("QUIT\r\nGET colour\r\n");
         assert_eq!(client.rest(), b"+ bye\r\n");
+        // Else the server would linger until its timeout.
+        drop(client);
         server.finish();
     }
 }
@@ -44,6 +46,7 @@ fn clients_must_log_in_in_time() {
     client.send("AUTH ");
     assert_eq!(String::from_utf8(client.rest()).unwrap(), "- login took longer than 300ms\r\n");
     assert!(begin.elapsed() >= Duration::from_millis(300));
+    drop(client);
     assert!(server.line().ends_with(": login took longer than 300ms"));
     server.finish();
 }
@@ -62,5 +65,6 @@ fn a_client_is_rate_limited() {
     assert_eq!(said.lines().count(), 222);
     assert!(said.ends_with("+ kept\r\n+ bye\r\n"));
     assert!(begin.elapsed() >= Duration::from_millis(300), "{:?}", begin.elapsed());
+    drop(client);
     server.finish();
 }

@@ -144,6 +144,7 @@ fn errors_are_smtp_replies() {
     }
     say(&mut client, "RCPT TO:<bob@example.org>", "452 4.5.3");
     assert!(folder.messages().is_empty());
+    drop(client);
 
     // A client that only makes mistakes is disconnected.
     let mut client = server.connect();
@@ -152,6 +153,7 @@ fn errors_are_smtp_replies() {
     let said = String::from_utf8(client.rest()).unwrap();
     assert_eq!(said.lines().count(), 11);
     assert!(said.ends_with("421 4.7.0 Too many mistakes\r\n"), "{said}");
+    drop(client);
     server.finish();
 }
 

@@ -107,6 +107,7 @@ impl Peer {
             let at = sent % piece.len();
             match self.stream.get_mut().write(&piece[at..]) {
                 Ok(n) => sent += n,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error)
                     if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>
                 {

@@ -162,8 +162,10 @@ fn a_tunnel_that_is_idle_is_closed() {
         client.send("hello");
         server.expect("hello");
         client.expect_end();
+        // Else the forwarder would linger until its timeout before it ends the other side.
+        drop(client);
         server.expect_end();
-        drop((client, server));
+        drop(server);
         forward.finish();
     }
 }

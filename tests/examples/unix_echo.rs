@@ -12,16 +12,17 @@ use std::{
 use super::process::{Example, listening};
 use crate::{ENGINES, PATIENCE};
 
-fn path(engine: &str) -> PathBuf {
-    env::temp_dir().join(format!("sinew-echo-{}-{engine}.sock", process::id()))
+/// The tests run at the same time, so each has a name of its own.
+fn path(test: &str, engine: &str) -> PathBuf {
+    env::temp_dir().join(format!("sinew-{test}-{}-{engine}.sock", process::id()))
 }
 
 fn endpoint(path: &Path) -> String {
     format!("unix:{}:mode=600", path.display())
 }
 
-fn start(engine: &str) -> (Example, PathBuf) {
-    let path = path(engine);
+fn start(test: &str, engine: &str) -> (Example, PathBuf) {
+    let path = path(test, engine);
     let server = Example::start("unix_echo", &["--listen", &endpoint(&path), "--engine", engine]);
     assert_eq!(listening(&server.line()), format!("unix:{}", path.display()));
     (server, path)
@@ -36,7 +37,7 @@ fn connect(path: &PathBuf) -> UnixStream {
 #[test]
 fn echoes_and_prints_the_peer() {
     for engine in ENGINES {
-        let (server, path) = start(engine);
+        let (server, path) = start("echo", engine);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let mut socket = connect(&path);
         let mut buffer = [0; 5];
@@ -56,7 +57,7 @@ fn echoes_and_prints_the_peer() {
 
 #[test]
 fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
-    let (first, path) = start("mio");
+    let (first, path) = start("stale", "mio");
     let second = Example::start("unix_echo", &["--listen", &endpoint(&path)]).wait();
     assert_eq!(second.code, Some(1));
     let expected = format!("error: {} is in use by process {}", path.display(), first.id());
@@ -64,7 +65,7 @@ fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
     // Killed, without cleanup.
     drop(first);
     assert!(path.exists());
-    let (third, _) = start("mio");
+    let (third, _) = start("stale", "mio");
     connect(&path);
     third.finish();
     assert!(!path.exists());

@@ -108,7 +108,7 @@ pub(crate) fn partitions(network: &Network) {
     let stage = Stage::empty(network, 4, UNREAD_MAX);
     let serving = stage.serving.clone().watermarks(UNREAD_MAX / 2, UNREAD_MAX / 8).shared();
     stage.server.boot(move |reactor| {
-        let (room, serving) = (Room::default(), serving.clone());
+        let (room, serving) = (Rc::<Room>::default(), serving.clone());
         let stream = StreamConfig::default().watermarks(UNREAD_MAX / 2, UNREAD_MAX / 8);
         let stream = stream.write_limit(UNREAD_MAX).idle_timeout(secs(20));
         let factory = move |_: &Peer| serving.watch(Guest::arrive(room.clone()));

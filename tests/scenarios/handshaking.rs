@@ -43,7 +43,7 @@ fn talking<'a>(network: &'a Network, clients: usize) -> Stage<'a> {
                 let reactor = dialler.upgrade().expect("the loop calls factories");
                 watch.watch(Talker::new(&reactor, &done))
             };
-            drop(reactor.connect_tls("server:7", &tls, factory));
+            reactor.connect_tls("server:7", &tls, factory).detach();
         });
     }
     stage

@@ -103,9 +103,11 @@ pub(crate) fn dial_again_and_again<P: Protocol>(
 ) {
     again_and_again(host, move |reactor| {
         let (protocol, dialler) = (protocol.clone(), reactor.downgrade());
-        drop(reactor.connect_tcp("server:7", move |_: &Peer| {
-            protocol(&dialler.upgrade().expect("the loop calls factories"))
-        }));
+        reactor
+            .connect_tcp("server:7", move |_: &Peer| {
+                protocol(&dialler.upgrade().expect("the loop calls factories"))
+            })
+            .detach();
     });
 }
 

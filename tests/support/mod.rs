@@ -6,6 +6,8 @@
 
 pub(crate) mod certs;
 pub(crate) mod life;
+#[cfg(unix)]
+pub(crate) mod lost_name;
 pub(crate) mod remote;
 pub(crate) mod script;
 pub(crate) mod secured;

@@ -257,7 +257,7 @@ impl World {
         let config = ConnectConfig::default().stream(config);
         let (traces, mut protocol) = (self.traces.clone(), Some(protocol));
         let factory = move |_: &Peer| traces.watch(protocol.take().expect("built once"));
-        drop(self.reactor.connect_unix_with(&path, config, factory));
+        self.reactor.connect_unix_with(&path, config, factory).detach();
         let mut accepted = None;
         self.until("the far end to accept", || {
             accepted = listener.accept().ok();
@@ -301,7 +301,7 @@ impl World {
         let config = ConnectConfig::default().stream(config);
         let (traces, mut protocol) = (self.traces.clone(), Some(protocol));
         let factory = move |_: &Peer| traces.watch(protocol.take().expect("built once"));
-        drop(self.reactor.connect_tcp_with(addr, config, factory));
+        self.reactor.connect_tcp_with(addr, config, factory).detach();
         let mut accepted = None;
         self.until("the far end to accept", || {
             accepted = listener.accept().ok();
@@ -339,7 +339,7 @@ impl World {
         let config = ConnectConfig::default().stream(config);
         let (traces, mut protocol) = (self.traces.clone(), Some(protocol));
         let factory = move |_: &Peer| traces.watch(protocol.take().expect("built once"));
-        drop(self.reactor.connect_tls_with(addr, config, &certs::client(), factory));
+        self.reactor.connect_tls_with(addr, config, &certs::client(), factory).detach();
         let mut accepted = None;
         self.until("the far end to accept", || {
             accepted = listener.accept().ok();

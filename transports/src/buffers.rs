@@ -1,4 +1,5 @@
-//! Buffers shared by the connections of a reactor: one read buffer, and a pool of output queues.
+//! Buffers shared by the connections of a reactor: one read buffer, a pool of output queues, and a pool of the bytes that tasks have
+//! not read yet.
 
 use std::{
     cell::{Cell, RefCell, RefMut},
@@ -6,27 +7,23 @@ use std::{
     ops::{Deref, DerefMut},
 };
 
-use crate::stream::queue::Queue;
+use crate::{async_io::Unread, stream::queue::Queue};
 
 /// Capacity of the read buffer: most bytes of one read of a stream.
 pub const READ_BUFFER: usize = 64 * 1024;
 
-/// Most queues in the pool: as many as one message to a large chat room needs at a time.
+/// Most items in a pool: as many queues as one message to a large chat room needs at a time.
 const POOLED_MAX: usize = 1_024;
 
-/// Most bytes that the pool keeps in all. A queue that has grown may keep 64 KiB.
+/// Most bytes that a pool keeps in all. A queue that has grown may keep 64 KiB.
 const POOLED_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 #[derive(Default)]
 pub(crate) struct Buffers {
     /// Allocated at the first read.
     read: Cell<Option<Box<[u8; READ_BUFFER]>>>,
-    /// The queue returned last. In most turns no other is used.
-    hot: Cell<Option<Box<Queue>>>,
-    #[allow(clippy::vec_box, reason = "a queue goes from here to its connection in its box")]
-    queues: RefCell<Vec<Box<Queue>>>,
-    /// Capacity of all queues in the pool, in bytes.
-    pooled_bytes: Cell<usize>,
+    queues: Pool<Queue>,
+    unread: Pool<Unread>,
     /// Plaintext received through a layer, until it is delivered.
     plain: RefCell<Vec<u8>>,
 }
@@ -48,35 +45,77 @@ impl Buffers {
 
     #[inline]
     pub(crate) fn take_queue(&self) -> Box<Queue> {
-        match self.hot.take() {
-            Some(queue) => queue,
-            None => self.take_pooled(),
-        }
-    }
-
-    #[inline(never)]
-    fn take_pooled(&self) -> Box<Queue> {
-        let Some(queue) = self.queues.borrow_mut().pop() else { return Box::default() };
-        self.pooled_bytes.set(self.pooled_bytes.get() - queue.capacity_bytes());
-        queue
+        self.queues.take()
     }
 
     /// Returns an empty queue to the pool.
     #[inline]
     pub(crate) fn give_back(&self, queue: Box<Queue>) {
         debug_assert!(queue.is_idle(), "bytes of one connection must not reach another");
-        if let Some(other) = self.hot.replace(Some(queue)) {
-            self.pool(other);
+        self.queues.give_back(queue);
+    }
+
+    /// A store for bytes that a task has not read yet.
+    #[inline]
+    pub(crate) fn take_unread(&self) -> Box<Unread> {
+        self.unread.take()
+    }
+
+    /// Returns an empty store to the pool.
+    #[inline]
+    pub(crate) fn give_back_unread(&self, unread: Box<Unread>) {
+        debug_assert!(unread.is_empty(), "bytes of one connection must not reach another");
+        self.unread.give_back(unread);
+    }
+}
+
+/// What a pool keeps.
+pub(crate) trait Pooled: Default {
+    /// Bytes of capacity.
+    fn capacity_bytes(&self) -> usize;
+}
+
+/// Empty items that keep their capacity for the next connection that needs one.
+#[derive(Default)]
+struct Pool<T> {
+    /// The item returned last. In most turns no other is used.
+    hot: Cell<Option<Box<T>>>,
+    #[allow(clippy::vec_box, reason = "an item goes from here to its connection in its box")]
+    others: RefCell<Vec<Box<T>>>,
+    /// Capacity of all others, in bytes.
+    bytes: Cell<usize>,
+}
+
+impl<T: Pooled> Pool<T> {
+    #[inline]
+    fn take(&self) -> Box<T> {
+        match self.hot.take() {
+            Some(item) => item,
+            None => self.take_other(),
         }
     }
 
     #[inline(never)]
-    fn pool(&self, queue: Box<Queue>) {
-        let mut queues = self.queues.borrow_mut();
-        let bytes = self.pooled_bytes.get() + queue.capacity_bytes();
-        if queues.len() < POOLED_MAX && bytes <= POOLED_BYTES_MAX {
-            queues.push(queue);
-            self.pooled_bytes.set(bytes);
+    fn take_other(&self) -> Box<T> {
+        let Some(item) = self.others.borrow_mut().pop() else { return Box::default() };
+        self.bytes.set(self.bytes.get() - item.capacity_bytes());
+        item
+    }
+
+    #[inline]
+    fn give_back(&self, item: Box<T>) {
+        if let Some(other) = self.hot.replace(Some(item)) {
+            self.keep(other);
+        }
+    }
+
+    #[inline(never)]
+    fn keep(&self, item: Box<T>) {
+        let mut others = self.others.borrow_mut();
+        let bytes = self.bytes.get() + item.capacity_bytes();
+        if others.len() < POOLED_MAX && bytes <= POOLED_BYTES_MAX {
+            others.push(item);
+            self.bytes.set(bytes);
         }
     }
 }
@@ -139,10 +178,10 @@ mod tests {
         for (len, kept) in [(64, POOLED_MAX), (64 * 1024, POOLED_BYTES_MAX / (64 * 1024))] {
             let buffers = Buffers::default();
             (0..2 * POOLED_MAX).for_each(|_| buffers.give_back(used(len)));
-            assert_eq!(buffers.queues.borrow().len(), kept);
-            assert!(buffers.pooled_bytes.get() <= POOLED_BYTES_MAX);
+            assert_eq!(buffers.queues.others.borrow().len(), kept);
+            assert!(buffers.queues.bytes.get() <= POOLED_BYTES_MAX);
             (0..2 * POOLED_MAX).for_each(|_| drop(buffers.take_queue()));
-            assert_eq!(buffers.pooled_bytes.get(), 0);
+            assert_eq!(buffers.queues.bytes.get(), 0);
         }
     }
 }

@@ -14,7 +14,8 @@ use std::{
 use sinew_reactor::{Deferred, Failure, Promise, Reactor, WeakReactor};
 
 use crate::{
-    ConnectConfig, ConnectError, Connecting, Connection, Factory, Protocol, SharedFactory,
+    ConnectConfig, ConnectError, Connecting, Connection, Factory, OwnedConnection, Protocol,
+    SharedFactory,
     endpoint::ClientEndpoint,
     waiters::{push_waiter, push_waiter_unless_gone},
 };
@@ -244,7 +245,7 @@ impl<P: Protocol> ClientService<P> {
         let (promise, stop) = reactor.promise();
         self.inner.stop.set(Some(promise));
         let running = Running(self.inner.clone());
-        drop(reactor.spawn(async move { running.run(stop).await }));
+        reactor.spawn(async move { running.run(stop).await }).detach();
         true
     }
 
@@ -350,11 +351,12 @@ impl<P: Protocol> Running<P> {
     }
 
     /// Returns when the connection is lost, or was closed because the service stops.
-    async fn hold_connection(&self, connection: Connection<P>, stop: &mut Deferred<()>) -> Ended {
+    async fn hold_connection(&self, owned: OwnedConnection<P>, stop: &mut Deferred<()>) -> Ended {
         let Some(reactor) = self.0.reactor.upgrade() else { return Ended::Stopped };
-        let (since, transport) = (reactor.now(), connection.transport().clone());
+        let since = reactor.now();
         drop(reactor);
-        let mut lost = transport.when_lost();
+        let mut lost = owned.transport().when_lost();
+        let connection: &Connection<P> = &owned;
         self.0.connection.replace(Some(connection.clone()));
         for waiting in self.0.waiting.take() {
             waiting.promise.resolve(connection.clone());
@@ -362,9 +364,8 @@ impl<P: Protocol> Running<P> {
         let was_lost = or_stopped(stop, &mut lost).await.is_some();
         self.0.connection.take();
         if !was_lost {
-            transport.lose_connection();
             // An error means that the reactor's run ends, and the connection with it.
-            let _ = lost.await;
+            let _ = owned.close().await;
             return Ended::Stopped;
         }
         let Some(reactor) = self.0.reactor.upgrade() else { return Ended::Stopped };
@@ -447,9 +448,7 @@ async fn or_stopped<F: Future + Unpin>(
 async fn cancel_attempt<P: Protocol>(connecting: &Connecting<P>) {
     connecting.cancel();
     if let Some(Ok(connection)) = connecting.take() {
-        let lost = connection.transport().when_lost();
-        connection.transport().lose_connection();
-        let _ = lost.await;
+        let _ = connection.close().await;
     }
 }
 

@@ -6,6 +6,7 @@ use crate::{
     Dscp, Faults, Keepalive, Peer,
     options::UncommonOptions,
     proxy::{ProxiedEnds, ProxyConfig, ProxyHeader},
+    sharing::Share,
     tcp::interleave::Family,
 };
 
@@ -224,6 +225,8 @@ pub struct ListenConfig {
     pub(crate) ipv6_prefix: u8,
     /// Boxed, because few ports have it.
     pub(crate) proxy: Option<Box<ProxyConfig>>,
+    /// The reactors that the port is shared with.
+    pub(crate) share: Option<Share>,
     pub(crate) stream: StreamConfig,
 }
 
@@ -238,6 +241,7 @@ impl Default for ListenConfig {
             connections_per_ip_max: usize::MAX,
             ipv6_prefix: 64,
             proxy: None,
+            share: None,
             stream: StreamConfig::default(),
         }
     }

@@ -1,13 +1,13 @@
-//! The typed handle of a connection: [`Connection`].
+//! The typed handles of a connection: [`Connection`], and [`OwnedConnection`], which closes it when dropped.
 
-use std::{fmt, marker::PhantomData};
+use std::{fmt, marker::PhantomData, ops::Deref};
 
-use sinew_reactor::Handler;
+use sinew_reactor::{Deferred, Handler};
 
 use crate::{DynProtocol, Protocol, Transport};
 
-/// A connection whose protocol type is known: the result of connecting. Cheap to clone; it keeps neither the connection open nor
-/// the protocol alive.
+/// A connection whose protocol type is known. Cheap to clone; it keeps neither the connection open nor the protocol alive, and
+/// dropping it does not close the connection: [`owned`](Self::owned) makes a guard that does.
 ///
 /// # Examples
 ///
@@ -54,6 +54,11 @@ impl<P: Protocol> Connection<P> {
         &self.transport
     }
 
+    /// A guard that closes the connection when it is dropped. Each guard closes it, so make one.
+    pub fn owned(&self) -> OwnedConnection<P> {
+        OwnedConnection { connection: self.clone(), detached: false }
+    }
+
     /// Calls `f` with the protocol at once. Returns `None`, without a call, if the connection is over or its protocol is inside a
     /// callback. The event loop sends what `f` writes.
     ///
@@ -89,5 +94,110 @@ impl<P: Protocol> Clone for Connection<P> {
 impl<P: Protocol> fmt::Debug for Connection<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Connection").field(&self.transport).finish()
+    }
+}
+
+/// A connection that closes gracefully when this is dropped, as [`Transport::lose_connection`] does: the result of awaiting
+/// [`Connecting`](crate::Connecting), and of [`Connection::owned`].
+///
+/// It derefs to [`Connection`]; a clone of that does not close anything. A connection that is over already stays as it is.
+///
+/// # Examples
+///
+/// ```
+/// use sinew_transports::{Peer, Protocol, ReactorTcp, Transport, reactor::Reactor};
+///
+/// struct Quiet;
+///
+/// impl Protocol for Quiet {
+///     fn data_received(&mut self, _: &Transport, _: &[u8]) {}
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let reactor = Reactor::new()?;
+/// let port = reactor.listen_tcp("127.0.0.1:0", |_: &Peer| Quiet)?;
+/// let handle = reactor.clone();
+/// reactor.run_until(async move {
+///     let first = handle.connect_tcp(port.local(), |_: &Peer| Quiet).await?;
+///     let kept = handle.connect_tcp(port.local(), |_: &Peer| Quiet).await?.detach();
+///     let lost = first.transport().when_lost();
+///     drop(first);
+///     lost.await?;
+///     assert!(!kept.transport().is_closing());
+///     Ok(())
+/// })?
+/// # }
+/// ```
+#[must_use = "dropping it closes the connection; `detach` leaves it to its protocol"]
+pub struct OwnedConnection<P: Protocol> {
+    connection: Connection<P>,
+    detached: bool,
+}
+
+impl<P: Protocol> OwnedConnection<P> {
+    /// Closes the connection gracefully, and resolves when it is over and `connection_lost` has returned.
+    pub fn close(self) -> Deferred<()> {
+        let lost = self.transport().when_lost();
+        drop(self);
+        lost
+    }
+
+    /// Drops the connection and its queue at once, as [`Transport::abort`] does.
+    pub fn abort(self) {
+        self.transport().abort();
+    }
+
+    /// Leaves the connection to its protocol: it stays open until one of the peers or a timeout ends it.
+    pub fn detach(mut self) -> Connection<P> {
+        self.detached = true;
+        self.connection.clone()
+    }
+}
+
+impl<P: Protocol> Deref for OwnedConnection<P> {
+    type Target = Connection<P>;
+
+    fn deref(&self) -> &Connection<P> {
+        &self.connection
+    }
+}
+
+impl<P: Protocol> Drop for OwnedConnection<P> {
+    fn drop(&mut self) {
+        if !self.detached {
+            self.connection.transport.lose_connection();
+        }
+    }
+}
+
+impl<P: Protocol> fmt::Debug for OwnedConnection<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("OwnedConnection").field(&self.connection.transport).finish()
+    }
+}
+
+/// A connection that was made for a [`Connecting`](crate::Connecting) which has not been awaited yet. Dropped, it closes.
+pub(crate) struct UnclaimedConnection {
+    transport: Transport,
+    claimed: bool,
+}
+
+impl UnclaimedConnection {
+    /// `transport` must be that of a stream whose protocol is the `P` of the `Connecting`.
+    pub(crate) const fn new(transport: Transport) -> Self {
+        Self { transport, claimed: false }
+    }
+
+    pub(crate) fn claim<P: Protocol>(mut self) -> Connection<P> {
+        self.claimed = true;
+        Connection::new(self.transport.clone())
+    }
+}
+
+impl Drop for UnclaimedConnection {
+    fn drop(&mut self) {
+        if !self.claimed {
+            self.transport.lose_connection();
+        }
     }
 }

@@ -58,7 +58,8 @@ pub enum ConnectionLost {
         /// The limit that was exceeded.
         limit: usize,
     },
-    /// Another protocol has taken over the connection: [`set_protocol`](crate::Transport::set_protocol).
+    /// Another protocol has taken over the connection, here ([`set_protocol`](crate::Transport::set_protocol)) or on another reactor
+    /// ([`send_to`](crate::Transport::send_to)).
     #[error("handed over to another protocol")]
     HandedOver,
     /// A callback of the protocol panicked.
@@ -120,6 +121,25 @@ impl ConnectionLost {
     #[must_use]
     pub const fn is_clean(&self) -> bool {
         matches!(self, Self::Done | Self::Closed | Self::HandedOver)
+    }
+}
+
+/// As tasks see it: an error of a read or a write, with the text of the reason.
+impl From<&ConnectionLost> for io::Error {
+    fn from(reason: &ConnectionLost) -> Self {
+        let kind = match reason {
+            ConnectionLost::Done | ConnectionLost::Closed | ConnectionLost::HandedOver => {
+                io::ErrorKind::NotConnected
+            }
+            ConnectionLost::Aborted | ConnectionLost::Shutdown => io::ErrorKind::ConnectionAborted,
+            ConnectionLost::Reset => io::ErrorKind::ConnectionReset,
+            ConnectionLost::TimedOut => io::ErrorKind::TimedOut,
+            ConnectionLost::Truncated => io::ErrorKind::UnexpectedEof,
+            ConnectionLost::Tls(_) => io::ErrorKind::InvalidData,
+            ConnectionLost::Io(error) => error.kind(),
+            _ => io::ErrorKind::Other,
+        };
+        Self::new(kind, reason.to_string())
     }
 }
 

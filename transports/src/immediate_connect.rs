@@ -7,6 +7,7 @@ use sinew_reactor::{Reactor, Ready, Token};
 
 use crate::{
     ConnectConfig, ConnectError, Connecting, Factory, Peer,
+    connection::UnclaimedConnection,
     stream::{Shared, StreamBuilder, socket::Socket},
 };
 
@@ -38,7 +39,8 @@ pub(crate) fn connect_now<F: Factory>(
             // The attempt was cancelled by its own factory or protocol, so nobody will receive the connection.
             connection.transport().abort();
         }
-        let made = connection.map(|connection| connection.transport().clone());
+        let made =
+            connection.map(|connection| UnclaimedConnection::new(connection.transport().clone()));
         promise.settle(made.ok_or(ConnectError::NoProtocol(peer)));
     });
     Connecting::new(deferred)

@@ -13,7 +13,7 @@
 //! | what you receive | |
 //! |---|---|
 //! | [`Transport`], [`WriteStatus`], [`TimerId`], [`ConnectionId`] | the handle of a connection, and what its methods return |
-//! | [`Connection`], [`Connecting`], [`ConnectError`], [`ConnectPhase`], [`FailedAttempt`] | a connection with a known protocol type, and connecting |
+//! | [`Connection`], [`OwnedConnection`], [`Connecting`], [`ConnectError`], [`ConnectPhase`], [`FailedAttempt`] | a connection with a known protocol type, and connecting |
 //! | [`ListeningPort`], [`ListenError`], [`Address`] | a listening port, and its address |
 //! | [`Peer`], [`ConnectionLost`], [`TlsError`], [`SendFileError`] | the other end; why a connection ended |
 //! | [`SetProtocolError`], [`NotHandedOver`], [`UnreadInput`] | why a connection was not handed over to another protocol |
@@ -27,6 +27,7 @@
 //!
 //! | other transports and services | module |
 //! |---|---|
+//! | connections, ports and datagrams for tasks | [`async_io`] |
 //! | endpoint strings, for listening and connecting | [`endpoint`] |
 //! | TLS with rustls (feature `tls`) | `tls` |
 //! | Unix sockets, credentials, file-descriptor passing | `unix` |
@@ -39,6 +40,7 @@
 //! | client connections that reconnect | [`client_service`] |
 //! | relays between two connections | [`relay`] |
 //! | socket options | [`options`] |
+//! | several reactors that serve the same ports | [`reactors`] |
 //! | networks that replace the kernel's, for authors of transports | [`net`] |
 //! | streams in memory | [`memory`] |
 //!
@@ -50,6 +52,7 @@
 mod address;
 #[cfg(unix)]
 pub mod adopt;
+pub mod async_io;
 mod buffers;
 pub mod client_service;
 mod config;
@@ -64,7 +67,10 @@ mod faults;
 mod handover;
 mod immediate_connect;
 mod listener_hooks;
+mod mailbox;
 pub mod memory;
+#[path = "stream/moving/error.rs"]
+mod moving;
 pub mod names;
 pub mod net;
 pub mod options;
@@ -76,10 +82,12 @@ pub mod process;
 mod producer;
 mod protocol;
 pub mod proxy;
+pub mod reactors;
 #[path = "stream/relay/api.rs"]
 pub mod relay;
 #[path = "stream/file/error.rs"]
 mod send_file;
+mod sharing;
 mod stream;
 mod tcp;
 mod timers;
@@ -104,7 +112,7 @@ pub use sinew_reactor::PacketInfo;
 pub use {
     address::Address,
     config::{ConnectConfig, ListenConfig, StreamConfig},
-    connection::Connection,
+    connection::{Connection, OwnedConnection},
     disconnect::ConnectionLost,
     factory::{Factory, SharedFactory, factory},
     faults::Faults,
@@ -137,6 +145,9 @@ pub use {
 };
 #[doc(hidden)]
 pub use {
+    async_io::{
+        AsyncDatagram, AsyncListener, AsyncStream, ConnectStream, ReadHalf, ReuniteError, WriteHalf,
+    },
     client_service::{ClientService, RetryConfig, ServiceError, ShortLivedConnection},
     datagram::{
         DatagramAddr, DatagramConfig, DatagramOptionError, DatagramProtocol, DatagramStats,
@@ -144,6 +155,7 @@ pub use {
         UdpError,
     },
     endpoint::{DynFactory, DynProtocol},
+    moving::SendToError,
     options::{Dscp, Keepalive, SocketOptionError},
     relay::{RelayError, RelayedBytes},
 };

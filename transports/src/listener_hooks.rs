@@ -4,9 +4,13 @@ use std::net::IpAddr;
 
 use sinew_reactor::{Reactor, Token};
 
+use crate::sharing::Share;
+
 pub(crate) trait Port {
     /// The port's token in the reactor.
     fn token(&self) -> Token;
+    /// The reactors that share the port, if there are any.
+    fn share(&self) -> Option<&Share>;
     /// A connection was opened.
     fn opened(&self, ip: Option<IpAddr>);
     /// A connection has ended.

@@ -98,8 +98,8 @@ pub trait Protocol: 'static {
         let _ = transport;
     }
 
-    /// The connection is handed over to another protocol ([`set_protocol`](Transport::set_protocol)) or to a relay
-    /// ([`relay`](Transport::relay)): returns the input that this protocol received and did not use, to be delivered there first.
+    /// The connection is handed over to another protocol ([`set_protocol`](Transport::set_protocol)), to another reactor
+    /// ([`send_to`](Transport::send_to)) or to a relay ([`relay`](Transport::relay)): returns the input that this protocol received and did not use, to be delivered there first.
     /// Input that was not delivered yet follows by itself. Returns nothing by default; a protocol that buffers input, such as an
     /// incomplete message, returns that and forgets it. A wrapper forwards this call like any other callback.
     fn take_unread(&mut self, transport: &Transport) -> Bytes {
@@ -108,7 +108,8 @@ pub trait Protocol: 'static {
     }
 
     /// The connection is over, at least for this protocol; no other callback follows. The transport is inert by now, unless the
-    /// reason is [`ConnectionLost::HandedOver`]. If a write had failed, all received input was delivered before this call;
+    /// reason is [`ConnectionLost::HandedOver`] to a protocol on this reactor. If a write had failed, all received input was delivered
+    /// before this call;
     /// [`read_closed`](Self::read_closed) was not called then, because that is not a clean end.
     fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
         let _ = (transport, reason);

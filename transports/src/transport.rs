@@ -345,6 +345,12 @@ impl Transport {
         self.inner().reactor()
     }
 
+    /// Whether the connection is encrypted by TLS, or its handshake is under way.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.inner().is_layered()
+    }
+
     /// Whether a port accepted the connection, so that the peer opened it.
     #[must_use]
     pub fn is_accepted(&self) -> bool {

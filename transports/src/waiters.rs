@@ -45,6 +45,7 @@ mod tests {
         let kept: Vec<_> = (0..10).map(|_| add()).collect();
         (0..10).for_each(|_| add().then(|_, _| ()));
         for _ in 0..10_000 {
+            add().detach();
             drop(add());
             add().cancel();
         }

@@ -19,12 +19,16 @@ pub(crate) struct Places {
     pub(crate) load: Option<Cpu>,
 }
 
+/// The CPUs that this process may use.
+pub(crate) fn allowed() -> Result<Vec<Cpu>> {
+    let set = sched_getaffinity(None)?;
+    Ok((0..CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).map(Cpu).collect())
+}
+
 impl Places {
     /// The given CPUs, by default the first and the last that this process may use.
     pub(crate) fn choose(server: Option<Cpu>, load: Option<Cpu>) -> Result<Self> {
-        let set = sched_getaffinity(None)?;
-        let allowed =
-            (0..CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).map(Cpu).collect::<Vec<_>>();
+        let allowed = allowed()?;
         for cpu in [server, load].into_iter().flatten() {
             ensure!(allowed.contains(&cpu), "CPU {cpu} may not be used");
         }

@@ -55,6 +55,10 @@ pub(crate) enum Command {
     Render(RenderOptions),
     /// Instructions of fixed scripts, compared with the committed counts
     Budgets(BudgetOptions),
+    /// Echo by one reactor and by several, with the load on the same CPUs
+    Cores(CoresOptions),
+    /// Atomic instructions on the path of a message, counted under valgrind
+    Atomics,
 }
 
 /// The options of one mode. Lists are separated by commas: every combination is a case with a table of
@@ -143,6 +147,26 @@ pub(crate) struct BudgetOptions {
     /// Scripts to run, by name [default: all].
     #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "update")]
     pub(crate) only: Vec<String>,
+}
+
+/// The options of `bench cores`.
+#[derive(Debug, Args)]
+pub(crate) struct CoresOptions {
+    /// Rounds; in each, every number of reactors is measured once.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) rounds: usize,
+
+    /// Length of a window.
+    #[arg(long, value_name = "S", default_value_t = 2.0)]
+    pub(crate) seconds: f64,
+
+    /// Connections in all.
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub(crate) connections: usize,
+
+    /// Rounds of a hash that the server computes for each read: its work for an answer.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_values_t = [0, 10_000])]
+    pub(crate) work: Vec<u32>,
 }
 
 /// The servers, and where they run.

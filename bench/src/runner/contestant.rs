@@ -113,6 +113,20 @@ fn choose(sections: &mut Contestants, only: &[String]) -> Result<()> {
 }
 
 impl Contestant {
+    /// A server of this workspace.
+    pub(crate) fn of(program: &Path, words: &[&str]) -> Self {
+        let mut command = vec![program.display().to_string()];
+        command.extend(words.iter().map(|word| (*word).to_owned()));
+        Self {
+            name: words.join(" "),
+            command,
+            prepare: Vec::new(),
+            bare: None,
+            connections_max: usize::MAX,
+            countable: false,
+        }
+    }
+
     /// One for each of `spins`, if its name contains `{spin}`.
     fn spun(&self, spins: &[u64]) -> Vec<Self> {
         if !self.name.contains("{spin}") {

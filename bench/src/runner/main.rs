@@ -4,12 +4,14 @@
 
 mod affinity;
 mod args;
+mod atomics;
 mod budgets;
 mod built;
 mod callgrind;
 mod case;
 mod columns;
 mod contestant;
+mod cores;
 mod counted;
 mod cpu;
 mod field;
@@ -86,6 +88,8 @@ fn run(command: Command) -> Result<()> {
         }
         Command::Render(options) => return render(&options),
         Command::Budgets(options) => return budgets::run(&options),
+        Command::Cores(options) => return cores::run(&options),
+        Command::Atomics => return atomics::run(),
     };
     let plan = Plan::of_mode(mode, &options, bench::descriptors::connections_allowed())?;
     measure(&plan, &options.who, &options.spin, &options.output)

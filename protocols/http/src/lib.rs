@@ -1,14 +1,15 @@
 //! HTTP/1.1 for sinew, an event-driven networking framework in the manner of Twisted.
 //!
-//! - [`codec`] is the wire format of RFC 9112 without I/O: heads, bodies, chunks, forms, ranges, conditions. Strict where leniency lets
-//!   requests be smuggled.
-//! - [`server`] is a server of any endpoint: [`server::HttpServer`] builds a connection for each client, which calls a
-//!   [`server::Handler`] for each request. What servers are made of comes with it: a router, files, sessions, and layers.
-//! - `websocket` (feature `websocket`) is RFC 6455: frames and messages without I/O, and connections that begin as requests.
+//! - [`codec`] is the wire format of RFC 9112 without I/O: heads, bodies, chunks, forms, ranges, conditions. Strict wherever
+//!   leniency allows request smuggling.
+//! - [`server`] is a server for any endpoint: [`server::HttpServer`] builds a connection for each client, which calls a
+//!   [`server::Handler`] for each request. It includes a router, static files, sessions, and layers.
+//! - `websocket` (feature `websocket`) is RFC 6455 with the compression of RFC 7692: frames and messages without I/O, connections that are
+//!   upgraded from requests, and a client.
 //!
 //! # Examples
 //!
-//! A server, tried out without a network:
+//! A server, tested without a network:
 //!
 //! ```
 //! use std::time::Duration;
@@ -33,16 +34,24 @@
 //!
 //! | feature | |
 //! |---|---|
-//! | `compression`, on by default | `server::Compression`, by gzip |
-//! | `sessions`, on by default | `server::Sessions`, by a signed cookie |
-//! | `websocket`, on by default | the module of that name |
+//! | `compression`, on by default | `server::Compression`, with gzip |
+//! | `forms`, on by default | `server::Form`: forms with files, in temporary files |
+//! | `guard`, on by default | `server::Guard`: Basic, Digest, htpasswd files |
+//! | `sessions`, on by default | `server::Sessions`, with a signed cookie |
+//! | `tls` | `wss` URLs |
+//! | `websocket`, on by default | the module `websocket` |
 #![forbid(unsafe_code)]
 
+mod body;
+pub mod client;
 pub mod codec;
 pub mod server;
 #[cfg(feature = "websocket")]
 pub mod websocket;
 
+mod unread;
+
+pub use body::{Body, BodyControl, BodyReceiver, BodySource, BodyWaker, BodyWriter, Produced};
 pub use codec::{FieldError, Fields};
 #[doc(no_inline)]
 pub use http::{Method, StatusCode, Version};

@@ -1,4 +1,4 @@
-//! What a request costs in memory: nothing; and what an idle connection does. A counting allocator watches.
+//! Memory use, measured by a counting allocator: a request allocates nothing, an idle connection owns little.
 
 #[path = "../../../tests/support/watchdog.rs"]
 mod watchdog;
@@ -22,7 +22,7 @@ static COUNTING: sys::Counting = sys::Counting;
 const REQUEST: &[u8] =
     b"GET /plain?a=b HTTP/1.1\r\nHost: example.org\r\nUser-Agent: test\r\nAccept: */*\r\n\r\n";
 
-/// Sends `request` and reads one answer, whose length is known once one was read whole.
+/// Sends `request` and reads one response, whose length is known after the first was read.
 fn exchange(
     reactor: &Reactor,
     stream: &mut TcpStream,
@@ -41,7 +41,7 @@ fn exchange(
             }
             Err(error) => panic!("{error}"),
         }
-        // The first answer tells how long all of them are.
+        // The first response shows the length of all.
         if len == usize::MAX && answer[..got].ends_with(b"hello, world\n") {
             return;
         }
@@ -54,14 +54,14 @@ fn connect(reactor: &Reactor, server: HttpServer, clients: usize) -> Vec<TcpStre
     let connect = |_| {
         let stream = TcpStream::connect(port.local()).unwrap();
         stream.set_nonblocking(true).unwrap();
-        // Else the second piece of a request waits for the kernel to acknowledge the first.
+        // Otherwise the second piece of a request waits for the kernel to acknowledge the first.
         stream.set_nodelay(true).unwrap();
         stream
     };
     (0..clients).map(connect).collect()
 }
 
-/// Allocations for a thousand requests, each answered by the handler.
+/// Allocations of a thousand requests, each answered by the handler.
 fn allocations(server: HttpServer, request: &[u8]) -> u64 {
     let reactor = Reactor::new().unwrap();
     let mut streams = connect(&reactor, server, 1);
@@ -80,7 +80,7 @@ fn allocations(server: HttpServer, request: &[u8]) -> u64 {
 
 #[test]
 fn a_plain_request_allocates_nothing() {
-    // The date is made anew once a second: a few strings.
+    // The date is formatted once a second: a few strings.
     let made = allocations(HttpServer::new(answer(|_| "hello, world\n")), REQUEST);
     assert!(made < 50, "{made} allocations for 1,000 requests");
     let made = allocations(
@@ -111,7 +111,7 @@ fn an_idle_connection_owns_no_buffer() {
         held.push(sys::held());
     }
     let each = (held[1] - held[0]) / CLIENTS as i64;
-    // All are accepted before the first request: this is what requests have left behind.
+    // All were accepted before the first request, so this is what requests leave behind.
     assert!(each < 64, "{each} bytes are left of the requests of a connection");
 }
 

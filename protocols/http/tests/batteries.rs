@@ -1,4 +1,4 @@
-//! What servers are made of: each layer and handler as a client sees it.
+//! Building blocks of servers: each layer and handler as a client sees it.
 
 #[path = "../../../tests/support/watchdog.rs"]
 mod watchdog;
@@ -9,13 +9,23 @@ mod support;
 
 mod batteries {
     mod access_log;
-    mod basic_auth;
+    #[cfg(unix)]
+    mod cgi;
+    mod clients;
     #[cfg(feature = "compression")]
     mod compression;
     mod event_stream;
     mod files;
     mod files_paths;
     mod folder;
+    #[cfg(feature = "forms")]
+    mod forms;
+    #[cfg(feature = "guard")]
+    mod guard;
+    #[cfg(feature = "guard")]
+    mod guard_digest;
+    #[cfg(feature = "guard")]
+    mod guard_htpasswd;
     mod layers;
     mod router;
     #[cfg(feature = "sessions")]

@@ -1,4 +1,4 @@
-//! The server as a client sees it: whole conversations in memory, with a clock that the test moves.
+//! The server as a client sees it: whole connections in memory, on a virtual clock.
 
 #[path = "../../../tests/support/watchdog.rs"]
 mod watchdog;
@@ -9,6 +9,7 @@ mod support;
 mod server {
     mod answers;
     mod bodies;
+    mod framing;
     mod life;
     mod pipelining;
     mod splits;

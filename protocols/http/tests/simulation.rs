@@ -1,5 +1,5 @@
-//! The server in a simulated network that cuts, resets, pauses and kills: whatever happens, a client gets the answers to its requests, in
-//! their order, whole or not at all.
+//! The server on a simulated network with fault injection (cuts, resets, pauses, kills): whatever happens, a client receives the
+//! responses to its requests, in order, complete or not at all.
 
 #[path = "../../../tests/support/watchdog.rs"]
 mod watchdog;
@@ -17,10 +17,10 @@ use sinew_testkit::{
 };
 use sinew_transports::{ConnectionLost, Peer, Protocol, ReactorTcp, Transport};
 
-/// Requests that a client sends on each of its connections, some ahead of their answers.
+/// Requests that a client sends on each of its connections, some pipelined.
 const REQUESTS: u32 = 20;
 
-/// Answers with the target and the body that came: at once, later, or piece by piece, as the number in the target says.
+/// Responds with the target and the body: at once, later, or in pieces, depending on the number in the target.
 fn handler(request: Request, reply: Reply) {
     let target = request.path().to_owned();
     let number: u32 = target[1..].parse().unwrap();
@@ -46,7 +46,7 @@ fn handler(request: Request, reply: Reply) {
     });
 }
 
-/// The body that goes with a request.
+/// The body of a request.
 fn body(number: u32) -> Vec<u8> {
     vec![b'a' + (number % 26) as u8; (number as usize * 977) % 5_000]
 }
@@ -76,7 +76,7 @@ impl Client {
     }
 
     fn ask(&mut self, transport: &Transport) {
-        // Up to three at once.
+        // Up to three pipelined.
         while self.sent < REQUESTS && self.expected.len() < 3 {
             let body = body(self.sent);
             let head = format!(
@@ -93,14 +93,14 @@ impl Client {
         }
     }
 
-    /// Takes an answer out of the input, if all of it is there.
+    /// Takes a response out of the input, if it is complete.
     fn answer(&mut self) -> bool {
         let input = std::mem::take(&mut self.input);
         let mut rest = &input[..];
         let mut is_whole = false;
         if self.body.is_none()
             && let Some(len) =
-                self.head.decode(rest, 0, &HeadLimits::default()).expect("a good head")
+                self.head.decode(rest, 0, &HeadLimits::default()).expect("a valid head")
         {
             assert_eq!(self.head.status(), StatusCode::OK);
             rest = &rest[len..];
@@ -109,7 +109,7 @@ impl Client {
         }
         if let Some((decoder, text)) = &mut self.body {
             loop {
-                match decoder.decode(&mut rest).expect("a good body") {
+                match decoder.decode(&mut rest).expect("a valid body") {
                     BodyEvent::Data(data) => text.extend_from_slice(data),
                     BodyEvent::End => break is_whole = true,
                     _ => break,
@@ -129,8 +129,8 @@ impl Protocol for Client {
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
         self.input.extend_from_slice(data);
         while self.answer() {
-            let (_, text) = self.body.take().expect("it was whole");
-            let number = self.expected.pop_front().expect("an answer to a question");
+            let (_, text) = self.body.take().expect("the body was decoded");
+            let number = self.expected.pop_front().expect("a response to a request");
             let expected = [format!("/{number} ").as_bytes(), &body(number)].concat();
             assert!(text == expected, "the answer to {number}: {}", text.escape_ascii());
             self.seen.borrow_mut().answers += 1;
@@ -141,7 +141,7 @@ impl Protocol for Client {
     fn connection_lost(&mut self, _: &Transport, _: &ConnectionLost) {}
 }
 
-/// A new connection every second; what comes of them.
+/// Opens a new connection every second, and counts results.
 fn run(network: &Network) -> (u32, u32) {
     let (server, client) = (network.host("server"), network.host("client"));
     server
@@ -152,7 +152,7 @@ fn run(network: &Network) -> (u32, u32) {
         let seen = Rc::clone(&shared);
         reactor.call_every(Duration::from_secs(1), move |reactor| {
             let seen = Rc::clone(&seen);
-            drop(reactor.connect_tcp("server:80", move |_: &Peer| Client::new(&seen)));
+            reactor.connect_tcp("server:80", move |_: &Peer| Client::new(&seen)).detach();
         });
     });
     network.run_for(Duration::from_secs(30)).unwrap();
@@ -173,7 +173,7 @@ fn without_faults_every_request_is_answered() {
 }
 
 #[test]
-fn no_answer_is_mixed_up_whatever_the_network_does() {
+fn responses_match_requests_under_faults() {
     watchdog::watch_this_test();
     simulate(0..60, |network| {
         let faults = RandomFaults::every(Duration::from_secs(2)).cuts().kills().pauses().resets();

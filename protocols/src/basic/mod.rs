@@ -1,9 +1,11 @@
 //! Framing: splits a byte stream into lines, netstrings and other frames.
 //!
 //! One engine, [`Framed`], drives small decoders ([`Line`], [`Netstring`], [`Int`], [`Fixed`], or a custom
-//! [`Decoder`]) and calls your handler with each frame, without a copy where possible.
+//! [`Decoder`]) and calls your handler with each frame, without a copy where possible. Tasks receive the same frames as a stream,
+//! and send them: [`AsyncFrames`].
 
 mod argument;
+mod async_frames;
 mod codec;
 mod dot_stuffed;
 mod error;
@@ -35,6 +37,7 @@ mod scan_counter {
 }
 
 pub use argument::{ArgumentError, Command, Text, Word};
+pub use async_frames::{AsyncFrames, FramesError, QueuesFrames};
 pub use codec::{Decoded, Decoder, Encoder};
 pub use dot_stuffed::{DotStuffed, DotStuffing, Unstuffed};
 pub use error::{EncodeError, FrameError};

@@ -4,7 +4,10 @@ use std::fmt;
 
 use flate2::{Compress, Compression, FlushCompress, Status};
 
-use super::{Format, STEP, WINDOW_BITS};
+use super::{Format, STEP, WINDOW_BITS, WINDOW_BITS_MIN};
+
+/// The least room that [`Deflate::deflate_into`] makes: with less, a flush might be written twice.
+const ROOM_MIN: usize = 64;
 
 /// Compresses a stream incrementally, up to 16 KiB of output per call. Its memory is bounded, about 300 KiB at the
 /// middle levels, regardless of the length of the stream.
@@ -26,7 +29,8 @@ use super::{Format, STEP, WINDOW_BITS};
 pub struct Deflate {
     format: Format,
     engine: Compress,
-    step: Box<[u8]>,
+    /// For [`deflate`](Self::deflate), empty until it is called.
+    step: Vec<u8>,
     has_ended: bool,
 }
 
@@ -43,17 +47,35 @@ pub enum Flush {
     Finish,
 }
 
+impl Flush {
+    const fn of_engine(self) -> FlushCompress {
+        match self {
+            Self::None => FlushCompress::None,
+            Self::Sync => FlushCompress::Sync,
+            Self::Finish => FlushCompress::Finish,
+        }
+    }
+}
+
 impl Deflate {
     /// Compresses to `format`, at a level from 0 (stored, no compression) to 9 (slowest). 6 is usual.
     #[must_use]
     pub fn new(format: Format, level: u32) -> Self {
+        Self::with_window_bits(format, level, WINDOW_BITS)
+    }
+
+    /// The same with a window of two to the power of this, 9 to 15: the output refers back no further. Smaller numbers count as 9,
+    /// larger ones as 15, the default.
+    #[must_use]
+    pub fn with_window_bits(format: Format, level: u32, window_bits: u8) -> Self {
         let level = Compression::new(level.min(9));
+        let window_bits = window_bits.clamp(WINDOW_BITS_MIN, WINDOW_BITS);
         let engine = match format {
-            Format::Gzip => Compress::new_gzip(level, WINDOW_BITS),
-            Format::Zlib => Compress::new_with_window_bits(level, true, WINDOW_BITS),
-            Format::Raw => Compress::new_with_window_bits(level, false, WINDOW_BITS),
+            Format::Gzip => Compress::new_gzip(level, window_bits),
+            Format::Zlib => Compress::new_with_window_bits(level, true, window_bits),
+            Format::Raw => Compress::new_with_window_bits(level, false, window_bits),
         };
-        Self { format, engine, step: vec![0; STEP].into_boxed_slice(), has_ended: false }
+        Self { format, engine, step: Vec::new(), has_ended: false }
     }
 
     /// Consumes input from the front of `input` and returns up to 16 KiB of output. `None` if there is no more output
@@ -61,11 +83,8 @@ impl Deflate {
     /// after [`Flush::Finish`] until [`reset`](Self::reset).
     #[allow(clippy::missing_panics_doc, reason = "it does not panic")]
     pub fn deflate<'a>(&'a mut self, input: &mut &[u8], flush: Flush) -> Option<&'a [u8]> {
-        let flush = match flush {
-            Flush::None => FlushCompress::None,
-            Flush::Sync => FlushCompress::Sync,
-            Flush::Finish => FlushCompress::Finish,
-        };
+        let flush = flush.of_engine();
+        self.step.resize(STEP, 0);
         while !self.has_ended {
             let (consumed, produced) = (self.engine.total_in(), self.engine.total_out());
             let status = self.engine.compress(input, &mut self.step, flush);
@@ -83,6 +102,26 @@ impl Deflate {
             }
         }
         None
+    }
+
+    /// Consumes all of the input and appends all output for it to a buffer of the caller, and needs none of its own. Appends nothing
+    /// after [`Flush::Finish`] until [`reset`](Self::reset).
+    #[allow(clippy::missing_panics_doc, reason = "it does not panic")]
+    pub fn deflate_into(&mut self, mut input: &[u8], flush: Flush, output: &mut Vec<u8>) {
+        let flush = flush.of_engine();
+        while !self.has_ended {
+            output.reserve((input.len() / 2).clamp(ROOM_MIN, STEP));
+            let consumed = self.engine.total_in();
+            let status = self.engine.compress_vec(input, output, flush);
+            let consumed = self.engine.total_in() - consumed;
+            input = &input[usize::try_from(consumed).expect("no more than the input")..];
+            let status = status.expect("the stream state is private and has not ended");
+            self.has_ended = status == Status::StreamEnd;
+            // Where room is left, all output was there.
+            if input.is_empty() && output.len() < output.capacity() {
+                break;
+            }
+        }
     }
 
     /// Starts the next stream.

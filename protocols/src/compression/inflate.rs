@@ -1,6 +1,6 @@
 //! Streaming decompression with limits against decompression bombs: [`Inflate`].
 
-use std::fmt;
+use std::{fmt, mem};
 
 use flate2::{Decompress, FlushDecompress, Status};
 
@@ -8,6 +8,9 @@ use super::{Format, STEP, WINDOW_BITS};
 
 /// Output that is not counted against the ratio limit: the first kilobytes of any data may be blank.
 const RATIO_GRACE: u64 = 64 * 1024;
+
+/// The least output that [`Inflate::inflate_into`] makes room for.
+const ROOM_MIN: usize = 512;
 
 /// Inflates a stream incrementally, up to 16 KiB of output per call.
 ///
@@ -51,7 +54,8 @@ pub struct Inflate {
     output_max: u64,
     ratio_max: Option<u32>,
     engine: Decompress,
-    step: Box<[u8]>,
+    /// For [`inflate`](Self::inflate), empty until it is called.
+    step: Vec<u8>,
     /// Bytes consumed and produced since the budget was last renewed.
     consumed: u64,
     produced: u64,
@@ -69,6 +73,13 @@ enum Phase {
     /// After a member of a gzip file. Another may follow.
     Between,
     Ended,
+}
+
+/// The same as [`Inflated`], with the length of the output in the place of the output.
+enum Advanced {
+    Output(usize),
+    End,
+    Incomplete,
 }
 
 /// One step of [`Inflate::inflate`].
@@ -124,7 +135,7 @@ impl Inflate {
             output_max: Self::OUTPUT_MAX,
             ratio_max: None,
             engine: engine(format),
-            step: vec![0; STEP].into_boxed_slice(),
+            step: Vec::new(),
             consumed: 0,
             produced: 0,
             phase: Phase::Inside,
@@ -153,14 +164,52 @@ impl Inflate {
     ///
     /// [`InflateError`]; the output before it has been returned.
     pub fn inflate<'a>(&'a mut self, input: &mut &[u8]) -> Result<Inflated<'a>, InflateError> {
+        let mut step = mem::take(&mut self.step);
+        step.resize(STEP, 0);
+        let advanced = self.advance(input, &mut step);
+        self.step = step;
+        Ok(match advanced? {
+            Advanced::Output(len) => Inflated::Output(&self.step[..len]),
+            Advanced::End => Inflated::End,
+            Advanced::Incomplete => Inflated::Incomplete,
+        })
+    }
+
+    /// As [`inflate`](Self::inflate), but appends the output to a buffer of the caller, and needs none of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`InflateError`]; the output before it has been appended.
+    pub fn inflate_into<'a>(
+        &mut self,
+        input: &mut &[u8],
+        output: &'a mut Vec<u8>,
+    ) -> Result<Inflated<'a>, InflateError> {
+        let start = output.len();
+        let room = match self.phase {
+            Phase::Full => STEP,
+            _ => input.len().saturating_mul(8).clamp(ROOM_MIN, STEP),
+        };
+        output.resize(start + room, 0);
+        let advanced = self.advance(input, &mut output[start..]);
+        let len = if let Ok(Advanced::Output(len)) = advanced { len } else { 0 };
+        output.truncate(start + len);
+        Ok(match advanced? {
+            Advanced::Output(_) => Inflated::Output(&output[start..]),
+            Advanced::End => Inflated::End,
+            Advanced::Incomplete => Inflated::Incomplete,
+        })
+    }
+
+    fn advance(&mut self, input: &mut &[u8], output: &mut [u8]) -> Result<Advanced, InflateError> {
         loop {
             if let Some(error) = &self.error {
                 return Err(error.clone());
             }
             match self.phase {
-                Phase::Ended => return Ok(Inflated::End),
+                Phase::Ended => return Ok(Advanced::End),
                 Phase::Inside | Phase::Between if input.is_empty() => {
-                    return Ok(Inflated::Incomplete);
+                    return Ok(Advanced::Incomplete);
                 }
                 // This byte starts another member; anything else comes after the end of the file (RFC 1952 2.2).
                 Phase::Between if input[0] == 0x1f => {
@@ -169,9 +218,9 @@ impl Inflate {
                 }
                 Phase::Between => self.phase = Phase::Ended,
                 Phase::Inside | Phase::Full => {
-                    let len = self.step(input);
+                    let len = self.step(input, output);
                     if len > 0 {
-                        return Ok(Inflated::Output(&self.step[..len]));
+                        return Ok(Advanced::Output(len));
                     }
                 }
             }
@@ -179,12 +228,12 @@ impl Inflate {
     }
 
     /// Runs one step and returns the length of its output. Stores an error to be reported after that output.
-    fn step(&mut self, input: &mut &[u8]) -> usize {
+    fn step(&mut self, input: &mut &[u8], output: &mut [u8]) -> usize {
         // Room for one byte more than the limit, to detect that there is more.
         let left = (self.output_max - self.produced).saturating_add(1);
-        let room = usize::try_from(left).map_or(STEP, |left| left.min(STEP));
+        let room = usize::try_from(left).map_or(output.len(), |left| left.min(output.len()));
         let (consumed, produced) = (self.engine.total_in(), self.engine.total_out());
-        let status = self.engine.decompress(input, &mut self.step[..room], FlushDecompress::None);
+        let status = self.engine.decompress(input, &mut output[..room], FlushDecompress::None);
         let consumed =
             usize::try_from(self.engine.total_in() - consumed).expect("no more than the input");
         let produced = usize::try_from(self.engine.total_out() - produced).expect("at most a step");
@@ -239,6 +288,13 @@ impl Inflate {
 
     /// Starts the next stream, with a fresh budget and no state of the previous one.
     pub fn reset(&mut self) {
+        self.next_stream();
+        self.error = None;
+        self.renew_budget();
+    }
+
+    /// Starts the next stream, with what is left of the budget.
+    pub fn next_stream(&mut self) {
         match self.format {
             // The engine cannot be reset to expect a gzip header.
             Format::Gzip => self.engine = engine(self.format),
@@ -246,8 +302,6 @@ impl Inflate {
             Format::Raw => self.engine.reset(false),
         }
         self.phase = Phase::Inside;
-        self.error = None;
-        self.renew_budget();
     }
 }
 

@@ -26,3 +26,6 @@ const STEP: usize = 16 * 1024;
 
 /// The largest window size: 32 KiB.
 const WINDOW_BITS: u8 = 15;
+
+/// The smallest window size that the library supports: 512 bytes.
+const WINDOW_BITS_MIN: u8 = 9;

@@ -279,3 +279,60 @@ fn reset_starts_the_next_stream() {
         }
     }
 }
+
+/// What is appended to a buffer of the caller is the same, in pieces of any size, within the same budget.
+#[test]
+fn into_a_buffer_of_the_caller() {
+    for format in FORMATS {
+        for len in [0, 1, 100, 5_000, 300_000] {
+            let plain = text(len);
+            let mut sent = Vec::new();
+            let mut deflate = Deflate::new(format, 6);
+            for piece in plain.chunks(70_000) {
+                deflate.deflate_into(piece, Flush::Sync, &mut sent);
+                assert!(sent.ends_with(b"\0\0\xff\xff"));
+            }
+            deflate.deflate_into(b"", Flush::Finish, &mut sent);
+            assert_eq!(of(format, &sent), fine(&plain, 0), "{format:?} {len}");
+            for piece in [1, 7, usize::MAX] {
+                for short in [0, 1] {
+                    let max = (len as u64).saturating_sub(short);
+                    let mut inflate = Inflate::new(format).output_max(max);
+                    let mut output = b"before".to_vec();
+                    let mut into = |mut piece: &[u8]| loop {
+                        match inflate.inflate_into(&mut piece, &mut output) {
+                            Ok(Inflated::Output(piece)) => assert!(piece.len() <= STEP),
+                            Ok(_) => return Ok(()),
+                            Err(error) => return Err(error),
+                        }
+                    };
+                    let end = sent.chunks(piece).try_for_each(&mut into);
+                    let kept = usize::try_from(max).unwrap();
+                    assert!(output == [b"before", &plain[..kept]].concat());
+                    assert_eq!(end.is_err(), kept < len, "{end:?}");
+                }
+            }
+        }
+    }
+}
+
+/// A sender with a small window refers back no further.
+#[test]
+fn small_windows() {
+    let noise = |n: u64| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 37) as u8;
+    let block: Vec<u8> = (1..5_000).map(|n| noise(n * n)).collect();
+    let plain = [&block[..], &block].concat();
+    let sent = |bits| {
+        let mut sent = Vec::new();
+        let mut deflate = Deflate::with_window_bits(Format::Raw, 9, bits);
+        deflate.deflate_into(&plain, Flush::Finish, &mut sent);
+        assert_eq!(of(Format::Raw, &sent), fine(&plain, 0));
+        sent.len()
+    };
+    assert!(sent(15) < 6_000 && sent(12) > 9_000 && sent(9) > 9_000);
+    assert_eq!(
+        (sent(0), sent(99)),
+        (sent(9), sent(15)),
+        "what is out of range counts as the nearest"
+    );
+}

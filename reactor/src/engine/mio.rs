@@ -128,6 +128,14 @@ impl Poller for MioPoller {
         Ok(())
     }
 
+    #[cfg(unix)]
+    fn duplicate_descriptor(&mut self) -> Option<io::Result<std::os::fd::OwnedFd>> {
+        use std::os::fd::{AsRawFd, BorrowedFd};
+        // SAFETY: `poll` keeps it open for as long as it is borrowed here.
+        let descriptor = unsafe { BorrowedFd::borrow_raw(self.poll.as_raw_fd()) };
+        Some(descriptor.try_clone_to_owned())
+    }
+
     fn call(&self) -> &'static str {
         CALL
     }

@@ -235,6 +235,19 @@ pub(crate) trait Poller {
 
     fn deregister(&mut self, id: DescriptorId, token: Token, closing: bool) -> io::Result<()>;
 
+    /// A duplicate of a descriptor that becomes readable when `wait` would return something, if there is one.
+    #[cfg(unix)]
+    fn duplicate_descriptor(&mut self) -> Option<io::Result<std::os::fd::OwnedFd>> {
+        None
+    }
+
+    /// Called before another loop waits for that descriptor: does what `wait` does before it blocks. Returns `false` if there is
+    /// something already, for which the descriptor need not become readable.
+    #[cfg(unix)]
+    fn prepare_wait(&mut self) -> io::Result<bool> {
+        Ok(true)
+    }
+
     /// Whether the kernel keeps watching a closed descriptor, as long as a duplicate of it is open.
     fn watches_duplicates(&self) -> bool {
         false
@@ -257,6 +270,12 @@ pub(crate) trait Poller {
     fn take_completion(&mut self, token: Token) -> Option<Completion> {
         let _ = token;
         None
+    }
+
+    /// Whether an operation on the input of a source is in flight, which may still take data from it.
+    fn is_input_in_flight(&mut self, token: Token) -> bool {
+        let _ = token;
+        false
     }
 }
 

@@ -7,13 +7,17 @@ use std::{
     rc::Rc,
 };
 
+use self::receiver::Arrivals;
 use crate::{
     Reactor, WeakReactor,
     handler::{Handler, Interest, Ready, Token},
     registration::Registration,
 };
 
+mod receiver;
 mod sys;
+
+pub use receiver::SignalReceiver;
 
 /// A signal of the operating system, by its number ([signal(7)](https://man7.org/linux/man-pages/man7/signal.7.html)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -62,6 +66,8 @@ type SignalCall = Rc<RefCell<dyn FnMut(&Reactor)>>;
 #[derive(Default)]
 pub(crate) struct Signals {
     calls: RefCell<BTreeMap<Signal, SignalCall>>,
+    /// Tasks that receive signals, instead of the callbacks.
+    arrivals: Arrivals,
     /// Handlers to reschedule on each signal, beside the callbacks.
     rescheduled: RefCell<Vec<(Signal, Token)>>,
     /// Whether a run is in progress.
@@ -85,7 +91,11 @@ impl Handler for SignalPipe {
         for number in self.reader.take() {
             let signal = Signal(number);
             reactor.reschedule_handlers(|other| other == signal);
-            let call = reactor.inner.signals.calls.borrow().get(&signal).cloned();
+            let signals = &reactor.inner.signals;
+            if signals.arrivals.report(signal) {
+                continue;
+            }
+            let call = signals.calls.borrow().get(&signal).cloned();
             if let Some(call) = call {
                 let _ = reactor.guard(
                     || format!("the callback of signal {number}"),
@@ -171,6 +181,7 @@ impl Reactor {
         signals.watching.set(true);
         let mut wanted: Vec<_> = signals.calls.borrow().keys().copied().collect();
         wanted.extend(signals.rescheduled.borrow().iter().map(|(signal, _)| *signal));
+        wanted.extend(signals.arrivals.signals());
         let watching = wanted.into_iter().try_for_each(|signal| self.watch_in_run(signal));
         if watching.is_err() {
             self.unwatch_signals();

@@ -46,7 +46,7 @@
 //! server.reactor().listen_tcp("0.0.0.0:7", |_: &Peer| Echo)?;
 //! let log = Rc::new(RefCell::new(Vec::new()));
 //! let client_log = log.clone();
-//! drop(client.reactor().connect_tcp("server:7", move |_: &Peer| Client(client_log.clone())));
+//! client.reactor().connect_tcp("server:7", move |_: &Peer| Client(client_log.clone())).detach();
 //!
 //! network.run_for(Duration::from_secs(1))?;
 //! server.power_off();

@@ -195,7 +195,7 @@ impl Network {
     /// server.reactor().listen_tcp("0.0.0.0:7", |_: &Peer| Echo)?;
     /// let watched = server.clone();
     /// network.after_every_event(move || assert!(watched.reactor().stats().connections <= 1));
-    /// drop(client.reactor().connect_tcp("server:7", |_: &Peer| Echo));
+    /// client.reactor().connect_tcp("server:7", |_: &Peer| Echo).detach();
     /// network.run_for(Duration::from_secs(1))?;
     /// # Ok(())
     /// # }

@@ -164,14 +164,16 @@ impl ClientProgram {
         let input = (self.inputs)(&mut Draw::new(reactor.random()));
         let expected = self.model.as_ref().map(|model| model(&input));
         let server = self.server.clone();
-        drop(reactor.connect_tcp("server:7", move |_: &Peer| Client {
-            input: input.clone(),
-            sent: 0,
-            expected: expected.clone(),
-            got: Vec::new(),
-            start: server.start.get(),
-            server: server.clone(),
-        }));
+        reactor
+            .connect_tcp("server:7", move |_: &Peer| Client {
+                input: input.clone(),
+                sent: 0,
+                expected: expected.clone(),
+                got: Vec::new(),
+                start: server.start.get(),
+                server: server.clone(),
+            })
+            .detach();
         if calls > 1 {
             reactor.call_later(CONNECT_INTERVAL, move |reactor| self.call(reactor, calls - 1));
         }

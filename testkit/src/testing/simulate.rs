@@ -62,7 +62,7 @@ const TAIL: usize = 40;
 ///     let (server, client) = (network.host("server"), network.host("client"));
 ///     network.set_random_faults(RandomFaults::every(Duration::from_secs(5)).cuts().kills());
 ///     server.boot(|reactor| drop(reactor.listen_tcp("0.0.0.0:7", |_: &Peer| Echo).unwrap()));
-///     client.boot(|reactor| drop(reactor.connect_tcp("server:7", |_: &Peer| Echo)));
+///     client.boot(|reactor| reactor.connect_tcp("server:7", |_: &Peer| Echo).detach());
 ///     network.run_for(Duration::from_secs(60)).unwrap();
 ///     assert!(server.reactor().stats().connections <= 1);
 /// });

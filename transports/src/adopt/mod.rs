@@ -12,6 +12,7 @@ use crate::{
     DatagramTransport, Factory, ListenConfig, ListeningPort, Peer, Protocol, StreamConfig,
     UnixAddr, UnixPeer, datagram, immediate_connect,
     net::listener::Listener,
+    sharing::Opening,
     stream::{
         Shared, StreamBuilder,
         socket::{Socket, TcpStream, UnixStream},
@@ -272,6 +273,13 @@ fn listening(
         return Ok((listener, addr.into()));
     }
     let (listening, addr) = UnixListening::adopted(descriptor)?;
+    let Some(share) = &config.share else {
+        return Ok((Listener::unix(listening).shared(), addr.into()));
+    };
+    if let Opening::Elsewhere(addr) = share.opening() {
+        return Ok((Listener::Elsewhere, addr));
+    }
+    share.opened(addr.clone(), false);
     Ok((Listener::unix(listening).shared(), addr.into()))
 }
 

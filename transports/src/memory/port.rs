@@ -61,6 +61,9 @@ pub(crate) fn listen<F: Factory>(
     });
     names.insert(name, Rc::downgrade(&backlog));
     drop(names);
+    if let Some(share) = &config.share {
+        share.opened_for_itself();
+    }
     let listener = Listener::Other(Box::new(MemoryListener(backlog)));
     tcp::open(reactor, listener, addr.clone(), config, None, factory)
         .map_err(|error| ListenError::Other { at: addr.to_string(), source: error.into() })

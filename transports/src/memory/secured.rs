@@ -27,7 +27,7 @@ pub fn connect_tls<P: Protocol>(
         Ok(transport) => transport.start_with(reactor, protocol),
         Err(reason) => tracing::debug!(%reason, "the handshake failed"),
     };
-    transport.wrap_in_layer(reactor, &role.into(), Some(Box::new(when_ready)));
+    transport.wrap_in_layer(reactor, &role.into(), Vec::new(), Some(Box::new(when_ready)));
     let wire = Wire::new(reactor, ends, transport.clone());
     Ok((Connection::new(transport), wire))
 }

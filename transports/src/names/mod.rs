@@ -124,10 +124,7 @@ fn resolve_soon(reactor: &Reactor, resolver: Rc<dyn Resolve>, host: String) -> L
     let (promise, lookup) = reactor.promise();
     reactor.call_soon(move |reactor| {
         if promise.is_pending() {
-            let found = resolver.resolve(reactor, &host);
-            let canceller = found.canceller();
-            promise.on_cancel(move |_| canceller.cancel());
-            found.then(move |_, found| promise.settle(found));
+            promise.follow(resolver.resolve(reactor, &host));
         }
     });
     lookup

@@ -34,6 +34,8 @@ pub(crate) enum Listener {
     #[cfg(unix)]
     Unix(Accepting<UnixListening>),
     Other(Box<dyn NetListener>),
+    /// Another reactor listens, and hands its connections over.
+    Elsewhere,
 }
 
 /// A listening socket of the kernel's, and who accepts from it.
@@ -66,7 +68,7 @@ impl Listener {
             Self::Kernel(socket) => socket.is_shared = true,
             #[cfg(unix)]
             Self::Unix(socket) => socket.is_shared = true,
-            Self::Other(_) => {}
+            Self::Other(_) | Self::Elsewhere => {}
         }
         self
     }
@@ -81,6 +83,7 @@ impl Listener {
                 listener.register(token);
                 Ok(token)
             }
+            Self::Elsewhere => reactor.reserve(),
         }
     }
 
@@ -91,6 +94,7 @@ impl Listener {
             #[cfg(unix)]
             Self::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
             Self::Other(listener) => listener.local_addr(),
+            Self::Elsewhere => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
@@ -111,6 +115,7 @@ impl Listener {
                 Ok((socket.into(), peer))
             }
             Self::Other(listener) => listener.accept().map(|(stream, peer)| (stream.into(), peer)),
+            Self::Elsewhere => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 
@@ -121,6 +126,7 @@ impl Listener {
             #[cfg(unix)]
             Self::Unix(_) => false,
             Self::Other(listener) => listener.is_ready(),
+            Self::Elsewhere => false,
         }
     }
 
@@ -138,6 +144,7 @@ impl Listener {
             #[cfg(not(unix))]
             Self::Kernel(_) => None,
             Self::Other(listener) => listener.spare(),
+            Self::Elsewhere => None,
         }
     }
 }

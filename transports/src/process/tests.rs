@@ -59,12 +59,14 @@ fn exits_are_detected_beside_a_users_signal_callback() {
             let reactor = reactor.clone();
             let ended: Vec<_> = processes.iter().map(Process::when_ended).collect();
             let stopper = reactor.clone();
-            drop(reactor.spawn(async move {
-                for end in ended {
-                    end.await.expect("each of them ends");
-                }
-                let _ = stopper.stop();
-            }));
+            reactor
+                .spawn(async move {
+                    for end in ended {
+                        end.await.expect("each of them ends");
+                    }
+                    let _ = stopper.stop();
+                })
+                .detach();
         });
         reactor.run().expect("it is stopped");
         let mut codes: Vec<_> = ends.0.borrow().iter().filter_map(|end| end.code()).collect();

@@ -66,7 +66,7 @@ sinew_reactor::error_debug!(ProxyError);
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Header {
-    /// The proxy connects for itself, as for a health verify_checksum.
+    /// The proxy connects for itself, as for a health check.
     Local,
     /// The proxy connects on behalf of a client.
     #[non_exhaustive]

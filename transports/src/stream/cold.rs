@@ -10,7 +10,7 @@ use std::{collections::VecDeque, os::fd::OwnedFd};
 
 use sinew_reactor::{Promise, TimerKey};
 
-use super::{Stream, hold::Holds, relay::RelayEnd, socket::Socket};
+use super::{Stream, async_output::OutputWaiter, hold::Holds, relay::RelayEnd, socket::Socket};
 use crate::{ConnectionLost, config::IdleTimeout, producer::Producers, timers::Timers};
 
 /// The optional parts of a stream.
@@ -82,6 +82,8 @@ pub(super) struct ColdState {
     /// Received file descriptors that the user has not taken yet.
     #[cfg(unix)]
     pub(super) descriptors: RefCell<VecDeque<OwnedFd>>,
+    /// The task that waits for the output.
+    pub(super) output_waiter: Cell<Option<OutputWaiter>>,
     /// Promises of `Transport::when_lost`.
     pub(super) when_lost: RefCell<Vec<Promise<()>>>,
 }

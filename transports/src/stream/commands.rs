@@ -314,6 +314,6 @@ impl Stream {
 }
 
 /// Whether a retry of the write may succeed.
-fn is_transient(error: &io::Error) -> bool {
+pub(super) fn is_transient(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }

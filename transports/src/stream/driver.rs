@@ -333,6 +333,7 @@ impl Transport {
         }
         stream.update(State::gone);
         self.release_resources(reactor);
+        stream.wake_output_waiter();
         // User data is dropped last, because its drop may panic.
         if let Some(cold) = stream.cold_if_any() {
             #[cfg(unix)]

@@ -2,6 +2,8 @@
 //! by [`Protocol::take_unread`] and delivered first. The request only sets a flag; the event loop calls the protocol in the
 //! stream's next round of output, because `take_unread` is user code.
 
+use std::cell::Cell;
+
 use bytes::{Bytes, BytesMut};
 use sinew_reactor::Reactor;
 
@@ -215,12 +217,10 @@ impl Stream {
         self.holds_if_any().map(|holds| &holds.handover)
     }
 
-    fn has_successor(&self) -> bool {
+    /// Whether a handover to another protocol, or a move to another reactor, is pending.
+    pub(super) fn has_successor(&self) -> bool {
         let Some(handover) = self.handover() else { return false };
-        let successor = handover.successor.take();
-        let has_one = successor.is_some();
-        handover.successor.set(successor);
-        has_one
+        is_some(&handover.successor) || is_some(&handover.moving)
     }
 
     fn take_successor(&self) -> Option<DynProtocol> {
@@ -239,6 +239,13 @@ impl Stream {
         handover.unread.set(unread);
         is_unread || self.has_successor()
     }
+}
+
+fn is_some<T>(cell: &Cell<Option<T>>) -> bool {
+    let value = cell.take();
+    let is_some = value.is_some();
+    cell.set(value);
+    is_some
 }
 
 impl Handover {

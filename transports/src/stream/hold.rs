@@ -92,5 +92,9 @@ impl Holds {
             reactor.disarm_timer(key);
         }
         self.handover.clear();
+        if let Some(moving) = self.handover.moving.take() {
+            // It holds a closure of the user's.
+            reactor.defer_drop(moving);
+        }
     }
 }

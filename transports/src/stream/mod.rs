@@ -20,6 +20,7 @@ use crate::{
     waiters::push_waiter,
 };
 
+mod async_output;
 mod cold;
 mod commands;
 mod direct;
@@ -31,6 +32,7 @@ mod hold;
 mod inline_socket;
 mod input;
 pub(crate) mod layer;
+mod moving;
 mod observed;
 mod output;
 mod pending_handover;
@@ -50,6 +52,7 @@ mod unacknowledged;
 mod undelivered;
 pub(crate) mod wrapper;
 
+pub(crate) use async_output::Awaited;
 use cold::Extras;
 pub(crate) use commands::DIRECT_MIN;
 use faulty::Faulty;

@@ -38,6 +38,7 @@ impl Transport {
         let stream = self.inner();
         if !stream.state.get().has_plain_output() || stream.cold_if_any().is_some() {
             self.drive_output(reactor);
+            stream.wake_output_waiter();
         }
     }
 
@@ -242,6 +243,9 @@ impl Transport {
 
     fn output_drained(&self, reactor: &Reactor) {
         let stream = self.inner();
+        if stream.holds_if_any().is_some() && self.move_away(reactor) {
+            return;
+        }
         let drained = stream.state.get().drained();
         match drained {
             Drained::Idle => {}

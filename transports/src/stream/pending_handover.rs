@@ -1,18 +1,27 @@
-//! What a stream keeps of a handover that is not complete: [`Handover`]. Data only.
+//! What a stream keeps of a handover, or of a move to another reactor, that is not complete: [`Handover`]. Data only.
 
 use std::cell::Cell;
 
 use bytes::Bytes;
 
-use crate::dyn_protocol::DynProtocol;
+use crate::{dyn_protocol::DynProtocol, sharing::MakeProtocol};
 
 /// Handover state of a stream.
 #[derive(Default)]
 pub(super) struct Handover {
     /// The new protocol, until it takes over.
     pub(super) successor: Cell<Option<DynProtocol>>,
+    /// The move to another reactor, until all output is sent.
+    pub(super) moving: Cell<Option<Box<Move>>>,
     /// Unread input that the old protocol returned and that is not delivered yet.
     pub(super) unread: Cell<Bytes>,
     /// The old protocol's `read_closed` was called, so the new one's has to be called as well.
     pub(super) eof_pending: Cell<bool>,
+}
+
+/// A requested move to another reactor.
+pub(super) struct Move {
+    pub(super) shard: usize,
+    /// Makes the next protocol; `None` leaves that to the factory of the port there.
+    pub(super) make: Option<MakeProtocol>,
 }

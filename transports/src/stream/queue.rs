@@ -7,6 +7,8 @@ use std::{collections::VecDeque, io::IoSlice};
 
 use bytes::Bytes;
 
+use crate::buffers::Pooled;
+
 /// `Bytes` shorter than this are copied into the gather buffer: cheaper than a segment of their own.
 const COPY_MAX: usize = 4 * 1024;
 
@@ -152,11 +154,6 @@ impl Queue {
         self.rest.drain(..count);
     }
 
-    /// Bytes of capacity, used or not.
-    pub(crate) fn capacity_bytes(&self) -> usize {
-        self.front.capacity() + self.rest.capacity() * size_of::<Segment>()
-    }
-
     /// Whether neither bytes nor descriptors are queued.
     #[inline]
     pub(crate) fn is_idle(&self) -> bool {
@@ -269,6 +266,12 @@ impl Queue {
     pub(crate) fn clear(&mut self) {
         self.consume(self.len);
         self.rest.clear();
+    }
+}
+
+impl Pooled for Queue {
+    fn capacity_bytes(&self) -> usize {
+        self.front.capacity() + self.rest.capacity() * size_of::<Segment>()
     }
 }
 

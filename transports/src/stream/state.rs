@@ -487,6 +487,10 @@ impl State {
         self.bits & STAGE <= Stage::OutputFailed as u32
     }
 
+    pub(super) const fn has_sent_fin(self) -> bool {
+        self.has(FIN_SENT)
+    }
+
     pub(super) const fn has_output_failed(self) -> bool {
         matches!(self.stage(), Stage::OutputFailed)
     }

@@ -23,7 +23,9 @@ use super::{
 use crate::{
     Factory, ListenConfig, Peer,
     listener_hooks::Port,
+    mailbox::Inbox,
     net::{Spare, listener::Listener},
+    sharing::{Handed, Share},
     stream::{
         Shared, StreamBuilder,
         layer::{HandshakeResult, driver::MakeLayer},
@@ -31,6 +33,8 @@ use crate::{
     },
     waiters::push_waiter,
 };
+
+mod handed;
 
 /// Connections accepted in one turn, so that other handlers get their share of the turn.
 const ACCEPTS_PER_TURN: usize = 256;
@@ -60,6 +64,8 @@ pub(crate) struct PortCore {
     pending_proxies: RefCell<HashMap<Token, TimerKey>>,
     /// A connection from an address that is not a trusted proxy has been logged as a warning.
     untrusted_logged: Cell<bool>,
+    /// Connections that other reactors have handed over, if the port is shared with some.
+    inbox: RefCell<Option<Inbox<Handed>>>,
     /// Spare descriptor for EMFILE and ENFILE: closed to accept one more connection, which is then closed.
     spare: RefCell<Option<Spare>>,
     when_empty: RefCell<Vec<(Promise<()>, DelayedCall)>>,
@@ -104,6 +110,7 @@ impl<F: Factory> Acceptor<F> {
             open: Cell::new(0),
             pending_proxies: RefCell::default(),
             untrusted_logged: Cell::new(false),
+            inbox: RefCell::default(),
             when_empty: RefCell::default(),
             when_closed: RefCell::default(),
         });
@@ -127,6 +134,11 @@ impl<F: Factory> Acceptor<F> {
             }
         };
         core.token.set(Some(token));
+        if let Some(share) = &core.config.share {
+            core.inbox.replace(Some(share.mailbox().open(reactor, token)));
+            core.report();
+            core.tell_acceptor();
+        }
         reactor.bind(token, Rc::new(self));
         // `rescheduled` calls `Factory::started`.
         core.reschedule(reactor);
@@ -137,12 +149,18 @@ impl<F: Factory> Acceptor<F> {
         let core = &self.core;
         let mut skipped = 0;
         for _ in 0..ACCEPTS_PER_TURN {
+            if let Some(handed) = core.take_handed() {
+                self.open_handed(reactor, handed);
+                continue;
+            }
             if !core.may_accept() {
                 break;
             }
             let error = match core.accept_one(reactor) {
                 Ok((socket, peer)) => {
-                    self.open(reactor, socket, peer);
+                    if let Some((socket, peer)) = core.distribute(socket, peer) {
+                        self.open(reactor, socket, peer);
+                    }
                     continue;
                 }
                 Err(error) => error,
@@ -160,7 +178,7 @@ impl<F: Factory> Acceptor<F> {
                 AcceptFailure::Wait => core.back_off(reactor, &error),
             }
         }
-        if core.may_accept() {
+        if core.may_accept() || core.has_handed() {
             core.reschedule(reactor);
         }
         core.update_interest(reactor);
@@ -268,6 +286,9 @@ impl<F: Factory> Handler for Acceptor<F> {
 
     fn rescheduled(self: Rc<Self>, reactor: &Reactor) {
         self.core.reschedule_queued.set(false);
+        if let Some(inbox) = &*self.core.inbox.borrow() {
+            inbox.begin();
+        }
         if !self.started.replace(true) {
             self.factory.borrow_mut().started();
         }
@@ -324,6 +345,10 @@ impl PortCore {
 
     pub(crate) fn set_paused(&self, paused: bool) {
         self.paused.set(paused);
+        self.report();
+        if !paused {
+            self.tell_acceptor();
+        }
     }
 
     /// Queues a call of `rescheduled`: in this turn if dispatch is still to come, else in the next.
@@ -336,6 +361,7 @@ impl PortCore {
     /// Stops accepting. The loop closes the socket and calls `Factory::stopped` at the end of this turn.
     pub(crate) fn close(&self, reactor: &Reactor) {
         if !self.closed.replace(true) {
+            self.report();
             reactor.finalize_later(self.registered_as());
         }
     }
@@ -343,6 +369,8 @@ impl PortCore {
     /// Closes the sockets and frees the slots and timers.
     fn release(&self, reactor: &Reactor) {
         reactor.deregister(self.registered_as(), true);
+        // Connections on their way to this reactor are closed, as are those in the backlog.
+        self.inbox.take();
         self.listener.take();
         self.spare.take();
         for (token, timer) in self.pending_proxies.take() {
@@ -381,7 +409,7 @@ impl PortCore {
             && !self.closed.get()
             && !self.paused.get()
             && !self.backing_off.get()
-            && !self.is_full()
+            && !self.is_full_everywhere()
     }
 
     /// No connection is open, and the listener will yield none.
@@ -397,6 +425,7 @@ impl PortCore {
 
     fn proxy_pending(&self, token: Token, timer: TimerKey) {
         self.pending_proxies.borrow_mut().insert(token, timer);
+        self.report();
     }
 
     fn proxy_done(&self, reactor: &Reactor, token: Token) {
@@ -404,8 +433,15 @@ impl PortCore {
         if let Some(timer) = self.pending_proxies.borrow_mut().remove(&token) {
             reactor.disarm_timer(timer);
         }
+        self.report();
+        self.has_room_again(reactor, was_full);
+    }
+
+    /// A connection has ended, or one that waited for its PROXY header.
+    fn has_room_again(&self, reactor: &Reactor, was_full: bool) {
         if (was_full || self.is_finished()) && !self.closed.get() {
             self.reschedule(reactor);
+            self.tell_acceptor();
         }
     }
 
@@ -430,7 +466,7 @@ impl PortCore {
         if reactor.is_edge_triggered() || self.closed.get() {
             return;
         }
-        let stopped = self.paused.get() || self.backing_off.get() || self.is_full();
+        let stopped = self.paused.get() || self.backing_off.get() || self.is_full_everywhere();
         let interest = if stopped { Interest::NONE } else { Interest::READ };
         reactor.set_interest(self.registered_as(), interest);
     }
@@ -489,18 +525,22 @@ impl Port for PortCore {
         self.registered_as()
     }
 
+    fn share(&self) -> Option<&Share> {
+        self.config.share.as_ref()
+    }
+
     fn opened(&self, ip: Option<IpAddr>) {
         self.open.set(self.open.get() + 1);
         self.per_ip.opened(ip);
+        self.report();
     }
 
     fn closed(&self, reactor: &Reactor, ip: Option<IpAddr>) {
         let was_full = self.is_full();
         self.open.set(self.open.get() - 1);
         self.per_ip.closed(ip);
-        if (was_full || self.is_finished()) && !self.closed.get() {
-            self.reschedule(reactor);
-        }
+        self.report();
+        self.has_room_again(reactor, was_full);
         self.resolve_waiters();
     }
 }

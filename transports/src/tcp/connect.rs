@@ -16,6 +16,7 @@ use socket2::{Domain, Protocol as IpProtocol, Type};
 use super::{Connecting, Destination, Family, interleave::interleave};
 use crate::{
     Address, ConnectConfig, Connection, ConnectionLost, Factory, Peer, Transport,
+    connection::UnclaimedConnection,
     names::{ReactorNames, ResolveError, is_queued},
     net::{
         self, DialOptions,
@@ -55,7 +56,7 @@ struct Connector<F: Factory> {
     /// The connection whose handshake is in progress.
     handshaking: Cell<Option<Transport>>,
     factory: RefCell<F>,
-    promise: Cell<Option<Promise<Transport, ConnectError>>>,
+    promise: Cell<Option<Promise<UnclaimedConnection, ConnectError>>>,
     lookup: Cell<Option<Canceller<Vec<SocketAddr>, ResolveError>>>,
     /// Addresses not tried yet.
     addrs: RefCell<VecDeque<Address>>,
@@ -331,7 +332,8 @@ impl<F: Factory> Connector<F> {
             // Cancelled by its own factory or protocol, so nothing will use the connection.
             connection.transport().abort();
         }
-        let made = connection.map(|connection| connection.transport().clone());
+        let made =
+            connection.map(|connection| UnclaimedConnection::new(connection.transport().clone()));
         self.settle(reactor, made.ok_or(ConnectError::NoProtocol(peer)));
     }
 
@@ -368,7 +370,7 @@ impl<F: Factory> Connector<F> {
     }
 
     /// Cancels everything in progress and settles the promise.
-    fn settle(&self, reactor: &Reactor, result: Result<Transport, ConnectError>) {
+    fn settle(&self, reactor: &Reactor, result: Result<UnclaimedConnection, ConnectError>) {
         self.stop(reactor);
         if let Some(promise) = self.promise.take() {
             promise.settle(result);

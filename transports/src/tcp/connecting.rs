@@ -11,9 +11,15 @@ use std::{
 use sinew_reactor::{Deferred, Reactor};
 
 use super::ConnectError;
-use crate::{Connection, Protocol, Transport};
+use crate::{Connection, OwnedConnection, Protocol, connection::UnclaimedConnection};
 
-/// A pending outgoing connection: await it, or set a callback with [`then`](Self::then). Dropping it does not cancel it.
+/// A pending outgoing connection: await it, or set a callback with [`then`](Self::then).
+///
+/// Awaited, it gives an [`OwnedConnection`], which closes the connection when dropped. A callback receives a [`Connection`], which
+/// stays open until its protocol, the peer or a timeout ends it.
+///
+/// Dropping this [cancels](Self::cancel) what is in progress: a lookup, a connect, a handshake. A connection that was made but
+/// not yet awaited closes gracefully. [`detach`](Self::detach) lets it live on.
 ///
 /// # Examples
 ///
@@ -43,15 +49,15 @@ use crate::{Connection, Protocol, Transport};
 /// # Ok(())
 /// # }
 /// ```
-#[must_use = "await it, give it a callback with `then`, or drop it on purpose with `drop`"]
+#[must_use = "dropping it cancels it: await it, give it a callback with `then`, or let it live on with `detach`"]
 pub struct Connecting<P: Protocol> {
-    deferred: Deferred<Transport, ConnectError>,
+    deferred: Deferred<UnclaimedConnection, ConnectError>,
     protocol: PhantomData<P>,
 }
 
 impl<P: Protocol> Connecting<P> {
-    /// The result is the transport of a stream whose protocol is a `P`.
-    pub(crate) const fn new(deferred: Deferred<Transport, ConnectError>) -> Self {
+    /// The result is a stream whose protocol is a `P`.
+    pub(crate) const fn new(deferred: Deferred<UnclaimedConnection, ConnectError>) -> Self {
         Self { deferred, protocol: PhantomData }
     }
 
@@ -66,7 +72,21 @@ impl<P: Protocol> Connecting<P> {
     /// Sets `f` as the callback for the connection or the error. The event loop calls it, as with [`Deferred::then`].
     #[track_caller]
     pub fn then(self, f: impl FnOnce(&Reactor, Result<Connection<P>, ConnectError>) + 'static) {
-        self.deferred.then(|reactor, made| f(reactor, made.map(Connection::new)));
+        self.deferred.then(|reactor, made| f(reactor, made.map(UnclaimedConnection::claim)));
+    }
+
+    /// A deferred whose result is computed by `f` from the connection, in the loop. Cancelling it cancels this one, too.
+    #[track_caller]
+    pub fn map<T: 'static>(
+        self,
+        f: impl FnOnce(Connection<P>) -> T + 'static,
+    ) -> Deferred<T, ConnectError> {
+        self.deferred.map(|made| made.map(|made| f(made.claim())))
+    }
+
+    /// Lets it live on without anything that waits for it: the connection belongs to its protocol. An error is logged.
+    pub fn detach(self) {
+        self.deferred.map(|made| made.map(UnclaimedConnection::claim::<P>)).detach();
     }
 
     /// The same connection, whose protocol is known to be a `Q`.
@@ -75,7 +95,7 @@ impl<P: Protocol> Connecting<P> {
     }
 
     /// Cancels it: attempts in progress are dropped, and a connection whose `connection_made` is running is aborted. Does nothing
-    /// if it is settled.
+    /// if it is settled. Dropping it does the same.
     pub fn cancel(&self) {
         self.deferred.cancel();
     }
@@ -88,19 +108,23 @@ impl<P: Protocol> Connecting<P> {
 
     /// Takes the result. `None` if it is not there yet, or was taken before.
     #[must_use]
-    pub fn take(&self) -> Option<Result<Connection<P>, ConnectError>> {
-        self.deferred.take().map(|made| made.map(Connection::new))
+    pub fn take(&self) -> Option<Result<OwnedConnection<P>, ConnectError>> {
+        self.deferred.take().map(|made| made.map(owned))
     }
+}
+
+fn owned<P: Protocol>(made: UnclaimedConnection) -> OwnedConnection<P> {
+    made.claim().owned()
 }
 
 // The protocol is not stored here, so it need not be pinned.
 impl<P: Protocol> Unpin for Connecting<P> {}
 
 impl<P: Protocol> Future for Connecting<P> {
-    type Output = Result<Connection<P>, ConnectError>;
+    type Output = Result<OwnedConnection<P>, ConnectError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.deferred).poll(context).map(|made| made.map(Connection::new))
+        Pin::new(&mut self.deferred).poll(context).map(|made| made.map(owned))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Handle of a listening port: open, pause, drain, close. The accept loop is in `accept.rs`.
 
 use std::{
+    borrow::Cow,
     fmt::{self, Display},
     io,
     net::SocketAddr,
@@ -23,6 +24,7 @@ use crate::{
     names::lookup,
     net::{self, ListenOptions, dialling::unusable, listener::Listener},
     options,
+    sharing::{Opening, Share},
     stream::layer::driver::MakeLayer,
 };
 #[cfg(unix)]
@@ -83,6 +85,17 @@ pub(super) fn listen(
     at: Destination,
     config: &ListenConfig,
 ) -> Result<(Listener, SocketAddr), ListenError> {
+    let mut config = Cow::Borrowed(config);
+    let mut at = at;
+    match config.share.as_ref().map(Share::opening) {
+        Some(Opening::Elsewhere(Address::Inet(addr))) => return Ok((Listener::Elsewhere, addr)),
+        // The address that the first reactor has opened.
+        Some(Opening::At(Address::Inet(addr), reuse_port)) => {
+            at = addr.into();
+            config.to_mut().reuse_port |= reuse_port;
+        }
+        _ => {}
+    }
     let resolve = |source| ListenError::Resolve { at: at.clone(), source };
     let addrs = match at.clone() {
         Destination::Addr(addr) => Ok([addr].into()),
@@ -98,7 +111,7 @@ pub(super) fn listen(
     let addrs = addrs.map_err(resolve)?;
     let mut failed = None;
     for addr in addrs {
-        let listener = listen_on(reactor, addr, config);
+        let listener = listen_on(reactor, addr, &config);
         match listener.and_then(|listener| Ok((listener.local_addr()?, listener))) {
             Ok((addr, listener)) => return Ok((listener, addr)),
             Err(source) => failed = Some(ListenError::Listen { addr, source }),
@@ -113,8 +126,27 @@ pub(super) fn listen(
 fn listen_on(reactor: &Reactor, addr: SocketAddr, config: &ListenConfig) -> io::Result<Listener> {
     match net::installed(reactor)? {
         Some(net) => net.listen(addr, &options_of(config)).map(Listener::Other),
-        None => listen_on_kernel(addr, config).map(Listener::kernel),
+        None => match &config.share {
+            Some(share) if matches!(share.opening(), Opening::First) => {
+                listen_first(addr, config, share)
+            }
+            _ => listen_on_kernel(addr, config).map(Listener::kernel),
+        },
     }
+}
+
+/// Opens a port that several reactors share, on the first of them.
+fn listen_first(addr: SocketAddr, config: &ListenConfig, share: &Share) -> io::Result<Listener> {
+    let mut config = Cow::Borrowed(config);
+    let reuse_port = share.wants_reuse_port();
+    if reuse_port && !config.reuse_port {
+        // SO_REUSEPORT would also share the port with another server, started twice by mistake.
+        bind(addr, &config)?;
+        config.to_mut().reuse_port = true;
+    }
+    let listener = Listener::kernel(listen_on_kernel(addr, &config)?);
+    share.opened(listener.local_addr()?, reuse_port);
+    Ok(listener)
 }
 
 /// What a network is to know of the configuration.
@@ -127,6 +159,13 @@ fn options_of(config: &ListenConfig) -> ListenOptions {
 }
 
 fn listen_on_kernel(addr: SocketAddr, config: &ListenConfig) -> io::Result<TcpListener> {
+    let socket = bind(addr, config)?;
+    socket.listen(config.backlog)?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
+/// A bound socket, with all options.
+fn bind(addr: SocketAddr, config: &ListenConfig) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(IpProtocol::TCP))?;
     // On Windows, SO_REUSEADDR lets another program take the port over; elsewhere it only ignores sockets in TIME_WAIT.
     #[cfg(not(windows))]
@@ -142,8 +181,7 @@ fn listen_on_kernel(addr: SocketAddr, config: &ListenConfig) -> io::Result<TcpLi
     }
     socket.set_nonblocking(true)?;
     socket.bind(&addr.into()).map_err(|error| unusable(addr, error))?;
-    socket.listen(config.backlog)?;
-    Ok(TcpListener::from_std(socket.into()))
+    Ok(socket)
 }
 
 pub(crate) fn open<A: Display, F: Factory>(
@@ -178,11 +216,18 @@ pub(crate) fn adopted(
     listener: std::net::TcpListener,
     config: &ListenConfig,
 ) -> io::Result<(Listener, SocketAddr)> {
+    if let Some(Opening::Elsewhere(Address::Inet(addr))) = config.share.as_ref().map(Share::opening)
+    {
+        return Ok((Listener::Elsewhere, addr));
+    }
     let socket = SockRef::from(&listener);
     config.stream.set_on_tcp(&socket, options::is_v6(&socket))?;
     socket.set_nonblocking(true)?;
     let listener = Listener::kernel(TcpListener::from_std(listener)).shared();
     let addr = listener.local_addr()?;
+    if let Some(share) = &config.share {
+        share.opened(addr, false);
+    }
     Ok((listener, addr))
 }
 

@@ -5,6 +5,7 @@
 use std::{
     cell::{Cell, RefCell},
     io::{self, IoSlice},
+    mem,
     rc::Rc,
     time::Duration,
 };
@@ -83,6 +84,8 @@ struct Handshake {
     /// Bytes still to be sent in the clear before the handshake starts (STARTTLS).
     clear: usize,
     is_started: bool,
+    /// The first input, if it was received before the handshake began.
+    received: Vec<u8>,
     timeout: Duration,
     deadline: Option<TimerKey>,
     limiter: Rc<HandshakeLimiter>,
@@ -112,11 +115,13 @@ impl Tls {
             token,
             completion_mode: completes,
             plaintext_len: clear,
+            received,
             when_ready,
         } = context;
         let handshake = Handshake {
             clear,
             is_started: false,
+            received,
             timeout,
             deadline: Some(reactor.arm_timer(token, timeout)),
             limiter: reactor.local(),
@@ -353,12 +358,13 @@ impl Tls {
 
     /// Reads and processes handshake messages. `None` if nothing was to be read.
     fn advance(&self, reactor: &Reactor, may_read: bool) -> io::Result<Option<Source>> {
+        let has_received = self.keep_received();
         let awaited_permit = self.awaits_permit();
-        if !awaited_permit && !may_read {
+        if !has_received && !awaited_permit && !may_read {
             return Ok(None);
         }
         let mut incoming = self.scratch.incoming.borrow_mut();
-        let (len, source) = if awaited_permit {
+        let (len, source) = if has_received || awaited_permit {
             (self.copy_tail(&mut incoming), Source::Open)
         } else {
             match self.fetch(reactor, &mut incoming)? {
@@ -378,13 +384,26 @@ impl Tls {
         Ok(Some(source))
     }
 
+    /// Makes the input that was received before the handshake began the partial record. Whether there was any.
+    fn keep_received(&self) -> bool {
+        let mut handshake = self.handshake.borrow_mut();
+        let received = handshake
+            .as_mut()
+            .map(|handshake| mem::take(&mut handshake.received))
+            .unwrap_or_default();
+        if !received.is_empty() {
+            self.keep(&received);
+        }
+        !received.is_empty()
+    }
+
     /// Starts the handshake: a client queues its ClientHello.
     fn start_handshake(&self) -> Result<(), TlsError> {
         let starts = self
             .handshake
             .borrow_mut()
             .as_mut()
-            .is_some_and(|handshake| !std::mem::replace(&mut handshake.is_started, true));
+            .is_some_and(|handshake| !mem::replace(&mut handshake.is_started, true));
         if starts { self.process(&mut [], &mut Vec::new()) } else { Ok(()) }
     }
 

@@ -125,18 +125,28 @@ impl Transport {
     /// }
     /// ```
     pub fn start_tls(&self, role: impl Into<TlsRole>) -> Result<(), StartTlsError> {
+        self.start_tls_with(role.into(), Vec::new()).map_err(|(error, _)| error)
+    }
+
+    /// The same, with bytes of the handshake that were received already. The error returns them.
+    pub(crate) fn start_tls_with(
+        &self,
+        role: TlsRole,
+        received: Vec<u8>,
+    ) -> Result<(), (StartTlsError, Vec<u8>)> {
         let stream = self.inner();
-        if stream.is_layered() {
-            return Err(StartTlsError::AlreadyTls);
-        }
-        if stream.is_handing_over() {
-            return Err(StartTlsError::HandingOver);
-        }
         let reactor = stream.live_reactor().filter(|_| stream.is_open() && stream.takes_output());
-        let reactor = reactor.ok_or(StartTlsError::Closed)?;
-        self.wrap_in_layer(&reactor, &role.into(), None);
-        stream.ask_flush();
-        Ok(())
+        let error = match reactor {
+            _ if stream.is_layered() => StartTlsError::AlreadyTls,
+            _ if stream.is_handing_over() => StartTlsError::HandingOver,
+            None => StartTlsError::Closed,
+            Some(reactor) => {
+                self.wrap_in_layer(&reactor, &role, received, None);
+                stream.ask_flush();
+                return Ok(());
+            }
+        };
+        Err((error, received))
     }
 
     /// The negotiated parameters; `None` without TLS, before the end of the handshake, and after the end of the connection.

@@ -9,6 +9,7 @@ use crate::{
     ConnectConfig, ConnectError, Connecting, DatagramProtocol, DatagramTransport, Destination,
     Factory, ListeningPort, datagram,
     net::listener::Listener,
+    sharing::{Opening, Share},
     tcp::{connect, open},
 };
 
@@ -171,13 +172,18 @@ impl ReactorUnix for Reactor {
         factory: F,
     ) -> Result<ListeningPort<UnixAddr>, UnixListenError> {
         let addr = at.into();
+        let opening = config.listen.share.as_ref().map(Share::opening);
         let listening = match check_kernel(self) {
-            Ok(()) => UnixListening::open(&addr, &config),
+            Ok(()) if matches!(opening, Some(Opening::Elsewhere(_))) => Ok(Listener::Elsewhere),
+            Ok(()) => UnixListening::open(&addr, &config).map(Listener::unix),
             Err(source) => Err(UnixListenError::Listen { addr: addr.clone(), source }),
         };
         let opened = match listening {
-            Ok(listening) => {
-                open(self, Listener::unix(listening), addr.clone(), config.listen, None, factory)
+            Ok(listener) => {
+                if let Some(share) = &config.listen.share {
+                    share.opened(addr.clone(), false);
+                }
+                open(self, listener, addr.clone(), config.listen, None, factory)
             }
             Err(error) => {
                 // Dropping the factory may run user code, so the event loop drops it.

@@ -29,7 +29,10 @@ const TOLERANCE: f64 = 0.03;
 const TOLERANCE_ELSEWHERE: f64 = 0.10;
 
 /// The function below which the scripts do the counted work.
-const COUNTED: &str = "*script*budgeted*";
+pub(crate) const COUNTED: &str = "*script*budgeted*";
+
+/// The messages of the script `echo`.
+pub(crate) const MESSAGES: f64 = 1_000.0;
 
 /// How many functions are named when a script has grown.
 const GROWN_MAX: usize = 10;

@@ -1,20 +1,20 @@
-//! Bodies as they come: [`BodyDecoder`], by length, in chunks or until the connection closes.
+//! Decoder of message bodies, by length, chunked or until the connection closes: [`BodyDecoder`].
 
 use super::{BodyError, ChunkLimits, ChunkedDecoder, Fields, Framing};
 
-/// What a decoder of bodies finds.
+/// An event of a [`BodyDecoder`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BodyEvent<'a> {
-    /// Some bytes of the body, never none, borrowed from the input.
+    /// A piece of the body, never empty, borrowed from the input.
     Data(&'a [u8]),
-    /// The body is over. What is left of the input is not its own.
+    /// The body is complete. The rest of the input belongs to the next message.
     End,
-    /// All of the input is used up, and the body goes on.
+    /// All input is consumed, and the body is not complete.
     Incomplete,
 }
 
-/// Decodes a body, whatever frames it.
+/// Decodes a body with any kind of [`Framing`].
 ///
 /// # Examples
 ///
@@ -41,7 +41,7 @@ enum Kind {
 }
 
 impl BodyDecoder {
-    /// A decoder of a body that is framed so.
+    /// A decoder for a body with this framing.
     #[must_use]
     pub fn new(framing: Framing, limits: ChunkLimits) -> Self {
         Self(match framing {
@@ -52,11 +52,11 @@ impl BodyDecoder {
         })
     }
 
-    /// What comes next. After [`End`](BodyEvent::End) it is that again, and nothing is taken of the input.
+    /// The next event. After [`End`](BodyEvent::End) it returns `End` again, and consumes nothing.
     ///
     /// # Errors
     ///
-    /// [`BodyError`], after which there is no knowing where anything begins.
+    /// [`BodyError`]. After it, the position of the next message is unknown.
     pub fn decode<'a>(&mut self, input: &mut &'a [u8]) -> Result<BodyEvent<'a>, BodyError> {
         let data = match &mut self.0 {
             Kind::Ended => return Ok(BodyEvent::End),
@@ -77,11 +77,11 @@ impl BodyDecoder {
         Ok(BodyEvent::Data(data))
     }
 
-    /// The connection has ended.
+    /// To be called when the connection has ended.
     ///
     /// # Errors
     ///
-    /// [`BodyError::Truncated`] if the body had not.
+    /// [`BodyError::Truncated`] if the body is not complete.
     pub fn finish(&mut self) -> Result<(), BodyError> {
         match &self.0 {
             Kind::Ended => Ok(()),
@@ -94,7 +94,7 @@ impl BodyDecoder {
         }
     }
 
-    /// Whether the body is over.
+    /// Whether the body is complete.
     #[must_use]
     pub fn is_ended(&self) -> bool {
         match &self.0 {
@@ -104,7 +104,7 @@ impl BodyDecoder {
         }
     }
 
-    /// How many bytes are to come at least, as far as the peer has announced them.
+    /// How many bytes are still to come at least, as far as the peer has announced them.
     #[must_use]
     pub fn announced(&self) -> u64 {
         match &self.0 {
@@ -114,7 +114,7 @@ impl BodyDecoder {
         }
     }
 
-    /// Takes the trailers, once the body is over. They are never mixed with the fields of the head (RFC 9110 6.5.1).
+    /// Takes the trailers of a complete body. They are never merged with the fields of the head (RFC 9110 6.5.1).
     pub fn take_trailers(&mut self) -> Fields {
         match &mut self.0 {
             Kind::Chunked(decoder) => decoder.take_trailers(),
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_length_is_taken_and_no_more() {
+    fn a_body_ends_at_its_length() {
         let mut decoder = BodyDecoder::new(Framing::Length(5), ChunkLimits::default());
         let mut input = &b"hel"[..];
         assert_eq!(decoder.announced(), 5);

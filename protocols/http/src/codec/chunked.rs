@@ -1,11 +1,11 @@
-//! The chunked transfer coding, both ways (RFC 9112 7.1): [`ChunkedDecoder`], [`chunk`] and [`last_chunk`]. Written by hand, for the
-//! sizes that `httparse` reads are not to be trusted (`CRLF` alone is a size to it, and so is `ffffffffffffffff`).
+//! The chunked transfer coding, both ways (RFC 9112 7.1): [`ChunkedDecoder`], [`chunk`] and [`last_chunk`]. Chunk sizes are parsed
+//! here, because `httparse` accepts wrong ones (`CRLF` alone, or `ffffffffffffffff`).
 
 use std::mem;
 
 use super::{BodyError, BodyEvent, Fields, fields::trim, lines::FIELDS_CAP};
 
-/// How much may be around the data of chunks.
+/// Limits of everything that surrounds the data of chunks.
 ///
 /// # Examples
 ///
@@ -27,13 +27,13 @@ impl Default for ChunkLimits {
 }
 
 impl ChunkLimits {
-    /// Longest extension of one chunk, blanks behind its size included. Default 256 bytes.
+    /// Longest extension of one chunk, with the whitespace after its size. Default 256 bytes.
     pub fn extension_max(mut self, bytes: usize) -> Self {
         self.extension_max = bytes;
         self
     }
 
-    /// Longest extensions of all chunks of a message together. Default 4 KiB.
+    /// Longest total of all chunk extensions of a message. Default 4 KiB.
     pub fn extensions_max(mut self, bytes: usize) -> Self {
         self.extensions_max = bytes;
         self
@@ -46,12 +46,12 @@ impl ChunkLimits {
     }
 }
 
-/// Decodes chunks. Extensions are skipped, trailers are kept apart.
+/// Decodes chunks. Extensions are skipped, trailers are kept separately.
 ///
 /// | leniency | reason |
 /// |---|---|
-/// | blanks between the size and CRLF | servers padded sizes with them for years |
-/// | extensions of any visible text | none has a meaning here, so what they say cannot matter |
+/// | whitespace between the size and CRLF | servers have padded sizes with it for years |
+/// | extensions of any visible text | no extension has a meaning here, so their contents do not matter |
 #[derive(Debug)]
 pub struct ChunkedDecoder {
     limits: ChunkLimits,
@@ -70,19 +70,19 @@ enum State {
         digits: u8,
         size: u64,
     },
-    /// Behind them; so many bytes of extension.
+    /// After the size; the number of bytes of extension so far.
     Extension {
         size: u64,
         len: usize,
     },
-    /// Behind the CR of a chunk's line.
+    /// After the CR of a chunk's line.
     SizeEnd {
         size: u64,
     },
     Data {
         left: u64,
     },
-    /// The CRLF behind the data.
+    /// In the CRLF after the data.
     DataCr,
     DataLf,
     /// In the trailer section.
@@ -93,17 +93,17 @@ enum State {
 const SIZE: State = State::Size { digits: 0, size: 0 };
 
 impl ChunkedDecoder {
-    /// At the beginning of a body.
+    /// A decoder at the beginning of a body.
     #[must_use]
     pub const fn new(limits: ChunkLimits) -> Self {
         Self { limits, state: SIZE, extensions: 0, section: Vec::new(), trailers: Fields::new() }
     }
 
-    /// What comes next.
+    /// The next event.
     ///
     /// # Errors
     ///
-    /// [`BodyError`], after which the connection cannot be used any more.
+    /// [`BodyError`]. After it, the connection cannot be used any more.
     pub fn decode<'a>(&mut self, input: &mut &'a [u8]) -> Result<BodyEvent<'a>, BodyError> {
         loop {
             match self.state {
@@ -132,7 +132,7 @@ impl ChunkedDecoder {
         Ok(match (self.state, byte) {
             (State::Size { digits, size }, byte) if byte.is_ascii_hexdigit() => {
                 let digit = char::from(byte).to_digit(16).unwrap_or_default();
-                // 2^63-1 is the most that everybody can count.
+                // 2^63-1 is the largest size that all implementations can represent.
                 if digits == 16 || size > i64::MAX as u64 >> 4 {
                     return Err(BodyError::ChunkSize);
                 }
@@ -216,7 +216,7 @@ impl ChunkedDecoder {
     }
 }
 
-/// Appends a chunk with this data. None if there is no data, for an empty chunk would be the last.
+/// Appends a chunk with this data. Appends nothing for empty data, because an empty chunk would be the last one.
 pub fn chunk(out: &mut Vec<u8>, data: &[u8]) {
     if data.is_empty() {
         return;

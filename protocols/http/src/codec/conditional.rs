@@ -6,7 +6,7 @@ use http::Method;
 
 use super::{Fields, fields::list, parse_date};
 
-/// What tells one state of a resource from another (RFC 9110 8.8.3).
+/// An entity tag, which identifies one state of a resource (RFC 9110 8.8.3).
 ///
 /// # Examples
 ///
@@ -25,8 +25,8 @@ pub struct ETag {
 }
 
 impl ETag {
-    /// One that means: the same, byte for byte. `None` if the text holds a quotation mark, a blank, a control character or one beyond
-    /// ASCII.
+    /// A strong tag: equal tags mean the same bytes. `None` if the text contains a quotation mark, whitespace, a control character
+    /// or a character beyond ASCII.
     #[must_use]
     pub fn strong(tag: impl Into<String>) -> Option<Self> {
         let tag = tag.into();
@@ -35,13 +35,13 @@ impl ETag {
             .then_some(Self { weak: false, tag })
     }
 
-    /// One that means: as good as the same.
+    /// A weak tag: equal tags mean equivalent content.
     #[must_use]
     pub fn weak(tag: impl Into<String>) -> Option<Self> {
         Self::strong(tag).map(|tag| Self { weak: true, ..tag })
     }
 
-    /// One as it stands in a field.
+    /// Parses a tag as it is written in a field.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (weak, rest) = text.strip_prefix("W/").map_or((false, text), |rest| (true, rest));
@@ -49,19 +49,19 @@ impl ETag {
         Self::strong(tag).map(|tag| Self { weak, ..tag })
     }
 
-    /// Whether it is weak.
+    /// Whether the tag is weak.
     #[must_use]
     pub const fn is_weak(&self) -> bool {
         self.weak
     }
 
-    /// The strong comparison: both are strong, and equal.
+    /// The strong comparison: both tags are strong, and equal.
     #[must_use]
     pub fn matches_strongly(&self, other: &Self) -> bool {
         !self.weak && self == other
     }
 
-    /// The weak comparison: both are equal, weak or not.
+    /// The weak comparison: both tags are equal, weak or not.
     #[must_use]
     pub fn matches_weakly(&self, other: &Self) -> bool {
         self.tag == other.tag
@@ -74,20 +74,20 @@ impl fmt::Display for ETag {
     }
 }
 
-/// What comes of the conditions of a request.
+/// The result of the preconditions of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Precondition {
-    /// They hold, or there are none.
+    /// They are true, or there are none.
     Proceed,
-    /// The client has it already: 304.
+    /// The client has the current state already: 304.
     NotModified,
-    /// They do not hold: 412.
+    /// They are false: 412.
     Failed,
 }
 
-/// Judges `If-Match`, `If-Unmodified-Since`, `If-None-Match` and `If-Modified-Since`, in the order of RFC 9110 13.2.2, for a resource
-/// that is there, with what is known of it. Dates that cannot be read are ignored; a tag that cannot be read matches nothing.
+/// Evaluates `If-Match`, `If-Unmodified-Since`, `If-None-Match` and `If-Modified-Since`, in the order of RFC 9110 13.2.2, for an
+/// existing resource with these validators. Dates that do not parse are ignored; a tag that does not parse matches nothing.
 #[must_use]
 pub fn preconditions(
     method: &Method,
@@ -113,14 +113,14 @@ pub fn preconditions(
     Precondition::Proceed
 }
 
-/// Whether a `Range` counts: there is no `If-Range`, or it names the state that the resource is in (RFC 9110 13.1.5).
+/// Whether `Range` applies: there is no `If-Range`, or it matches the current state of the resource (RFC 9110 13.1.5).
 #[must_use]
 pub fn if_range(fields: &Fields, etag: Option<&ETag>, modified: Option<SystemTime>) -> bool {
     let Some(value) = fields.get("if-range") else { return true };
     let Ok(value) = std::str::from_utf8(value) else { return false };
     match ETag::parse(value) {
         Some(named) => etag.is_some_and(|etag| etag.matches_strongly(&named)),
-        // RFC 9110 13.1.5: the very date, not merely a later one.
+        // RFC 9110 13.1.5: the exact date, not a later one.
         None => parse_date(value).is_some_and(|date| modified.map(seconds) == Some(seconds(date))),
     }
 }
@@ -145,7 +145,7 @@ fn is_newer(fields: &Fields, name: &str, modified: Option<SystemTime>) -> Option
     Some(seconds(modified?) > seconds(date))
 }
 
-/// Fields have whole seconds.
+/// Truncates to whole seconds, the resolution of fields.
 fn seconds(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
@@ -170,7 +170,7 @@ mod tests {
     }
 
     fn modified() -> SystemTime {
-        // Half a second later than fields can say.
+        // Half a second more than a field can express.
         SystemTime::UNIX_EPOCH + Duration::from_millis(784_111_777_500)
     }
 

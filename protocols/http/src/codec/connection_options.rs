@@ -1,11 +1,11 @@
-//! The options of the field `Connection` (RFC 9110 7.6.1), and whether a connection persists (RFC 9112 9.3): [`ConnectionOptions`].
-//! For requests and responses alike.
+//! The options of the `Connection` field (RFC 9110 7.6.1), and whether a connection persists (RFC 9112 9.3):
+//! [`ConnectionOptions`]. For requests and responses.
 
 use http::Version;
 
 use super::fields::trim;
 
-/// What the fields `Connection` of a head say.
+/// The options of all `Connection` fields of a head.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ConnectionOptions {
     close: bool,
@@ -14,7 +14,7 @@ pub(super) struct ConnectionOptions {
 }
 
 impl ConnectionOptions {
-    /// Adds the options of one such field.
+    /// Adds the options of one `Connection` field.
     pub(super) fn add(&mut self, value: &[u8]) {
         for option in value.split(|byte| *byte == b',').map(trim) {
             let is = |name: &[u8]| option.eq_ignore_ascii_case(name);

@@ -1,8 +1,9 @@
-//! Dates in fields (RFC 9110 5.6.7): [`format_date`] and [`parse_date`]. Asks nobody what time it is.
+//! Dates in fields (RFC 9110 5.6.7): [`format_date`] and [`parse_date`]. Never reads the clock.
 
 use std::time::{Duration, SystemTime};
 
-/// A time as fields have it, to the second: `Sun, 06 Nov 1994 08:49:37 GMT`. Times before 1970 are given as its beginning.
+/// A time in the format of fields, in whole seconds: `Sun, 06 Nov 1994 08:49:37 GMT`. Times before 1970 are written as the start
+/// of 1970.
 ///
 /// # Examples
 ///
@@ -12,17 +13,17 @@ use std::time::{Duration, SystemTime};
 ///
 /// let time = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
 /// assert_eq!(format_date(time), "Sun, 06 Nov 1994 08:49:37 GMT");
-/// assert_eq!(parse_date("Sunday, 06-Nov-94 08:49:37 GMT"), Some(time)); // one of the two old forms
+/// assert_eq!(parse_date("Sunday, 06-Nov-94 08:49:37 GMT"), Some(time)); // one of the two obsolete formats
 /// ```
 #[must_use]
 pub fn format_date(time: SystemTime) -> String {
-    // The year 9999 is the last that the form has.
+    // The format ends with the year 9999.
     let last = Duration::from_secs(253_402_300_799);
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().min(last);
     httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + since)
 }
 
-/// The time that a field has, in one of the three forms of RFC 9110 5.6.7.
+/// Parses a date in one of the three formats of RFC 9110 5.6.7.
 #[must_use]
 pub fn parse_date(text: &str) -> Option<SystemTime> {
     httpdate::parse_http_date(text).ok()
@@ -33,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_and_back_and_what_is_no_date() {
+    fn dates_round_trip_and_invalid_dates_are_rejected() {
         for secs in [0, 1, 951_782_400, 4_102_444_800, 253_402_300_799] {
             let time = SystemTime::UNIX_EPOCH + Duration::from_secs(secs);
             assert_eq!(parse_date(&format_date(time)), Some(time));

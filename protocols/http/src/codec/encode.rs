@@ -1,5 +1,5 @@
-//! Heads as they are sent: [`encode_response`] and [`encode_request`]. What may stand in them was checked where it was made, by
-//! [`Fields`] and by the types of `http`; a target is checked here.
+//! Encoders of heads: [`encode_response`] and [`encode_request`]. [`Fields`] and the types of `http` have checked their contents
+//! when they were made; the target is checked here.
 
 use http::{Method, StatusCode};
 use sinew_transports::reactor::{Excerpt, error_debug};
@@ -20,7 +20,7 @@ pub struct EncodeError {
 
 error_debug!(EncodeError);
 
-/// Appends the head of a response in HTTP/1.1, the empty line included.
+/// Appends the head of an HTTP/1.1 response, with the empty line at its end.
 ///
 /// # Examples
 ///
@@ -41,11 +41,11 @@ pub fn encode_response(out: &mut Vec<u8>, status: StatusCode, fields: &Fields) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends the head of a request in HTTP/1.1, the empty line included.
+/// Appends the head of an HTTP/1.1 request, with the empty line at its end.
 ///
 /// # Errors
 ///
-/// [`EncodeError`] if the target could break out of its line. Nothing is appended then.
+/// [`EncodeError`] if the target contains characters that would end its line. Nothing is appended then.
 pub fn encode_request(
     out: &mut Vec<u8>,
     method: &Method,
@@ -79,7 +79,7 @@ pub(crate) fn push_fields(out: &mut Vec<u8>, fields: &Fields) {
     }
 }
 
-/// A field whose name and value are ours, or were checked.
+/// Appends a field whose name and value are constants, or were checked before.
 pub(crate) fn push_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.extend_from_slice(name);
     out.extend_from_slice(b": ");
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_stays_in_its_line() {
+    fn a_target_cannot_end_its_line() {
         for bad in ["", "/a b", "/a\r\nX: y", "/\u{e4}", "/\0", "/\t"] {
             let mut out = Vec::new();
             assert!(

@@ -1,20 +1,20 @@
-//! Why a head or a body is refused, and with which status: [`HeadError`], [`BodyError`].
+//! Errors of heads and bodies, with the status to respond with: [`HeadError`], [`BodyError`].
 
 use http::StatusCode;
 use sinew_transports::reactor::{Failure, error_debug};
 
-/// Why the head of a message is refused. A server answers with [`status`](Self::status) and closes, for it does not know where the
-/// next request begins.
+/// Why the head of a message is rejected. A server responds with [`status`](Self::status) and closes the connection, because the
+/// position of the next request is unknown.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeadError {
-    /// It does not follow the grammar of RFC 9112.
+    /// The head does not follow the grammar of RFC 9112.
     #[error("malformed head: {what}")]
     Malformed {
-        /// Which part.
+        /// The part that is malformed.
         what: &'static str,
     },
-    /// A line ends in LF without CR. Proxies disagree about what that means.
+    /// A line ends with LF without CR. Proxies interpret that differently.
     #[error("a line of the head ends in LF without CR")]
     BareLineFeed,
     /// The head is too long.
@@ -23,7 +23,7 @@ pub enum HeadError {
         /// The limit.
         max: usize,
     },
-    /// One line of it is too long.
+    /// A line of the head is too long.
     #[error("line of the head longer than {max} bytes")]
     LineTooLong {
         /// The limit.
@@ -41,31 +41,31 @@ pub enum HeadError {
         /// The limit.
         max: usize,
     },
-    /// It is another version than HTTP/1.0 and HTTP/1.1.
+    /// The version is neither HTTP/1.0 nor HTTP/1.1.
     #[error("unsupported version of HTTP")]
     Version,
-    /// Both `Content-Length` and `Transfer-Encoding` are there (RFC 9112 6.1).
+    /// Both `Content-Length` and `Transfer-Encoding` are present (RFC 9112 6.1).
     #[error("both Content-Length and Transfer-Encoding")]
     LengthAndEncoding,
-    /// `Content-Length` is no number of bytes, or there are several that differ (RFC 9112 6.3).
+    /// `Content-Length` is not a number of bytes, or there are several that differ (RFC 9112 6.3).
     #[error("invalid Content-Length")]
     Length,
-    /// `Transfer-Encoding` does not end in one `chunked`, or is in a message of HTTP/1.0 (RFC 9112 6.1).
+    /// `Transfer-Encoding` does not end with exactly one `chunked`, or is in an HTTP/1.0 message (RFC 9112 6.1).
     #[error("invalid Transfer-Encoding")]
     Encoding,
-    /// `Transfer-Encoding` names a coding that is not known here.
+    /// `Transfer-Encoding` contains an unsupported coding.
     #[error("unknown transfer coding")]
     UnknownEncoding,
-    /// `Host` is missing in HTTP/1.1, there twice, or not a host (RFC 9112 3.2).
+    /// `Host` is missing in HTTP/1.1, present twice, or not a host (RFC 9112 3.2).
     #[error("missing, repeated or invalid Host")]
     Host,
-    /// `Host` says something else than the authority of the target (RFC 9112 3.2.2).
+    /// `Host` differs from the authority of the target (RFC 9112 3.2.2).
     #[error("Host differs from the authority of the target")]
     HostDiffers,
-    /// The target is none of the four forms of RFC 9112 3.2, or not one that the method may have.
+    /// The target has none of the four forms of RFC 9112 3.2, or a form that the method does not allow.
     #[error("invalid request target")]
     Target,
-    /// `Expect` asks for something else than `100-continue` (RFC 9110 10.1.1).
+    /// `Expect` contains something other than `100-continue` (RFC 9110 10.1.1).
     #[error("unknown expectation")]
     Expectation,
 }
@@ -73,7 +73,7 @@ pub enum HeadError {
 error_debug!(HeadError, BodyError);
 
 impl HeadError {
-    /// The status that says so to the peer.
+    /// The status to respond with.
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {
@@ -89,20 +89,20 @@ impl HeadError {
     }
 }
 
-/// Why a body is refused, or is not whole.
+/// Why a body is rejected or incomplete.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BodyError {
-    /// A chunk's size is not 1 to 16 hexadecimal digits, or past 2^63-1 (RFC 9112 7.1).
+    /// A chunk size is not 1 to 16 hexadecimal digits, or is larger than 2^63-1 (RFC 9112 7.1).
     #[error("invalid chunk size")]
     ChunkSize,
-    /// A chunk's line or its data does not end in CRLF, or its extension holds a control character.
+    /// A chunk's line or its data does not end with CRLF, or its extension contains a control character.
     #[error("malformed chunk")]
     Chunk,
-    /// The extensions of a chunk, or those of all chunks of the message together, are too long.
+    /// The extensions of one chunk, or of all chunks of the message, are too long.
     #[error("chunk extensions longer than {max} bytes")]
     ExtensionTooLong {
-        /// The limit that was passed.
+        /// The limit that was exceeded.
         max: usize,
     },
     /// The trailer section does not follow the grammar.
@@ -114,7 +114,7 @@ pub enum BodyError {
         /// The limit.
         max: usize,
     },
-    /// The body is longer than whoever reads it allows.
+    /// The body is longer than its reader allows.
     #[error("body longer than {max} bytes")]
     TooLong {
         /// The limit.
@@ -123,13 +123,13 @@ pub enum BodyError {
     /// The connection ended before the body did.
     #[error("the connection ended before the body did")]
     Truncated,
-    /// The body comes more slowly than the limits allow.
+    /// The body arrives more slowly than the configured minimum rate.
     #[error("the body came too slowly")]
     TooSlow,
-    /// The body has been given to another reader, or was dropped because the answer came first.
-    #[error("the body is not there to be read")]
+    /// The body was given to another reader, or was dropped because the response was sent first.
+    #[error("the body has another reader, or was dropped")]
     Taken,
-    /// Reading was cancelled, or the reactor ended.
+    /// Reading was cancelled, or the reactor has ended.
     #[error("{0}")]
     Failed(Failure),
 }
@@ -141,7 +141,7 @@ impl From<Failure> for BodyError {
 }
 
 impl BodyError {
-    /// The status that says so to the peer.
+    /// The status to respond with.
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {

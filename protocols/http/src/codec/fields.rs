@@ -1,16 +1,16 @@
-//! The fields of a message's head or trailers: [`Fields`]. One buffer and the places of names and values in it; not a hash map, for
-//! heads are short, and a map allocates for each of them.
+//! The fields of a head or of trailers: [`Fields`]. One buffer, and the positions of names and values in it; not a hash map,
+//! because heads are short and a map would allocate for each.
 
 use std::{fmt, ops::Range, str};
 
 use sinew_transports::reactor::{Excerpt, error_debug};
 
-use super::runs::{Kind, alphanumeric_and};
+use super::byte_set::{ByteSet, alphanumeric_and};
 
-/// Longest name of a field that is written. Default and only value: 256 bytes.
+/// Longest name of a field that can be written. Not configurable: 256 bytes.
 const NAME_MAX: usize = 256;
 
-/// The fields of a head or of trailers, in order; names are compared without regard to case (RFC 9110 5).
+/// The fields of a head or of trailers, in order. Names are compared case-insensitively (RFC 9110 5).
 ///
 /// # Examples
 ///
@@ -22,7 +22,7 @@ const NAME_MAX: usize = 256;
 /// fields.append("accept", "text/plain, */*;q=0.1")?;
 /// assert_eq!(fields.get("ACCEPT"), Some(&b"text/html"[..]));
 /// assert_eq!(fields.list("accept").collect::<Vec<_>>(), ["text/html", "text/plain", "*/*;q=0.1"]);
-/// assert!(fields.append("X-Name", "a\r\nSet-Cookie: b").is_err()); // nothing can be smuggled in
+/// assert!(fields.append("X-Name", "a\r\nSet-Cookie: b").is_err()); // no header injection
 /// # Ok::<(), sinew_http::FieldError>(())
 /// ```
 #[derive(Clone, Default)]
@@ -39,25 +39,25 @@ struct Entry {
     value_len: u32,
 }
 
-/// A field that cannot be written: it would break out of its line, or is no field at all.
+/// A field that cannot be written: its name or value is invalid, or the server sets it itself.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FieldError {
-    /// The name is no token of RFC 9110 5.6.2, or longer than 256 bytes.
-    #[error("{:?} is not the name of a field", Excerpt::new(name))]
+    /// The name is not a token (RFC 9110 5.6.2), or longer than 256 bytes.
+    #[error("{:?} is not a valid field name", Excerpt::new(name))]
     Name {
         /// The name.
         name: String,
     },
-    /// The value holds a control character, as CR, LF and NUL are (RFC 9110 5.5).
-    #[error("the value of {name} holds the byte {byte:#04x}, which no value may")]
+    /// The value contains a control character, such as CR, LF or NUL (RFC 9110 5.5).
+    #[error("the value of {name} contains the byte {byte:#04x}, which is not allowed")]
     Value {
         /// The name of the field.
         name: String,
         /// The first such byte.
         byte: u8,
     },
-    /// The field frames the message or keeps the connection, which the server decides by the body and by what the client can take.
+    /// The field frames the message or manages the connection. The server sets it, from the body and the client's version.
     #[error("{name} is set by the server")]
     Reserved {
         /// The name of the field.
@@ -68,25 +68,25 @@ pub enum FieldError {
 error_debug!(FieldError);
 
 impl Fields {
-    /// None.
+    /// No fields.
     #[must_use]
     pub const fn new() -> Self {
         Self { bytes: Vec::new(), entries: Vec::new() }
     }
 
-    /// How many there are.
+    /// The number of fields.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no fields.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// The value of the first field of that name.
+    /// The value of the first field with this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         let is_named = |entry: &&Entry| self.name(entry).eq_ignore_ascii_case(name.as_bytes());
@@ -99,14 +99,14 @@ impl Fields {
         self.get(name).and_then(|value| str::from_utf8(value).ok())
     }
 
-    /// The values of all fields of that name.
+    /// The values of all fields with this name.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
         let is_named = move |entry: &&Entry| self.name(entry).eq_ignore_ascii_case(name.as_bytes());
         self.entries.iter().filter(is_named).map(|entry| self.value(entry))
     }
 
-    /// The elements of all fields of that name, which is one whose value is a list (RFC 9110 5.6.1). Commas in quotes do not
-    /// separate; values that are not UTF-8 are left out.
+    /// The elements of all fields with this name, whose value is a list (RFC 9110 5.6.1). Commas in quoted strings do not
+    /// separate; values that are not UTF-8 are skipped.
     pub fn list<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> + 'a {
         self.all(name).filter_map(|value| str::from_utf8(value).ok()).flat_map(list)
     }
@@ -117,11 +117,11 @@ impl Fields {
         self.entries.iter().map(move |entry| (text(self.name(entry)), self.value(entry)))
     }
 
-    /// Adds a field behind all others.
+    /// Appends a field.
     ///
     /// # Errors
     ///
-    /// [`FieldError`] if the name is none, or the value could break out of its line. Nothing is added then.
+    /// [`FieldError`] if the name or the value is invalid. Nothing is added then.
     pub fn append(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), FieldError> {
         let value = trim(value.as_ref());
         check(name, value)?;
@@ -132,18 +132,18 @@ impl Fields {
         Ok(())
     }
 
-    /// Sets a field in the place of all others of that name.
+    /// Replaces all fields with this name by one.
     ///
     /// # Errors
     ///
-    /// As [`append`](Self::append). The others are still there then.
+    /// As [`append`](Self::append). Nothing is changed then.
     pub fn set(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), FieldError> {
         check(name, trim(value.as_ref()))?;
         self.remove(name);
         self.append(name, value)
     }
 
-    /// Removes all fields of that name; whether there was any.
+    /// Removes all fields with this name; returns whether there were any.
     pub fn remove(&mut self, name: &str) -> bool {
         let (before, bytes) = (self.entries.len(), &self.bytes);
         self.entries.retain(|entry| {
@@ -153,18 +153,18 @@ impl Fields {
         self.entries.len() < before
     }
 
-    /// Removes all. The storage is kept.
+    /// Removes all fields. The storage is kept.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.entries.clear();
     }
 
-    /// Forgets the fields, and leaves the bytes until others are set.
+    /// Removes the fields, but keeps the bytes until others are set.
     pub(super) fn clear_entries(&mut self) {
         self.entries.clear();
     }
 
-    /// Starts anew with a head that was decoded, whose fields [`push_parsed`](Self::push_parsed) enters.
+    /// Starts again with the bytes of a decoded head; [`push_parsed`](Self::push_parsed) adds its fields.
     pub(super) fn begin(&mut self, head: &[u8]) {
         self.entries.clear();
         self.set_bytes(head);
@@ -176,7 +176,7 @@ impl Fields {
         self.bytes.extend_from_slice(head);
     }
 
-    /// Enters a field of that head; its value, without the blanks around it.
+    /// Adds a field of the decoded head; its value without the whitespace around it.
     pub(super) fn push_parsed<'h>(
         &mut self,
         head: &[u8],
@@ -187,22 +187,22 @@ impl Fields {
         value
     }
 
-    /// Enters a field whose name and value are in the buffer, or will be, and were checked.
+    /// Adds a field whose name and value are in the buffer, or will be, and were checked.
     #[inline]
     pub(super) fn push(&mut self, name: usize, name_len: usize, value: usize, value_len: usize) {
-        // Heads are bounded far below 4 GiB, and whoever adds fields without end has run out of memory before.
+        // Heads are limited far below 4 GiB, and a program that adds fields without limit runs out of memory before.
         debug_assert!(u32::try_from(value + value_len).is_ok());
         let [name, name_len, value, value_len] =
             [name, name_len, value, value_len].map(|n| n as u32);
         self.entries.push(Entry { name, name_len, value, value_len });
     }
 
-    /// Name and value of each, as bytes.
+    /// The name and value of each field, as bytes.
     pub(super) fn raw(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.entries.iter().map(|entry| (self.name(entry), self.value(entry)))
     }
 
-    /// Gives back storage beyond what a usual head needs.
+    /// Frees storage beyond what a usual head needs.
     #[inline]
     pub(crate) fn shrink(&mut self, bytes: usize, entries: usize) {
         if self.bytes.capacity() > bytes {
@@ -246,15 +246,15 @@ pub(crate) const fn is_token(byte: u8) -> bool {
     TOKENS[byte as usize]
 }
 
-/// The same, by byte.
-pub(super) const TOKENS: Kind = alphanumeric_and(b"!#$%&'*+-.^_`|~");
+/// The table behind [`is_token`].
+pub(super) const TOKENS: ByteSet = alphanumeric_and(b"!#$%&'*+-.^_`|~");
 
-/// What a value may hold (RFC 9110 5.5): all but control characters, and of them the tab.
+/// Whether a value may contain the byte (RFC 9110 5.5): all but control characters other than tab.
 pub(super) const fn is_value(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 
-/// Without the blanks around it.
+/// Trims whitespace.
 pub(crate) fn trim(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = value {
         value = rest;
@@ -265,18 +265,18 @@ pub(crate) fn trim(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// Where a part is in the whole that it was cut from.
+/// The position of a subslice in the slice that it is part of.
 pub(super) fn place(whole: &[u8], part: &[u8]) -> Range<usize> {
     let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
     start..start + part.len()
 }
 
-/// The elements of a list, without blanks around them and without empty ones.
+/// The elements of a list, trimmed, without empty ones.
 pub(crate) fn list(value: &str) -> impl Iterator<Item = &str> {
     split_outside_quotes(value, b',').map(str::trim).filter(|element| !element.is_empty())
 }
 
-/// Cuts at a separator that is not in a quoted string (RFC 9110 5.6.4).
+/// Splits at a separator outside of quoted strings (RFC 9110 5.6.4).
 pub(crate) fn split_outside_quotes(value: &str, separator: u8) -> impl Iterator<Item = &str> {
     let mut rest = Some(value);
     std::iter::from_fn(move || {
@@ -304,7 +304,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_breaks_out_of_its_line() {
+    fn header_injection_is_rejected() {
         let cases: [(&str, &[u8], bool); 12] = [
             ("X-A", b"plain", true),
             ("X-A", b"", true),
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn set_takes_the_place_of_all_others() {
+    fn set_replaces_all_fields_with_the_name() {
         let mut fields = Fields::new();
         for value in ["1", "2"] {
             fields.append("A", value).unwrap();
@@ -338,7 +338,7 @@ mod tests {
         let all: Vec<_> = fields.iter().collect();
         assert_eq!(all, [("B", &b"1"[..]), ("B", b"2"), ("a", b"3")]);
         assert!(fields.set("B", "\n").is_err());
-        assert_eq!(fields.all("b").count(), 2, "what was there is still there");
+        assert_eq!(fields.all("b").count(), 2, "existing fields are unchanged");
         assert!(fields.remove("b") && !fields.remove("b"));
         assert_eq!(format!("{fields:?}"), r#"{"a": "3"}"#);
     }

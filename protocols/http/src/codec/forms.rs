@@ -1,4 +1,4 @@
-//! Forms: names and values of a query or of a body `application/x-www-form-urlencoded` ([`form`]), and the parameters of a field
+//! Forms: names and values of a query or of an `application/x-www-form-urlencoded` body ([`form`]), and parameters of field values
 //! ([`parameter`]). Forms with files are in `multipart.rs`.
 
 use std::borrow::Cow;
@@ -7,11 +7,11 @@ use sinew_transports::reactor::error_debug;
 
 use super::{fields::split_outside_quotes, percent::hex};
 
-/// A form that is refused.
+/// Why a form is rejected.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FormError {
-    /// It has too many fields. Comparing and storing them costs more than sending them.
+    /// The form has too many fields. The limit bounds the time and memory that a short body can cost.
     #[error("more than {max} fields in a form")]
     TooManyFields {
         /// The limit.
@@ -21,8 +21,8 @@ pub enum FormError {
 
 error_debug!(FormError);
 
-/// The names and values of a form or a query, in order, as the URL standard of the WHATWG reads them: `+` is a blank, a percent sign
-/// without two digits behind it is itself, and bytes that are not UTF-8 become U+FFFD.
+/// The names and values of a form or a query, in order, decoded as in the URL standard of the WHATWG: `+` is a space, a percent
+/// sign without two hexadecimal digits after it is kept, and invalid UTF-8 becomes U+FFFD.
 ///
 /// # Errors
 ///
@@ -71,8 +71,9 @@ fn decode(text: &[u8]) -> String {
     String::from_utf8_lossy(&decoded).into_owned()
 }
 
-/// A parameter of a field's value, as `boundary` of `multipart/form-data; boundary="x"`. Names have no case; of several the first
-/// counts. In quotes, a backslash quotes a quotation mark or a backslash, and is itself before all else: browsers send paths so.
+/// A parameter of a field's value, such as `boundary` of `multipart/form-data; boundary="x"`. Names are case-insensitive; the
+/// first one counts. In quoted strings, a backslash escapes only a quotation mark or a backslash: browsers send unescaped Windows
+/// paths.
 ///
 /// # Examples
 ///

@@ -1,5 +1,5 @@
-//! The head of a request: [`RequestHead`]. It is decoded in place and then copied whole, into storage that is used again. `usual.rs`
-//! is the way that nearly all take.
+//! The head of a request, and its decoder: [`RequestHead`]. Parsed in place, then copied as a whole into reused storage. `usual.rs` is
+//! the fast path that nearly all requests take.
 
 use std::{mem::MaybeUninit, ops::Range, str};
 
@@ -15,7 +15,17 @@ use super::{
     target::{Target, is_host},
 };
 
-/// The head of a request, decoded: request line and fields (RFC 9112 3 and 5).
+/// A decoded request head: request line and fields (RFC 9112 3 and 5).
+///
+/// Strict, but for this:
+///
+/// | leniency | reason |
+/// |---|---|
+/// | up to 4 empty lines before a request | RFC 9112 2.2; old clients sent one after a body |
+/// | `"`, `^`, `` ` ``, `{`, `\|` and `}` in a target | browsers send them as they are |
+/// | several `Content-Length` that are equal | RFC 9112 6.3; proxies that joined requests repeated it |
+/// | bytes beyond ASCII in the value of a field | RFC 9110 5.5; cookies and names of files hold them |
+/// | no `Host` in HTTP/1.0 | RFC 1945 had none |
 ///
 /// # Examples
 ///
@@ -34,9 +44,9 @@ pub struct RequestHead {
     method: Method,
     version: Version,
     target: Target,
-    /// Where the target is in the bytes of the fields.
+    /// The position of the target in the bytes of the fields.
     target_at: Range<usize>,
-    /// Where the authority is: that of the target, or else `Host`. `None` as soon as the bytes are not those of a head that was taken.
+    /// The position of the authority: of the target, or else of `Host`. `None` while the bytes are not those of an accepted head.
     authority: Option<Range<usize>>,
     fields: Fields,
     framing: Framing,
@@ -45,13 +55,13 @@ pub struct RequestHead {
 }
 
 impl RequestHead {
-    /// Decodes the head at the front of the input. `None` if it is not all there yet; otherwise its length, empty lines before it
-    /// included, which RFC 9112 2.2 has a server skip. `seen` is how much of the input was there at the last call that came to
-    /// nothing: it is not looked at again until another line is complete.
+    /// Decodes the head at the start of the input. Returns `None` if it is incomplete, otherwise its length, including empty lines
+    /// before it, which a server skips (RFC 9112 2.2). `seen` is the length of the input at the last call that returned `None`:
+    /// the head is not parsed again until another line is complete.
     ///
     /// # Errors
     ///
-    /// [`HeadError`], with the status to answer. It depends on the bytes alone, not on how many of them came at a time.
+    /// [`HeadError`], with the status to respond with. It depends on the bytes alone, not on how they were split.
     pub fn decode(
         &mut self,
         input: &[u8],
@@ -135,7 +145,7 @@ impl RequestHead {
 
     fn expect(&mut self, value: &[u8]) -> Result<(), HeadError> {
         match value.eq_ignore_ascii_case(b"100-continue") {
-            // RFC 9110 10.1.1: of HTTP/1.0 it is ignored.
+            // RFC 9110 10.1.1: a server ignores it in HTTP/1.0.
             true => self.expects_continue = self.version == Version::HTTP_11,
             false => return Err(HeadError::Expectation),
         }
@@ -154,7 +164,7 @@ impl RequestHead {
         let differs = host.is_some_and(|host| {
             !self.fields.bytes[host].eq_ignore_ascii_case(&self.fields.bytes[named.clone()])
         });
-        // RFC 9112 3.2.2 has Host ignored. Two that differ are made by somebody who wants two servers to differ as well.
+        // RFC 9112 3.2.2 lets a server ignore Host. A request in which the two differ is an attempt to make two servers disagree.
         if differs { Err(HeadError::HostDiffers) } else { Ok(Some(named)) }
     }
 
@@ -176,20 +186,20 @@ impl RequestHead {
         text(self.target_bytes())
     }
 
-    /// Which form the target has.
+    /// The form of the target.
     #[must_use]
     pub const fn target_form(&self) -> TargetForm {
         self.target.form
     }
 
-    /// The path as it was sent, nothing decoded. `/` if the target names a server and no path; `*` of `OPTIONS *`; empty of
+    /// The path as it was sent, not decoded. `/` if the target names a server without a path; `*` for `OPTIONS *`; empty for
     /// `CONNECT`.
     #[must_use]
     pub fn path(&self) -> &str {
         text(self.path_bytes())
     }
 
-    /// The same, for whoever compares bytes: text takes another look at all of them.
+    /// The same as bytes, which need no check for UTF-8.
     pub(crate) fn path_bytes(&self) -> &[u8] {
         match &self.target {
             Target { form: TargetForm::Absolute, path, .. } if path.is_empty() => b"/",
@@ -197,14 +207,14 @@ impl RequestHead {
         }
     }
 
-    /// What is behind the question mark, as it was sent.
+    /// The part after the question mark, as it was sent.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
         self.target.query.clone().map(|query| text(&self.target_bytes()[query]))
     }
 
-    /// For which host and port the request is: by its target, or else by its field `Host`. `None` if a request of HTTP/1.0 does not
-    /// say.
+    /// The host and port that the request is for: from its target, or else from its `Host` field. `None` if an HTTP/1.0 request has
+    /// neither.
     #[must_use]
     pub fn authority(&self) -> Option<&str> {
         self.authority.clone().map(|authority| text(&self.fields.bytes[authority]))
@@ -216,7 +226,7 @@ impl RequestHead {
         &self.fields
     }
 
-    /// What frames its body.
+    /// The framing of the body.
     #[must_use]
     pub const fn framing(&self) -> Framing {
         self.framing
@@ -234,7 +244,7 @@ impl RequestHead {
         self.connection.is_persistent(self.version)
     }
 
-    /// Whether the client asks for another protocol on this connection (RFC 9110 7.8). The field `Upgrade` says for which.
+    /// Whether the client asks for another protocol on this connection (RFC 9110 7.8). The `Upgrade` field says which.
     #[must_use]
     pub fn wants_upgrade(&self) -> bool {
         self.connection.upgrade
@@ -246,7 +256,7 @@ impl RequestHead {
         &self.fields.bytes[self.target_at.clone()]
     }
 
-    /// Gives back storage beyond what a usual head needs.
+    /// Frees storage beyond what a usual head needs.
     pub(crate) fn shrink(&mut self) {
         self.fields.shrink(2 * 1024, 32);
     }

@@ -1,17 +1,17 @@
-//! The lines of a head, before anybody asks what they mean: their ends, their lengths, and which of them is to blame when a head does
-//! not parse. What is decided here depends on the bytes alone, not on how they were cut on their way.
+//! The lines of a head, before they are parsed: line ends, lengths, and which line is at fault when a head does not parse. Results
+//! depend on the bytes alone, not on how they were split.
 
 use memchr::{memchr_iter, memrchr};
 
 use super::HeadError;
 
-/// The most fields a head may ever have, whatever the limits say: the places for them are on the stack.
+/// Most fields that a head may have, whatever the configured limit: their positions are on the stack.
 pub(super) const FIELDS_CAP: usize = 256;
 
-/// The most empty lines that are skipped before a head (RFC 9112 2.2 wants one).
+/// Most empty lines that are skipped before a head (RFC 9112 2.2 requires one).
 const EMPTY_LINES_MAX: usize = 4;
 
-/// How large the head of a message may be.
+/// Limits of the head of a message.
 ///
 /// # Examples
 ///
@@ -35,13 +35,13 @@ impl Default for HeadLimits {
 }
 
 impl HeadLimits {
-    /// Longest head, empty lines before it included. Default 16 KiB; at most 16 MiB.
+    /// Longest head, including empty lines before it. Default 16 KiB; at most 16 MiB.
     pub fn head_max(mut self, bytes: usize) -> Self {
         self.head_max = bytes.min(16 << 20);
         self
     }
 
-    /// Longest line of it, the request line with its target included. Default 8 KiB.
+    /// Longest line of the head, including the request line with its target. Default 8 KiB.
     pub fn line_max(mut self, bytes: usize) -> Self {
         self.line_max = bytes;
         self
@@ -53,13 +53,13 @@ impl HeadLimits {
         self
     }
 
-    /// What of the input is to be parsed: whole lines, within the limit of the head.
+    /// The part of the input that can be parsed: complete lines, within the limit of the head.
     pub(super) fn window<'a>(&self, input: &'a [u8]) -> &'a [u8] {
         let input = &input[..input.len().min(self.head_max)];
         &input[..memrchr(b'\n', input).map_or(0, |at| at + 1)]
     }
 
-    /// Checks the ends and lengths of whole lines, and how many empty ones are before the first.
+    /// Checks the ends and lengths of complete lines, and how many empty ones precede the first.
     pub(super) fn check(&self, lines: &[u8]) -> Result<(), HeadError> {
         let mut start = 0;
         let mut is_first = true;
@@ -74,17 +74,17 @@ impl HeadLimits {
         Ok(())
     }
 
-    /// The same for a whole head whose fields begin at these places: far less to do, for most heads are as they should be. Only what is
-    /// not is looked at line by line.
+    /// The same for a complete head whose fields begin at these positions. Much faster for valid heads; only an invalid one is
+    /// checked line by line.
     pub(super) fn check_head(
         &self,
         head: &[u8],
         starts: impl Iterator<Item = usize>,
     ) -> Result<(), HeadError> {
-        // Before the first line there may be empty ones.
+        // There may be empty lines before the first.
         let mut is_good = !matches!(head, [b'\r' | b'\n', ..]) && head.ends_with(b"\r\n\r\n");
         let mut last = 0;
-        // Behind each line there is the beginning of the next.
+        // Each line ends where the next begins.
         for start in starts.chain([head.len().saturating_sub(2)]) {
             is_good &= start >= 2 && head[start - 2] == b'\r' && start - last <= self.line_max + 1;
             last = start;
@@ -92,13 +92,13 @@ impl HeadLimits {
         if is_good { Ok(()) } else { self.check(head) }
     }
 
-    /// Checks a head that is not complete: its whole lines, the line that has begun, and the whole.
+    /// Checks an incomplete head: its complete lines, the line that has begun, and the total length.
     pub(super) fn check_part(&self, input: &[u8]) -> Result<(), HeadError> {
         self.check(self.window(input))?;
         self.check_rest(input)
     }
 
-    /// Checks what is not a whole line yet, and the whole.
+    /// Checks the line that has begun, and the total length.
     pub(super) fn check_rest(&self, input: &[u8]) -> Result<(), HeadError> {
         let lines = self.window(input);
         let rest = input.len().min(self.head_max) - lines.len();
@@ -111,7 +111,7 @@ impl HeadLimits {
         }
     }
 
-    /// What is wrong first, going line by line, with lines that as a whole have the fault `parse` finds.
+    /// The first error, line by line, in complete lines for which `parse` has found this fault.
     pub(super) fn blame(
         &self,
         lines: &[u8],
@@ -162,7 +162,7 @@ impl HeadLimits {
     }
 }
 
-/// Whether some line has a version of HTTP in the place where one has to be, though one that is not spoken here.
+/// Whether a line has an unsupported version of HTTP in the position of the version.
 fn names_a_version(lines: &[u8]) -> bool {
     let words = lines.split(|byte| matches!(byte, b' ' | b'\r' | b'\n'));
     let mut versions = words.filter_map(|word| word.strip_prefix(b"HTTP/"));

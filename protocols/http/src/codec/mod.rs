@@ -1,7 +1,10 @@
-//! The wire format of HTTP/1.0 and HTTP/1.1 (RFC 9112), pure: bytes in, events out, and back. Nothing here knows a transport or a
-//! clock. `httparse` finds names and values in heads; what frames a message is decided here.
+//! The wire format of HTTP/1.0 and HTTP/1.1 (RFC 9112), pure: bytes in, events out, and back. Knows no transport and no clock.
+//! `httparse` finds names and values in heads; framing is decided here.
 
+#[cfg_attr(not(all(feature = "guard", feature = "websocket")), allow(dead_code))]
+mod base64;
 mod body;
+mod byte_set;
 mod chunked;
 mod conditional;
 mod connection_options;
@@ -17,9 +20,8 @@ mod multipart;
 mod percent;
 mod range;
 mod response;
-mod runs;
+mod swar;
 mod target;
-mod words;
 
 pub use body::{BodyDecoder, BodyEvent};
 pub use chunked::{ChunkLimits, ChunkedDecoder, chunk, last_chunk};
@@ -39,6 +41,8 @@ pub use response::ResponseHead;
 pub use target::TargetForm;
 
 #[allow(unused_imports)]
+pub(crate) use base64::{base64_decode, base64_encode};
+#[allow(unused_imports)]
 pub(crate) use encode::{push_field, push_fields, push_number, push_status_line};
 #[allow(unused_imports)]
-pub(crate) use fields::{list, split_outside_quotes, trim};
+pub(crate) use fields::{is_token, list, split_outside_quotes, trim};

@@ -1,5 +1,5 @@
-//! Bodies in parts, `multipart/form-data` above all (RFC 2046 5.1, RFC 7578): [`Multipart`]. Holds nothing of a part but its head, so a
-//! part may be as long as it likes.
+//! Multipart bodies, above all `multipart/form-data` (RFC 2046 5.1, RFC 7578): [`Multipart`]. Buffers only the head of a part, so
+//! parts may have any length.
 
 use sinew_transports::reactor::error_debug;
 
@@ -8,10 +8,10 @@ use super::{Fields, fields::trim, forms::parameter};
 /// Longest boundary (RFC 2046 5.1.1).
 const BOUNDARY_MAX: usize = 70;
 
-/// The most fields of a part's head.
+/// Most fields of a part's head.
 const FIELDS_MAX: usize = 32;
 
-/// How many parts there may be, and how large their heads.
+/// Limits of the number of parts and of their heads.
 ///
 /// # Examples
 ///
@@ -45,14 +45,14 @@ impl MultipartLimits {
     }
 }
 
-/// Why a body in parts is refused.
+/// Why a multipart body is rejected.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MultipartError {
     /// The content type is not `multipart/…` with a boundary of 1 to 70 characters.
-    #[error("the content type names no boundary of parts")]
+    #[error("the content type has no valid boundary")]
     Boundary,
-    /// Something else than a line end is behind a boundary.
+    /// A boundary is followed by something other than a line end.
     #[error("malformed boundary line")]
     BoundaryLine,
     /// The head of a part does not follow the grammar, or has more than 32 fields.
@@ -77,19 +77,19 @@ pub enum MultipartError {
 
 error_debug!(MultipartError);
 
-/// What a body in parts has next.
+/// An event of a [`Multipart`] decoder.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum MultipartEvent<'a> {
     /// A part begins.
     Part(PartHead),
-    /// Some of its data, never none.
+    /// A piece of its data, never empty.
     Data(&'a [u8]),
-    /// The part is over.
+    /// The part is complete.
     PartEnd,
-    /// All parts are over. What follows is not looked at.
+    /// All parts are complete. The rest is ignored.
     End,
-    /// All of the input is used up, and the body goes on.
+    /// All input is consumed, and the body is not complete.
     Incomplete,
 }
 
@@ -100,13 +100,13 @@ pub struct PartHead {
 }
 
 impl PartHead {
-    /// The name of the form's field.
+    /// The name of the form field.
     #[must_use]
     pub fn name(&self) -> Option<String> {
         self.disposition("name")
     }
 
-    /// The name of the file, as the client says it. It may hold a path, or worse; never open a file by it.
+    /// The file name that the client has sent. It may contain a path, or worse; never open a file by it.
     #[must_use]
     pub fn file_name(&self) -> Option<String> {
         self.disposition("filename")
@@ -118,7 +118,7 @@ impl PartHead {
         self.fields.text("content-type")
     }
 
-    /// Its fields.
+    /// The fields of the part.
     #[must_use]
     pub const fn fields(&self) -> &Fields {
         &self.fields
@@ -130,7 +130,7 @@ impl PartHead {
     }
 }
 
-/// Decodes a body in parts as it comes.
+/// Decodes a multipart body incrementally.
 ///
 /// # Examples
 ///
@@ -154,10 +154,10 @@ impl PartHead {
 #[derive(Debug)]
 pub struct Multipart {
     limits: MultipartLimits,
-    /// CRLF, two dashes and the boundary. CR is nowhere else in it, so what was matched in vain can only begin again at its start.
+    /// CRLF, two dashes and the boundary. It contains CR only at its start, so after a failed match another can only begin there.
     delimiter: Vec<u8>,
     state: State,
-    /// So many bytes of a delimiter count as matched that were not there, or belong to something else: they are nobody's data.
+    /// Bytes of a delimiter that count as matched and are not data: they were not sent, or belong to something else.
     granted: usize,
     parts: usize,
     head: Vec<u8>,
@@ -165,28 +165,28 @@ pub struct Multipart {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// In the data of a part, or before the first one; so many bytes of a delimiter are matched.
+    /// In the data of a part, or before the first part; the number of bytes of a delimiter that have matched.
     Data {
         matched: usize,
     },
-    /// So many bytes turned out to be no delimiter, and are still to be given.
+    /// This many matched bytes turned out to be data, and are still to be returned.
     Mismatch {
         matched: usize,
     },
-    /// Behind a delimiter.
+    /// After a delimiter.
     Delimited,
-    /// Behind the first dash that says it was the last.
+    /// After the first dash of the final delimiter.
     Dash,
-    /// In the blanks behind a delimiter.
+    /// In the whitespace after a delimiter.
     Padding,
-    /// Behind the CR of a delimiter's line.
+    /// After the CR of a delimiter's line.
     LineEnd,
     Head,
     Ended,
 }
 
 impl Multipart {
-    /// A decoder for a body of that content type.
+    /// A decoder for a body with this content type.
     ///
     /// # Errors
     ///
@@ -202,16 +202,16 @@ impl Multipart {
             return Err(MultipartError::Boundary);
         }
         let delimiter = [b"\r\n--", boundary.as_bytes()].concat();
-        // The first delimiter may stand at the very beginning, where no line ends before it.
+        // The first delimiter may be at the very beginning, without a line end before it.
         let state = State::Data { matched: 2 };
         Ok(Self { limits, delimiter, state, granted: 2, parts: 0, head: Vec::new() })
     }
 
-    /// What comes next.
+    /// The next event.
     ///
     /// # Errors
     ///
-    /// [`MultipartError`], after which nothing more can be told apart.
+    /// [`MultipartError`]. After it, the rest of the body cannot be decoded.
     pub fn decode<'a, 'b: 'a>(
         &'a mut self,
         input: &mut &'b [u8],
@@ -258,16 +258,16 @@ impl Multipart {
         }
     }
 
-    /// The body is over.
+    /// To be called at the end of the body.
     ///
     /// # Errors
     ///
-    /// [`MultipartError::Truncated`] if the last boundary has not come.
+    /// [`MultipartError::Truncated`] if the last boundary is missing.
     pub fn finish(&self) -> Result<(), MultipartError> {
         if self.state == State::Ended { Ok(()) } else { Err(MultipartError::Truncated) }
     }
 
-    /// Takes a byte; `None` if it has to be looked at again in the new state.
+    /// Consumes a byte; `None` if it has to be processed again in the new state.
     fn step(&mut self, byte: u8) -> Result<Option<Taken>, MultipartError> {
         self.state = match (self.state, byte) {
             (State::Data { matched }, byte) if byte == self.delimiter[matched] => {
@@ -319,7 +319,7 @@ impl Multipart {
             return Ok(Taken::More);
         }
         let fields = self.parse_head()?;
-        // A part without data has its delimiter right behind its head: the line end of the head counts for it.
+        // A part without data has its delimiter directly after its head: the line end of the head is part of the delimiter.
         self.state = State::Data { matched: 2 };
         self.granted = 2;
         Ok(Taken::Part(PartHead { fields }))
@@ -339,7 +339,7 @@ impl Multipart {
     }
 }
 
-/// What became of a byte.
+/// The effect of a byte.
 enum Taken {
     More,
     Part(PartHead),

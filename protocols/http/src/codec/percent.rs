@@ -1,8 +1,8 @@
-//! Percent signs in targets (RFC 3986 2.1): [`percent_decode`] and [`percent_encode`]. Decodes once; who decodes twice opens a hole.
+//! Percent-encoding in targets (RFC 3986 2.1): [`percent_decode`] and [`percent_encode`]. Decodes once; decoding twice opens holes.
 
 use std::borrow::Cow;
 
-/// What a part of a target means. `None` if a percent sign is not followed by two hexadecimal digits.
+/// Decodes a part of a target. `None` if a percent sign is not followed by two hexadecimal digits.
 ///
 /// # Examples
 ///
@@ -36,7 +36,7 @@ pub fn percent_decode(text: &str) -> Option<Cow<'_, [u8]>> {
     Some(Cow::Owned(decoded))
 }
 
-/// Text as a part of a path: all but the unreserved characters of RFC 3986 2.3 and `/` is encoded, so nothing of it separates.
+/// Encodes text as a part of a path: all but `/` and the unreserved characters of RFC 3986 2.3, so no character separates.
 ///
 /// # Examples
 ///

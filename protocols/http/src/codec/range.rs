@@ -1,18 +1,18 @@
-//! Ranges of bytes (RFC 9110 14): [`ranges`] reads the field `Range`.
+//! Byte ranges (RFC 9110 14): [`ranges`] parses the `Range` field.
 
 use sinew_transports::reactor::error_debug;
 
-/// A part of a representation; `start <= last`.
+/// A range of bytes of a representation; `start <= last`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ByteRange {
-    /// Its first byte.
+    /// The first byte.
     pub start: u64,
-    /// Its last byte, which belongs to it.
+    /// The last byte, inclusive.
     pub last: u64,
 }
 
 impl ByteRange {
-    /// How many bytes it has.
+    /// The length in bytes.
     #[must_use]
     #[allow(clippy::len_without_is_empty, reason = "it is never empty")]
     pub const fn len(&self) -> u64 {
@@ -20,20 +20,20 @@ impl ByteRange {
     }
 }
 
-/// None of the ranges that were asked for is in the representation: 416 (RFC 9110 15.5.17).
+/// None of the requested ranges is within the representation: 416 (RFC 9110 15.5.17).
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("none of the ranges is within the {len} bytes that there are")]
+#[error("no requested range is within the {len} bytes of the representation")]
 #[non_exhaustive]
 pub struct Unsatisfiable {
-    /// How many bytes there are.
+    /// The length of the representation in bytes.
     pub len: u64,
 }
 
 error_debug!(Unsatisfiable);
 
-/// The ranges that a field `Range` asks for, of a representation of `len` bytes, in the order in which they were asked for. `None` if the
-/// field is to be ignored, and the whole sent: its unit is not `bytes`, it is malformed, or it asks for more than `ranges_max` ranges or
-/// for more bytes than there are, which nobody does who means well (RFC 9110 14.2, 17.15).
+/// The ranges that a `Range` field requests of a representation of `len` bytes, in the requested order. `None` if the field is to
+/// be ignored and the whole sent: its unit is not `bytes`, it is malformed, or it requests more than `ranges_max` ranges or more
+/// bytes than there are, as only an attacker does (RFC 9110 14.2, 17.15).
 ///
 /// # Errors
 ///
@@ -78,7 +78,7 @@ pub fn ranges(
     }
 }
 
-/// `None` if it is malformed, `Some(None)` if it is beyond the end.
+/// `None` if it is malformed, `Some(None)` if it is past the end.
 fn parse(spec: &str, len: u64) -> Option<Option<ByteRange>> {
     let (start, last) = spec.split_once('-')?;
     let end = len.checked_sub(1);
@@ -101,7 +101,7 @@ fn parse(spec: &str, len: u64) -> Option<Option<ByteRange>> {
     })
 }
 
-/// Digits only. What is too large to be counted is larger than all that there is.
+/// Digits only. A number that overflows is larger than any representation.
 fn number(text: &str) -> Option<u64> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| text.parse().unwrap_or(u64::MAX))
@@ -139,7 +139,7 @@ mod tests {
             ("bytes=--1", Ok(None)),
             ("lines=0-1", Ok(None)),
             ("bytes=0-0,1-1,2-2,3-3,4-4", Ok(None)), // more than four
-            ("bytes=0-9,0-9", Ok(None)),             // more than there is
+            ("bytes=0-9,0-9", Ok(None)),             // more than the representation
         ];
         for (value, expected) in cases {
             let found = ranges(value, 10, 4).map_err(|error| assert_eq!(error.len, 10));

@@ -1,4 +1,4 @@
-//! The head of a response: [`ResponseHead`]. For clients, and for whoever checks what a server sends.
+//! The head of a response, and its decoder: [`ResponseHead`]. For clients, and for tests of servers.
 
 use std::mem::MaybeUninit;
 
@@ -10,7 +10,7 @@ use super::{
     framing::Gathered, lines::FIELDS_CAP,
 };
 
-/// The head of a response, decoded: status line and fields (RFC 9112 4 and 5).
+/// A decoded response head: status line and fields (RFC 9112 4 and 5).
 ///
 /// # Examples
 ///
@@ -36,11 +36,11 @@ pub struct ResponseHead {
 }
 
 impl ResponseHead {
-    /// Decodes the head at the front of the input, as [`RequestHead::decode`](super::RequestHead::decode) does.
+    /// Decodes the head at the start of the input, as [`RequestHead::decode`](super::RequestHead::decode) does.
     ///
     /// # Errors
     ///
-    /// [`HeadError`]. Whoever receives such a response cannot use the connection any more.
+    /// [`HeadError`]. After it, the connection cannot be used any more.
     pub fn decode(
         &mut self,
         input: &[u8],
@@ -114,8 +114,15 @@ impl ResponseHead {
         &self.fields
     }
 
-    /// What frames its body, if it answers a request of that method (RFC 9112 6.3): to HEAD, and with 1xx, 204 and 304, there is
-    /// none, whatever the fields say; nor after CONNECT has succeeded, for what follows is no HTTP.
+    /// The fields alone.
+    #[must_use]
+    pub fn into_fields(self) -> Fields {
+        self.fields
+    }
+
+    /// The framing of the body, if it responds to a request with this method (RFC 9112 6.3). Responses to HEAD, and 1xx, 204 and
+    /// 304, have no body, whatever the fields say; nor has a successful response to CONNECT, after which the connection is a
+    /// tunnel.
     #[must_use]
     pub fn framing(&self, method: &Method) -> Framing {
         let is_tunnel = *method == Method::CONNECT && self.status.is_success();
@@ -125,14 +132,14 @@ impl ResponseHead {
         self.framing.unwrap_or(Framing::UntilClose)
     }
 
-    /// Whether the server will take another request on this connection, as far as the fields say (RFC 9112 9.3).
+    /// Whether the server accepts another request on this connection, according to the fields (RFC 9112 9.3).
     #[must_use]
     pub fn is_persistent(&self) -> bool {
         self.connection.is_persistent(self.version)
     }
 }
 
-/// Whether responses of this status end with their head (RFC 9110 6.4.1).
+/// Whether responses with this status never have a body (RFC 9110 6.4.1).
 pub(super) fn has_no_body(status: StatusCode) -> bool {
     status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }

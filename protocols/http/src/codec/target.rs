@@ -1,5 +1,5 @@
-//! The target of a request: which of the four forms of RFC 9112 3.2 it has, and where its parts are. Decodes nothing: what the
-//! percent signs mean is in `percent.rs`.
+//! The request target: which of the four forms of RFC 9112 3.2 it has, and the positions of its parts. Does not decode percent
+//! signs, see `percent.rs`.
 
 use std::{ops::Range, str};
 
@@ -7,29 +7,29 @@ use http::Method;
 
 use super::{
     HeadError,
-    runs::{Kind, alphanumeric_and, end_of_run},
+    byte_set::{ByteSet, alphanumeric_and, skip},
 };
 
-/// Which form a request target has (RFC 9112 3.2).
+/// The form of a request target (RFC 9112 3.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TargetForm {
-    /// `/path?query`, of nearly every request.
+    /// `/path?query`, in nearly every request.
     #[default]
     Origin,
-    /// `http://host/path?query`, of requests to a proxy.
+    /// `http://host/path?query`, in requests to a proxy.
     Absolute,
-    /// `host:port`, of `CONNECT`.
+    /// `host:port`, for `CONNECT`.
     Authority,
-    /// `*`, of `OPTIONS`.
+    /// `*`, for `OPTIONS`.
     Asterisk,
 }
 
-/// Where the parts of a target are, in it.
+/// The positions of the parts of a target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Target {
     pub(super) form: TargetForm,
-    /// What authority it names.
+    /// The authority.
     pub(super) authority: Option<Range<usize>>,
     pub(super) path: Range<usize>,
     /// Without the question mark.
@@ -38,10 +38,10 @@ pub(super) struct Target {
 
 impl Target {
     pub(super) fn parse(method: &Method, target: &[u8]) -> Result<Self, HeadError> {
-        // RFC 3986 2 has fewer characters, but browsers send |, {, }, ^, ` and " as they are. What is dangerous is not among them:
-        // no blank, no control character, nothing beyond ASCII, and no fragment, which is the client's own.
+        // RFC 3986 2 allows fewer characters, but browsers send |, {, }, ^, ` and " unencoded. Dangerous ones are not allowed:
+        // whitespace, control characters, bytes beyond ASCII, and fragments, which clients must not send.
         let is_good = |byte: &u8| byte.is_ascii_graphic() & (*byte != b'#');
-        // Without an early end, which the compiler can do for many bytes at once.
+        // No early exit, so that the compiler can vectorise the loop.
         if target.is_empty() || !target.iter().fold(true, |all, byte| all & is_good(byte)) {
             return Err(HeadError::Target);
         }
@@ -92,7 +92,7 @@ impl Target {
     }
 }
 
-/// Whether it is `host` or `host:port` of RFC 3986 3.2, without user information. Empty it is not.
+/// Whether it is `host` or `host:port` (RFC 3986 3.2), without user information and not empty.
 pub(crate) fn is_host(text: &[u8]) -> bool {
     let (host, port) = match text {
         [b'[', rest @ ..] => {
@@ -103,7 +103,7 @@ pub(crate) fn is_host(text: &[u8]) -> bool {
             }
             (&text[..end + 2], &rest[end + 1..])
         }
-        _ => text.split_at(end_of_run(text, 0, &IN_NAMES)),
+        _ => text.split_at(skip(text, 0, &IN_NAMES)),
     };
     let is_port = match port {
         [] => true,
@@ -113,8 +113,8 @@ pub(crate) fn is_host(text: &[u8]) -> bool {
     !host.is_empty() && is_port
 }
 
-/// What may stand in the name of a host (RFC 3986 3.2.2), by byte.
-const IN_NAMES: Kind = alphanumeric_and(b"-._~%!$&'()*+,;=");
+/// Bytes that are allowed in a host name (RFC 3986 3.2.2).
+const IN_NAMES: ByteSet = alphanumeric_and(b"-._~%!$&'()*+,;=");
 
 #[cfg(test)]
 mod tests {

@@ -1,28 +1,28 @@
-//! A line in a log for each request: [`AccessLog`].
+//! Access log, one line for each request: [`AccessLog`].
 
 use std::{cell::RefCell, fmt::Write as _, io::Write, rc::Rc, time::Instant};
 
 use http::Version;
 use sinew_transports::reactor::Excerpt;
 
-use super::{Ended, Handler, Reply, Request};
+use super::{Ended, Handler, Reply, Request, RequestId};
 use crate::codec::format_date;
 
-/// How a line of an access log is written.
+/// Format of the lines of an access log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LogFormat {
-    /// `127.0.0.1 - - [date] "GET / HTTP/1.1" 200 5`, the Common Log Format, with the date of HTTP.
+    /// `127.0.0.1 - ann [01/Jan/2026:00:00:00 +0000] "GET / HTTP/1.1" 200 5`, the Common Log Format, in UTC.
     Common,
-    /// The same with the fields `Referer` and `User-Agent` behind it.
+    /// The same, followed by the `Referer` and `User-Agent` fields.
     #[default]
     Combined,
-    /// An object of JSON, with the time that the request took in microseconds.
+    /// A JSON object, with the duration of the request in microseconds.
     Json,
 }
 
-/// A layer that writes a line for each request, once its answer is with the transport or its client is gone: to `tracing`, or to a file.
-/// What clients have sent is escaped, so no line can be made up.
+/// A layer that logs each request, to `tracing` or to a file, when its response is with the transport or its client has
+/// disconnected. Text from clients is escaped, so lines cannot be forged.
 ///
 /// # Examples
 ///
@@ -44,18 +44,18 @@ pub struct AccessLog<H> {
 }
 
 impl<H: Handler> AccessLog<H> {
-    /// Around a handler; to `tracing`, in the combined format.
+    /// Wraps a handler. Logs to `tracing`, in the combined format.
     pub fn new(inner: H) -> Self {
         Self { inner, format: LogFormat::default(), to: None }
     }
 
-    /// How lines are written.
+    /// Sets the format.
     pub fn format(mut self, format: LogFormat) -> Self {
         self.format = format;
         self
     }
 
-    /// Where lines are written, each by one call, on the loop's thread. One that fails is told to `tracing`.
+    /// Writes the lines to `file`, each with one call, on the loop's thread. Errors are logged to `tracing`.
     pub fn to(mut self, to: impl Write + 'static) -> Self {
         self.to = Some(Rc::new(RefCell::new(to)));
         self
@@ -66,14 +66,12 @@ impl<H: Handler> Handler for AccessLog<H> {
     fn handle(&self, request: Request, reply: Reply) {
         let (format, to) = (self.format, self.to.clone());
         let begin = request.reactor().now();
-        // The peer is asked for now: a connection that is over has none.
-        let peer = request.peer().map_or_else(
-            || "-".to_owned(),
-            |peer| match peer.ip() {
-                Some(ip) => ip.to_string(),
-                None => peer.to_string(),
-            },
-        );
+        // Read the client's address now: a closed connection has none.
+        let peer = match (request.client_ip(), request.peer()) {
+            (Some(ip), _) => ip.to_string(),
+            (None, Some(peer)) => peer.to_string(),
+            (None, None) => "-".to_owned(),
+        };
         let reply = reply.on_end(move |request, ended| {
             let line = line(format, request, ended, &peer, begin);
             match &to {
@@ -98,32 +96,38 @@ impl<H> std::fmt::Debug for AccessLog<H> {
 fn line(format: LogFormat, request: &Request, ended: &Ended, peer: &str, begin: Instant) -> String {
     let reactor = request.reactor();
     let date = format_date(reactor.wall_clock());
+    let common_date = common_date(&date);
     let version = if request.version() == Version::HTTP_10 { "HTTP/1.0" } else { "HTTP/1.1" };
-    // What nginx writes of a client that was gone before there was an answer.
+    // The status that nginx logs for a client that disconnected before there was a response.
     let status = ended.status.map_or(499, |status| status.as_u16());
     let (method, target, bytes) = (request.method().as_str(), request.head().target(), ended.bytes);
     let field = |name| request.fields().get(name).unwrap_or(b"-");
     let (referer, agent) = (field("referer"), field("user-agent"));
+    let user = user(request);
+    let id = request.find::<RequestId>();
+    let id = id.as_ref().map_or("-", |id| &id.0);
     let mut line = String::new();
-    // Writing to a string does not fail.
+    // Writing to a string cannot fail.
     let _ = match format {
         LogFormat::Json => {
             let micros = (reactor.now() - begin).as_micros();
             let text = |text: &[u8]| json(text);
             write!(
                 line,
-                r#"{{"time":"{date}","client":{},"method":{},"target":{},"version":"{version}","status":{status},"bytes":{bytes},"complete":{},"micros":{micros},"referer":{},"agent":{}}}"#,
+                r#"{{"time":"{date}","client":{},"user":{},"method":{},"target":{},"version":"{version}","status":{status},"bytes":{bytes},"complete":{},"micros":{micros},"id":{},"referer":{},"agent":{}}}"#,
                 text(peer.as_bytes()),
+                text(user.as_bytes()),
                 text(method.as_bytes()),
                 text(target.as_bytes()),
                 ended.complete,
+                text(id.as_bytes()),
                 text(referer),
                 text(agent),
             )
         }
         _ => write!(
             line,
-            "{} - - [{date}] {:?} {status} {bytes}",
+            "{} - {user} [{common_date}] {:?} {status} {bytes}",
             Excerpt::new(peer),
             Excerpt::new(&format!("{method} {target} {version}")).len_max(8 * 1024)
         ),
@@ -135,14 +139,39 @@ fn line(format: LogFormat, request: &Request, ended: &Ended, peer: &str, begin: 
     line
 }
 
-/// A string of JSON (RFC 8259 7). Bytes that are not UTF-8 become U+FFFD.
+/// `01/Jan/2026:00:00:00 +0000` of `Thu, 01 Jan 2026 00:00:00 GMT`.
+fn common_date(date: &str) -> String {
+    let words: Vec<_> = date.split(' ').collect();
+    match words[..] {
+        [_, day, month, year, time, _] => format!("{day}/{month}/{year}:{time} +0000"),
+        _ => date.to_owned(),
+    }
+}
+
+/// The authenticated user as one word. A name that contains anything else than visible ASCII is quoted and escaped.
+#[cfg(feature = "guard")]
+fn user(request: &Request) -> String {
+    let Some(user) = request.find::<super::AuthenticatedUser>() else { return "-".to_owned() };
+    let is_word = |byte: u8| byte.is_ascii_graphic() && byte != b'"';
+    match !user.0.is_empty() && user.0.bytes().all(is_word) {
+        true => user.0.clone(),
+        false => format!("{:?}", Excerpt::new(&user.0)),
+    }
+}
+
+#[cfg(not(feature = "guard"))]
+fn user(_: &Request) -> String {
+    "-".to_owned()
+}
+
+/// Appends a JSON string (RFC 8259 7). Invalid UTF-8 becomes U+FFFD.
 fn json(text: &[u8]) -> String {
     let mut out = String::from("\"");
     for character in String::from_utf8_lossy(text).chars() {
         match character {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
-            // Also those that are line ends to some who read logs.
+            // U+2028 and U+2029 too: some log readers take them for line ends.
             c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => {
                 let _ = write!(out, "\\u{:04x}", u32::from(c));
             }

@@ -1,4 +1,4 @@
-//! How an answer is framed and its head written (RFC 9112 6, RFC 9110 6.4): [`Plan`]. The body is sent in `sending.rs`.
+//! How a response is framed, and its head written (RFC 9112 6, RFC 9110 6.4): [`Plan`]. The body is sent in `sending.rs`.
 
 use http::{Method, StatusCode, Version};
 use sinew_transports::Transport;
@@ -6,19 +6,19 @@ use sinew_transports::Transport;
 use super::{Response, shared::Shared};
 use crate::codec::{Framing, RequestHead, push_field, push_fields, push_number, push_status_line};
 
-/// What is decided about an answer before its first byte.
+/// What is decided about a response before its first byte is written.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plan {
     /// What the head says about the body.
     said: Option<Framing>,
-    /// How the body is sent. `None` if there is none to be sent.
+    /// How the body is sent. `None` if no body is sent.
     pub(super) framing: Framing,
-    /// The connection ends after it.
+    /// The connection closes after it.
     pub(super) closes: bool,
 }
 
 impl Plan {
-    /// For the answer to a request; with `closes`, the connection ends in any case.
+    /// For the response to a request. With `closes`, the connection closes in any case.
     pub(super) fn new(head: &RequestHead, response: &Response, closes: bool) -> Self {
         let status = response.status;
         let length = response.body.len();
@@ -31,10 +31,10 @@ impl Plan {
         };
         let said = match () {
             () if has_none || is_tunnel => None,
-            // A length would be that of the body of a 200, which is not known here.
+            // The length would have to be that of the body of a 200, which is unknown here.
             () if status == StatusCode::NOT_MODIFIED => None,
             () if framing == Framing::UntilClose => None,
-            // An answer to HEAD without a body does not say that there would be none.
+            // The response to HEAD without a body does not say that GET would have no body.
             () if *head.method() == Method::HEAD && length == Some(0) && status.is_success() => {
                 None
             }

@@ -1,4 +1,4 @@
-//! What a connection does with answers: writes them, and finds out what may follow.
+//! What a connection does with responses: writes them, and decides what follows.
 
 use std::{rc::Rc, time::Duration};
 
@@ -10,13 +10,12 @@ use super::{
     answer::Plan,
     connection::{Flood, HttpConnection, Life, Step},
     exchange::{Answer, Exchange, Stage},
-    incoming::Reader,
-    sending::INLINE_MAX,
 };
+use crate::body::{INLINE_MAX, Reader, Receiving, Sending};
 
 impl HttpConnection {
-    /// Writes the answer if the handler has given it by now, and it and the request are of the form that most have. Then nothing is left
-    /// of them.
+    /// Writes the response of a handler that has responded at once, if request and response have the usual form. Returns `true` if the
+    /// exchange is over.
     #[inline]
     pub(super) fn answer_at_once(&mut self, transport: &Transport, exchange: &Exchange) -> bool {
         if exchange.stage.get() != Stage::Answered || !exchange.is_plain() {
@@ -51,7 +50,7 @@ impl HttpConnection {
             }
             Answer::Dropped => self.write_failure(transport, exchange),
             Answer::HandOver(..) if !exchange.incoming.borrow().decoder.is_ended() => {
-                // A body that was not read would be taken for what comes after the upgrade.
+                // An unread body would be taken for the first bytes of the new protocol.
                 tracing::error!(
                     has_more,
                     "a connection was to be given on before the body of its request was read"
@@ -69,14 +68,14 @@ impl HttpConnection {
         }
     }
 
-    /// Answers that the handler has failed, and closes.
+    /// Responds that the handler has failed, and closes.
     fn write_failure(&mut self, transport: &Transport, exchange: &Rc<Exchange>) {
         exchange.closes.set(true);
         let mut response = Response::new(StatusCode::INTERNAL_SERVER_ERROR);
         self.write_response(transport, exchange, &mut response);
     }
 
-    /// Whether what is left of the body is not worth reading, or may never come.
+    /// Whether the rest of the body is not worth reading, or may never arrive.
     fn closes_over_body(&self, exchange: &Exchange) -> bool {
         let incoming = exchange.incoming.borrow();
         let is_left = !incoming.decoder.is_ended();
@@ -108,12 +107,12 @@ impl HttpConnection {
     fn note_flood(&mut self, transport: &Transport, status: WriteStatus) {
         if status == WriteStatus::AboveHighWatermark && self.flood == Flood::No {
             self.flood = Flood::Maybe;
-            // By then the system has been asked to take it.
+            // By then the bytes have been handed to the system.
             transport.call_later(Duration::ZERO);
         }
     }
 
-    /// Writes an answer of the form that most have: a 200 with a short body and no field but its content type.
+    /// Writes a response of the usual form: a 200 with a short body and no field other than its content type.
     #[inline]
     fn write_usual(
         &self,
@@ -148,6 +147,7 @@ impl HttpConnection {
         let body = response.take_body();
         self.shared.with_scratch(|out| {
             plan.push_head(out, &self.shared, transport, &exchange.head, response);
+            exchange.stage.set(Stage::Sent);
             exchange.send(transport, out, body, plan.framing)
         })
     }
@@ -173,7 +173,7 @@ impl HttpConnection {
         }
     }
 
-    /// The answer is with the transport: the rest of the body is dropped, and the next request may come.
+    /// The response is with the transport: the rest of the body is dropped, and the next request may start.
     pub(super) fn finish(
         &mut self,
         transport: &Transport,
@@ -210,7 +210,7 @@ impl HttpConnection {
         }
     }
 
-    /// Ends the connection after an answer.
+    /// Closes the connection after a response.
     pub(super) fn end(&mut self, transport: &Transport, exchange: &Rc<Exchange>) {
         self.exchange = None;
         exchange.stop_body_timer(transport);
@@ -225,8 +225,8 @@ impl HttpConnection {
     }
 }
 
-/// Puts a failure in the place of what may not be sent as the final answer to a request. A 2xx to CONNECT would begin a tunnel that nobody
-/// is at the other end of, and a 1xx leaves the client waiting.
+/// Replaces responses that may not be final. A 2xx to CONNECT would open a tunnel without another end, and after a 1xx the client
+/// waits for another response.
 #[inline]
 fn check_final(exchange: &Exchange, response: &mut Response) {
     let status = response.status();

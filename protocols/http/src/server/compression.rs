@@ -1,19 +1,22 @@
-//! Answers compressed for clients that take it: [`Compression`].
+//! Compressed responses, for clients that accept them: [`Compression`].
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use sinew_protocols::compression::{Deflate, Flush, Format};
 
-use super::{Body, BodySource, BodyWaker, Handler, Produced, Reply, Request, Response, body::Kind};
-use crate::codec::{ETag, Fields};
+use super::{Body, BodySource, BodyWaker, Handler, Produced, Reply, Request, Response};
+use crate::{
+    body::Kind,
+    codec::{ETag, Fields},
+};
 
-/// A layer that compresses answers by gzip, for clients that say that they take it.
+/// A layer that compresses responses with gzip, for clients that accept it.
 ///
-/// What is text is compressed: `text/*`, JSON, JavaScript, XML, SVG, if it has 512 bytes or more or is streamed. Files, ranges, answers
-/// that are compressed already and those with `Cache-Control: no-transform` are left alone; for files there are
-/// [precompressed forms](super::Files::precompressed). A streamed answer goes out piece by piece, as it is made.
+/// Compresses text: `text/*`, JSON, JavaScript, XML, SVG, with at least 512 bytes or streamed. It leaves out files, ranges,
+/// responses that are compressed already and those with `Cache-Control: no-transform`; for files there are
+/// [precompressed forms](super::Files::precompressed). A streamed response is compressed piece by piece.
 ///
-/// An answer that holds both a secret and text of the client's choice gives the secret away by its length (BREACH): leave those out.
+/// A response with both a secret and text chosen by the client reveals the secret through its length (BREACH): leave those out.
 ///
 /// # Examples
 ///
@@ -31,18 +34,18 @@ pub struct Compression<H> {
 }
 
 impl<H: Handler> Compression<H> {
-    /// Around a handler.
+    /// Wraps a handler.
     pub fn new(inner: H) -> Self {
         Self { inner, level: 5, length_min: 512 }
     }
 
-    /// How hard it tries: from 1, fast, to 9. Default 5.
+    /// Compression level: from 1, fast, to 9, small. Default 5.
     pub fn level(mut self, level: u32) -> Self {
         self.level = level.clamp(1, 9);
         self
     }
 
-    /// What is shorter is left alone. Default 512 bytes.
+    /// Shorter bodies are not compressed. Default 512 bytes.
     pub fn length_min(mut self, bytes: usize) -> Self {
         self.length_min = bytes;
         self
@@ -67,7 +70,7 @@ fn compress(request: &Request, response: &mut Response, level: u32, length_min: 
     if is_short || is_other {
         return;
     }
-    // What is compressed for one is not for another, and caches have to know, of either.
+    // Caches must know that the response depends on what the client accepts, whether this one is compressed or not.
     if response.append("Vary", "Accept-Encoding").is_err() || !request.accepts_encoding("gzip") {
         return;
     }
@@ -76,7 +79,7 @@ fn compress(request: &Request, response: &mut Response, level: u32, length_min: 
     }
     weaken_tag(response);
     let body = match response.take_body().0 {
-        // Of what HEAD would get, only the length is not known.
+        // For HEAD, only the length of the compressed body is unknown.
         Kind::Bytes(_) if *request.method() == Method::HEAD => Body::source(Nothing, None),
         Kind::Bytes(bytes) => deflate_all(&bytes, level).into(),
         Kind::Source { source, .. } => {
@@ -109,12 +112,12 @@ fn is_compressible(response: &Response) -> bool {
             .any(|directive| directive.eq_ignore_ascii_case("no-transform"))
 }
 
-/// The compressed form is not the same byte for byte, whatever made it (RFC 9110 8.8.1).
+/// The compressed form is not identical byte for byte, so its tag is weak (RFC 9110 8.8.1).
 fn weaken_tag(response: &mut Response) {
     let Some(tag) = response.fields().text("etag").and_then(ETag::parse) else { return };
     if !tag.is_weak() {
         let set = response.set("ETag", format!("W/{tag}"));
-        debug_assert!(set.is_ok(), "it was in a field before");
+        debug_assert!(set.is_ok(), "the value comes from a field");
     }
 }
 
@@ -127,7 +130,7 @@ fn deflate_all(bytes: &[u8], level: u32) -> Bytes {
     out.into()
 }
 
-/// A source, compressed as it comes.
+/// A source that compresses another.
 struct Compressed {
     source: Box<dyn BodySource>,
     deflate: Deflate,
@@ -140,7 +143,7 @@ impl BodySource for Compressed {
         let produced = self.source.produce(&mut self.piece, waker);
         let flush = match produced {
             Produced::Done => Flush::Finish,
-            // Whoever waits has something to say now: it goes out whole.
+            // The source has nothing for now: flush, so that the client gets everything produced so far.
             Produced::Waiting if !self.piece.is_empty() => Flush::Sync,
             _ => Flush::None,
         };

@@ -4,21 +4,21 @@ use std::time::Duration;
 
 use crate::codec::{ChunkLimits, HeadLimits};
 
-/// What a server allows its clients. Connections are bounded by [`ListenConfig`](sinew_transports::ListenConfig), and what waits to be
-/// sent by [`StreamConfig`](sinew_transports::StreamConfig).
+/// Limits of what clients may do. Connections are limited by [`ListenConfig`](sinew_transports::ListenConfig), and queued output by
+/// [`StreamConfig`](sinew_transports::StreamConfig).
 ///
-/// | limit | default | past it |
+/// | limit | default | when exceeded |
 /// |---|---|---|
 /// | [`head`](Self::head): the head, a line of it, its fields | 16 KiB, 8 KiB, 100 | 431, or 414 for the request line; closed |
-/// | [`head_timeout`](Self::head_timeout) | 10 s in all | 408, closed |
+/// | [`head_timeout`](Self::head_timeout) | 10 s in total | 408, closed |
 /// | [`keep_alive`](Self::keep_alive) | 60 s idle | closed |
 /// | [`body_max`](Self::body_max), unless it is streamed | 1 MiB | 413, closed |
 /// | [`body_rate`](Self::body_rate) | 240 bytes a second, over 30 s | 408, closed |
 /// | [`chunks`](Self::chunks): extensions of a chunk and of a message, trailers | 256 B, 4 KiB, 4 KiB | 400 or 431, closed |
-/// | [`unread_max`](Self::unread_max): body that nobody reads | 64 KiB | closed after the answer |
-/// | [`read_ahead_max`](Self::read_ahead_max): input behind the request in work | 16 KiB | reading pauses |
+/// | [`unread_max`](Self::unread_max): body that the handler does not read | 64 KiB | closed after the response |
+/// | [`read_ahead_max`](Self::read_ahead_max): input after the current request | 16 KiB | reading pauses |
 /// | [`requests_max`](Self::requests_max) | 10,000 a connection | `Connection: close` |
-/// | [`write_timeout`](Self::write_timeout) | 30 s in which the client takes nothing | aborted |
+/// | [`write_timeout`](Self::write_timeout) | 30 s in which the client reads nothing | aborted |
 ///
 /// # Examples
 ///
@@ -63,20 +63,20 @@ impl Default for ServerConfig {
 }
 
 impl ServerConfig {
-    /// How large the head of a request may be.
+    /// Limits of the head of a request.
     pub fn head(mut self, limits: HeadLimits) -> Self {
         self.head = limits;
         self
     }
 
-    /// How much may be around the data of chunks.
+    /// Limits of chunk extensions and trailers.
     pub fn chunks(mut self, limits: ChunkLimits) -> Self {
         self.chunks = limits;
         self
     }
 
-    /// How long a head may take as a whole: the first from when the connection is made, the others from their first byte. Default
-    /// 10 s. A connection on which no byte ever came is closed without an answer.
+    /// Time in which a head has to be complete: for the first from the start of the connection, for others from their first byte.
+    /// Default 10 s. A connection that never sent a byte is closed without a response.
     pub fn head_timeout(mut self, timeout: Duration) -> Self {
         self.head_timeout = timeout;
         self
@@ -88,41 +88,41 @@ impl ServerConfig {
         self
     }
 
-    /// Longest body that [`Request::collect`](crate::server::Request::collect) gathers. Default 1 MiB.
+    /// Longest body that [`Request::collect`](crate::server::Request::collect) collects. Default 1 MiB.
     pub fn body_max(mut self, bytes: u64) -> Self {
         self.body_max = bytes;
         self
     }
 
-    /// How fast a body has to come while somebody wants it: so many bytes a second, on average over each stretch of `window`.
+    /// Minimum rate of a body while it is being read: so many bytes a second, on average over each `window`.
     /// Default 240 bytes and 30 s. 0 bytes switch it off.
     pub fn body_rate(mut self, bytes_per_second: u32, window: Duration) -> Self {
         (self.body_rate, self.body_window) = (bytes_per_second, window);
         self
     }
 
-    /// How much of a body that nobody has read is read and dropped after the answer, so that the connection can be used again.
+    /// How much of an unread body is read and dropped after the response, so that the connection can be reused.
     /// Default 64 KiB.
     pub fn unread_max(mut self, bytes: u64) -> Self {
         self.unread_max = bytes;
         self
     }
 
-    /// How much input may wait behind the request in work: requests sent ahead, or a body that nobody reads yet. Default 16 KiB.
-    /// Past it reading pauses; what one read brought, 64 KiB at most, is kept on top. One request is in work at a time.
+    /// How much input may be queued after the current request: pipelined requests, or a body that is not read yet. Default 16 KiB.
+    /// When it is exceeded, reading pauses; the last read of up to 64 KiB is kept in addition. One request is handled at a time.
     pub fn read_ahead_max(mut self, bytes: usize) -> Self {
         self.read_ahead_max = bytes;
         self
     }
 
-    /// Most requests of a connection. Default 10,000.
+    /// Most requests on a connection. Default 10,000.
     pub fn requests_max(mut self, requests: u32) -> Self {
         self.requests_max = requests;
         self
     }
 
-    /// How long a client may take nothing of an answer: of one that is streamed, of a file, or of which more is queued than the high
-    /// watermark. What is less waits for as long as [`keep_alive`](Self::keep_alive). Default 30 s.
+    /// How long a client may read nothing of a response that is streamed, is a file, or has more queued than the high watermark.
+    /// Shorter responses are bounded by [`keep_alive`](Self::keep_alive). Default 30 s.
     pub fn write_timeout(mut self, timeout: Duration) -> Self {
         self.write_timeout = timeout;
         self

@@ -1,14 +1,14 @@
-//! A connection of a server: [`HttpConnection`]. It takes requests out of the input one after the other, hands them to the handler, and
-//! writes the answers in that order. It reads no clock: what takes too long is told by timers.
+//! The state machine of a server connection: [`HttpConnection`]. It decodes requests one after the other, passes them to the
+//! handler, and writes the responses in the same order. It reads no clock: timers report timeouts.
 //!
-//! | what is there | bytes come | the answer comes | the peer ends its side | a drain | the time is over |
+//! | state | bytes arrive | the response is ready | the peer half-closes | drain | timeout |
 //! |---|---|---|---|---|---|
-//! | nothing (idle) | a head begins | | closed | closed | `keep_alive`, or `head_timeout` before the first request: closed |
-//! | a part of a head | it goes on | | closed | goes on, then closes | `head_timeout`: 408, closed |
-//! | a request whose body is wanted | they are its body | written, the body is dropped or the connection closed | 400, closed | goes on, then closes | `body_rate`: 408, closed |
-//! | a request in work | kept, up to `read_ahead_max` | written, then idle | the answer is still sent, then closed | goes on, then closes | the handler's business |
-//! | an answer on its way | kept, as before | | as before | goes on, then closes | `write_timeout`: aborted |
-//! | the connection closes | dropped | dropped | | | the transport's business |
+//! | idle | a head begins | | closed | closed | `keep_alive`, or `head_timeout` before the first request: closed |
+//! | part of a head | it continues | | closed | continues, then closes | `head_timeout`: 408, closed |
+//! | a request whose body is being read | its body | written, the body is dropped or the connection closed | 400, closed | continues, then closes | `body_rate`: 408, closed |
+//! | a request is being handled | kept, up to `read_ahead_max` | written, then idle | the response is still sent, then closed | continues, then closes | up to the handler |
+//! | a response is being sent | kept, as before | | as before | continues, then closes | `write_timeout`: aborted |
+//! | closing | dropped | dropped | | | up to the transport |
 
 use std::{
     fmt, mem,
@@ -25,69 +25,72 @@ use super::{
     answer::Plan,
     exchange::{Exchange, Stage},
     shared::Shared,
-    unread::{BegunHead, Unread},
 };
-use crate::codec::{BodyError, RequestHead};
+use crate::{
+    body::Receiving,
+    codec::{BodyError, RequestHead},
+    unread::{PartialHead, Unread},
+};
 
-/// A connection of an [`HttpServer`](super::HttpServer), which makes it. Idle, it owns no buffer.
+/// A connection of an [`HttpServer`](super::HttpServer). Owns no buffer while it is idle.
 pub struct HttpConnection {
     pub(super) shared: Rc<Shared>,
-    /// The request in work, one at a time: so answers cannot be out of order.
+    /// The current request. Only one at a time, so responses cannot be out of order.
     pub(super) exchange: Option<Rc<Exchange>>,
     unread: Unread,
     pub(super) requests: u32,
-    /// When it was made, in milliseconds of [`Shared::millis`].
+    /// When the connection was made, in milliseconds of [`Shared::millis`].
     made: u32,
-    /// Reading was paused here.
+    /// This connection has paused reading.
     pub(super) is_paused: bool,
-    /// The peer has ended its side.
+    /// The peer has half-closed.
     pub(super) has_peer_ended: bool,
     pub(super) is_draining: bool,
-    silence: Silence,
+    timeout: TimeoutKind,
     pub(super) flood: Flood,
     pub(super) life: Life,
 }
 
-/// Whether more is queued than the client takes.
+/// Whether the output queue is above the high watermark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flood {
     No,
-    /// It was, when something was written; the system may take all of it at once.
+    /// It was, after a write; the system may take everything at once.
     Maybe,
     /// It is, until `writing_resumed`.
     Yes,
 }
 
-/// Which silence the idle timeout is set to.
+/// Which timeout the transport has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Silence {
-    /// Before the first request.
+enum TimeoutKind {
+    /// Until the first request, or until a head is complete.
     Head,
     KeepAlive,
-    /// While an answer is on its way.
+    /// While a response is being sent.
     Write,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Life {
     Open,
-    /// It closes; input is dropped.
+    /// The connection is closing; input is dropped.
     Closing,
-    /// It was given to another protocol, and so is what is unread.
+    /// The connection was handed over to another protocol, with the unread input.
     GivenOn,
 }
 
-/// What came of a look at the input.
+/// The result of processing the input.
 pub(super) enum Step {
-    /// So many bytes were used; there may be more to do.
+    /// So many bytes were consumed; there may be more to do.
     Used(usize),
-    /// Nothing can be done with what there is.
+    /// Nothing can be done with the present input.
     Wait,
-    /// The same: it is a part of a head.
+    /// The same: the input is a part of a head.
     WaitForHead,
 }
 
-/// What came of all looks at it.
+/// The result of processing all of it.
 struct Consumed {
     used: usize,
     /// The rest is a part of a head.
@@ -105,7 +108,7 @@ impl HttpConnection {
             is_paused: false,
             has_peer_ended: false,
             is_draining: false,
-            silence: Silence::Head,
+            timeout: TimeoutKind::Head,
             flood: Flood::No,
             life: Life::Open,
         }
@@ -113,11 +116,11 @@ impl HttpConnection {
 
     // ---- the input ----
 
-    /// Uses as much of the input as can be used now. `seen` is how much of it is known to be no whole head.
+    /// Consumes as much of the input as possible. `seen` bytes of it are known not to contain a complete head.
     fn consume(&mut self, transport: &Transport, input: &[u8], mut seen: usize) -> Consumed {
         let mut used = 0;
         let mut is_part_of_head = false;
-        // Requests that are answered at once use the same exchange, one after the other.
+        // Requests with immediate responses use the same exchange, one after the other.
         let mut spare = None;
         while self.life == Life::Open {
             let rest = &input[used..];
@@ -146,7 +149,7 @@ impl HttpConnection {
         Consumed { used, is_part_of_head }
     }
 
-    /// Something has changed: looks at what is unread.
+    /// The state has changed: processes the unread input.
     fn go_on_with_unread(&mut self, transport: &Transport) {
         let mut unread = self.unread.take();
         let (head, requests) = (unread.head(), self.requests);
@@ -161,20 +164,20 @@ impl HttpConnection {
         self.settle(transport);
     }
 
-    /// Notes whether what is unread is a part of a head, and sees to it that this comes in time.
+    /// Records whether the unread input is a part of a head, and sets its deadline.
     fn note_head(&mut self, transport: &Transport, is_part: bool, deadline: Option<Instant>) {
         let now = transport.reactor().filter(|_| is_part).map(|reactor| reactor.now());
         let head = now.map(|now| {
             let deadline = deadline.unwrap_or_else(|| now + self.time_for_head(now));
-            // Set anew at each piece, so that it is over at the deadline and not when nothing has come for some time.
-            self.silence = Silence::Head;
+            // A read timeout starts again with each byte. So it is set again for each piece, to the time that is left.
+            self.timeout = TimeoutKind::Head;
             transport.set_read_timeout(deadline.saturating_duration_since(now));
-            BegunHead { seen: self.unread.len(), deadline }
+            PartialHead { seen: self.unread.len(), deadline }
         });
         self.unread.set_head(head);
     }
 
-    /// How long the head may take that has begun. The first counts from when the connection was made.
+    /// How long a head that begins now may take. For the first, the time counts from when the connection was made.
     fn time_for_head(&self, now: Instant) -> Duration {
         let all = self.shared.config.head_timeout;
         let age = self.shared.millis(now).wrapping_sub(self.made);
@@ -184,7 +187,7 @@ impl HttpConnection {
         }
     }
 
-    /// Pauses reading while too much is unread, and goes on after.
+    /// Pauses reading while too much is unread, and resumes it after.
     fn settle(&mut self, transport: &Transport) {
         if self.life != Life::Open {
             return;
@@ -219,7 +222,7 @@ impl HttpConnection {
             }
             return Step::Wait;
         }
-        // Over the high watermark, the client has to take answers before it gets more.
+        // Above the high watermark, the client has to read responses before the next request is handled.
         if self.flood != Flood::No {
             return Step::Wait;
         }
@@ -266,7 +269,7 @@ impl HttpConnection {
         exchange.in_loop.set(false);
     }
 
-    /// Goes on with the request in work.
+    /// Continues with the current request.
     fn go_on(&mut self, transport: &Transport, exchange: &Rc<Exchange>, input: &[u8]) -> Step {
         exchange.looked_at();
         let is_untouched = exchange.incoming.borrow().is_untouched();
@@ -292,7 +295,7 @@ impl HttpConnection {
 
     // ---- the body ----
 
-    /// Feeds the body of the request in work; how much of the input was used. `None` if it has failed.
+    /// Feeds the body of the current request; returns how much of the input was consumed, or `None` if the body has failed.
     fn feed(
         &mut self,
         transport: &Transport,
@@ -319,7 +322,7 @@ impl HttpConnection {
         Some(used)
     }
 
-    /// Somebody wants the body, and the client waits to be told so (RFC 9110 10.1.1).
+    /// The handler wants the body: tell a client that waits for it (RFC 9110 10.1.1).
     fn continue_if_expected(&self, transport: &Transport, exchange: &Exchange, input: &[u8]) {
         let mut incoming = exchange.incoming.borrow_mut();
         if !incoming.expects_continue || !incoming.is_wanted() {
@@ -331,7 +334,7 @@ impl HttpConnection {
         }
     }
 
-    /// Watches the rate of a body while it is wanted and has not come.
+    /// Checks the rate of a body that is being read.
     fn time_body(&self, transport: &Transport, exchange: &Exchange, is_waiting: bool) {
         let incoming = exchange.incoming.borrow();
         let config = &self.shared.config;
@@ -359,7 +362,7 @@ impl HttpConnection {
         }
     }
 
-    /// The body is refused or cut off: its reader is told, and the client, if there is no answer yet.
+    /// The body is rejected or truncated: tells its reader, and the client if there is no response yet.
     fn body_failed(&mut self, transport: &Transport, exchange: &Rc<Exchange>, error: BodyError) {
         tracing::debug!(%error, peer = %transport.peer(), "the body of a request was refused");
         let is_unanswered = matches!(exchange.stage.get(), Stage::Waiting | Stage::Answered);
@@ -374,7 +377,7 @@ impl HttpConnection {
             self.write_response(transport, exchange, &mut Response::new(status));
         }
         match exchange.stage.get() {
-            // What is on its way goes out first.
+            // Bytes that are being sent go out first.
             Stage::Sending => {}
             _ => self.end(transport, exchange),
         }
@@ -382,7 +385,7 @@ impl HttpConnection {
 
     // ---- the end ----
 
-    /// Answers what is no request, and closes.
+    /// Responds to invalid input, and closes.
     fn refuse(&mut self, transport: &Transport, status: StatusCode) {
         let response = Response::new(status).with_close();
         let head = RequestHead::default();
@@ -400,12 +403,12 @@ impl HttpConnection {
         transport.lose_connection();
     }
 
-    /// Sets the idle timeout to what is there to be waited for.
+    /// Sets the timeout for what the connection waits for now.
     pub(super) fn set_timeout(&mut self, transport: &Transport) {
         let is_writing = self.is_sending() || self.flood == Flood::Yes;
-        let silence = if is_writing { Silence::Write } else { Silence::KeepAlive };
-        if self.silence != silence {
-            self.silence = silence;
+        let timeout = if is_writing { TimeoutKind::Write } else { TimeoutKind::KeepAlive };
+        if self.timeout != timeout {
+            self.timeout = timeout;
             let config = &self.shared.config;
             transport.set_idle_timeout(if is_writing {
                 config.write_timeout
@@ -477,7 +480,7 @@ impl Protocol for HttpConnection {
     fn idle_timeout(&mut self, transport: &Transport) {
         let is_file = self.exchange.as_ref().is_some_and(|exchange| exchange.is_file.get());
         if transport.queued() > 0 || is_file && self.is_sending() {
-            // The client takes nothing. Where nothing is queued, it is the handler who takes its time.
+            // The client reads nothing. If nothing is queued, the handler is slow instead.
             transport.abort();
         } else if self.unread.head().is_some() {
             self.refuse(transport, StatusCode::REQUEST_TIMEOUT);

@@ -1,4 +1,4 @@
-//! Requests of pages from other origins: [`Cors`] (the Fetch standard, section 3.2).
+//! Cross-origin requests (the Fetch standard, section 3.2): [`Cors`].
 
 use std::{rc::Rc, time::Duration};
 
@@ -7,8 +7,8 @@ use http::{Method, StatusCode};
 use super::{Handler, Reply, Request, Response};
 use crate::codec::FieldError;
 
-/// A layer that lets pages of other origins read answers, and answers the questions that browsers ask before (`OPTIONS` with
-/// `Access-Control-Request-Method`). Without a list of origins none is let in.
+/// A layer that lets pages of other origins read responses, and responds to preflight requests (`OPTIONS` with
+/// `Access-Control-Request-Method`). No origin is allowed by default.
 ///
 /// # Examples
 ///
@@ -36,7 +36,7 @@ struct Policy {
 }
 
 impl<H: Handler> Cors<H> {
-    /// Around a handler.
+    /// Wraps a handler.
     pub fn new(inner: H) -> Self {
         let policy = Policy { methods: "GET, HEAD, POST".to_owned(), ..Policy::default() };
         Self { inner, policy: Rc::new(policy) }
@@ -47,37 +47,37 @@ impl<H: Handler> Cors<H> {
         self
     }
 
-    /// Lets pages of this origin in, as `https://app.example.org`.
+    /// Allows an origin, such as `https://app.example.org`.
     pub fn origin(self, origin: impl Into<String>) -> Self {
         self.change(|policy| policy.origins.push(origin.into()))
     }
 
-    /// Lets all pages in. They get no credentials: [`credentials`](Self::credentials) holds for origins of the list only.
+    /// Allows all origins, without credentials: [`credentials`](Self::credentials) applies to listed origins only.
     pub fn any_origin(self) -> Self {
         self.change(|policy| policy.any = true)
     }
 
-    /// Lets requests carry cookies and the like.
+    /// Allows requests with credentials, such as cookies.
     pub fn credentials(self) -> Self {
         self.change(|policy| policy.credentials = true)
     }
 
-    /// Which methods pages may use. Default `GET, HEAD, POST`.
+    /// Methods that pages may use. Default `GET, HEAD, POST`.
     pub fn methods(self, methods: impl Into<String>) -> Self {
         self.change(|policy| policy.methods = methods.into())
     }
 
-    /// Which fields pages may send, beside those that all may.
+    /// Fields that pages may send, in addition to those that are always allowed.
     pub fn headers(self, headers: impl Into<String>) -> Self {
         self.change(|policy| policy.headers = headers.into())
     }
 
-    /// Which fields of answers pages may read, beside those that all may.
+    /// Response fields that pages may read, in addition to those that are always allowed.
     pub fn expose(self, headers: impl Into<String>) -> Self {
         self.change(|policy| policy.exposed = headers.into())
     }
 
-    /// How long browsers may remember what they were told.
+    /// How long browsers may cache the result of a preflight request.
     pub fn max_age(self, max_age: Duration) -> Self {
         self.change(|policy| policy.max_age = Some(max_age))
     }
@@ -116,10 +116,10 @@ impl Policy {
         Ok(response)
     }
 
-    /// Whether the origin is let in.
+    /// Whether the origin is allowed.
     fn allow(&self, request: &Request, response: &mut Response) -> Result<bool, FieldError> {
         if !self.any || !self.origins.is_empty() {
-            // Caches have to know that it is another answer for another origin, also where there is none for this one.
+            // Caches must know that the response depends on the origin, even if this origin is not allowed.
             response.append("Vary", "Origin")?;
         }
         let Some(origin) = request.field("origin") else { return Ok(false) };

@@ -1,12 +1,12 @@
-//! Pages for answers that are errors and have no body: [`ErrorPages`].
+//! Pages for error responses without a body: [`ErrorPages`].
 
 use bytes::Bytes;
 use http::StatusCode;
 
 use super::{Handler, Reply, Request, Response};
 
-/// A layer that gives a page to answers of 400 and above that have no body: one that is given here, or the status and its name. It says
-/// nothing of the inside, and repeats nothing of the request.
+/// A layer that adds a page to responses of 400 and above that have no body: a configured one, or the status with its name. It
+/// reveals nothing internal, and does not repeat the request.
 ///
 /// # Examples
 ///
@@ -23,12 +23,12 @@ pub struct ErrorPages<H> {
 }
 
 impl<H: Handler> ErrorPages<H> {
-    /// Around a handler.
+    /// Wraps a handler.
     pub fn new(inner: H) -> Self {
         Self { inner, pages: std::rc::Rc::default() }
     }
 
-    /// The page of a status, in HTML.
+    /// Sets the page of a status, as HTML.
     pub fn page(mut self, status: StatusCode, html: impl Into<Bytes>) -> Self {
         let mut pages = self.pages.to_vec();
         pages.push((status, html.into()));

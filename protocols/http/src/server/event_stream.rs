@@ -30,22 +30,22 @@ pub struct Event {
 }
 
 impl Event {
-    /// With this text, which may have several lines.
+    /// An event with this text, which may have several lines.
     pub fn new(data: impl Into<String>) -> Self {
         Self { data: data.into(), ..Self::default() }
     }
 
-    /// What kind of event it is.
+    /// Sets the type of the event.
     ///
     /// # Errors
     ///
-    /// [`FieldError`] if it holds a line end, which would begin a field of its own, or another control character.
+    /// [`FieldError`] if it contains a line end or another control character.
     pub fn name(mut self, name: impl Into<String>) -> Result<Self, FieldError> {
         self.name = Some(one_line("event", name.into())?);
         Ok(self)
     }
 
-    /// What the page sends as `Last-Event-ID` when it comes back.
+    /// Sets the id that the page sends as `Last-Event-ID` when it reconnects.
     ///
     /// # Errors
     ///
@@ -64,7 +64,7 @@ impl fmt::Display for Event {
         if let Some(id) = &self.id {
             writeln!(f, "id: {id}")?;
         }
-        // CR, LF and both are line ends to those who read it.
+        // Readers take CR, LF and CRLF for line ends.
         let data = self.data.replace("\r\n", "\n");
         for line in data.split(['\r', '\n']) {
             writeln!(f, "data: {line}")?;
@@ -73,7 +73,7 @@ impl fmt::Display for Event {
     }
 }
 
-/// A stream of events to one page, for as long as it looks. Dropped, it ends the stream, and the page comes back after a while.
+/// A stream of events to one page. When it is dropped, the stream ends, and the page reconnects after a while.
 ///
 /// # Examples
 ///
@@ -101,27 +101,27 @@ pub struct EventStream {
 }
 
 impl EventStream {
-    /// A stream, and the response that it is the body of.
+    /// A stream, and the response whose body it is.
     pub fn new() -> (Self, Response) {
         let (writer, body) = Body::writer();
         let response = Response::default().with_type("text/event-stream").with_body(body);
-        // Nobody on the way is to keep it, or to wait for its end.
+        // Proxies must not cache it, nor buffer it.
         let response = response.with("Cache-Control", "no-store").into();
         (Self { writer: Some(writer) }, response)
     }
 
-    /// Sends an event. [`AboveHighWatermark`](WriteStatus::AboveHighWatermark) if the page takes less than is sent: then
-    /// [`room`](Self::room) tells when to go on. [`Closed`](WriteStatus::Closed) if it is gone.
+    /// Sends an event. [`AboveHighWatermark`](WriteStatus::AboveHighWatermark) if the page reads more slowly than events are sent:
+    /// then [`room`](Self::room) tells when to continue. [`Closed`](WriteStatus::Closed) if the page has disconnected.
     pub fn send(&self, event: &Event) -> WriteStatus {
         self.write(&event.to_string())
     }
 
-    /// Sends a comment, which no page sees, so that nobody on the way takes the connection for dead.
+    /// Sends a comment, which pages ignore, to keep the connection alive.
     pub fn keep_alive(&self) -> WriteStatus {
         self.write(":\n\n")
     }
 
-    /// Tells when all that was sent has gone to the connection: `true`, or `false` once the page is gone.
+    /// Resolves when the connection has taken everything: to `true`, or to `false` once the page has disconnected.
     pub fn room(&self, reactor: &Reactor) -> Deferred<bool> {
         match &self.writer {
             Some(writer) => writer.room(reactor),
@@ -129,7 +129,7 @@ impl EventStream {
         }
     }
 
-    /// Whether the page is gone.
+    /// Whether the page has disconnected.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.writer.as_ref().is_none_or(BodyWriter::is_closed)

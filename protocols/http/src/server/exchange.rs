@@ -1,5 +1,5 @@
-//! One request and its answer, as the connection and the user's handles see it: [`Exchange`]. It is used again for later requests, so
-//! that a plain one allocates nothing.
+//! One request with its response, shared by the connection and the user's handles: [`Exchange`]. Reused for later requests, so
+//! that a plain request allocates nothing.
 
 use std::{
     any::Any,
@@ -12,29 +12,32 @@ use std::{
 use http::StatusCode;
 use sinew_transports::{Protocol, TimerId, Transport, reactor::Reactor};
 
-use super::{Ended, Request, Response, ServerConfig, incoming::Incoming};
-use crate::codec::RequestHead;
+use super::{Ended, Request, Response, ServerConfig};
+use crate::{
+    body::{Incoming, Receiving, Sending},
+    codec::RequestHead,
+};
 
-/// What becomes of the answer, in this order.
+/// Stages of the response, in this order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// The handler has not answered.
+    /// The handler has not responded.
     #[default]
     Waiting,
-    /// It has; the answer lies in `answer`.
+    /// The handler has responded; the response is in `answer`.
     Answered,
-    /// Its head is written, its body is being produced.
+    /// The head is written, the body is being produced.
     Sending,
     /// All of it is with the transport.
     Sent,
-    /// The connection is over, or has answered by itself.
+    /// The connection has ended, or has responded by itself.
     Gone,
 }
 
-/// What the handler has answered.
+/// What the handler has responded.
 pub(super) enum Answer {
     Response(Response),
-    /// The connection goes to another protocol after the response.
+    /// The connection is handed over to another protocol after the response.
     HandOver(Response, Box<dyn Protocol>),
     /// The reply was dropped.
     Dropped,
@@ -44,7 +47,7 @@ type Map = Box<dyn FnOnce(&Request, &mut Response)>;
 type OnEnd = Box<dyn FnOnce(&Request, &Ended)>;
 type OnDisconnect = Box<dyn FnOnce(&Reactor)>;
 
-/// See the head of this file. The head is not changed while there are handles to it.
+/// The request head. Not changed while there are handles to it.
 #[derive(Default)]
 pub(super) struct Exchange {
     pub(super) head: RequestHead,
@@ -52,38 +55,38 @@ pub(super) struct Exchange {
     pub(super) incoming: RefCell<Incoming>,
     pub(super) stage: Cell<Stage>,
     answer: RefCell<Option<Answer>>,
-    /// The connection looks again when the call returns that is under way.
+    /// The connection will check for changes when the present call returns.
     pub(super) in_loop: Cell<bool>,
     woken: Cell<bool>,
-    /// Bytes of the body of the answer that were written.
+    /// Bytes of the response body that were written.
     pub(super) sent: Cell<u64>,
-    /// What was answered.
+    /// The status of the response.
     pub(super) answered_with: Cell<Option<StatusCode>>,
-    /// The body of the answer is a file, of which what waits is in no queue.
+    /// The body of the response is a file, so the part that is not sent yet is in no queue.
     pub(super) is_file: Cell<bool>,
-    /// The connection ends after the answer.
+    /// The connection closes after the response.
     pub(super) closes: Cell<bool>,
-    /// Whether there is, or was, something in one of the three lists that follow.
+    /// Whether there was something in one of the next three lists.
     has_hooks: Cell<bool>,
     maps: RefCell<Vec<Map>>,
     ends: RefCell<Vec<OnEnd>>,
     disconnects: RefCell<Vec<OnDisconnect>>,
-    /// Whether there is something in one of the two lists that follow.
+    /// Whether there was something in one of the next two lists.
     has_notes: Cell<bool>,
     notes: RefCell<Vec<Rc<dyn Any>>>,
-    /// Parameters of the path: names, and where their values are in it.
+    /// Parameters of the path: names, and the positions of their values.
     pub(super) params: RefCell<Vec<(Rc<str>, Range<usize>)>>,
-    /// How much of the path was used by routers so far.
+    /// How much of the path routers have consumed.
     pub(super) mounted: Cell<usize>,
     pub(super) body_max: Cell<u64>,
-    /// Bytes of the body when the window began in which its rate is measured.
+    /// Bytes of the body at the start of the window in which its rate is measured.
     pub(super) body_mark: Cell<u64>,
     /// The end of that window.
     pub(super) body_timer: Cell<Option<TimerId>>,
 }
 
 impl Exchange {
-    /// A new request on a connection, whose head is in place already.
+    /// A new request on a connection. Its head is already set.
     pub(super) fn begin(&mut self, transport: &Transport, config: &ServerConfig) {
         self.transport = Some(transport.clone());
         let (framing, expects_continue) = (self.head.framing(), self.head.expects_continue());
@@ -91,7 +94,7 @@ impl Exchange {
         self.body_max.set(config.body_max);
     }
 
-    /// Makes it ready for another request. What users have put in is dropped.
+    /// Resets it for another request. Drops what users have stored.
     pub(super) fn clear(&mut self) {
         self.head.shrink();
         self.transport = None;
@@ -130,7 +133,7 @@ impl Exchange {
         self.transport.as_ref().and_then(Transport::reactor)
     }
 
-    /// Notes where the value of a parameter of the path is; its name comes later.
+    /// Records the position of the value of a path parameter; its name follows later.
     pub(super) fn add_param(&self, place: Range<usize>) {
         thread_local! {
             static NO_NAME: Rc<str> = Rc::from("");
@@ -139,7 +142,7 @@ impl Exchange {
         self.params.borrow_mut().push((NO_NAME.with(Rc::clone), place));
     }
 
-    /// Names the parameters behind the mark, and adds the one that is all that is left.
+    /// Names the parameters after the mark, and adds the one for the rest of the path.
     pub(super) fn name_params(
         &self,
         mark: usize,
@@ -156,26 +159,18 @@ impl Exchange {
         }
     }
 
-    /// Has the connection look at this, from the loop.
-    #[inline]
-    pub(super) fn wake(&self) {
-        if !self.in_loop.get() && !self.woken.replace(true) {
-            self.call_connection();
-        }
-    }
-
     fn call_connection(&self) {
         if let Some(transport) = &self.transport {
             transport.call_later(Duration::ZERO);
         }
     }
 
-    /// The connection looks.
+    /// The connection checks for changes.
     pub(super) fn looked_at(&self) {
         self.woken.set(false);
     }
 
-    /// The handler answers. What comes too late is handed back.
+    /// The handler responds. Returns a response that is too late.
     #[inline]
     pub(super) fn answer(&self, answer: Answer) -> Option<Answer> {
         if self.stage.get() != Stage::Waiting {
@@ -197,13 +192,13 @@ impl Exchange {
         self.maps.borrow_mut().push(map);
     }
 
-    /// The maps, the last that was added first.
+    /// The maps, the last added one first.
     #[inline]
     pub(super) fn next_map(&self) -> Option<Map> {
         if self.has_hooks.get() { self.maps.borrow_mut().pop() } else { None }
     }
 
-    /// Puts something beside the request.
+    /// Stores a value for later handlers.
     pub(super) fn add_note(&self, note: Rc<dyn Any>) {
         self.has_notes.set(true);
         self.notes.borrow_mut().push(note);
@@ -218,13 +213,13 @@ impl Exchange {
         self.ends.borrow_mut().push(end);
     }
 
-    /// Whether there is no body, and nobody wants to change the answer or to be told of its end.
+    /// Whether there is no body, and nothing changes the response or has to know its end.
     #[inline]
     pub(super) fn is_plain(&self) -> bool {
         !self.has_hooks.get() && self.incoming.borrow().is_untouched()
     }
 
-    /// Tells whoever wants to know how it ended.
+    /// Reports the end to all who asked for it.
     #[inline]
     pub(super) fn tell_end(self: &Rc<Self>, complete: bool) {
         if self.has_hooks.get() {
@@ -243,7 +238,7 @@ impl Exchange {
         self.ends.borrow_mut().pop()
     }
 
-    /// Notes whom to tell when the client is gone before it has its answer; hands it back if it is already.
+    /// Registers a callback for the case that the client disconnects before it has its response; returns it if that has happened.
     pub(super) fn add_disconnect(&self, disconnect: OnDisconnect) -> Option<OnDisconnect> {
         if self.stage.get() == Stage::Gone {
             return Some(disconnect);
@@ -255,5 +250,36 @@ impl Exchange {
 
     pub(super) fn next_disconnect(&self) -> Option<OnDisconnect> {
         self.disconnects.borrow_mut().pop()
+    }
+}
+
+impl Receiving for Exchange {
+    fn incoming(&self) -> &RefCell<Incoming> {
+        &self.incoming
+    }
+
+    #[inline]
+    fn wake(&self) {
+        if !self.in_loop.get() && !self.woken.replace(true) {
+            self.call_connection();
+        }
+    }
+}
+
+impl Sending for Exchange {
+    fn begin_sending(&self, is_file: bool) {
+        self.stage.set(Stage::Sending);
+        self.is_file.set(is_file);
+    }
+
+    fn set_sent(&self, bytes: u64) {
+        self.sent.set(bytes);
+    }
+
+    fn all_sent(&self) {
+        if self.stage.get() == Stage::Sending {
+            self.stage.set(Stage::Sent);
+            self.wake();
+        }
     }
 }

@@ -1,17 +1,17 @@
-//! What users write: [`Handler`], and the two short ways to one: [`answer`] for those that answer at once, [`answer_async`] for
-//! futures.
+//! The trait that users implement: [`Handler`], and two shortcuts: [`answer`] for responses that are ready at once,
+//! [`answer_async`] for futures.
 
-use std::{future::Future, rc::Rc};
+use std::{future::Future, panic::Location, rc::Rc};
 
 use super::{Reply, Request, Response};
 
-/// Answers requests.
+/// Responds to requests.
 ///
-/// A closure `Fn(Request, Reply)` is a handler. It may answer at once; or keep the [`Reply`] and answer from a timer, from another
-/// connection's callback or from a job's [`Deferred`](sinew_transports::reactor::Deferred). A reply that is dropped without an answer is a
-/// 500, and is logged.
+/// A closure `Fn(Request, Reply)` is a handler. It may respond at once; or keep the [`Reply`] and respond from a timer, from
+/// another connection's callback or from a [`Deferred`](sinew_transports::reactor::Deferred) of a job. Dropping the reply without
+/// a response sends a 500, and logs it.
 ///
-/// Handlers are called by the loop only. They hold what they share in cells, for several connections have the same handler.
+/// Handlers are called by the loop only. Several connections share one handler, so it keeps its state in cells.
 ///
 /// # Examples
 ///
@@ -30,7 +30,7 @@ use super::{Reply, Request, Response};
     note = "`answer(|request| …)` makes one of a closure that returns a response, `answer_async` of one that returns a future"
 )]
 pub trait Handler: 'static {
-    /// A request has come: its head, that is. The body is read through the request.
+    /// A request has arrived, that is, its head. The body is read through the request.
     fn handle(&self, request: Request, reply: Reply);
 }
 
@@ -46,7 +46,7 @@ impl<H: Handler + ?Sized> Handler for Rc<H> {
     }
 }
 
-/// A handler that answers at once: with a [`Response`], a status, text, or a `Result` of those.
+/// A handler that responds at once: with a [`Response`], a status, text, or a `Result` of those.
 ///
 /// # Examples
 ///
@@ -71,7 +71,8 @@ pub fn answer<R: Into<Response>>(
     }
 }
 
-/// A handler that is a future for each request, which runs on the reactor of the connection. It is cancelled when the client is gone.
+/// A handler that runs a future for each request, on the reactor of the connection. The future is cancelled when the client
+/// disconnects.
 ///
 /// # Examples
 ///
@@ -85,15 +86,17 @@ pub fn answer<R: Into<Response>>(
 /// # fn is_handler(_: impl sinew_http::server::Handler) {}
 /// # is_handler(echo);
 /// ```
+#[track_caller]
 pub fn answer_async<R, F>(f: impl Fn(Request) -> F + 'static) -> impl Fn(Request, Reply) + 'static
 where
     R: Into<Response>,
     F: Future<Output = R> + 'static,
 {
+    let at = Location::caller();
     move |request, reply| {
         let reactor = request.reactor();
         let future = f(request.clone());
-        let task = reactor.spawn(async move { reply.send(future.await.into()) });
+        let task = reactor.spawn_at(at, async move { reply.send(future.await.into()) });
         request.on_disconnect(move |_| task.cancel());
     }
 }

@@ -1,4 +1,4 @@
-//! What builds the connections of a server: [`HttpServer`], a [`Factory`] for endpoints of any kind.
+//! The factory of server connections: [`HttpServer`], a [`Factory`] for endpoints of any kind.
 
 use std::{fmt, rc::Rc};
 
@@ -6,8 +6,8 @@ use sinew_transports::{Factory, Peer};
 
 use super::{Handler, HttpConnection, ServerConfig, shared::Shared};
 
-/// A server of HTTP/1.1: a handler and limits, as a [`Factory`] for any port: TCP, TLS, a Unix socket, memory, behind the PROXY protocol,
-/// on a simulated host. Clones share all of it, and may serve several ports of one reactor.
+/// An HTTP/1.1 server: a handler and limits, as a [`Factory`] for any port: TCP, TLS, a Unix socket, memory, behind the PROXY
+/// protocol, in a network simulation. Clones share everything, and may serve several ports of one reactor.
 ///
 /// # Examples
 ///
@@ -40,7 +40,7 @@ impl HttpServer {
         Self { shared: Rc::new(Shared::new(handler, config)) }
     }
 
-    /// A connection of this server, for whoever makes connections otherwise.
+    /// A connection of this server, for callers that establish connections themselves.
     #[must_use]
     pub fn connection(&self) -> HttpConnection {
         HttpConnection::new(Rc::clone(&self.shared))

@@ -1,11 +1,10 @@
-//! A server of HTTP/1.1: [`HttpServer`] builds an [`HttpConnection`] for each client, which calls a [`Handler`] for each request.
+//! The HTTP/1.1 server: [`HttpServer`] builds an [`HttpConnection`] for each client, which calls a [`Handler`] for each request.
 
 mod access_log;
 mod answer;
 mod answering;
-mod basic_auth;
-mod body;
-mod body_writer;
+#[cfg(unix)]
+mod cgi;
 #[cfg(feature = "compression")]
 mod compression;
 mod config;
@@ -14,30 +13,40 @@ mod cors;
 mod error_pages;
 mod event_stream;
 mod exchange;
-mod feeding;
 mod files;
+#[cfg(feature = "forms")]
+mod forms;
+#[cfg(feature = "guard")]
+mod guard;
 mod handler;
+#[cfg(any(feature = "guard", feature = "sessions"))]
+#[cfg_attr(not(all(feature = "guard", feature = "sessions")), allow(dead_code))]
+mod hex;
 mod http_server;
-mod incoming;
+mod proxy;
 mod redirect;
 mod reply;
 mod request;
+mod request_id;
+mod request_rate;
 mod response;
 mod router;
-mod sending;
 #[cfg(feature = "sessions")]
 mod session_store;
 #[cfg(feature = "sessions")]
 mod sessions;
 mod shared;
 mod timeout;
-mod unread;
+mod trusted_proxies;
 mod virtual_hosts;
 
+#[doc(no_inline)]
+pub use crate::body::{
+    Body, BodyControl, BodyReceiver, BodySource, BodyWaker, BodyWriter, Produced,
+};
 pub use access_log::{AccessLog, LogFormat};
-pub use basic_auth::{AuthenticatedUser, BasicAuth, Credentials, Users};
-pub use body::{Body, BodySource, BodyWaker, Produced};
-pub use body_writer::BodyWriter;
+#[cfg(unix)]
+pub use cgi::Cgi;
 #[cfg(feature = "compression")]
 pub use compression::Compression;
 pub use config::ServerConfig;
@@ -46,12 +55,20 @@ pub use cors::Cors;
 pub use error_pages::ErrorPages;
 pub use event_stream::{Event, EventStream};
 pub use files::Files;
+#[cfg(feature = "forms")]
+pub use forms::{Form, FormFailure, FormLimits, PartReceiver, UploadedFile};
+#[cfg(feature = "guard")]
+pub use guard::{
+    AuthenticatedUser, Credentials, DigestAlgorithm, Guard, Htpasswd, HtpasswdError, Users,
+};
 pub use handler::{Handler, answer, answer_async};
 pub use http_server::HttpServer;
-pub use incoming::{BodyControl, BodyReceiver};
+pub use proxy::{ForwardProxy, HealthCheck, ReverseProxy};
 pub use redirect::Redirect;
 pub use reply::{Ended, Reply};
 pub use request::Request;
+pub use request_id::{RequestId, RequestIds};
+pub use request_rate::RequestRateLimit;
 pub use response::Response;
 pub use router::Router;
 #[cfg(feature = "sessions")]
@@ -59,4 +76,5 @@ pub use session_store::{MemoryStore, SessionData, SessionStore};
 #[cfg(feature = "sessions")]
 pub use sessions::{Session, SessionFull, Sessions};
 pub use timeout::Timeout;
+pub use trusted_proxies::TrustedProxies;
 pub use virtual_hosts::VirtualHosts;

@@ -1,11 +1,11 @@
-//! Answers that send the client somewhere else: [`Redirect`].
+//! Redirects: [`Redirect`].
 
 use http::StatusCode;
 
 use super::{Handler, Reply, Request, Response};
 use crate::codec::{FieldError, Fields};
 
-/// Sends clients to another place, which is always the same, or has the rest of the path and the query put behind it.
+/// Redirects to a fixed location, or to it with the rest of the path and the query appended.
 ///
 /// # Examples
 ///
@@ -26,16 +26,16 @@ pub struct Redirect {
 }
 
 impl Redirect {
-    /// For now, with 307: the client keeps its method and its body.
+    /// Temporary, with 307: the client keeps its method and its body.
     ///
     /// # Errors
     ///
-    /// [`FieldError`] if the location cannot stand in a field.
+    /// [`FieldError`] if the location is not valid as a field value.
     pub fn to(location: impl Into<String>) -> Result<Self, FieldError> {
         Self::new(StatusCode::TEMPORARY_REDIRECT, location)
     }
 
-    /// For ever, with 308. Clients remember it, perhaps for longer than it is right.
+    /// Permanent, with 308. Clients cache it, perhaps for longer than you want.
     ///
     /// # Errors
     ///
@@ -44,7 +44,7 @@ impl Redirect {
         Self::new(StatusCode::PERMANENT_REDIRECT, location)
     }
 
-    /// To be got by GET, with 303, as the page that a form leads to.
+    /// To a location that is fetched with GET, with 303, such as the page after a form.
     ///
     /// # Errors
     ///
@@ -64,7 +64,7 @@ impl Redirect {
         Ok(Self { status, location, with_rest: false })
     }
 
-    /// Puts what no router has used of the path, and the query, behind the location.
+    /// Appends the part of the path that no router has consumed, and the query, to the location.
     pub fn with_rest(mut self) -> Self {
         self.with_rest = true;
         self

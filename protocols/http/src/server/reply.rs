@@ -1,4 +1,4 @@
-//! The way to answer a request: [`Reply`], and what is known when all is over: [`Ended`].
+//! The handle for responding to a request: [`Reply`], and the outcome: [`Ended`].
 
 use std::{fmt, rc::Rc};
 
@@ -11,21 +11,22 @@ use super::{
 };
 use crate::codec::{Fields, encode_response};
 
-/// Answers one request, once: at once or whenever there is an answer.
+/// Responds to one request, once, now or later.
 ///
-/// Dropped without an answer, the client gets a 500 and the log a line. An answer to a client that is gone is dropped without one.
+/// If it is dropped without a response, the client gets a 500, and an error is logged. A response to a disconnected client is
+/// discarded.
 #[must_use = "a reply that is dropped is a 500"]
 pub struct Reply(pub(super) Option<Rc<Exchange>>);
 
-/// What became of a request and its answer.
+/// The outcome of a request and its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Ended {
-    /// The status that was sent; `None` if the connection ended before anybody answered.
+    /// The status that was sent; `None` if the connection ended before there was a response.
     pub status: Option<StatusCode>,
-    /// How many bytes of a body were given to the transport.
+    /// How many bytes of the body were given to the transport.
     pub bytes: u64,
-    /// Whether the whole answer was given to the transport.
+    /// Whether the whole response was given to the transport.
     pub complete: bool,
 }
 
@@ -34,13 +35,14 @@ impl Reply {
         Self(Some(exchange))
     }
 
-    /// Answers. The loop sends it: nothing is called from here.
+    /// Responds. The loop sends the response: no callback runs in this call.
     pub fn send(self, response: impl Into<Response>) {
         self.answer(Answer::Response(response.into()));
     }
 
-    /// Sends an informational response before the answer, as `103 Early Hints` (RFC 9110 15.2). It goes out at once, past all layers, and
-    /// not to clients of HTTP/1.0, which know none. `false` if it was not sent: the status is not 1xx, or is 101, or it is too late.
+    /// Sends an informational response before the final one, such as `103 Early Hints` (RFC 9110 15.2). It is sent at once,
+    /// bypassing layers, and not to HTTP/1.0 clients, which do not know them. `false` if it was not sent: the status is not 1xx,
+    /// or is 101, or it is too late.
     pub fn inform(&self, status: StatusCode, fields: &Fields) -> bool {
         let Some(exchange) = self.0.as_ref().filter(|_| !self.is_gone()) else { return false };
         let is_told = status.is_informational()
@@ -52,9 +54,8 @@ impl Reply {
         transport.write(&head) != WriteStatus::Closed
     }
 
-    /// Answers, and gives the connection to another protocol, with all that the client has sent behind its request: after `101 Switching
-    /// Protocols`, or a 2xx to CONNECT. If the client has asked for neither, it is a 500 and a line in the log, and the protocol is
-    /// dropped.
+    /// Responds, and hands the connection over to another protocol, with the unread input after the request: after `101 Switching
+    /// Protocols`, or a 2xx to CONNECT. If the client has asked for neither, it sends a 500, logs an error, and drops the protocol.
     pub fn upgrade(self, response: Response, protocol: impl Protocol) {
         let Some(exchange) = &self.0 else { return };
         let status = response.status();
@@ -69,8 +70,8 @@ impl Reply {
         self.send(StatusCode::INTERNAL_SERVER_ERROR);
     }
 
-    /// Has the loop change the answer before it is sent, whoever gives it: the one thing that a layer around a handler needs. What was
-    /// added last is called first, so that layers see the answer from the inside out.
+    /// Has the loop call `f` to change the response before it is sent. Layers around a handler are built on this. The last added
+    /// `f` is called first, so that layers see the response from the inside out.
     pub fn map(self, f: impl FnOnce(&Request, &mut Response) + 'static) -> Self {
         if let Some(exchange) = &self.0 {
             exchange.add_map(Box::new(f));
@@ -78,7 +79,7 @@ impl Reply {
         self
     }
 
-    /// Has the loop call `f` when all is over: the answer is with the transport, or the connection is lost.
+    /// Has the loop call `f` at the end: the response is with the transport, or the connection is lost.
     pub fn on_end(self, f: impl FnOnce(&Request, &Ended) + 'static) -> Self {
         if let Some(exchange) = &self.0 {
             exchange.add_end(Box::new(f));
@@ -86,7 +87,7 @@ impl Reply {
         self
     }
 
-    /// Whether the client is gone, or was answered by the server itself: no answer will be sent.
+    /// Whether the client has disconnected, or the server has responded by itself: no response will be sent.
     #[must_use]
     pub fn is_gone(&self) -> bool {
         self.0.as_ref().is_none_or(|exchange| exchange.stage.get() != Stage::Waiting)
@@ -101,7 +102,7 @@ impl Reply {
     }
 }
 
-/// What users let go of is dropped by the loop.
+/// The loop drops what users have stored.
 #[inline(never)]
 fn drop_late(exchange: &Exchange, late: Answer) {
     if let Some(reactor) = exchange.reactor() {

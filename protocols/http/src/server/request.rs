@@ -1,4 +1,4 @@
-//! A request, as handlers see it: [`Request`].
+//! The request that handlers receive: [`Request`].
 
 use std::{any::Any, borrow::Cow, fmt, rc::Rc};
 
@@ -9,17 +9,16 @@ use sinew_transports::{
     reactor::{Deferred, Reactor},
 };
 
-use super::{
-    BodyReceiver,
-    exchange::Exchange,
-    incoming::{Incoming, Reader},
+use super::{BodyReceiver, exchange::Exchange};
+use crate::{
+    body::{Incoming, Reader, Receiving},
+    codec::{BodyError, Fields, FormError, RequestHead, form, list, percent_decode},
 };
-use crate::codec::{BodyError, Fields, FormError, RequestHead, form, list, percent_decode};
 
-/// The most fields of a form or a query that are read.
+/// Most fields of a form or a query that are read.
 const FORM_FIELDS_MAX: usize = 1_000;
 
-/// A request: its head, and the way to its body. A handle that is cheap to clone and may be kept.
+/// A request: its head, and access to its body. A handle that is cheap to clone and can be kept.
 ///
 /// # Examples
 ///
@@ -35,7 +34,7 @@ const FORM_FIELDS_MAX: usize = 1_000;
 pub struct Request(pub(super) Rc<Exchange>);
 
 impl Request {
-    /// The head as it was decoded.
+    /// The decoded head.
     #[must_use]
     pub fn head(&self) -> &RequestHead {
         &self.0.head
@@ -53,19 +52,19 @@ impl Request {
         self.head().version()
     }
 
-    /// The path as it was sent, nothing decoded.
+    /// The path as it was sent, not decoded.
     #[must_use]
     pub fn path(&self) -> &str {
         self.head().path()
     }
 
-    /// What of the path no router has used; it begins with `/`, or is empty. Without a router, the whole path.
+    /// The part of the path that no router has consumed; it begins with `/`, or is empty. Without a router, the whole path.
     #[must_use]
     pub fn rest(&self) -> &str {
         self.path().get(self.0.mounted.get()..).unwrap_or_default()
     }
 
-    /// What is behind the question mark, as it was sent.
+    /// The part after the question mark, as it was sent.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
         self.head().query()
@@ -80,14 +79,14 @@ impl Request {
         form(self.query().unwrap_or_default().as_bytes(), FORM_FIELDS_MAX)
     }
 
-    /// The first value of that name in the query, decoded.
+    /// The first value with this name in the query, decoded.
     #[must_use]
     pub fn query_value(&self, name: &str) -> Option<String> {
         let fields = self.query_fields().ok()?;
         fields.into_iter().find_map(|(found, value)| (found == name).then_some(value))
     }
 
-    /// A parameter of the path that a router has found, decoded. `None` also if what was sent there decodes to something that is not
+    /// A path parameter that a router has matched, decoded. `None` also if it decodes to invalid
     /// UTF-8.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<Cow<'_, str>> {
@@ -106,7 +105,7 @@ impl Request {
         self.head().fields()
     }
 
-    /// The first field of that name, if it is text.
+    /// The first field with this name, if it is text.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
         self.fields().text(name)
@@ -124,13 +123,13 @@ impl Request {
         })
     }
 
-    /// For which host and port it is, as the client says. Do not echo it: it is the client's to choose.
+    /// The host and port that it is for, according to the client. Do not echo it: clients can send any text.
     #[must_use]
     pub fn authority(&self) -> Option<&str> {
         self.head().authority()
     }
 
-    /// Whether a content coding, as `gzip`, is one that the client takes (RFC 9110 12.5.3).
+    /// Whether the client accepts a content coding, such as `gzip` (RFC 9110 12.5.3).
     #[must_use]
     pub fn accepts_encoding(&self, coding: &str) -> bool {
         let values = self.fields().all("accept-encoding");
@@ -152,35 +151,35 @@ impl Request {
         any.unwrap_or(false)
     }
 
-    /// Who has sent it.
+    /// The client.
     #[must_use]
     pub fn peer(&self) -> Option<Peer> {
         self.0.transport().map(Transport::peer)
     }
 
-    /// The reactor that its connection lives on.
+    /// The reactor of its connection.
     ///
     /// # Panics
     ///
-    /// If the reactor has been dropped: not in a callback, but a request that was kept may outlive it.
+    /// If the reactor has been dropped: never in a callback, but a request that was kept may outlive it.
     #[must_use]
     #[track_caller]
     pub fn reactor(&self) -> Reactor {
         self.0.reactor().expect("the reactor of this request has been dropped")
     }
 
-    /// Puts something of any type beside the request, for whoever handles it after: a layer puts in who has logged in, say.
+    /// Attaches a value of any type to the request, for later handlers. A layer attaches the authenticated user, for example.
     pub fn put<T: Any>(&self, note: T) {
         self.0.add_note(Rc::new(note));
     }
 
-    /// The last thing of this type that was put beside the request.
+    /// The last value of this type that was attached to the request.
     #[must_use]
     pub fn find<T: Any>(&self) -> Option<Rc<T>> {
         self.0.find_note()
     }
 
-    /// Has the loop call `f` if the client goes away before it has its whole answer.
+    /// Has the loop call `f` if the client disconnects before it has its whole response.
     pub fn on_disconnect(&self, f: impl FnOnce(&Reactor) + 'static) {
         if let (Some(f), Some(reactor)) = (self.0.add_disconnect(Box::new(f)), self.0.reactor()) {
             reactor.call_soon(f);
@@ -198,14 +197,14 @@ impl Request {
         )
     }
 
-    /// Gathers the body, as long as the server's `body_max` allows. A client that waits for `100 Continue` gets it.
+    /// Collects the body, up to the server's `body_max`. A client that waits for `100 Continue` receives it.
     ///
-    /// On an error the server answers by itself, with [`BodyError::status`], unless somebody has; a handler just returns.
+    /// On an error the server responds with [`BodyError::status`], unless there is a response already; the handler just returns.
     pub fn collect(&self) -> Deferred<Bytes, BodyError> {
         self.collect_up_to(self.0.body_max.get())
     }
 
-    /// Gathers the body, as long as this limit allows.
+    /// Collects the body, up to this limit.
     pub fn collect_up_to(&self, limit: u64) -> Deferred<Bytes, BodyError> {
         let (promise, body) = self.reactor().promise();
         let announced = self.0.incoming.borrow().decoder.announced();
@@ -218,7 +217,7 @@ impl Request {
         body
     }
 
-    /// The next piece of the body; `None` after the last. The connection is not read from while nobody asks.
+    /// The next piece of the body; `None` after the last. The connection does not read until a piece is requested.
     pub fn next_piece(&self) -> Deferred<Option<Bytes>, BodyError> {
         let (promise, piece) = self.reactor().promise();
         if let Err(Reader::Pull(Some(promise))) = self.read_by(Reader::Pull(Some(promise))) {
@@ -231,15 +230,15 @@ impl Request {
         piece
     }
 
-    /// Has the body given to a receiver, piece by piece as it comes, however long it is.
+    /// Passes the body to a receiver, in pieces, whatever its length.
     pub fn receive(&self, receiver: impl BodyReceiver) {
         if let Err(Reader::Receive(receiver)) = self.read_by(Reader::Receive(Box::new(receiver))) {
-            // Not now: it is the user's code.
+            // Not now: the receiver is user code.
             self.reactor().call_soon(|_| receiver.body_ended(Err(BodyError::Taken)));
         }
     }
 
-    /// The trailers, once the body is over; unless a [`BodyReceiver`] has got them.
+    /// The trailers of a complete body; unless a [`BodyReceiver`] has received them.
     #[must_use]
     pub fn take_trailers(&self) -> Fields {
         self.0.incoming.borrow_mut().take_trailers()

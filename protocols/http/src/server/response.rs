@@ -1,4 +1,4 @@
-//! What a handler answers: [`Response`]. How it is written is in `answer.rs`.
+//! The response of a handler: [`Response`]. How it is framed is in `answer.rs`.
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -6,13 +6,14 @@ use http::StatusCode;
 use super::Body;
 use crate::codec::{FieldError, Fields};
 
-/// The fields that frame the message or keep the connection.
+/// The fields that frame the message or manage the connection.
 const RESERVED: [&str; 5] =
     ["connection", "content-length", "keep-alive", "transfer-encoding", "upgrade"];
 
 /// A response: status, fields and body.
 ///
-/// The server adds `Date`, `Content-Length` or `Transfer-Encoding`, and `Connection`; the body of an answer to HEAD is left out.
+/// The server adds `Date`, `Content-Length` or `Transfer-Encoding`, and `Connection`. It does not send the body in response to
+/// HEAD.
 ///
 /// # Examples
 ///
@@ -24,7 +25,7 @@ const RESERVED: [&str; 5] =
 /// }
 ///
 /// assert!(not_here("a").is_ok());
-/// assert!(not_here("a\r\nSet-Cookie: admin=1").is_err()); // responses cannot be split
+/// assert!(not_here("a\r\nSet-Cookie: admin=1").is_err()); // no response splitting
 /// ```
 #[derive(Debug, Default)]
 #[must_use]
@@ -37,7 +38,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// A response of that status, without a body.
+    /// A response with this status, without a body.
     pub fn new(status: StatusCode) -> Self {
         Self { status, ..Self::default() }
     }
@@ -48,12 +49,12 @@ impl Response {
         Self::typed("text/plain; charset=utf-8", text)
     }
 
-    /// 200, with a page in UTF-8.
+    /// 200, with HTML in UTF-8.
     pub fn html(page: impl Into<Bytes>) -> Self {
         Self::typed("text/html; charset=utf-8", page)
     }
 
-    /// 200, with JSON that was made by somebody else.
+    /// 200, with serialised JSON.
     pub fn json(text: impl Into<Bytes>) -> Self {
         Self::typed("application/json", text)
     }
@@ -76,11 +77,11 @@ impl Response {
         self
     }
 
-    /// The same with a content type that is written in the program.
+    /// The same with a content type that is a literal.
     ///
     /// # Panics
     ///
-    /// If it holds a control character.
+    /// If it contains a control character.
     pub fn with_type(mut self, content_type: &'static str) -> Self {
         assert!(
             content_type.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' '),
@@ -91,7 +92,7 @@ impl Response {
         self
     }
 
-    /// The same with a field more.
+    /// The same with another field.
     ///
     /// # Errors
     ///
@@ -101,17 +102,17 @@ impl Response {
         Ok(self)
     }
 
-    /// The same, with the connection closed after it.
+    /// The same; the connection closes after it.
     pub fn with_close(mut self) -> Self {
         self.close = true;
         self
     }
 
-    /// Adds a field. A `Content-Type` takes the place of the one that is there.
+    /// Adds a field. A `Content-Type` replaces the present one.
     ///
     /// # Errors
     ///
-    /// [`FieldError`]: the name or the value could break out of its line, or the field is the server's to set.
+    /// [`FieldError`]: the name or the value is invalid, or the server sets the field.
     pub fn append(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), FieldError> {
         self.check(name)?;
         if name.eq_ignore_ascii_case("content-type") {
@@ -122,7 +123,7 @@ impl Response {
         self.fields.append(name, value)
     }
 
-    /// Sets a field in the place of all others of that name.
+    /// Replaces all fields with this name by one.
     ///
     /// # Errors
     ///
@@ -136,7 +137,7 @@ impl Response {
         Ok(())
     }
 
-    #[allow(clippy::unused_self, reason = "whether a name may be set is the response's to say")]
+    #[allow(clippy::unused_self, reason = "part of the interface of a response")]
     fn check(&self, name: &str) -> Result<(), FieldError> {
         match RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
             true => Err(FieldError::Reserved { name: name.to_owned() }),
@@ -150,13 +151,13 @@ impl Response {
         self.status
     }
 
-    /// The fields that were set, but for a content type that is written in the program.
+    /// The fields that were set, except a content type that is a literal.
     #[must_use]
     pub const fn fields(&self) -> &Fields {
         &self.fields
     }
 
-    /// The content type, if it has one.
+    /// The content type, if there is one.
     #[must_use]
     pub fn content_type(&self) -> Option<&str> {
         self.content_type.or_else(|| self.fields.text("content-type"))
@@ -168,7 +169,7 @@ impl Response {
         &self.body
     }
 
-    /// Takes the body out, and leaves none: for layers that put another in its place.
+    /// Takes the body, and leaves an empty one: for layers that replace it.
     pub fn take_body(&mut self) -> Body {
         std::mem::take(&mut self.body)
     }
@@ -183,7 +184,7 @@ impl Response {
         self.status = status;
     }
 
-    /// Removes all fields of that name; whether there was any.
+    /// Removes all fields with this name; returns whether there were any.
     pub fn remove(&mut self, name: &str) -> bool {
         let is_type = name.eq_ignore_ascii_case("content-type");
         let typed = is_type && self.content_type.take().is_some();
@@ -219,7 +220,7 @@ impl<T: Into<Self>, E: Into<Self>> From<Result<T, E>> for Response {
     }
 }
 
-/// A field that could not be set: 500, and nothing of it is told to the client.
+/// A field that could not be set: 500, without details for the client.
 impl From<FieldError> for Response {
     fn from(error: FieldError) -> Self {
         tracing::error!(%error, "a handler made a field that cannot be sent");
@@ -232,7 +233,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_server_sets_nobody_else_does() {
+    fn fields_of_the_server_cannot_be_set() {
         for name in ["Content-Length", "transfer-encoding", "Connection", "KEEP-ALIVE", "upgrade"] {
             let error = Response::new(StatusCode::OK).with(name, "1").unwrap_err();
             assert_eq!(error, FieldError::Reserved { name: name.to_owned() });
@@ -240,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_one_content_type() {
+    fn a_second_content_type_replaces_the_first() {
         let mut response = Response::text("a").with("content-type", "text/css").unwrap();
         assert_eq!(response.content_type(), Some("text/css"));
         assert_eq!(response.fields().len(), 1);

@@ -1,4 +1,4 @@
-//! Which handler a request is for, by path and method: [`Router`].
+//! Routing of requests by path and method: [`Router`].
 
 use std::{fmt, rc::Rc};
 
@@ -9,12 +9,12 @@ use crate::codec::percent_decode;
 
 /// Chooses a handler by the path and the method of a request.
 ///
-/// A pattern is a path whose segments are text, `{name}` for any one segment, or, as the last, `{name...}` for all that is left, with its
-/// slashes. Text goes before `{name}`, and that before `{name...}`. `/a` and `/a/` are two paths. Segments are compared decoded, so
-/// `/caf%C3%A9` is `/café`; a slash that is encoded separates nothing.
+/// A pattern is a path of segments: text, `{name}` for any one segment, or, as the last, `{name...}` for the rest of the path with
+/// its slashes. Text has precedence over `{name}`, and that over `{name...}`. `/a` and `/a/` are different paths. Segments are
+/// compared decoded, so `/caf%C3%A9` is `/café`; an encoded slash does not separate.
 ///
-/// A path that no pattern has is a 404, a method that its pattern has not is a 405 with `Allow`. Whoever answers GET answers HEAD, too, and
-/// OPTIONS is answered with `Allow`, unless there is a handler for them.
+/// A path without a pattern is a 404, a method without a handler is a 405 with `Allow`. A handler for GET also handles HEAD, and
+/// OPTIONS responds with `Allow`, unless they have handlers of their own.
 ///
 /// # Examples
 ///
@@ -39,15 +39,15 @@ pub struct Router {
 
 #[derive(Default)]
 struct Node {
-    /// The nodes behind a segment of text.
+    /// The nodes after a segment of text.
     texts: Vec<TextNode>,
-    /// The node behind any segment.
+    /// The node after any segment.
     any: Option<Box<Self>>,
-    /// Whoever takes all that is left, and by what name.
+    /// The route for the rest of the path, and the name of its parameter.
     rest: Option<(Rc<str>, Endpoint)>,
-    /// Whoever is here.
+    /// The route for this path.
     here: Option<Endpoint>,
-    /// Whoever has all that lies below.
+    /// The nested handler for everything below this path.
     nested: Option<Nested>,
 }
 
@@ -55,37 +55,37 @@ struct Node {
 struct TextNode {
     /// Decoded.
     text: Box<[u8]>,
-    /// Whether it has a percent sign, which a request has to send encoded.
+    /// Whether it has a percent sign, which requests have to encode.
     has_percent: bool,
     node: Node,
 }
 
-/// Who is nested, and the names of the parameters before that.
+/// A nested handler, and the names of the parameters before it.
 type Nested = (Vec<Rc<str>>, Rc<dyn Handler>);
 
 /// The handlers of a pattern.
 #[derive(Default)]
 struct Endpoint {
-    /// The names of the parameters, in the order of the path, but for that of the rest.
+    /// The names of the parameters, in the order of the path, except that of the rest.
     names: Vec<Rc<str>>,
     methods: Vec<(Method, Rc<dyn Handler>)>,
     any: Option<Rc<dyn Handler>>,
 }
 
-/// What is found for a path.
+/// The result of a lookup.
 enum Found<'a> {
     Endpoint(&'a Endpoint, Option<(&'a Rc<str>, usize)>),
-    /// And where in the path it begins.
+    /// The nested handler, and the position in the path where it begins.
     Nested(&'a [Rc<str>], &'a Rc<dyn Handler>, usize),
 }
 
 impl Router {
-    /// One without any route.
+    /// A router without routes.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Has GET, and so HEAD, of that pattern answered.
+    /// Adds a handler for GET, and so for HEAD, of this pattern.
     ///
     /// # Panics
     ///
@@ -95,7 +95,7 @@ impl Router {
         self.route(Method::GET, pattern, handler)
     }
 
-    /// Has POST of that pattern answered.
+    /// Adds a handler for POST of this pattern.
     ///
     /// # Panics
     ///
@@ -105,7 +105,7 @@ impl Router {
         self.route(Method::POST, pattern, handler)
     }
 
-    /// Has PUT of that pattern answered.
+    /// Adds a handler for PUT of this pattern.
     ///
     /// # Panics
     ///
@@ -115,7 +115,7 @@ impl Router {
         self.route(Method::PUT, pattern, handler)
     }
 
-    /// Has DELETE of that pattern answered.
+    /// Adds a handler for DELETE of this pattern.
     ///
     /// # Panics
     ///
@@ -125,7 +125,7 @@ impl Router {
         self.route(Method::DELETE, pattern, handler)
     }
 
-    /// Has one method of that pattern answered.
+    /// Adds a handler for a method of this pattern.
     ///
     /// # Panics
     ///
@@ -139,7 +139,7 @@ impl Router {
         self
     }
 
-    /// Has all methods of that pattern answered that have no handler of their own.
+    /// Adds a handler for all methods of this pattern without handlers of their own.
     ///
     /// # Panics
     ///
@@ -152,19 +152,19 @@ impl Router {
         self
     }
 
-    /// Gives all that lies below a path to a handler, another router or a folder of files: `/api`, `/api/` and `/api/users` of `/api`. It
-    /// finds what is left of the path in [`Request::rest`].
+    /// Routes everything below a path to a handler, another router or a directory of files: `/api`, `/api/` and `/api/users` for
+    /// `/api`. It finds the rest of the path in [`Request::rest`].
     ///
     /// # Panics
     ///
-    /// As [`get`](Self::get), and if the path ends with a slash or has a `{name...}`.
+    /// As [`get`](Self::get), and if the path ends with a slash or contains a `{name...}`.
     #[track_caller]
     pub fn nest(mut self, path: &str, handler: impl Handler) -> Self {
         assert!(!path.ends_with('/'), "{path} ends with a slash, which belongs to what is nested");
         let mut node = &mut self.root;
         let mut names = Vec::new();
         for segment in segments(path) {
-            assert!(rest_name(segment).is_none(), "nothing lies below {path}");
+            assert!(rest_name(segment).is_none(), "nothing can be nested below {path}");
             names.extend(param_name(segment).map(Rc::from));
             node = node.child(segment);
         }
@@ -173,7 +173,7 @@ impl Router {
         self
     }
 
-    /// Has whatever no pattern has answered by this handler, not by a 404.
+    /// Sets the handler for all other paths, instead of a 404.
     pub fn fallback(mut self, handler: impl Handler) -> Self {
         self.fallback = Some(Rc::new(handler));
         self
@@ -196,7 +196,7 @@ impl Handler for Router {
             // `OPTIONS *`, CONNECT.
             return self.missing(request, reply);
         }
-        // What is nested under `/api` is asked for `/api` as for `/api/`.
+        // A handler nested under `/api` handles `/api` as well as `/api/`.
         let at = if rest.is_empty() { path.len() } else { start + 1 };
         let mark = request.0.params.borrow().len();
         match self.root.find(path, at, rest.is_empty(), &request) {
@@ -259,8 +259,8 @@ impl Node {
         &mut self.texts[at].node
     }
 
-    /// Finds who takes the path from `at`, where a segment begins, and notes where the parameters are. `is_over` if there is no segment
-    /// any more, because the slash before it is missing.
+    /// Finds the route for the path from `at`, where a segment begins, and records the positions of the parameters. `is_over` if
+    /// there are no more segments, because the slash before them is missing.
     fn find<'a>(
         &'a self,
         path: &[u8],
@@ -295,7 +295,7 @@ impl Node {
         rest.map(|(name, endpoint)| Found::Endpoint(endpoint, Some((name, at))))
     }
 
-    /// The node behind a segment that means its text.
+    /// The node after a segment that decodes to its text.
     fn behind(&self, segment: &[u8]) -> Option<&Self> {
         let known = self.texts.iter().find(|known| *known.text == *segment && !known.has_percent);
         let known = match known {

@@ -1,4 +1,4 @@
-//! Where sessions are kept between requests: [`SessionStore`], and [`MemoryStore`].
+//! Storage of sessions between requests: [`SessionStore`], and [`MemoryStore`].
 
 use std::{
     cell::RefCell,
@@ -9,15 +9,15 @@ use std::{
 
 use sinew_transports::reactor::{Deferred, Reactor};
 
-/// What a session holds: names and values.
+/// The data of a session: names and values.
 pub type SessionData = BTreeMap<String, String>;
 
-/// Keeps sessions by their id. It may answer later, as one on another machine does.
+/// Stores sessions by id. It may respond later, as one on another machine does.
 pub trait SessionStore: 'static {
-    /// The session of that id, unless it has expired.
+    /// Loads a session, unless it has expired.
     fn load(&self, reactor: &Reactor, id: &str) -> Deferred<Option<SessionData>>;
 
-    /// Keeps a session until `lifetime` has passed without its being loaded or saved.
+    /// Stores a session until it has not been loaded or saved for `lifetime`.
     fn save(
         &self,
         reactor: &Reactor,
@@ -26,13 +26,13 @@ pub trait SessionStore: 'static {
         lifetime: Duration,
     ) -> Deferred<()>;
 
-    /// Forgets a session.
+    /// Deletes a session.
     fn remove(&self, reactor: &Reactor, id: &str) -> Deferred<()>;
 }
 
-/// Sessions in the memory of this process: gone when it ends.
+/// Sessions in the memory of this process, lost when it ends.
 ///
-/// It holds 10,000 unless it is told otherwise. Past that, the one that would expire first goes.
+/// Holds 10,000 sessions by default. When it is full, the session that would expire first is deleted.
 pub struct MemoryStore {
     sessions: RefCell<HashMap<String, Kept>>,
     sessions_max: usize,
@@ -57,26 +57,26 @@ impl MemoryStore {
         Self::default()
     }
 
-    /// The same, for so many sessions at most.
+    /// An empty store for at most this many sessions.
     #[must_use]
     pub fn sessions_max(mut self, sessions: usize) -> Self {
         self.sessions_max = sessions.max(1);
         self
     }
 
-    /// How many there are, those that have expired included until they make room.
+    /// The number of sessions, including expired ones that have not been deleted yet.
     #[must_use]
     pub fn len(&self) -> usize {
         self.sessions.borrow().len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no sessions.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Makes room for one more.
+    /// Makes room for another session.
     fn make_room(&self, now: Instant) {
         let mut sessions = self.sessions.borrow_mut();
         if sessions.len() < self.sessions_max {

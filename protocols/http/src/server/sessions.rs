@@ -1,4 +1,4 @@
-//! What a client is remembered by between its requests: [`Sessions`] and [`Session`].
+//! Sessions, which keep data of a client between its requests: [`Sessions`] and [`Session`].
 
 use std::{cell::RefCell, fmt, rc::Rc, time::Duration};
 
@@ -7,30 +7,33 @@ use http::StatusCode;
 use sha2::Sha256;
 use sinew_transports::reactor::{Deferred, Failure};
 
-use super::{Handler, Reply, Request, Response, SessionData, SessionStore};
+use super::{
+    Handler, Reply, Request, Response, SessionData, SessionStore,
+    hex::{hex, unhex},
+};
 use crate::codec::FieldError;
 
-/// Bytes of an id, before it is written in hexadecimal digits.
+/// Length of an id in bytes, before it is written in hexadecimal.
 const ID_LEN: usize = 16;
 
 /// Longest data of a session, names and values together.
 const DATA_MAX: usize = 16 * 1024;
 
-/// The session of a request: [`Request::find`] has it behind a [`Sessions`]. Nothing is kept, and no cookie sent, until something is put
-/// in.
+/// The session of a request: [`Request::find`] returns it behind a [`Sessions`]. Nothing is stored, and no cookie sent, until a
+/// value is set.
 #[derive(Clone)]
 pub struct Session(Rc<RefCell<State>>);
 
 struct State {
     /// `None` before it is saved for the first time.
     id: Option<String>,
-    /// An id that is to be forgotten.
+    /// An id that is to be deleted.
     old_id: Option<String>,
     data: SessionData,
     is_changed: bool,
 }
 
-/// More was to be put into a session than it holds.
+/// A session would exceed its maximum size.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("more than {max} bytes in a session")]
 pub struct SessionFull {
@@ -41,7 +44,7 @@ pub struct SessionFull {
 sinew_transports::reactor::error_debug!(SessionFull);
 
 impl Session {
-    /// A value.
+    /// The value with this name.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<String> {
         self.0.borrow().data.get(name).cloned()
@@ -51,7 +54,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`SessionFull`] past 16 KiB, and nothing is set.
+    /// [`SessionFull`] above 16 KiB. Nothing is set then.
     pub fn set(
         &self,
         name: impl Into<String>,
@@ -74,7 +77,7 @@ impl Session {
         state.is_changed |= state.data.remove(name).is_some();
     }
 
-    /// Gives the session another id, which whoever knew the old one does not know. Do so when somebody logs in.
+    /// Changes the id of the session, so that the old one becomes useless. Do so when a user logs in.
     pub fn renew(&self) {
         let mut state = self.0.borrow_mut();
         if let Some(id) = state.id.take() {
@@ -83,7 +86,7 @@ impl Session {
         }
     }
 
-    /// Forgets all of it, as when somebody logs out.
+    /// Deletes the session, as when a user logs out.
     pub fn destroy(&self) {
         self.renew();
         self.0.borrow_mut().data.clear();
@@ -92,23 +95,23 @@ impl Session {
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Whoever has the id has the session: it is in no log.
+        // The id gives access to the session: it must not be logged.
         let state = self.0.borrow();
         f.debug_struct("Session").field("values", &state.data.len()).finish_non_exhaustive()
     }
 }
 
-/// A layer that gives each request its [`Session`], found by a cookie that is signed (HMAC-SHA-256), so that no id can be made up.
+/// A layer that gives each request its [`Session`], found by a cookie that is signed (HMAC-SHA-256) against forgery.
 ///
-/// The cookie is `HttpOnly`, `SameSite=Lax` and `Secure`, and lasts as long as the browser runs. A session that is not used for half an
-/// hour is gone.
+/// The cookie is `HttpOnly`, `SameSite=Lax` and `Secure`, and lasts until the browser is closed. A session expires when it is not
+/// used for half an hour.
 ///
 /// # Examples
 ///
 /// ```
 /// use sinew_http::server::{MemoryStore, Request, Session, Sessions, answer};
 ///
-/// let key = [7; 32]; // from a file that nobody else can read
+/// let key = [7; 32]; // from a file with restricted permissions
 /// let site = Sessions::new(&key, MemoryStore::new(), answer(|request: &Request| {
 ///     let Some(session) = request.find::<Session>() else { return "no session\n".to_owned() };
 ///     let visits = session.value("visits").and_then(|n| n.parse().ok()).unwrap_or(0) + 1;
@@ -133,7 +136,7 @@ struct Policy<S> {
 }
 
 impl<S: SessionStore, H: Handler> Sessions<S, H> {
-    /// Around a handler. The key signs the cookies; with another one, all sessions are forgotten.
+    /// Wraps a handler. The key signs the cookies; with another key, all sessions are lost.
     pub fn new(key: &[u8; 32], store: S, inner: H) -> Self {
         let (cookie, lifetime) = ("session".to_owned(), Duration::from_secs(30 * 60));
         let policy = Policy { store, key: *key, cookie, lifetime, secure: true };
@@ -147,7 +150,7 @@ impl<S: SessionStore, H: Handler> Sessions<S, H> {
         self
     }
 
-    /// How long a session is kept that is not used. Default half an hour.
+    /// How long an unused session is kept. Default half an hour.
     pub fn lifetime(self, lifetime: Duration) -> Self {
         self.change(|policy| policy.lifetime = lifetime)
     }
@@ -186,7 +189,7 @@ impl<S: SessionStore> Policy<S> {
         id: Option<String>,
         data: Option<SessionData>,
     ) {
-        // An id that was never given out, or has expired, is not used again.
+        // An id that was never issued, or has expired, is not used again.
         let id = id.filter(|_| data.is_some());
         let data = data.unwrap_or_default();
         let session =
@@ -244,20 +247,20 @@ impl<S: SessionStore> Policy<S> {
         format!("{}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{attributes}", self.cookie)
     }
 
-    /// The id in a cookie, if it is one of ours.
+    /// The id in a cookie, if its signature is valid.
     fn verified(&self, value: &str) -> Option<String> {
         let (id, signature) = value.split_once('.')?;
         if id.len() != 2 * ID_LEN {
             return None;
         }
-        // In a time that does not depend on where they differ.
+        // A comparison in constant time.
         self.mac(id).verify_slice(&unhex(signature)?).ok()?;
         Some(id.to_owned())
     }
 
     fn mac(&self, id: &str) -> Hmac<Sha256> {
         let mac = Hmac::<Sha256>::new_from_slice(&self.key);
-        let mut mac = mac.expect("keys of any length are taken");
+        let mut mac = mac.expect("HMAC accepts keys of any length");
         mac.update(id.as_bytes());
         mac
     }
@@ -279,13 +282,4 @@ fn new_id() -> Result<String, getrandom::Error> {
     let mut bytes = [0; ID_LEN];
     getrandom::fill(&mut bytes)?;
     Ok(hex(&bytes))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let pairs = text.as_bytes().chunks(2);
-    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }

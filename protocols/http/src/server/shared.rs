@@ -1,5 +1,5 @@
-//! What all connections of a server share: [`Shared`]. The handler, the limits, exchanges to be used again, one buffer for heads, and
-//! what is written once a second: the date, and the beginning of the usual head.
+//! State that all connections of a server share: [`Shared`]. The handler, the limits, reusable exchanges, one buffer for heads,
+//! and what is formatted once a second: the date, and the head of the usual response.
 
 use std::{
     cell::{Cell, RefCell},
@@ -13,10 +13,11 @@ use sinew_transports::{Transport, WriteStatus, reactor::Reactor};
 use super::{Handler, ServerConfig, exchange::Exchange};
 use crate::codec::{format_date, push_field, push_number, push_status_line};
 
-/// Exchanges that are kept: more are rarely in work at the same moment, for those that answer at once need one for all.
+/// Most exchanges that are kept for reuse: few requests are handled at the same moment, since those with immediate responses share
+/// one.
 const POOL_MAX: usize = 64;
 
-/// Storage of the buffer for heads that is kept.
+/// Most storage that is kept of the buffer for heads.
 const SCRATCH_MAX: usize = 16 * 1024;
 
 pub(super) struct Shared {
@@ -26,22 +27,22 @@ pub(super) struct Shared {
     scratch: RefCell<Vec<u8>>,
     date: RefCell<Date>,
     usual: RefCell<UsualHead>,
-    /// When the first connection was made.
+    /// When the first connection was made: see `millis`.
     began: Cell<Option<Instant>>,
 }
 
-/// A line of the head, and until when it is right.
+/// The `Date` line of heads, and until when it is valid.
 #[derive(Default)]
 struct Date {
     line: String,
     until: Option<Instant>,
 }
 
-/// The head of a 200 with no field of its own, for a content type and a length, and until when it is right.
+/// The head of a 200 without other fields than the content type, complete, and until when it is valid.
 #[derive(Default)]
 struct UsualHead {
     bytes: Vec<u8>,
-    /// Where the number of its length begins.
+    /// The position of the length.
     length_at: usize,
     content_type: Option<&'static str>,
     length: usize,
@@ -61,20 +62,20 @@ impl Shared {
         }
     }
 
-    /// An exchange that nobody else has a handle to.
+    /// An exchange without other handles.
     #[inline]
     pub(super) fn take_exchange(&self) -> Rc<Exchange> {
         self.pool.borrow_mut().pop().unwrap_or_default()
     }
 
-    /// Makes an exchange ready for another request. `None` if somebody has kept a handle.
+    /// Resets an exchange for another request. `None` if there are other handles.
     pub(super) fn cleared(mut exchange: Rc<Exchange>) -> Option<Rc<Exchange>> {
-        // This may drop what users have put in, while nothing here is borrowed.
+        // This may drop what users have stored, so nothing is borrowed here.
         Rc::get_mut(&mut exchange)?.clear();
         Some(exchange)
     }
 
-    /// Takes back one that is cleared.
+    /// Takes a cleared exchange back for reuse.
     #[inline]
     pub(super) fn give_back(&self, exchange: Rc<Exchange>) {
         let mut pool = self.pool.borrow_mut();
@@ -83,15 +84,14 @@ impl Shared {
         }
     }
 
-    /// Milliseconds since the first connection, as a number that begins anew after 49 days: for connections to tell their age without
-    /// keeping an [`Instant`].
+    /// Milliseconds since the first connection; starts again at 0 after 49 days. A connection that stores this needs no [`Instant`].
     pub(super) fn millis(&self, now: Instant) -> u32 {
         let began = self.began.get().unwrap_or(now);
         self.began.set(Some(began));
         now.saturating_duration_since(began).as_millis() as u32
     }
 
-    /// Lends the buffer for heads, empty, to a function that calls nothing of the user's.
+    /// Lends the empty buffer for heads to a function that runs no user code.
     pub(super) fn with_scratch<R>(&self, f: impl FnOnce(&mut Vec<u8>) -> R) -> R {
         let mut scratch = self.scratch.borrow_mut();
         scratch.clear();
@@ -102,14 +102,14 @@ impl Shared {
         result
     }
 
-    /// Appends the line `Date` (RFC 9110 6.6.1).
+    /// Appends the `Date` line (RFC 9110 6.6.1).
     pub(super) fn push_date(&self, out: &mut Vec<u8>, reactor: &Reactor) {
         let mut date = self.date.borrow_mut();
         date.renew(reactor);
         out.extend_from_slice(date.line.as_bytes());
     }
 
-    /// Writes a 200 that has no field but this content type, and that keeps the connection.
+    /// Writes a 200 without other fields than this content type, on a connection that is kept.
     pub(super) fn write_usual(
         &self,
         transport: &Transport,
@@ -118,9 +118,9 @@ impl Shared {
         body: &[u8],
     ) -> WriteStatus {
         let mut usual = self.usual.borrow_mut();
-        let is_right = usual.until.is_some_and(|until| reactor.now() < until)
+        let is_valid = usual.until.is_some_and(|until| reactor.now() < until)
             && is_same(usual.content_type, content_type);
-        if !is_right {
+        if !is_valid {
             let mut date = self.date.borrow_mut();
             date.renew(reactor);
             usual.write(&date, content_type, body.len());
@@ -131,7 +131,7 @@ impl Shared {
     }
 }
 
-/// Whether it is the same text of the program. Equal texts in two places count as two, which costs time only.
+/// Whether both are the same constant. Equal constants in two places count as different, which only costs time.
 fn is_same(one: Option<&'static str>, other: Option<&'static str>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => std::ptr::eq(one, other),
@@ -140,7 +140,7 @@ fn is_same(one: Option<&'static str>, other: Option<&'static str>) -> bool {
 }
 
 impl Date {
-    /// Writes the line anew if its second is over.
+    /// Formats the line again when its second is over.
     fn renew(&mut self, reactor: &Reactor) {
         let now = reactor.now();
         if self.until.is_none_or(|until| now >= until) {

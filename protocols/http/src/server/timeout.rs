@@ -1,4 +1,4 @@
-//! A bound on how long a handler may take: [`Timeout`].
+//! A time limit for handlers: [`Timeout`].
 
 use std::{rc::Rc, time::Duration};
 
@@ -6,8 +6,8 @@ use http::StatusCode;
 
 use super::{Handler, Reply, Request, Response, exchange::Answer};
 
-/// A layer that answers with 503 when the handler has not answered in time. What the handler answers after that is dropped. A body that
-/// is streamed may take longer: it is the answer that has to have begun.
+/// A layer that responds with 503 when the handler has not responded in time. A later response of the handler is dropped. A
+/// streamed body may take longer: the limit applies to the start of the response.
 ///
 /// # Examples
 ///
@@ -26,12 +26,12 @@ pub struct Timeout<H> {
 }
 
 impl<H: Handler> Timeout<H> {
-    /// Around a handler.
+    /// Wraps a handler.
     pub fn new(inner: H, within: Duration) -> Self {
         Self { inner, within, status: StatusCode::SERVICE_UNAVAILABLE }
     }
 
-    /// Answers with another status, as 504 where the handler asks another server.
+    /// Sets another status, such as 504 when the handler is a gateway.
     pub fn status(mut self, status: StatusCode) -> Self {
         self.status = status;
         self
@@ -42,7 +42,7 @@ impl<H: Handler> Handler for Timeout<H> {
     fn handle(&self, request: Request, reply: Reply) {
         let (exchange, status) = (Rc::clone(&request.0), self.status);
         let call = request.reactor().call_later(self.within, move |_| {
-            // If the handler was quicker there is nothing to be dropped but a status.
+            // If the handler was faster, only a status is dropped.
             drop(exchange.answer(Answer::Response(Response::new(status))));
         });
         let reply = reply.map({

@@ -1,4 +1,4 @@
-//! Several sites on one port: [`VirtualHosts`].
+//! Name-based virtual hosts, several sites on one port: [`VirtualHosts`].
 
 use std::{fmt, rc::Rc};
 
@@ -6,10 +6,10 @@ use http::StatusCode;
 
 use super::{Handler, Reply, Request};
 
-/// Chooses a handler by the host that a request is for.
+/// Chooses a handler by the host of a request.
 ///
-/// The port does not count, nor does case, nor a dot at the end. A request for a host that is not served is a 421 (RFC 9110 15.5.20) that
-/// does not repeat what the client has sent.
+/// The port is ignored, as are case and a dot at the end. A request for an unknown host is a 421 (RFC 9110 15.5.20) that does not
+/// repeat anything that the client has sent.
 ///
 /// # Examples
 ///
@@ -28,18 +28,18 @@ pub struct VirtualHosts {
 }
 
 impl VirtualHosts {
-    /// None.
+    /// No hosts.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Serves a host; or, with `*.` before it, all hosts below one that are not served by themselves.
+    /// Adds a host; or, with the prefix `*.`, all its subdomains that are not added themselves.
     pub fn host(mut self, host: &str, handler: impl Handler) -> Self {
         self.hosts.push((host.trim_end_matches('.').to_ascii_lowercase(), Rc::new(handler)));
         self
     }
 
-    /// Serves all other hosts, and requests that do not say for which they are.
+    /// Sets the handler for all other hosts, and for requests without a host.
     pub fn fallback(mut self, handler: impl Handler) -> Self {
         self.fallback = Some(Rc::new(handler));
         self
@@ -58,7 +58,7 @@ impl VirtualHosts {
                     && below[1..].eq_ignore_ascii_case(parent))
                 .then_some(parent.len())
             };
-            // The one that says the most about it.
+            // The most specific entry.
             let covering =
                 self.hosts.iter().filter_map(|host| covers(&host.0).map(|len| (len, host)));
             covering.max_by_key(|(len, _)| *len).map(|(_, host)| host)
@@ -84,7 +84,7 @@ impl fmt::Debug for VirtualHosts {
     }
 }
 
-/// The host of an authority, which was checked.
+/// The host of a valid authority.
 fn without_port(authority: &str) -> &str {
     match authority.rfind(':') {
         Some(colon) if !authority[colon..].contains(']') => &authority[..colon],

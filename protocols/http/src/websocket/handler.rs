@@ -1,16 +1,16 @@
-//! What users write for a WebSocket: [`WebSocketHandler`], one object a connection.
+//! The trait that users of a WebSocket implement: [`WebSocketHandler`], one object for each connection.
 
 use super::{CloseReason, WebSocket};
 
-/// One end of a WebSocket. [`opened`](Self::opened) comes first and once, [`closed`](Self::closed) last and once; both are called by the
-/// loop, as all others.
+/// One end of a WebSocket. [`opened`](Self::opened) is called first and once, [`closed`](Self::closed) last and once; all methods
+/// are called by the loop.
 ///
 /// # Examples
 ///
 /// ```
 /// use sinew_http::websocket::{WebSocket, WebSocketHandler};
 ///
-/// /// Sends back what comes.
+/// /// Echoes messages.
 /// struct Echo;
 ///
 /// impl WebSocketHandler for Echo {
@@ -24,37 +24,53 @@ use super::{CloseReason, WebSocket};
 /// }
 /// ```
 pub trait WebSocketHandler: 'static {
-    /// The connection stands; sending is allowed from here on.
+    /// The connection is open; sending is allowed from here on.
     fn opened(&mut self, socket: &WebSocket) {
         let _ = socket;
     }
 
-    /// A message of text.
+    /// A text message.
     fn text(&mut self, socket: &WebSocket, text: &str) {
         let _ = (socket, text);
     }
 
-    /// A message of bytes.
+    /// A binary message.
     fn binary(&mut self, socket: &WebSocket, data: &[u8]) {
         let _ = (socket, data);
     }
 
-    /// A pong, asked for or not.
+    /// A piece of a text message, of whole characters; the message ends with the last one, which may be empty. Called in the place of
+    /// [`text`](Self::text) where messages are delivered [by piece](super::WebSocketConfig::by_piece).
+    fn text_piece(&mut self, socket: &WebSocket, text: &str, is_last: bool) {
+        let _ = (socket, text, is_last);
+    }
+
+    /// A piece of a binary message, likewise.
+    fn binary_piece(&mut self, socket: &WebSocket, data: &[u8], is_last: bool) {
+        let _ = (socket, data, is_last);
+    }
+
+    /// A ping. The answer is sent by itself.
+    fn ping(&mut self, socket: &WebSocket, data: &[u8]) {
+        let _ = (socket, data);
+    }
+
+    /// A pong, solicited or not.
     fn pong(&mut self, socket: &WebSocket, data: &[u8]) {
         let _ = (socket, data);
     }
 
-    /// What is queued has passed the high watermark: send no more until [`writable`](Self::writable).
+    /// The peer does not receive as fast as messages are sent: send no more until [`writable`](Self::writable).
     fn full(&mut self, socket: &WebSocket) {
         let _ = socket;
     }
 
-    /// What is queued has sunk to the low watermark.
+    /// There is room for messages again, after [`full`](Self::full) or [`SendStatus::Full`](super::SendStatus::Full).
     fn writable(&mut self, socket: &WebSocket) {
         let _ = socket;
     }
 
-    /// The connection is over: with the reason that the peer gave, or that this end gave first. [`CloseCode::ABNORMAL`] if it ended
+    /// The connection has ended: with the reason that the peer or this end gave first. [`CloseCode::ABNORMAL`] if it ended
     /// without a close frame.
     ///
     /// [`CloseCode::ABNORMAL`]: super::CloseCode::ABNORMAL

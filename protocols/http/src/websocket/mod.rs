@@ -1,20 +1,30 @@
-//! WebSocket (RFC 6455), without extensions: [`MessageDecoder`] and [`encode_frame`] are the wire format, pure; [`WebSocketUpgrade`] turns a
-//! request into a connection, which is driven by a [`WebSocketHandler`].
+//! WebSocket (RFC 6455) with permessage-deflate (RFC 7692). `codec/` is the wire format, pure: [`MessageDecoder`] and [`MessageEncoder`].
+//! [`WebSocketUpgrade`] upgrades a request to a connection, and [`WebSocketClient`] connects; a [`WebSocketHandler`] handles a connection at
+//! either end, or it is used by `await`, as a [`WebSocketStream`].
 
-mod close;
+mod client;
+mod codec;
 mod config;
 mod connection;
-mod decoder;
-mod frame;
 mod handler;
+mod link;
+mod message_writer;
+mod prepared;
+mod shared;
 mod socket;
+mod stream;
 mod upgrade;
 
-pub use close::{CloseCode, CloseReason};
-pub use config::WebSocketConfig;
+pub use client::{ClientOpening, OpenError, UrlError, WebSocketClient, WebSocketUrl};
+pub use codec::{
+    CloseCode, CloseReason, DeflateConfig, DeflateParams, HandshakeError, Message, MessageDecoder,
+    MessageEncoder, MessageLimits, Opcode, Role, WebSocketError, encode_frame,
+};
+pub use config::{Overflow, WebSocketConfig};
 pub use connection::WebSocketConnection;
-pub use decoder::{Message, MessageDecoder, MessageLimits, WebSocketError};
-pub use frame::{Opcode, Role, encode_frame};
 pub use handler::WebSocketHandler;
-pub use socket::{PreparedMessage, WebSocket};
+pub use message_writer::MessageWriter;
+pub use prepared::PreparedMessage;
+pub use socket::{SendStatus, WebSocket};
+pub use stream::{ReceivedMessage, SendError, StreamHandler, WebSocketStream};
 pub use upgrade::WebSocketUpgrade;

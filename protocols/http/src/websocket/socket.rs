@@ -1,168 +1,124 @@
-//! The handle of a WebSocket: [`WebSocket`], and [`PreparedMessage`] for many of them.
+//! The handle of a WebSocket: [`WebSocket`].
 
-use std::{cell::RefCell, fmt, rc::Rc, time::Duration};
+use std::{fmt, rc::Rc};
 
-use bytes::Bytes;
-use sinew_transports::{Peer, Transport, WriteStatus};
+use sinew_transports::{Peer, Transport};
 
-use super::{CloseReason, Opcode, encode_frame};
+use super::{CloseReason, MessageWriter, Opcode, PreparedMessage, link::Link};
 
-/// A WebSocket, as a handle that is cheap to clone and may be kept. Every call returns at once and calls nobody back; after the end it
-/// does nothing.
+/// A handle of a WebSocket that is cheap to clone and can be kept. Calls return at once and never call user code; after the end
+/// they do nothing.
 #[derive(Clone)]
 pub struct WebSocket {
-    transport: Transport,
-    state: Rc<RefCell<State>>,
+    pub(super) link: Rc<Link>,
 }
 
-pub(super) struct State {
-    /// The reason that this end has sent, or was given by the peer first.
-    pub(super) reason: Option<CloseReason>,
-    close_timeout: Duration,
-}
-
-/// A message that is encoded once and sent to many: `write_bytes` queues it without a copy, if it is 4 KiB or more.
-///
-/// # Examples
-///
-/// ```
-/// use sinew_http::websocket::{PreparedMessage, WebSocket};
-///
-/// fn tell_all(sockets: &[WebSocket], news: &str) {
-///     let message = PreparedMessage::text(news);
-///     for socket in sockets {
-///         socket.send(&message);
-///     }
-/// }
-/// ```
-#[derive(Clone, Debug)]
-pub struct PreparedMessage(Bytes);
-
-impl PreparedMessage {
-    /// Of text.
-    #[must_use]
-    pub fn text(text: &str) -> Self {
-        Self::new(Opcode::Text, text.as_bytes())
-    }
-
-    /// Of bytes.
-    #[must_use]
-    pub fn binary(data: &[u8]) -> Self {
-        Self::new(Opcode::Binary, data)
-    }
-
-    fn new(opcode: Opcode, payload: &[u8]) -> Self {
-        let mut frame = Vec::with_capacity(payload.len() + 10);
-        encode_frame(&mut frame, opcode, true, payload, None);
-        Self(frame.into())
-    }
+/// What became of a message that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SendStatus {
+    /// The message will be sent.
+    Ok,
+    /// The message will be sent, but much is queued: [`writable`](super::WebSocketHandler::writable) is called once there is room.
+    Full,
+    /// The message was dropped: more than [`queue_max`](super::WebSocketConfig::queue_max) is queued.
+    Dropped,
+    /// The message was dropped: the connection is closing or closed.
+    Closed,
 }
 
 impl WebSocket {
-    pub(super) fn new(transport: &Transport, close_timeout: Duration) -> Self {
-        let state = State { reason: None, close_timeout };
-        Self { transport: transport.clone(), state: Rc::new(RefCell::new(state)) }
+    /// Sends a text message.
+    pub fn send_text(&self, text: &str) -> SendStatus {
+        self.link.send(Opcode::Text, text.as_bytes())
     }
 
-    /// Sends text.
-    pub fn send_text(&self, text: &str) -> WriteStatus {
-        self.send_frame(Opcode::Text, text.as_bytes())
+    /// Sends a binary message.
+    pub fn send_binary(&self, data: impl AsRef<[u8]>) -> SendStatus {
+        self.link.send(Opcode::Binary, data.as_ref())
     }
 
-    /// Sends bytes.
-    pub fn send_binary(&self, data: impl AsRef<[u8]>) -> WriteStatus {
-        self.send_frame(Opcode::Binary, data.as_ref())
+    /// Sends a prepared message. A client encodes it again, since each frame of a client has a mask of its own.
+    pub fn send(&self, message: &PreparedMessage) -> SendStatus {
+        self.link.send_prepared(message)
     }
 
-    /// Sends a message that was encoded before.
-    pub fn send(&self, message: &PreparedMessage) -> WriteStatus {
-        match self.is_closing() {
-            true => WriteStatus::Closed,
-            false => self.transport.write_bytes(message.0.clone()),
-        }
+    /// Begins a text message that is sent in parts, each in a frame of its own, so that the peer can have the first before the last is
+    /// made. `None` if the connection is closing, or another message is being sent in parts. Messages that are sent meanwhile wait until
+    /// it is complete.
+    #[must_use]
+    pub fn begin_text(&self) -> Option<MessageWriter<str>> {
+        self.begin(Opcode::Text)
     }
 
-    /// Sends a ping, with the first 125 bytes of the data.
-    pub fn ping(&self, data: &[u8]) -> WriteStatus {
-        self.send_frame(Opcode::Ping, &data[..data.len().min(125)])
+    /// Begins a binary message, likewise.
+    #[must_use]
+    pub fn begin_binary(&self) -> Option<MessageWriter<[u8]>> {
+        self.begin(Opcode::Binary)
     }
 
-    pub(super) fn send_pong(&self, data: &[u8]) -> WriteStatus {
-        self.send_frame(Opcode::Pong, data)
+    fn begin<T: ?Sized>(&self, opcode: Opcode) -> Option<MessageWriter<T>> {
+        self.link.begin_parts().then(|| MessageWriter::new(&self.link, opcode))
     }
 
-    /// Closes: sends a close frame behind what is queued, and waits for that of the peer. The first call counts.
+    /// Sends a ping, with the first 125 bytes of the data, before messages that are queued.
+    pub fn ping(&self, data: &[u8]) -> SendStatus {
+        self.link.send_control(Opcode::Ping, data)
+    }
+
+    /// Closes: sends a close frame after the queued messages, and waits for that of the peer. Only the first call has an effect.
     pub fn close(&self, reason: impl Into<CloseReason>) {
-        if self.is_closing() {
-            return;
-        }
-        let reason = reason.into();
-        self.send_frame(Opcode::Close, &reason.payload());
-        let mut state = self.state.borrow_mut();
-        state.reason = Some(reason);
-        // Its timer is the only one there is.
-        self.transport.call_later(state.close_timeout);
+        self.link.close(reason.into());
     }
 
-    /// Whether it is closing or over.
+    /// Closes, and drops the messages that are queued and not begun: for a peer that does not receive them fast enough.
+    pub fn close_now(&self, reason: impl Into<CloseReason>) {
+        self.link.close_now(reason.into());
+    }
+
+    /// Whether it is closing or closed.
     #[must_use]
     pub fn is_closing(&self) -> bool {
-        self.state.borrow().reason.is_some() || self.transport.is_closing()
+        self.link.is_closing()
     }
 
-    /// How many bytes are queued and not yet taken by the system.
+    /// The number of bytes that are queued and not yet accepted by the kernel.
     #[must_use]
     pub fn queued(&self) -> usize {
-        self.transport.queued()
+        self.link.queued()
     }
 
-    /// Stops the delivery of messages until [`resume_reading`](Self::resume_reading): the peer finds that nobody reads.
+    /// Stops the delivery of messages until [`resume_reading`](Self::resume_reading): backpressure stops the peer.
     pub fn pause_reading(&self) {
-        self.transport.pause_reading();
+        self.link.pause_reading();
     }
 
-    /// Goes on with the delivery of messages, from the loop.
+    /// Resumes the delivery of messages, from the loop.
     pub fn resume_reading(&self) {
-        self.transport.resume_reading();
+        self.link.resume_reading();
     }
 
-    /// The other end.
+    /// The subprotocol on which both ends have agreed.
+    #[must_use]
+    pub fn protocol(&self) -> Option<&str> {
+        self.link.protocol.as_deref()
+    }
+
+    /// The peer.
     #[must_use]
     pub fn peer(&self) -> Peer {
-        self.transport.peer()
+        self.link.transport.peer()
     }
 
     pub(super) fn transport(&self) -> &Transport {
-        &self.transport
-    }
-
-    pub(super) fn reason(&self) -> Option<CloseReason> {
-        self.state.borrow().reason.clone()
-    }
-
-    pub(super) fn set_reason(&self, reason: CloseReason) {
-        self.state.borrow_mut().reason.get_or_insert(reason);
-    }
-
-    fn send_frame(&self, opcode: Opcode, payload: &[u8]) -> WriteStatus {
-        if self.is_closing() {
-            return WriteStatus::Closed;
-        }
-        let mut head = Vec::with_capacity(16);
-        if payload.len() < 4 * 1024 {
-            encode_frame(&mut head, opcode, true, payload, None);
-            return self.transport.write(&head);
-        }
-        let mut frame = Vec::with_capacity(payload.len() + 10);
-        encode_frame(&mut frame, opcode, true, payload, None);
-        self.transport.write_bytes(frame.into())
+        &self.link.transport
     }
 }
 
 impl PartialEq for WebSocket {
     /// Whether both are handles of the same connection.
     fn eq(&self, other: &Self) -> bool {
-        self.transport == other.transport
+        Rc::ptr_eq(&self.link, &other.link)
     }
 }
 
@@ -170,9 +126,6 @@ impl Eq for WebSocket {}
 
 impl fmt::Debug for WebSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WebSocket")
-            .field("peer", &self.peer())
-            .field("closing", &self.is_closing())
-            .finish()
+        self.link.fmt(f)
     }
 }

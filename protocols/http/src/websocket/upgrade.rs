@@ -1,23 +1,23 @@
-//! The opening handshake (RFC 6455 4.2): [`WebSocketUpgrade`], a handler of requests.
+//! The opening handshake (RFC 6455 4.2): [`WebSocketUpgrade`], a request handler.
 
 use std::{fmt, rc::Rc};
 
 use http::{Method, StatusCode, Version};
-use sha1::{Digest, Sha1};
 
-use super::{WebSocketConfig, WebSocketConnection, WebSocketHandler};
+use super::{
+    DeflateConfig, Role, WebSocketConfig, WebSocketConnection, WebSocketHandler,
+    codec::{Agreement, Extension, accept_value, extensions, is_key},
+    shared::Shared,
+};
 use crate::{
     codec::FieldError,
     server::{Handler, Reply, Request, Response},
 };
 
-/// What the key is hashed with (RFC 6455 1.3).
-const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-
-/// Turns requests into WebSockets, each with a handler of its own.
+/// Upgrades requests to WebSockets, each with a handler of its own.
 ///
-/// What is no request for a WebSocket is a 426. A browser says from which page it comes: pages of other origins than the server's own are
-/// refused with 403, unless they are [named](Self::origin), for they would come with the cookies of whoever looks at them.
+/// A request that is no WebSocket handshake gets a 426. Browsers send the origin of the page: origins other than the server's own
+/// are rejected with 403, unless they are [allowed](Self::origin), because their requests carry the cookies of the user.
 ///
 /// # Examples
 ///
@@ -37,7 +37,7 @@ const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 #[must_use]
 pub struct WebSocketUpgrade<F> {
     build: F,
-    config: Rc<WebSocketConfig>,
+    shared: Rc<Shared>,
     origins: Vec<String>,
     any_origin: bool,
     protocols: Vec<String>,
@@ -51,35 +51,35 @@ where
     /// With a handler for each connection, made from its request.
     pub fn new(build: F) -> Self {
         let (origins, protocols) = (Vec::new(), Vec::new());
-        Self { build, config: Rc::default(), origins, any_origin: false, protocols }
+        Self { build, shared: Rc::default(), origins, any_origin: false, protocols }
     }
 
-    /// With these limits.
+    /// With these limits and options.
     pub fn config(mut self, config: WebSocketConfig) -> Self {
-        self.config = Rc::new(config);
+        self.shared = Rc::new(Shared::new(config));
         self
     }
 
-    /// Lets pages of another origin in, as `https://app.example.org`.
+    /// Allows another origin, such as `https://app.example.org`.
     pub fn origin(mut self, origin: impl Into<String>) -> Self {
         self.origins.push(origin.into());
         self
     }
 
-    /// Lets pages of all origins in. Only for what anybody may see and do.
+    /// Allows all origins. Only for public data and actions.
     pub fn any_origin(mut self) -> Self {
         self.any_origin = true;
         self
     }
 
-    /// A subprotocol that is spoken here. Of those that the client offers, the one named first here is chosen; if there is none, the
-    /// connection has none.
+    /// A supported subprotocol. Of those that the client offers, the one that was added first is chosen; if there is none, the
+    /// connection has no subprotocol.
     pub fn protocol(mut self, name: impl Into<String>) -> Self {
         self.protocols.push(name.into());
         self
     }
 
-    fn check(&self, request: &Request) -> Result<Response, Response> {
+    fn check(&self, request: &Request) -> Result<(Response, Agreement), Response> {
         let fields = request.fields();
         let is_asked = *request.method() == Method::GET
             && request.version() == Version::HTTP_11
@@ -100,25 +100,36 @@ where
         if !self.lets_in(request) {
             return Err(StatusCode::FORBIDDEN.into());
         }
-        self.accept(request, key).map_err(Response::from)
+        // Another grammar than that of RFC 6455 9.1 fails the handshake.
+        let offers = extensions(fields.list("sec-websocket-extensions"))
+            .ok_or(Response::from(StatusCode::BAD_REQUEST))?;
+        self.accept(request, key, &offers).map_err(Response::from)
     }
 
-    fn accept(&self, request: &Request, key: &[u8]) -> Result<Response, FieldError> {
-        let mut hash = Sha1::new();
-        hash.update(key);
-        hash.update(GUID);
+    fn accept(
+        &self,
+        request: &Request,
+        key: &[u8],
+        offers: &[Extension],
+    ) -> Result<(Response, Agreement), FieldError> {
         let mut response = Response::new(StatusCode::SWITCHING_PROTOCOLS);
-        response.append("Sec-WebSocket-Accept", base64(&hash.finalize()))?;
+        response.append("Sec-WebSocket-Accept", accept_value(key))?;
         let is_offered = |name: &&String| {
             request.fields().list("sec-websocket-protocol").any(|offered| offered == **name)
         };
-        if let Some(name) = self.protocols.iter().find(is_offered) {
+        let protocol = self.protocols.iter().find(is_offered).cloned();
+        if let Some(name) = &protocol {
             response.append("Sec-WebSocket-Protocol", name)?;
         }
-        Ok(response)
+        let accept = |config: &DeflateConfig| config.accept(offers);
+        let (deflate, extension) = self.shared.config.deflate.as_ref().and_then(accept).unzip();
+        if let Some(extension) = extension {
+            response.append("Sec-WebSocket-Extensions", extension)?;
+        }
+        Ok((response, Agreement { protocol, deflate }))
     }
 
-    /// Whether it comes from no page, or from one that may come.
+    /// Whether the request has no origin, or an allowed one.
     fn lets_in(&self, request: &Request) -> bool {
         let Some(origin) = request.fields().get("origin") else { return true };
         let Ok(origin) = std::str::from_utf8(origin) else { return false };
@@ -135,9 +146,11 @@ where
 {
     fn handle(&self, request: Request, reply: Reply) {
         match self.check(&request) {
-            Ok(response) => {
+            Ok((response, agreement)) => {
                 let handler = (self.build)(&request);
-                reply.upgrade(response, WebSocketConnection::new(handler, Rc::clone(&self.config)));
+                let shared = Rc::clone(&self.shared);
+                let connection = WebSocketConnection::new(handler, Role::Server, shared, agreement);
+                reply.upgrade(response, connection);
             }
             Err(refused) => reply.send(refused),
         }
@@ -146,26 +159,6 @@ where
 
 impl<F> fmt::Debug for WebSocketUpgrade<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WebSocketUpgrade").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("WebSocketUpgrade").field("shared", &self.shared).finish_non_exhaustive()
     }
-}
-
-/// Whether it is 16 bytes in base64.
-fn is_key(key: &[u8]) -> bool {
-    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
-    key.len() == 24 && key.ends_with(b"==") && key[..22].iter().all(is_digit)
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for piece in bytes.chunks(3) {
-        let bits = piece.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte))
-            << (8 * (3 - piece.len()));
-        for at in 0..4 {
-            let digit = DIGITS[(bits >> (18 - 6 * at)) as usize & 63];
-            text.push(if at <= piece.len() { char::from(digit) } else { '=' });
-        }
-    }
-    text
 }

@@ -1,4 +1,4 @@
-//! Lines of the access log.
+//! Tests of the access log.
 
 use std::{cell::RefCell, io, rc::Rc, time::Duration};
 
@@ -44,20 +44,20 @@ fn three_formats() {
     assert_eq!(
         logged(LogFormat::Common, &[&plain, ODD]),
         [
-            "memory - - [Thu, 01 Jan 2026 00:00:00 GMT] \"GET /a?b=c HTTP/1.1\" 200 5",
-            "memory - - [Thu, 01 Jan 2026 00:00:00 GMT] \"GET /%22?a\\\"b HTTP/1.0\" 200 5",
-            "memory - - [Thu, 01 Jan 2026 00:00:00 GMT] \"GET /gone HTTP/1.1\" 499 0",
+            "memory - - [01/Jan/2026:00:00:00 +0000] \"GET /a?b=c HTTP/1.1\" 200 5",
+            "memory - - [01/Jan/2026:00:00:00 +0000] \"GET /%22?a\\\"b HTTP/1.0\" 200 5",
+            "memory - - [01/Jan/2026:00:00:00 +0000] \"GET /gone HTTP/1.1\" 499 0",
         ]
     );
     assert_eq!(
         logged(LogFormat::Combined, &[ODD])[0],
-        "memory - - [Thu, 01 Jan 2026 00:00:00 GMT] \"GET /%22?a\\\"b HTTP/1.0\" 200 5 \"\\\"\\\\\" \"\\u{9b}[2J \u{e4}\"",
+        "memory - - [01/Jan/2026:00:00:00 +0000] \"GET /%22?a\\\"b HTTP/1.0\" 200 5 \"\\\"\\\\\" \"\\u{9b}[2J \u{e4}\"",
     );
     assert_eq!(
         logged(LogFormat::Json, &[ODD]),
         [
-            r#"{"time":"Thu, 01 Jan 2026 00:00:00 GMT","client":"memory","method":"GET","target":"/%22?a\"b","version":"HTTP/1.0","status":200,"bytes":5,"complete":true,"micros":3000,"referer":"\"\\","agent":"\u009b[2J ä"}"#,
-            r#"{"time":"Thu, 01 Jan 2026 00:00:00 GMT","client":"memory","method":"GET","target":"/gone","version":"HTTP/1.1","status":499,"bytes":0,"complete":false,"micros":0,"referer":"-","agent":"-"}"#,
+            r#"{"time":"Thu, 01 Jan 2026 00:00:00 GMT","client":"memory","user":"-","method":"GET","target":"/%22?a\"b","version":"HTTP/1.0","status":200,"bytes":5,"complete":true,"micros":3000,"id":"-","referer":"\"\\","agent":"\u009b[2J ä"}"#,
+            r#"{"time":"Thu, 01 Jan 2026 00:00:00 GMT","client":"memory","user":"-","method":"GET","target":"/gone","version":"HTTP/1.1","status":499,"bytes":0,"complete":false,"micros":0,"id":"-","referer":"-","agent":"-"}"#,
         ]
     );
 }

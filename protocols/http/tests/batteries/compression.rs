@@ -1,4 +1,4 @@
-//! Compressed answers.
+//! Tests of compressed responses.
 
 use sinew_http::server::{Body, Compression, Reply, Request, Response};
 
@@ -45,7 +45,7 @@ fn inflate(mut input: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_text_and_long_is_compressed() {
+fn long_text_is_compressed() {
     let (head, body) = ask("GET", "/", "gzip");
     assert!(head.contains("Vary: Accept-Encoding\r\nContent-Encoding: gzip\r\n"), "{head}");
     assert!(head.contains(&format!("Content-Length: {}", body.len())) && body.len() < 200);
@@ -74,7 +74,7 @@ fn a_stream_is_compressed_as_it_comes() {
 }
 
 #[test]
-fn what_is_left_alone() {
+fn responses_that_are_not_compressed() {
     for (path, accepts) in [
         ("/short", "gzip"),
         ("/image", "gzip"),

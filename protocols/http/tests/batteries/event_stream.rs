@@ -1,4 +1,4 @@
-//! Server-sent events.
+//! Tests of server-sent events.
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
@@ -30,7 +30,7 @@ fn events_go_out_as_they_come() {
         client.received()
     };
     assert_eq!(send(Event::new("a")), "9\r\ndata: a\n\n\r\n");
-    // Every line end is one to somebody.
+    // Each kind of line end.
     assert_eq!(
         send(Event::new("a\nb\r\nc\rd")),
         "21\r\ndata: a\ndata: b\ndata: c\ndata: d\n\n\r\n"
@@ -41,7 +41,7 @@ fn events_go_out_as_they_come() {
     );
     kept.borrow().as_ref().unwrap().keep_alive();
     assert_eq!(client.received(), "3\r\n:\n\n\r\n");
-    // Silence of the handler is not the client's fault.
+    // A silent handler is not a client that reads nothing.
     client.advance(Duration::from_secs(3_600));
     assert!(!client.is_closing());
     drop(kept.take());
@@ -49,7 +49,7 @@ fn events_go_out_as_they_come() {
 }
 
 #[test]
-fn nothing_breaks_out_of_its_line() {
+fn header_injection_is_rejected() {
     for bad in ["a\nb", "a\rb", "a\0"] {
         assert!(Event::new("").name(bad).is_err() && Event::new("").id(bad).is_err(), "{bad:?}");
     }

@@ -1,4 +1,4 @@
-//! Files: what is sent of them, and what is not because the client has it.
+//! Tests of static files: contents, ranges, conditional requests.
 
 use sinew_http::server::{Files, Router};
 
@@ -44,7 +44,7 @@ impl Site {
 }
 
 #[test]
-fn a_file_with_all_that_is_known_of_it() {
+fn a_file_is_sent_with_its_metadata() {
     let site = site();
     let (head, body) = site.ask("GET", "/ten.txt", "");
     assert_eq!(
@@ -78,7 +78,7 @@ fn folders_and_their_index() {
     assert_eq!(site.ask("GET", "/a/", "").1, "<p>index of a");
     let (head, _) = site.ask("GET", "/a?x=y", "");
     assert!(head.starts_with("HTTP/1.1 308 ") && head.contains("Location: ./a/?x=y\r\n"), "{head}");
-    // Never to another host.
+    // A redirect never leads to another host.
     let (head, _) = site.ask("GET", "//a", "");
     assert!(head.contains("Location: ./a/\r\n"), "{head}");
     assert_eq!(site.status("/", ""), "404");
@@ -98,7 +98,7 @@ fn below_a_router() {
 }
 
 #[test]
-fn what_the_client_has_is_not_sent_again() {
+fn unchanged_files_are_not_sent_again() {
     let site = site();
     let (head, body) = site.ask("GET", "/ten.txt", &format!("If-None-Match: {TAG}\r\n"));
     let not_modified = format!(
@@ -153,7 +153,7 @@ fn one_range() {
         assert_eq!(site.status("/ten.txt", field), "200", "{field}");
     }
     let (head, _) = site.ask("HEAD", "/ten.txt", "Range: bytes=0-1\r\n");
-    assert!(head.starts_with("HTTP/1.1 200 "), "a range is of GET");
+    assert!(head.starts_with("HTTP/1.1 200 "), "ranges apply to GET only");
 }
 
 #[test]

@@ -1,11 +1,11 @@
-//! Paths that try to lead somewhere else.
+//! Tests of path traversal: paths that try to leave the directory.
 
 use sinew_http::server::Files;
 
 use super::folder::Folder;
 use crate::support::{Client, get};
 
-/// A folder with a secret beside what is served.
+/// A directory that is served, beside a secret.
 fn site(dot_files: bool) -> (Folder, Client) {
     let folder = Folder::new()
         .with("secret", "secret")
@@ -24,7 +24,7 @@ fn site(dot_files: bool) -> (Folder, Client) {
 }
 
 #[test]
-fn nothing_leads_out() {
+fn no_path_leaves_the_directory() {
     for dot_files in [false, true] {
         let (_folder, client) = site(dot_files);
         for path in [
@@ -65,7 +65,7 @@ fn nothing_leads_out() {
 }
 
 #[test]
-fn names_with_a_dot_are_there_when_they_are_switched_on() {
+fn dot_files_are_served_if_enabled() {
     let dotted = ["/.env", "/.git/config", "/..dots", "/%2eenv"];
     let (_folder, client) = site(false);
     for path in dotted {
@@ -78,7 +78,7 @@ fn names_with_a_dot_are_there_when_they_are_switched_on() {
 }
 
 #[test]
-fn names_that_are_odd_but_honest() {
+fn unusual_but_harmless_names() {
     let (_folder, client) = site(false);
     for (path, body) in [
         ("/a%20b", "blank"),
@@ -92,7 +92,7 @@ fn names_that_are_odd_but_honest() {
 
 #[cfg(unix)]
 #[test]
-fn links_are_followed_as_far_as_the_folder_goes() {
+fn symbolic_links_are_followed_inside_the_directory() {
     use std::os::unix::fs::symlink;
     let (folder, client) = site(false);
     let served = folder.path().join("served");
@@ -120,7 +120,7 @@ fn links_are_followed_as_far_as_the_folder_goes() {
 
 #[cfg(unix)]
 #[test]
-fn what_is_no_file_is_not_opened() {
+fn special_files_are_not_opened() {
     let (folder, client) = site(false);
     let socket = folder.path().join("served/socket");
     let _listener = std::os::unix::net::UnixListener::bind(socket).unwrap();

@@ -1,4 +1,4 @@
-//! A folder for a test, gone when it is dropped.
+//! A temporary directory for a test, removed on drop.
 
 use std::{
     fs,
@@ -9,7 +9,7 @@ use std::{
 
 pub(crate) struct Folder(PathBuf);
 
-/// The second in which all files were changed.
+/// The modification time of all files.
 pub(crate) const MODIFIED: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 
 impl Folder {
@@ -26,7 +26,7 @@ impl Folder {
         &self.0
     }
 
-    /// Makes a file, and the folders above it.
+    /// Creates a file, and the directories above it.
     pub(crate) fn with(self, name: &str, text: impl AsRef<[u8]>) -> Self {
         let path = self.0.join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();

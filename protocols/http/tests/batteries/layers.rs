@@ -1,4 +1,4 @@
-//! Layers: pages of errors, other origins, bounds on time.
+//! Tests of layers: error pages, CORS, time limits.
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
@@ -75,7 +75,7 @@ fn other_origins() {
             "{origin}"
         );
     }
-    // Any origin, and no credentials with that.
+    // Any origin, but without credentials.
     let client = Client::new(Cors::new(answer(|_| "data")).any_origin().credentials());
     let any = ask(&client, "GET / HTTP/1.1\r\nOrigin: null");
     assert!(any.contains("Access-Control-Allow-Origin: *\r\n") && !any.contains("Credentials"));
@@ -96,7 +96,7 @@ fn a_handler_that_takes_too_long() {
     assert!(late.is_gone());
     late.send("too late");
     assert_eq!(client.received(), "");
-    // Nothing is left of the clock when the client goes.
+    // No timer is left when the client disconnects.
     client.send(get("/"));
     client.wire.reset();
     client.advance(Duration::ZERO);

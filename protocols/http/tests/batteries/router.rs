@@ -1,10 +1,10 @@
-//! The router: patterns, methods, nesting, redirects, hosts.
+//! Tests of the router: patterns, methods, nesting, redirects, virtual hosts.
 
 use sinew_http::server::{Redirect, Request, Router, VirtualHosts, answer};
 
 use crate::support::{Client, ok};
 
-/// Answers with its name and the parameters that it was given.
+/// Responds with its name and its parameters.
 fn named(name: &'static str, params: &'static [&'static str]) -> impl sinew_http::server::Handler {
     answer(move |request: &Request| {
         let params: Vec<_> =
@@ -110,13 +110,13 @@ fn methods() {
             && head.ends_with("\r\n\r\n")
     );
     assert!(ask("OPTIONS", "*").starts_with("HTTP/1.1 404"));
-    // HEAD by itself, where GET is not.
+    // A handler for HEAD without one for GET.
     let client = Client::new(Router::new().post("/", answer(|_| "")));
     assert!(client.ask("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n").starts_with("HTTP/1.1 405"));
 }
 
 #[test]
-fn what_is_missing() {
+fn missing_files() {
     let client =
         Client::new(Router::new().get("/a", answer(|_| "a")).fallback(answer(|_| "fallback")));
     assert_eq!(client.ask("GET /b HTTP/1.1\r\nHost: a\r\n\r\n"), ok("fallback"));
@@ -128,7 +128,7 @@ fn what_is_missing() {
 }
 
 #[test]
-fn patterns_that_are_none() {
+fn malformed_patterns() {
     let cases: [fn() -> Router; 8] = [
         || Router::new().get("a", answer(|_| "")),
         || Router::new().get("", answer(|_| "")),
@@ -204,7 +204,7 @@ fn hosts() {
         client.ask("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").lines().next(),
         Some("HTTP/1.1 200 OK")
     );
-    // The authority of the target counts.
+    // The authority of the target has precedence.
     assert_eq!(
         client.ask("GET http://example.org/ HTTP/1.1\r\nHost: example.org\r\n\r\n"),
         ok("exact")

@@ -1,4 +1,4 @@
-//! Sessions: who is remembered, by what, and for how long.
+//! Tests of sessions: cookies, signatures, expiry.
 
 use std::time::Duration;
 
@@ -46,7 +46,11 @@ fn pair(cookie: &str) -> &str {
 #[test]
 fn a_client_is_remembered() {
     let client = client();
-    assert_eq!(ask(&client, "/", ""), ("None None".to_owned(), None), "nothing is kept of nothing");
+    assert_eq!(
+        ask(&client, "/", ""),
+        ("None None".to_owned(), None),
+        "an empty session is not stored"
+    );
     let (body, cookie) = ask(&client, "/count", "");
     let cookie = cookie.unwrap();
     assert_eq!(body, "None Some(\"1\")");
@@ -54,11 +58,11 @@ fn a_client_is_remembered() {
     let other = format!("a=b; {}; c=d", pair(&cookie));
     assert_eq!(ask(&client, "/count", &other), ("None Some(\"2\")".to_owned(), None));
     assert_eq!(ask(&client, "/", pair(&cookie)).0, "None Some(\"2\")");
-    assert_ne!(ask(&client, "/count", "").1, Some(cookie), "another client is another");
+    assert_ne!(ask(&client, "/count", "").1, Some(cookie), "another client gets another session");
 }
 
 #[test]
-fn a_cookie_that_is_made_up_counts_for_nothing() {
+fn forged_cookies_are_ignored() {
     let client = client();
     let cookie = ask(&client, "/count", "").1.unwrap();
     let value = pair(&cookie).strip_prefix("session=").unwrap();
@@ -92,7 +96,7 @@ fn logging_in_changes_the_id_and_logging_out_forgets_it() {
     let after = after.unwrap();
     assert_eq!(body, "Some(\"ann\") Some(\"1\")");
     assert_ne!(pair(&before), pair(&after));
-    assert_eq!(ask(&client, "/", pair(&before)).0, "None None", "who knew the old id has nothing");
+    assert_eq!(ask(&client, "/", pair(&before)).0, "None None", "the old id is useless");
     let (_, gone) = ask(&client, "/logout", pair(&after));
     assert!(gone.unwrap().starts_with("session=; Path=/;"));
     assert_eq!(ask(&client, "/", pair(&after)).0, "None None");
@@ -119,7 +123,7 @@ fn a_session_expires_when_it_is_not_used() {
 }
 
 #[test]
-fn a_session_and_a_store_have_an_end() {
+fn sessions_and_stores_are_bounded() {
     let client = client();
     assert_eq!(ask(&client, "/full", "").0, "Err(more than 16384 bytes in a session)");
     let client =

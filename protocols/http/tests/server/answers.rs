@@ -1,4 +1,4 @@
-//! One request, one answer: framing by method, version and status; late answers; dropped ones.
+//! Tests of single responses: framing by method, version and status; late responses; dropped replies.
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
@@ -17,7 +17,7 @@ fn echo_target(request: Request, reply: Reply) {
 fn a_plain_request() {
     let client = Client::new(answer(|_| "hello\n"));
     assert_eq!(client.ask(get("/")), ok("hello\n"));
-    assert_eq!(client.ask(get("/")), ok("hello\n"), "and another on the same connection");
+    assert_eq!(client.ask(get("/")), ok("hello\n"), "a second request on the same connection");
     assert!(!client.is_closing());
 }
 
@@ -180,7 +180,7 @@ fn a_reply_that_is_dropped_is_a_500() {
     let client = Client::new(|_: Request, reply: Reply| drop(reply));
     assert_eq!(client.ask(get("/")), refused("500 Internal Server Error"));
     assert!(client.is_closing());
-    // Also later, from somewhere else.
+    // Also later, from a timer.
     let client = Client::new(|request: Request, reply: Reply| {
         request.reactor().call_later(Duration::from_secs(1), move |_| drop(reply));
     });
@@ -214,7 +214,7 @@ fn layers_change_answers_from_the_inside_out() {
 }
 
 #[test]
-fn who_asks_hears_how_it_ended() {
+fn callbacks_are_told_the_outcome() {
     let ends = Rc::new(RefCell::new(Vec::new()));
     let noted = Rc::clone(&ends);
     let client = Client::new(move |request: Request, reply: Reply| {
@@ -244,7 +244,7 @@ fn who_asks_hears_how_it_ended() {
 }
 
 #[test]
-fn a_handler_hears_that_its_client_is_gone() {
+fn a_handler_is_told_that_its_client_disconnected() {
     let gone = Rc::new(RefCell::new(0));
     let kept = Rc::new(RefCell::new(None));
     let (noted, keep) = (Rc::clone(&gone), Rc::clone(&kept));
@@ -261,7 +261,7 @@ fn a_handler_hears_that_its_client_is_gone() {
     let (request, reply) = kept.borrow_mut().take().unwrap();
     assert!(reply.is_gone());
     reply.send("too late, and quiet about it");
-    // Who asks now hears of it from the loop.
+    // A callback that is registered now is still called, by the loop.
     let noted = Rc::clone(&gone);
     request.on_disconnect(move |_| *noted.borrow_mut() += 1);
     assert_eq!(*gone.borrow(), 1);
@@ -270,7 +270,7 @@ fn a_handler_hears_that_its_client_is_gone() {
 }
 
 #[test]
-fn a_refused_request_is_told_why_and_closed() {
+fn a_rejected_request_gets_a_status_and_closes() {
     let cases = [
         ("GET / HTTP/1.1\r\n\r\n", "400 Bad Request"),
         ("GET / HTTP/2.0\r\n\r\n", "505 HTTP Version Not Supported"),

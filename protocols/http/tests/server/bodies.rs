@@ -1,4 +1,4 @@
-//! Bodies of requests: gathered, streamed, asked for, refused, and not read at all.
+//! Tests of request bodies: collected, streamed, requested, rejected, and unread.
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
@@ -18,7 +18,7 @@ fn post(len: usize) -> String {
 
 const CHUNKED: &str = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-/// Answers with what was sent.
+/// Echoes the body.
 fn echo(request: Request, reply: Reply) {
     request.collect().then(move |_, body| {
         if let Ok(body) = body {
@@ -28,13 +28,13 @@ fn echo(request: Request, reply: Reply) {
 }
 
 #[test]
-fn a_body_is_gathered_however_it_is_framed() {
+fn bodies_with_every_framing_are_collected() {
     let client = Client::new(echo);
     assert_eq!(client.ask(format!("{}hello", post(5))), ok("hello"));
     assert_eq!(client.ask(format!("{CHUNKED}3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n")), ok("hello"));
     assert_eq!(client.ask(post(0)), ok(""));
     assert_eq!(client.ask(get("/")), ok(""));
-    // In pieces, with the next request right behind.
+    // In pieces, with the next request directly after it.
     assert_eq!(client.ask(post(5)), "");
     assert_eq!(client.ask("hel"), "");
     assert_eq!(client.ask(format!("lo{}x", post(1))), format!("{}{}", ok("hello"), ok("x")));
@@ -61,18 +61,18 @@ fn a_body_that_is_malformed() {
 }
 
 #[test]
-fn the_client_is_told_to_go_on_when_the_body_is_wanted() {
+fn expect_continue_is_answered_when_the_body_is_read() {
     let expects = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
     let client = Client::new(echo);
     assert_eq!(client.ask(expects), "HTTP/1.1 100 Continue\r\n\r\n");
     assert_eq!(client.ask("hello"), ok("hello"));
-    // Not if it has gone on by itself.
+    // Not if the client has sent the body already.
     assert_eq!(client.ask(format!("{expects}hello")), ok("hello"));
-    // expect_refused: not if nobody wants it. What comes then may be the body or not, so the connection closes.
+    // expect_refused: not if the handler does not read it. What arrives then may be the body or not, so the connection closes.
     let client = Client::new(answer(|_| StatusCode::FORBIDDEN));
     assert_eq!(client.ask(expects), refused("403 Forbidden"));
     assert!(client.is_closing());
-    // Only once it is wanted.
+    // Only once the handler reads it.
     let client = Client::new(|request: Request, reply: Reply| {
         let reactor = request.reactor();
         reactor.call_later(Duration::from_secs(1), move |_| echo(request, reply));
@@ -83,7 +83,7 @@ fn the_client_is_told_to_go_on_when_the_body_is_wanted() {
 }
 
 #[test]
-fn unread_body_is_not_a_request() {
+fn unread_body_is_not_parsed_as_a_request() {
     let client = Client::new(answer(|request: &Request| request.path().to_owned()));
     let hidden = get("/hidden");
     let first = format!("{}{hidden}", post(hidden.len()));
@@ -94,10 +94,10 @@ fn unread_body_is_not_a_request() {
     assert_eq!(client.ask(post(hidden.len())), ok("/"));
     assert_eq!(client.ask(&hidden[..9]), "");
     assert_eq!(client.ask(format!("{}{}", &hidden[9..], get("/c"))), ok("/c"));
-    // One that is too long to be read for nothing.
+    // A body that is too long to be skipped.
     assert!(client.ask(post(1 << 20)).contains("Connection: close"));
     assert!(client.is_closing());
-    // And one that does not say so before.
+    // A chunked one, whose length was not announced.
     let client = Client::new(answer(|_| ""));
     client.send(CHUNKED);
     for _ in 0..70 {
@@ -115,7 +115,7 @@ fn a_body_ends_with_the_connection() {
     assert!(client.is_closing());
 }
 
-/// What was told of a body.
+/// What a receiver was told of a body.
 type Told = Rc<RefCell<Vec<String>>>;
 
 struct Notes {
@@ -159,10 +159,10 @@ fn a_body_is_streamed_with_trailers_and_held_back() {
     assert!(client.wire.is_paused());
     let control: BodyControl = control.take().unwrap();
     control.resume();
-    assert_eq!(*told.borrow(), ["one", "two"], "not from inside of the call");
+    assert_eq!(*told.borrow(), ["one", "two"], "not from inside the call");
     assert_eq!(client.received(), ok("done").repeat(2));
     assert_eq!(*told.borrow(), ["one", "two", "three", r#"end {"X-Sum": "9"}"#, "end {}"]);
-    // Cut off.
+    // Truncated.
     client.send(format!("{}abc", post(5))).end();
     assert_eq!(told.borrow().last().unwrap(), "the connection ended before the body did");
     assert_eq!(client.received(), refused("400 Bad Request"));
@@ -197,7 +197,7 @@ fn a_body_has_one_reader() {
 }
 
 #[test]
-fn a_body_that_nobody_reads_waits_with_the_client() {
+fn an_unread_body_pauses_the_client() {
     let kept = Rc::new(RefCell::new(None));
     let keep = Rc::clone(&kept);
     let client = Client::new(move |request: Request, reply: Reply| {
@@ -217,7 +217,7 @@ fn a_body_that_nobody_reads_waits_with_the_client() {
 fn a_body_that_comes_too_slowly() {
     let client = Client::new(echo);
     client.send(post(100_000));
-    // Enough at first, and not by a byte a second.
+    // Fast at first, but not slower than the minimum rate later.
     client.send("x".repeat(8_000)).advance(Duration::from_secs(30));
     assert!(!client.is_closing());
     for _ in 0..29 {
@@ -226,7 +226,7 @@ fn a_body_that_comes_too_slowly() {
     assert!(!client.is_closing());
     client.advance(Duration::from_secs(1));
     assert_eq!(client.received(), refused("408 Request Timeout"));
-    // Who holds it back does not hurry anybody.
+    // The rate does not apply while the receiver has paused the body.
     let (told, control) = (Told::default(), Rc::default());
     let (noted, held) = (Rc::clone(&told), Rc::clone(&control));
     let client = Client::new(move |request: Request, reply: Reply| {
@@ -240,7 +240,7 @@ fn a_body_that_comes_too_slowly() {
 }
 
 #[test]
-fn a_reader_is_told_when_the_answer_comes_first() {
+fn a_reader_is_told_that_the_response_was_sent_first() {
     let told = Rc::new(RefCell::new(Vec::new()));
     let noted = Rc::clone(&told);
     let client = Client::new(move |request: Request, reply: Reply| {
@@ -251,11 +251,11 @@ fn a_reader_is_told_when_the_answer_comes_first() {
     assert_eq!(client.ask(post(5)), ok("early"));
     assert_eq!(*told.borrow(), [Err(BodyError::Taken)]);
     assert_eq!(client.ask(format!("hello{}", get("/"))), ok("early"));
-    assert_eq!(told.borrow()[1], Ok("".into()), "there was nothing to wait for");
+    assert_eq!(told.borrow()[1], Ok("".into()), "there is no body to wait for");
 }
 
 #[test]
-fn a_body_that_was_cut_off_before_anybody_wanted_it() {
+fn a_body_truncated_before_it_is_read() {
     let kept = Rc::new(RefCell::new(None));
     let keep = Rc::clone(&kept);
     let client = Client::new(move |request: Request, reply: Reply| {

@@ -1,4 +1,4 @@
-//! The life of a connection: timeouts, half-closes, drains, idleness.
+//! Tests of the lifecycle of a connection: timeouts, half-closes, drains, idle connections.
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
@@ -19,7 +19,7 @@ fn no_byte_ever() {
     assert!(!client.is_closing());
     client.advance(Duration::from_millis(1));
     assert!(client.is_closing());
-    assert_eq!(client.received(), "", "nobody is there to be told");
+    assert_eq!(client.received(), "", "no response without a request");
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn a_byte_a_second() {
 }
 
 #[test]
-fn each_head_has_its_time_from_its_first_byte() {
+fn the_head_timeout_starts_with_the_first_byte() {
     let client = Client::new(answer(|_| "x"));
     assert_eq!(client.ask(get("/")), ok("x"));
     client.advance(seconds(50));
@@ -93,7 +93,7 @@ fn a_handler_may_take_its_time() {
 }
 
 #[test]
-fn a_client_that_takes_nothing_is_dropped() {
+fn a_client_that_reads_nothing_is_aborted() {
     for size in [300_000, 60_000] {
         let text = "x".repeat(size);
         let client = Client::new(answer(move |_| text.clone()));
@@ -103,7 +103,7 @@ fn a_client_that_takes_nothing_is_dropped() {
         client.advance(seconds(31));
         assert!(client.wire.was_reset(), "{size}");
     }
-    // One that takes a little is not.
+    // A client that reads a little is not timed out.
     let text = "x".repeat(300_000);
     let client = Client::new(answer(move |_| text.clone()));
     client.wire.set_capacity(1_000);
@@ -116,11 +116,11 @@ fn a_client_that_takes_nothing_is_dropped() {
 }
 
 #[test]
-fn a_client_that_has_ended_its_side_gets_its_answer() {
+fn a_half_closed_client_gets_its_response() {
     let client = Client::new(answer(|_| "x"));
     assert_eq!(client.send(get("/").repeat(2)).end().received(), ok("x").repeat(2));
     assert!(client.is_closing());
-    // Also one that comes later, and those behind it.
+    // A later request too, and those after it.
     let kept = Rc::new(RefCell::new(None));
     let keep = Rc::clone(&kept);
     let client = Client::new(move |_: Request, reply: Reply| *keep.borrow_mut() = Some(reply));
@@ -159,7 +159,7 @@ fn a_drain_ends_idle_connections_at_once_and_others_after_their_answer() {
     let last = ok("x").replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
     assert_eq!(head.ask("TP/1.1\r\nHost: a\r\n\r\n"), last);
     kept.borrow_mut().pop().unwrap().send("x");
-    assert_eq!(slow.received(), last, "and the one behind it has to come again");
+    assert_eq!(slow.received(), last, "the client has to send the next one again");
     assert!(clients.iter().all(Client::is_closing));
 }
 
@@ -180,7 +180,7 @@ fn the_port_is_drained() {
     });
     let handle = reactor.clone();
     let drained = async move {
-        // Until the answer has gone out.
+        // Until the response has been sent.
         while handle.stats().bytes_sent == 0 {
             handle.sleep(Duration::from_millis(1)).await;
         }

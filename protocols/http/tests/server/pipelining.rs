@@ -1,4 +1,4 @@
-//! Several requests at once: answered in order, in one write where that can be, and within bounds.
+//! Tests of pipelining: responses in order, in one write if possible, and within limits.
 
 use std::{cell::RefCell, collections::VecDeque, rc::Rc, time::Duration};
 
@@ -31,7 +31,7 @@ fn answers_in_order_when_the_first_is_slow() {
     let client = Client::new(handler);
     let requests: String = (0..10).map(|n| get(&format!("/{n}"))).collect();
     assert_eq!(client.ask(requests), "");
-    assert_eq!(kept.borrow().len(), 1, "one is in work at a time");
+    assert_eq!(kept.borrow().len(), 1, "one request is handled at a time");
     for n in 0..10 {
         let (request, reply) = kept.borrow_mut().pop_front().unwrap();
         assert_eq!(request.path(), format!("/{n}"));
@@ -41,12 +41,12 @@ fn answers_in_order_when_the_first_is_slow() {
 }
 
 #[test]
-fn reading_pauses_behind_a_request_in_work() {
+fn reading_pauses_while_a_request_is_handled() {
     let (kept, handler) = keeping();
     let config = ServerConfig::default().read_ahead_max(1_000);
     let client = Client::with_config(handler, config);
     client.send(get("/slow"));
-    assert!(!client.wire.is_paused(), "the end of the connection would not be heard");
+    assert!(!client.wire.is_paused(), "the end of the connection would not be noticed");
     for _ in 0..100 {
         client.send(get("/next"));
     }
@@ -66,7 +66,7 @@ fn reading_pauses_behind_a_request_in_work() {
 }
 
 #[test]
-fn a_client_that_does_not_read_is_not_answered_on() {
+fn pipelining_pauses_while_the_client_does_not_read() {
     let big = "x".repeat(100_000);
     let asked = Rc::new(RefCell::new(0));
     let counted = Rc::clone(&asked);
@@ -76,7 +76,11 @@ fn a_client_that_does_not_read_is_not_answered_on() {
     }));
     client.wire.set_capacity(1_000);
     client.send(get("/").repeat(500));
-    assert!(*asked.borrow() <= 3, "{} answers wait for one who reads none", asked.borrow());
+    assert!(
+        *asked.borrow() <= 3,
+        "{} responses are queued for a client that reads nothing",
+        asked.borrow()
+    );
     client.wire.set_capacity(1 << 20);
     assert_eq!(client.received().matches("200 OK").count(), 500);
     assert_eq!(*asked.borrow(), 500);
@@ -95,14 +99,14 @@ fn the_last_request_of_a_connection_says_so() {
 }
 
 #[test]
-fn nothing_is_answered_behind_a_close() {
+fn nothing_is_answered_after_a_close() {
     let client = Client::new(answer(|_| ""));
     let close = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     assert_eq!(client.ask(format!("{close}{}", get("/"))).matches("200 OK").count(), 1);
 }
 
 #[test]
-fn a_bad_request_behind_good_ones() {
+fn invalid_request_after_valid_ones() {
     let client = Client::new(answer(|_| ""));
     let received = client.ask(format!("{0}{0}GET\r\n\r\n{0}", get("/")));
     assert_eq!(received.matches("200 OK").count(), 2);
@@ -110,7 +114,7 @@ fn a_bad_request_behind_good_ones() {
 }
 
 #[test]
-fn streamed_answers_keep_their_place() {
+fn streamed_responses_stay_in_order() {
     let writers = Rc::new(RefCell::new(VecDeque::new()));
     let keep = Rc::clone(&writers);
     let client = Client::new(move |request: Request, reply: Reply| {

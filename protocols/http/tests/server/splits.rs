@@ -1,4 +1,4 @@
-//! However the input is cut, the output is the same.
+//! Every split of the input gives the same output.
 
 use sinew_http::server::{HttpServer, Reply, Request, Response};
 use sinew_testkit::testing::{Draw, SystemUnderTest, every_split};
@@ -18,7 +18,7 @@ fn server() -> HttpServer {
     })
 }
 
-/// What is sent for the whole input, which has to be so for every other way to cut it.
+/// The output for the whole input, with which every other split is compared.
 fn check(input: &str) {
     use std::time::Duration;
     let client = crate::support::Client::of(
@@ -50,7 +50,7 @@ fn refused_ones() {
     check("GET /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n");
 }
 
-/// Without `Expect`: whether a client has gone on by itself depends on what has come by then.
+/// Without `Expect`: whether a client has sent its body already depends on the split.
 #[test]
 fn anything_at_all() {
     const WORDS: [&str; 17] = [

@@ -1,4 +1,4 @@
-//! Answers that are made piece by piece, and files.
+//! Tests of streamed responses, and files.
 
 use std::{cell::Cell, io::Write, rc::Rc, time::Duration};
 
@@ -9,7 +9,7 @@ use sinew_http::{
 
 use crate::support::{Client, get, ok};
 
-/// So many pieces, each of so many bytes, of a body that was announced as so long.
+/// A source of `pieces` pieces of `len` bytes each.
 struct Pieces {
     left: usize,
     size: usize,
@@ -58,7 +58,7 @@ fn a_source_with_trailers_and_with_a_length() {
 }
 
 #[test]
-fn a_source_that_keeps_no_word_ends_the_connection() {
+fn a_source_with_the_wrong_length_ends_the_connection() {
     for (announced, sent) in [(7, "xxxxxx"), (5, "xxx")] {
         let (_, handler) = pieces(2, 3, Some(announced));
         let client = Client::new(handler);
@@ -72,18 +72,18 @@ fn a_source_that_keeps_no_word_ends_the_connection() {
 }
 
 #[test]
-fn a_source_is_asked_as_fast_as_the_client_takes() {
+fn a_source_is_called_as_fast_as_the_client_reads() {
     let (made, handler) = pieces(1_000, 10_000, None);
     let client = Client::new(handler);
     client.wire.set_capacity(10_000);
     client.send(get("/"));
-    assert!(made.get() < 20, "{} pieces were made for nobody", made.get());
+    assert!(made.get() < 20, "{} pieces were produced without a reader", made.get());
     client.wire.set_capacity(1 << 20);
     assert!(client.received().len() > 10_000_000);
 }
 
 #[test]
-fn a_writer_is_told_of_room_and_of_the_end() {
+fn a_writer_is_notified_of_room_and_of_the_end() {
     let room = Rc::new(Cell::new(None));
     let told = Rc::clone(&room);
     let client = Client::new(move |request: Request, reply: Reply| {
@@ -125,7 +125,7 @@ fn a_writer_that_is_dropped_leaves_the_body_unfinished() {
     let received = client.ask(get("/"));
     assert_eq!(received, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
     assert!(client.is_closing());
-    // Where only the end of the connection says that a body is over, it is a reset.
+    // Where only the end of the connection ends the body, truncation is signalled by a reset.
     let client = Client::new(|_: Request, reply: Reply| {
         let (writer, body) = Body::writer();
         writer.write("abc");
@@ -154,14 +154,14 @@ fn files() {
     assert!(received == format!("{whole}{}{whole}", ok("xxxxxxxxxx")), "{}", received.len());
     let head = client.ask("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
     assert!(head.contains("Content-Length: 300000") && head.ends_with("\r\n\r\n"));
-    // A file that is shorter than was said ends the connection.
+    // A file that is shorter than announced ends the connection.
     assert!(client.ask([get("/beyond"), get("/")].concat()).ends_with("\r\n\r\nxxxxxxxxxx"));
     assert!(client.is_closing());
     std::fs::remove_file(&path).unwrap();
 }
 
 #[test]
-fn a_file_for_a_client_that_takes_nothing() {
+fn a_file_for_a_client_that_reads_nothing() {
     let client = Client::new(answer(|_| {
         let file = std::fs::File::open(std::env::current_exe().unwrap()).unwrap();
         Response::text("").with_body(Body::file(file).unwrap())

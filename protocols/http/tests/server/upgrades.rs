@@ -1,4 +1,4 @@
-//! Connections that become something else: Upgrade and CONNECT.
+//! Tests of upgraded connections: Upgrade and CONNECT.
 
 use std::{cell::RefCell, rc::Rc};
 
@@ -10,7 +10,7 @@ use sinew_transports::{Protocol, Transport};
 
 use crate::support::{Client, get, ok, refused};
 
-/// Answers with what it receives, in capitals.
+/// Echoes in upper case.
 struct Upper;
 
 impl Protocol for Upper {
@@ -44,20 +44,20 @@ fn an_upgrade_takes_what_is_unread_with_it() {
         "GET / HTTP/1.1\r\n\r\n",
         "it is no HTTP any more"
     );
-    // None of the server's clocks runs any more.
+    // None of the server's timers is left.
     client.advance(std::time::Duration::from_secs(3_600));
     assert_eq!(client.ask("still"), "STILL");
 }
 
 #[test]
-fn connect_becomes_a_tunnel() {
+fn connect_opens_a_tunnel() {
     let client = Client::new(upgrading);
     let connect = "CONNECT b:443 HTTP/1.1\r\nHost: b:443\r\n\r\n";
     assert_eq!(client.ask(format!("{connect}x")), "HTTP/1.1 200 OK\r\n\r\n[made]X");
 }
 
 #[test]
-fn behind_other_requests_and_later() {
+fn late_upgrades_after_other_requests() {
     let kept = Rc::new(RefCell::new(None));
     let keep = Rc::clone(&kept);
     let client = Client::new(move |request: Request, reply: Reply| {
@@ -84,7 +84,7 @@ fn upgrade_refused_keeps_framing() {
 }
 
 #[test]
-fn who_has_not_asked_is_not_upgraded() {
+fn no_upgrade_without_a_request_for_it() {
     let error = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n";
     for request in [
         get("/"),
@@ -100,7 +100,7 @@ fn who_has_not_asked_is_not_upgraded() {
 }
 
 #[test]
-fn a_body_is_not_taken_for_what_comes_after_it() {
+fn an_unread_body_is_not_passed_to_the_upgraded_protocol() {
     let client = Client::new(upgrading);
     let request = format!("{UPGRADE}Content-Length: 5\r\n\r\n");
     assert_eq!(client.ask(request), refused("500 Internal Server Error"));

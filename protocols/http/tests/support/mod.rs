@@ -1,9 +1,9 @@
-//! A client in memory: bytes to a server, and what comes back. The clock stands still until a test moves it.
+//! A test client in memory: sends bytes to a server, and collects what it sends. Virtual clock, moved by the test.
 
 use std::time::Duration;
 
 use sinew_http::server::{Handler, HttpConnection, HttpServer, ServerConfig};
-use sinew_transports::{Connection, StreamConfig, memory, memory::Wire, reactor::Reactor};
+use sinew_transports::{Connection, Peer, StreamConfig, memory, memory::Wire, reactor::Reactor};
 
 pub(crate) struct Client {
     pub(crate) reactor: Reactor,
@@ -21,22 +21,28 @@ impl Client {
     }
 
     pub(crate) fn of(reactor: &Reactor, server: &HttpServer) -> Self {
+        Self::from(reactor, server, Peer::Memory)
+    }
+
+    /// A client of this address.
+    pub(crate) fn from(reactor: &Reactor, server: &HttpServer, peer: Peer) -> Self {
         crate::watchdog::watch_this_test();
-        let joined = memory::connect(reactor, StreamConfig::default(), server.connection());
+        let config = StreamConfig::default();
+        let joined = memory::connect_as(reactor, config, server.connection(), peer, None);
         let (connection, wire) = joined.expect("room for one");
         let client = Self { reactor: reactor.clone(), connection, wire };
         client.advance(Duration::ZERO);
         client
     }
 
-    /// Sends, and lets all be done that takes no time.
+    /// Sends, and runs the loop until nothing is left to do at this time.
     pub(crate) fn send(&self, bytes: impl AsRef<[u8]>) -> &Self {
         self.wire.receive(bytes);
         self.advance(Duration::ZERO);
         self
     }
 
-    /// Ends the client's side.
+    /// Half-closes at the client's end.
     pub(crate) fn end(&self) -> &Self {
         self.wire.close();
         self.advance(Duration::ZERO);
@@ -44,11 +50,11 @@ impl Client {
     }
 
     pub(crate) fn advance(&self, by: Duration) -> &Self {
-        self.reactor.advance(by).expect("the loop comes to rest");
+        self.reactor.advance(by).expect("the loop becomes idle");
         self
     }
 
-    /// What has come back since the last time, without the lines `Date`, of which there has to be one in each head.
+    /// What was received since the last call, without the `Date` lines. Checks that each head has one.
     pub(crate) fn received(&self) -> String {
         self.advance(Duration::ZERO);
         let mut received = Vec::new();
@@ -63,7 +69,7 @@ impl Client {
         without_dates(&String::from_utf8_lossy(&received))
     }
 
-    /// Sends, and takes what comes back.
+    /// Sends, and returns what is received.
     pub(crate) fn ask(&self, bytes: impl AsRef<[u8]>) -> String {
         self.send(bytes).received()
     }
@@ -73,7 +79,7 @@ impl Client {
     }
 }
 
-/// Heads without their dates.
+/// Removes the dates from heads.
 pub(crate) fn without_dates(text: &str) -> String {
     let mut left = String::new();
     let mut lines = text.split_inclusive("\r\n");
@@ -100,7 +106,7 @@ pub(crate) fn ok(text: &str) -> String {
     )
 }
 
-/// An answer without a body, after which the connection closes.
+/// A response without a body, after which the connection closes.
 pub(crate) fn refused(status: &str) -> String {
     format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 }

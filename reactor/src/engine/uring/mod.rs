@@ -17,7 +17,15 @@
 //! Writes are ordinary system calls made by the transports: measured, sends through the ring are no faster, and they
 //! would give the kernel pointers to users' memory.
 
-use std::{io, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    io,
+    os::fd::{AsRawFd, OwnedFd},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use rustix::event::{EventfdFlags, eventfd};
 
 use super::{
     Completion, DeliveryMode, Descriptor, DescriptorId, Event, Notify, Poller, TIMEOUT_MAX,
@@ -64,6 +72,9 @@ pub(super) struct UringPoller {
     pipe: Arc<Pipe>,
     /// The pipe is being polled.
     polls_pipe: bool,
+    /// Counts completions, for another loop. The ring's own descriptor becomes readable only while nothing is deferred to
+    /// the next call of the kernel (`IORING_SETUP_DEFER_TASKRUN`).
+    eventfd: Option<OwnedFd>,
 }
 
 impl UringPoller {
@@ -76,7 +87,19 @@ impl UringPoller {
         let ring = Ring::new(submissions, completions).map_err(explain)?;
         let buffers = BufferRing::new(&ring, buffers).map_err(explain)?;
         let sources = Sources::new(buffers.clone());
-        Ok(Self { ring, buffers, sources, pipe: Pipe::new()?, polls_pipe: false })
+        Ok(Self { ring, buffers, sources, pipe: Pipe::new()?, polls_pipe: false, eventfd: None })
+    }
+
+    fn duplicate_eventfd(&mut self) -> io::Result<OwnedFd> {
+        let eventfd = match self.eventfd.take() {
+            Some(eventfd) => eventfd,
+            None => {
+                let eventfd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+                self.ring.submitter().register_eventfd(eventfd.as_raw_fd())?;
+                eventfd
+            }
+        };
+        self.eventfd.insert(eventfd).try_clone()
     }
 
     /// Submits what is wanted and not in flight yet.
@@ -154,6 +177,20 @@ impl Poller for UringPoller {
         entered
     }
 
+    fn duplicate_descriptor(&mut self) -> Option<io::Result<OwnedFd>> {
+        Some(self.duplicate_eventfd())
+    }
+
+    fn prepare_wait(&mut self) -> io::Result<bool> {
+        if let Some(eventfd) = &self.eventfd {
+            // Nothing to read is no error.
+            let _ = rustix::io::read(eventfd, &mut [0; 8]);
+        }
+        self.submit();
+        self.ring.enter(Some(Duration::ZERO))?;
+        Ok(!self.ring.has_completions())
+    }
+
     fn call(&self) -> &'static str {
         "io_uring_enter"
     }
@@ -169,6 +206,10 @@ impl Poller for UringPoller {
 
     fn take_completion(&mut self, token: Token) -> Option<Completion> {
         self.sources.take_completion(token)
+    }
+
+    fn is_input_in_flight(&mut self, token: Token) -> bool {
+        self.sources.is_input_in_flight(token)
     }
 }
 

@@ -160,6 +160,11 @@ impl Ring {
         }
     }
 
+    /// Whether there are completions that have not been taken.
+    pub(super) fn has_completions(&mut self) -> bool {
+        !self.uring.completion().is_empty()
+    }
+
     /// The completions since the last call.
     pub(super) fn completions(&mut self) -> impl Iterator<Item = CompletionEntry> {
         let in_flight = &mut self.in_flight;

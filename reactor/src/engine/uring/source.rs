@@ -192,6 +192,10 @@ impl Source {
         self.has(INPUT_CANCELLED | OUTPUT_CANCELLED) && (closing || takes_data)
     }
 
+    pub(super) const fn is_input_in_flight(&self) -> bool {
+        self.has(INPUT)
+    }
+
     // ---- pending completions ----
 
     /// Takes the pending completion. With that the source has credit again.

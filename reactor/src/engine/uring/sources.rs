@@ -117,6 +117,10 @@ impl Sources {
         self.changed.0.clear();
     }
 
+    pub(super) fn is_input_in_flight(&mut self, token: Token) -> bool {
+        find(&mut self.table, token).is_some_and(|source| source.is_input_in_flight())
+    }
+
     /// Collects the pending completion of a source, which then has credit again.
     #[inline]
     pub(super) fn take_completion(&mut self, token: Token) -> Option<Completion> {

@@ -46,7 +46,7 @@ fn talk(network: &Network, patience: u32) {
     hosts[0].boot(|reactor| drop(reactor.listen_tcp("0.0.0.0:7", |_: &Peer| Echo).unwrap()));
     hosts[1].boot(move |reactor| {
         let client = move |_: &Peer| Sensitive { patience, unanswered: 0 };
-        drop(reactor.connect_tcp("server:7", client));
+        reactor.connect_tcp("server:7", client).detach();
     });
 }
 
@@ -179,7 +179,7 @@ fn all_faults(network: &Network) {
             reactor.call_every(Duration::from_millis(500), |reactor| {
                 let to = format!("h{}:7", reactor.random() % 4);
                 let client = |_: &Peer| Sensitive { patience: u32::MAX, unanswered: 0 };
-                drop(reactor.connect_tcp(to, client));
+                reactor.connect_tcp(to, client).detach();
             });
         });
     }

@@ -1,5 +1,5 @@
 //! Tests of each fault by itself, on a connection in memory with a simulated clock. Tests on real sockets are in the workspace's
-//! `tests/faults.rs`.
+//! `tests/transports/faults.rs`.
 
 use std::rc::Rc;
 

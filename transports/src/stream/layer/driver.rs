@@ -34,6 +34,8 @@ pub(crate) struct LayerContext<'a> {
     pub(crate) completion_mode: bool,
     /// Bytes that are sent before the layer's first message.
     pub(crate) plaintext_len: usize,
+    /// Bytes of the peer's first messages that were received already.
+    pub(crate) received: Vec<u8>,
     pub(crate) when_ready: Option<WhenReady>,
 }
 
@@ -70,7 +72,7 @@ impl StreamBuilder<'_> {
         transport.inner().queue_first(first);
         let what = || transport.inner().describe();
         let result = reactor.guard(what, || {
-            transport.wrap_in_layer(reactor, layer, Some(when_ready));
+            transport.wrap_in_layer(reactor, layer, Vec::new(), Some(when_ready));
             let readiness = transport.inner().with_socket(|socket| socket.readiness());
             transport.on_ready(reactor, ready | readiness);
         });
@@ -111,11 +113,13 @@ impl Stream {
 }
 
 impl Transport {
-    /// Puts a layer on top of the socket. Output queued so far is sent below it, later output above.
+    /// Puts a layer on top of the socket. Output queued so far is sent below it, later output above. The layer takes `received`
+    /// for its first input.
     pub(crate) fn wrap_in_layer(
         &self,
         reactor: &Reactor,
         layer: &dyn MakeLayer,
+        received: Vec<u8>,
         when_ready: Option<WhenReady>,
     ) {
         let stream = self.inner();
@@ -124,6 +128,7 @@ impl Transport {
             token: stream.token,
             completion_mode: stream.state.get().is_completion_mode(),
             plaintext_len: stream.queued(),
+            received,
             when_ready,
         };
         let Some(socket) = stream.take_socket() else { return };

@@ -71,7 +71,7 @@ fn idle_relays_own_no_pipe() {
     let pipes = reactor.local::<PipePool>();
     let (ends, mut far) = join(&reactor, 2 * (POOLED_MAX + 2));
     for pair in ends.chunks(2) {
-        drop(pair[0].relay(&pair[1]).expect("both are open"));
+        pair[0].relay(&pair[1]).expect("both are open").detach();
     }
     let bytes = noise(2 << 20);
     for pair in far.chunks_mut(2) {
@@ -90,7 +90,7 @@ fn pipes_in_use_are_closed_with_their_connections() {
     let reactor = Reactor::new().expect("a reactor");
     let pipes = reactor.local::<PipePool>();
     let (ends, mut far) = join(&reactor, 2);
-    drop(ends[0].relay(&ends[1]).expect("both are open"));
+    ends[0].relay(&ends[1]).expect("both are open").detach();
     let bytes = noise(1 << 20);
     let mut idle = 0;
     while idle < 50 {

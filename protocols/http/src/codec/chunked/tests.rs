@@ -1,8 +1,8 @@
-//! Tests of the chunked coding: what is refused and why, any split gives the same, and there and back.
+//! Tests of the chunked coding: errors, every split of the input, and round trips.
 
 use super::*;
 
-/// The data, the trailers, and what is left; decoded in pieces of such a length.
+/// The data, the trailers and the unread input, decoded in pieces of this length.
 fn decode(input: &[u8], piece: usize) -> Result<Option<(Vec<u8>, Fields, usize)>, BodyError> {
     let mut decoder = ChunkedDecoder::new(ChunkLimits::default());
     let (mut data, mut shown) = (Vec::new(), 0);
@@ -24,7 +24,7 @@ fn decode(input: &[u8], piece: usize) -> Result<Option<(Vec<u8>, Fields, usize)>
 }
 
 #[test]
-fn what_is_refused() {
+fn rejected_inputs() {
     let size = BodyError::ChunkSize;
     let long = "x".repeat(257);
     let cases: [(&[u8], BodyError); 20] = [

@@ -1,4 +1,4 @@
-//! Tests of request heads: a table of what is refused with which status, one of what is taken and why, and that no split matters.
+//! Tests of request heads: a table of rejected heads with their status, one of accepted heads with the reason, and every split.
 
 use super::*;
 
@@ -6,7 +6,7 @@ fn limits() -> HeadLimits {
     HeadLimits::default()
 }
 
-/// The outcome when the input comes in pieces of such a length, and stops where it is known.
+/// The result of decoding the input in pieces of this length, until it is known.
 fn decode(input: &[u8], piece: usize) -> Result<Option<(RequestHead, usize)>, HeadError> {
     let mut head = RequestHead::default();
     let (mut shown, mut seen) = (0, 0);
@@ -25,7 +25,7 @@ fn get(fields: &str) -> String {
 }
 
 #[test]
-fn what_is_refused() {
+fn rejected_inputs() {
     let malformed = |what| HeadError::Malformed { what };
     let host = "Host: a\r\n";
     let many = format!("{host}{}", "A: b\r\n".repeat(100));
@@ -85,7 +85,7 @@ fn what_is_refused() {
         (get("Host: a\r\nX: a\0b\r\n"), malformed("value of a field")),
         (get("Host: a\r\nX\0: ab\r\n"), malformed("name of a field")),
         (get("Host: a\r\nX: a\x0bb\r\n"), malformed("value of a field")),
-        // The first line
+        // The request line
         ("GET  / HTTP/1.1\r\n\r\n".into(), malformed("first line")),
         ("GET /\r\n\r\n".into(), malformed("first line")),
         ("GET / HTTP/1.1 \r\nHost: a\r\n\r\n".into(), malformed("end of a line")),
@@ -124,9 +124,9 @@ fn what_is_refused() {
     }
 }
 
-/// What is not in the grammar, or is what others refuse, and taken all the same; with the reason.
+/// Heads that violate the grammar, or that other servers reject, and that are accepted; with the reason.
 #[test]
-fn what_is_taken() {
+fn accepted_inputs() {
     let cases = [
         (get("Host: a\r\nContent-Length: 5\r\nContent-Length: 5\r\n"), "RFC 9110 8.6 allows it"),
         (
@@ -167,7 +167,7 @@ fn what_is_found() {
 }
 
 #[test]
-fn storage_is_used_again_and_nothing_is_left_of_the_last() {
+fn storage_is_reused_and_cleared() {
     let mut head = RequestHead::default();
     head.decode(
         b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\nConnection: close\r\nContent-Length: 1\r\n\r\n",

@@ -1,6 +1,5 @@
-//! Heads of the usual form, decoded in one pass: [`RequestHead::decode_usual`]. It takes no decision of its own: what is not plain in
-//! every respect, or not all there, is left to the decoder in `head.rs`, which says what is wrong with it. A test holds the two
-//! against each other.
+//! The fast path for request heads: [`RequestHead::decode_usual`] decodes heads of the usual form in one pass. All others, and those that
+//! are incomplete or invalid, are left to the decoder in `head.rs`, which reports the error. A property test compares the two.
 
 use std::ops::Range;
 
@@ -9,31 +8,31 @@ use http::{Method, Version};
 use super::{RequestHead, TargetForm};
 use crate::codec::{
     HeadLimits,
+    byte_set::skip,
     connection_options::ConnectionOptions,
     fields::TOKENS,
     framing::Gathered,
-    runs::end_of_run,
-    words::{self, end_of_name, end_of_path, end_of_query, end_of_text},
+    swar::{self, end_of_name, end_of_path, end_of_query, end_of_text},
 };
 
-/// Behind the target.
+/// The bytes after the target.
 const VERSION: &[u8] = b" HTTP/1.1\r\n";
 
 impl RequestHead {
-    /// Decodes a head of HTTP/1.1 for a path, with one `Host`, a name or an IPv4 address, and with values of visible ASCII text. `None`
-    /// of everything else; then nothing of what was filled in is of use.
+    /// Decodes an HTTP/1.1 head whose target is a path, with one `Host` that is a name or an IPv4 address, and with values of visible
+    /// ASCII characters. `None` for everything else; the contents are unspecified then.
     pub(super) fn decode_usual(&mut self, input: &[u8], limits: &HeadLimits) -> Option<usize> {
         let input = &input[..input.len().min(limits.head_max)];
         let line = self.usual_line(input)?;
         let len = self.usual_fields(input, line)?;
-        // In a head as short as that, no line is too long.
+        // A head this short has no line that is too long.
         let is_good = len <= limits.line_max && self.fields.len() <= limits.fields_max;
         is_good.then_some(len)
     }
 
-    /// Takes the request line; where it ends.
+    /// Decodes the request line; returns its length.
     fn usual_line(&mut self, input: &[u8]) -> Option<usize> {
-        // Not OPTIONS, which may be for `*`.
+        // Without OPTIONS, whose target can be `*`.
         let (method, start) = match input {
             [b'G', b'E', b'T', b' ', b'/', ..] => (Method::GET, 4),
             [b'P', b'O', b'S', b'T', b' ', b'/', ..] => (Method::POST, 5),
@@ -59,11 +58,11 @@ impl RequestHead {
         Some(line)
     }
 
-    /// Takes the fields and the empty line behind them; where that ends.
-    // Not inlined: it has registers enough for its loop.
+    /// Decodes the fields and the empty line; returns the length of the head.
+    // Not inlined, so that the loop keeps its variables in registers.
     #[inline(never)]
     fn usual_fields(&mut self, input: &[u8], mut at: usize) -> Option<usize> {
-        // While it is set, the bytes are still those of the head that it was found in. Most requests are for the same host.
+        // The host of the previous head, whose bytes are still there. Most requests are for the same host, which was validated then.
         let known = self.authority.take();
         self.fields.clear_entries();
         self.connection = ConnectionOptions::default();
@@ -77,8 +76,8 @@ impl RequestHead {
             }
             at = end_of_name(input, at);
             if byte_at(input, at) != b':' {
-                // There are other characters in it.
-                at = end_of_run(input, name_at, &TOKENS);
+                // The name has other characters.
+                at = skip(input, name_at, &TOKENS);
             }
             let name_len = at - name_at;
             if name_len == 0 || byte_at(input, at) != b':' {
@@ -133,7 +132,7 @@ impl RequestHead {
     }
 }
 
-/// The byte at a place; a zero, which no head has, behind the end.
+/// The byte at this position; after the end a zero, which is in no head.
 #[inline(always)]
 fn byte_at(input: &[u8], at: usize) -> u8 {
     input.get(at).copied().unwrap_or(0)
@@ -141,11 +140,11 @@ fn byte_at(input: &[u8], at: usize) -> u8 {
 
 fn is_host(input: &[u8], at: usize) -> bool {
     let name = input.get(at..).and_then(<[u8]>::first_chunk::<4>);
-    // This changes no other characters into those of `host` than capital ones.
+    // Only the letters themselves and their capitals become the letters of `host`.
     name.is_some_and(|name| u32::from_le_bytes(*name) | 0x2020_2020 == u32::from_le_bytes(*b"host"))
 }
 
-/// The same as [`end_of_host`], if the value begins like one that is known to be a host.
+/// Like [`end_of_host`], but quick if the value is the known host.
 #[inline]
 fn end_of_known_host(input: &[u8], start: usize, known: &[u8]) -> usize {
     let end = start + known.len();
@@ -155,9 +154,9 @@ fn end_of_known_host(input: &[u8], start: usize, known: &[u8]) -> usize {
     }
 }
 
-/// Where a value of `Host` ends that is a name or an IPv4 address, with a port or without; of others, somewhere before their end.
+/// The end of a `Host` value that is a name or an IPv4 address, with or without a port; otherwise a position before the end.
 fn end_of_host(input: &[u8], start: usize) -> usize {
-    let end = words::end_of_host(input, start);
+    let end = swar::end_of_host(input, start);
     if end == start || byte_at(input, end) != b':' {
         return end;
     }

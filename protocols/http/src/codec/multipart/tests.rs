@@ -1,4 +1,4 @@
-//! Tests of bodies in parts: against texts cut in every way, and what is refused.
+//! Tests of multipart bodies: every split of the input, and errors.
 
 use super::*;
 
@@ -35,7 +35,7 @@ fn any_split_gives_the_same() {
     let input = b"preamble\r\n--y\r\n---x \t\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n\
         one\r\n--two\r\r\n---\r\n---xthree"
         .to_vec();
-    // The delimiter inside is followed by text, which is refused; a body that is right is the same without it.
+    // The delimiter inside is followed by text, which is rejected; a valid body decodes to the same parts without it.
     let input = [&input[..input.len() - 5], b"\r\nContent-Disposition: form-data; name=b\r\n\r\n\r\n---x\r\n\r\n\r\r\n\r\n---x--epilogue\r\n---x\r\n"].concat();
     for piece in 1..=input.len() {
         let (parts, is_whole) = decode(TYPE, &input, piece).unwrap();
@@ -68,7 +68,7 @@ fn data_that_begins_like_a_delimiter() {
 }
 
 #[test]
-fn what_is_refused() {
+fn rejected_inputs() {
     let long = format!("---x\r\nA: {}\r\n\r\n", "x".repeat(100));
     let many = "---x\r\n\r\na\r\n".repeat(4);
     let fields = format!("---x\r\n{}\r\n", "A:\r\n".repeat(33)).replace("A:", "");

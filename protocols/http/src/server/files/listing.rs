@@ -1,4 +1,4 @@
-//! A folder as a page.
+//! Directory listings as HTML.
 
 use std::{
     ffi::OsStr,
@@ -13,10 +13,10 @@ use crate::{
     server::Response,
 };
 
-/// The most entries that are shown.
+/// Most entries that are listed.
 const ENTRIES_MAX: usize = 10_000;
 
-/// The page of a folder below the root.
+/// The listing of a directory below the root.
 pub(super) fn page(folder: &Path, root: &Path, dot_files: bool) -> io::Result<Response> {
     let mut entries: Vec<_> = fs::read_dir(folder)?
         .filter_map(Result::ok)
@@ -39,14 +39,14 @@ pub(super) fn page(folder: &Path, root: &Path, dot_files: bool) -> io::Result<Re
     }
     page.push_str("</table>\n");
     if is_cut {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(page, "<p>and more than {ENTRIES_MAX} in all");
     }
     Ok(Response::html(page))
 }
 
 fn row(page: &mut String, entry: &DirEntry) {
-    // Of what a link leads to, as it would be served.
+    // Metadata of the target of a link, as it would be served.
     let Ok(metadata) = fs::metadata(entry.path()) else { return };
     let name = entry.file_name();
     let slash = if metadata.is_dir() { "/" } else { "" };
@@ -70,7 +70,7 @@ fn bytes(name: &OsStr) -> &[u8] {
     name.to_str().unwrap_or_default().as_bytes()
 }
 
-/// Text in HTML, also in the value of an attribute.
+/// Escapes text for HTML and for attribute values.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {

@@ -1,4 +1,4 @@
-//! Which file or folder a path is, and that it is below the root.
+//! Maps paths to files and directories, and checks that they are below the root.
 
 use std::{
     ffi::OsString,
@@ -13,7 +13,7 @@ use crate::codec::percent_decode;
 pub(super) enum Found {
     File(PathBuf),
     Folder(PathBuf),
-    /// A folder, but the path does not say so.
+    /// A directory, but the path does not end with a slash.
     FolderWithoutSlash,
 }
 
@@ -50,12 +50,12 @@ impl Files {
         }
     }
 
-    /// Decodes a segment, once, into a name that is one and leads nowhere.
+    /// Decodes a segment, once, into a name without special meaning.
     fn name(&self, segment: &str) -> Option<OsString> {
         let name = percent_decode(segment)?;
         let is_dotted =
             name.starts_with(b".") && (!self.dot_files || *name == *b"." || *name == *b"..");
-        // The colon is a drive or a stream of a file on Windows.
+        // The colon denotes a drive or an alternate stream on Windows.
         let separates =
             |byte: &u8| matches!(byte, 0 | b'/' | b'\\') || cfg!(windows) && *byte == b':';
         if is_dotted || name.iter().any(separates) {
@@ -64,10 +64,10 @@ impl Files {
         os_string(name.into_owned())
     }
 
-    /// Follows symbolic links, and looks whether that leads out.
+    /// Follows symbolic links, and checks that the result is below the root.
     pub(super) fn inside(&self, path: &Path) -> Result<Found, Missing> {
         let path = path.canonicalize().map_err(|error| match Missing::from(error) {
-            // Symbolic links in a circle, for one: whatever it is, no file is there.
+            // Symbolic links in a circle, for example: there is no such file.
             Missing::Failed(error) => {
                 tracing::debug!(%error, "a path cannot be followed");
                 Missing::NotThere
@@ -81,14 +81,14 @@ impl Files {
         match () {
             () if metadata.is_file() => Ok(Found::File(path)),
             () if metadata.is_dir() => Ok(Found::Folder(path)),
-            // To open a FIFO would wait for whoever writes to it.
+            // Opening a FIFO would block until it has a writer.
             () => Err(Missing::NotThere),
         }
     }
 }
 
 #[cfg(unix)]
-#[allow(clippy::unnecessary_wraps, reason = "elsewhere not every name is one")]
+#[allow(clippy::unnecessary_wraps, reason = "on other systems, names can be invalid")]
 fn os_string(name: Vec<u8>) -> Option<OsString> {
     use std::os::unix::ffi::OsStringExt;
     Some(OsString::from_vec(name))

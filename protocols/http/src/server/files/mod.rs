@@ -1,4 +1,5 @@
-//! Files of a folder: [`Files`]. Which file a path is in `lookup.rs`, parts of files in `parts.rs`, folders in `listing.rs`.
+//! Static files of a directory: [`Files`]. `lookup.rs` finds the file of a path, `parts.rs` sends ranges, `listing.rs` lists
+//! directories.
 
 mod listing;
 mod lookup;
@@ -20,20 +21,20 @@ use crate::codec::{
 };
 use lookup::{Found, Missing};
 
-/// The most ranges of one request that are served; who asks for more gets the whole file.
+/// Most ranges of one request that are served; with more, the whole file is sent.
 const RANGES_MAX: usize = 16;
 
-/// Serves the files below a folder.
+/// Serves the files below a directory.
 ///
-/// - GET and HEAD; 304 by `ETag` and date, 412, `If-Range`, single and several ranges, 416. Files go out by the kernel where it can.
-/// - A folder is asked for with a slash at its end (others are sent there), and is its `index.html`, or a listing if that is switched on,
-///   or a 404.
-/// - Nothing outside of the folder is served, whatever the path says and whichever symbolic links there are: links that lead out of it
-///   are not there. Nor are names that begin with a dot, unless they are switched on, nor what is neither a file nor a folder. Encoded
-///   slashes, backslashes and NUL are in no name.
-/// - With [`precompressed`](Self::precompressed), a file `x.br` or `x.gz` beside `x` is sent in its place to clients that take it.
+/// - GET and HEAD; 304 by `ETag` and date, 412, `If-Range`, single and multiple ranges, 416. The kernel copies files if it can.
+/// - The path of a directory ends with a slash (others are redirected there). It serves its `index.html`, or a listing if that is
+///   enabled, or a 404.
+/// - Nothing outside of the directory is served, whatever the path and symbolic links: links that lead out of it
+///   are not found. Nor are names that begin with a dot, unless they are enabled, nor anything but files and directories. Names
+///   cannot contain encoded slashes, backslashes or NUL.
+/// - With [`precompressed`](Self::precompressed), a file `x.br` or `x.gz` beside `x` is sent instead, to clients that accept it.
 ///
-/// Names are looked up and files opened on the loop's thread: a folder on a slow network holds up all connections.
+/// Files are looked up and opened on the loop's thread: a directory on a slow network file system delays all connections.
 ///
 /// # Examples
 ///
@@ -60,7 +61,7 @@ pub struct Files {
     cache_control: Option<String>,
 }
 
-/// A file that is there, and what is known of it.
+/// An existing file, with its metadata.
 struct Representation {
     file: File,
     len: u64,
@@ -71,11 +72,11 @@ struct Representation {
 }
 
 impl Files {
-    /// The files below this folder.
+    /// Serves the files below this directory.
     ///
     /// # Errors
     ///
-    /// If there is no such folder, or it may not be looked at.
+    /// If the directory does not exist or is not accessible.
     pub fn new(folder: impl AsRef<Path>) -> io::Result<Self> {
         let root: PathBuf = folder.as_ref().canonicalize()?;
         if !root.is_dir() {
@@ -91,19 +92,19 @@ impl Files {
         })
     }
 
-    /// The file that a folder is: the first of these names that is there. Default `index.html`.
+    /// Index files of a directory: the first that exists is served. Default `index.html`.
     pub fn index(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.index = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Whether a folder without such a file is shown as a list of what is in it. Default `false`.
+    /// Whether a directory without an index file is listed. Default `false`.
     pub fn listing(mut self, listing: bool) -> Self {
         self.listing = listing;
         self
     }
 
-    /// Whether names that begin with a dot are there. Default `false`: they are keys and histories more often than not.
+    /// Whether names that begin with a dot are served. Default `false`: they are often keys and version histories.
     pub fn dot_files(mut self, dot_files: bool) -> Self {
         self.dot_files = dot_files;
         self
@@ -115,11 +116,11 @@ impl Files {
         self
     }
 
-    /// What is sent as `Cache-Control`. Default: nothing.
+    /// Sets the `Cache-Control` field. Default: none.
     ///
     /// # Errors
     ///
-    /// [`FieldError`] if it cannot stand in a field.
+    /// [`FieldError`] if it is not valid as a field value.
     pub fn cache_control(mut self, value: impl Into<String>) -> Result<Self, FieldError> {
         let value = value.into();
         Fields::new().append("Cache-Control", &value)?;
@@ -127,7 +128,7 @@ impl Files {
         Ok(self)
     }
 
-    /// The answer to a request, for the path that no router has used.
+    /// The response to a request, for the part of the path that no router has consumed.
     pub fn response(&self, request: &Request) -> Response {
         match *request.method() {
             Method::GET | Method::HEAD => {}
@@ -204,7 +205,7 @@ impl Files {
         response.append("X-Content-Type-Options", "nosniff")
     }
 
-    /// The compressed form of a file, if there is one and the client takes it.
+    /// The compressed form of a file, if it exists and the client accepts it.
     fn compressed(&self, request: &Request, path: &Path) -> Option<(PathBuf, &'static str)> {
         let forms = [("br", "br"), ("gzip", "gz")].into_iter().filter(|_| self.precompressed);
         let mut taken = forms.filter(|(coding, _)| request.accepts_encoding(coding));
@@ -235,7 +236,7 @@ impl Representation {
             Precondition::NotModified => return self.head(StatusCode::NOT_MODIFIED),
             Precondition::Failed => return StatusCode::PRECONDITION_FAILED.into(),
         }
-        // RFC 9110 14.2: of GET only.
+        // RFC 9110 14.2: for GET only.
         let range = request.field("range").filter(|_| *request.method() == Method::GET);
         let wanted = match range.filter(|_| if_range(fields, etag, modified)) {
             Some(range) => ranges(range, self.len, RANGES_MAX),
@@ -305,8 +306,8 @@ impl Representation {
     }
 }
 
-/// Sends the client to the folder with a slash behind it; relatively, so that it does not matter where this is mounted or what the host
-/// is called. Not without `./`, for a name with a colon would be a scheme, and one that begins with slashes a host.
+/// Redirects to the directory with a slash after it. The location is relative, so that neither the mount point nor the host name
+/// matters. It starts with `./`, because a name with a colon would be a scheme, and one that begins with slashes a host.
 fn to_folder(request: &Request) -> Response {
     let name = request.path().rsplit('/').next().unwrap_or_default();
     let query = request.query().map(|query| format!("?{query}")).unwrap_or_default();
@@ -314,14 +315,14 @@ fn to_folder(request: &Request) -> Response {
     Response::new(StatusCode::PERMANENT_REDIRECT).with("Location", location).into()
 }
 
-/// What tells one state of a file from another: when it was changed, and how long it is.
+/// The entity tag of a file: its modification time and length.
 fn etag(metadata: &Metadata, encoding: Option<&str>) -> Option<ETag> {
     let since = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
     let suffix = encoding.map(|encoding| format!("-{encoding}")).unwrap_or_default();
     ETag::strong(format!("{:x}-{:x}{suffix}", since.as_nanos(), metadata.len()))
 }
 
-/// By the ending of the name.
+/// The content type, by file extension.
 fn content_type(path: &Path) -> &'static str {
     match mime_guess::from_path(path).first_raw() {
         Some("text/html") => "text/html; charset=utf-8",

@@ -1,4 +1,4 @@
-//! Several parts of a file in one body, `multipart/byteranges` (RFC 9110 14.6): [`Parts`].
+//! Multiple ranges of a file in one body, `multipart/byteranges` (RFC 9110 14.6): [`Parts`].
 
 use std::{
     collections::VecDeque,
@@ -11,12 +11,12 @@ use crate::{
     server::{BodySource, BodyWaker, Produced},
 };
 
-/// How much is read at a time.
+/// Bytes read at a time.
 const PIECE: u64 = 64 * 1024;
 
 pub(super) struct Parts {
     file: File,
-    /// What is to come: heads, and ranges of the file.
+    /// What is still to be sent: heads of parts, and ranges of the file.
     left: VecDeque<Piece>,
 }
 
@@ -47,7 +47,7 @@ impl Parts {
         Self { file, left }
     }
 
-    /// How long all of it is.
+    /// The total length.
     pub(super) fn length(&self) -> u64 {
         let lengths = self.left.iter().map(|piece| match piece {
             Piece::Text(text) => text.len() as u64,

@@ -1,12 +1,12 @@
-//! The one pass held against the decoder of any head: what it takes, the other takes in the same way.
+//! Compares the fast path with the complete decoder: what the first accepts, the second accepts with the same result.
 
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::*;
 use crate::codec::Framing;
 
-/// All that a head says.
-fn said(head: &RequestHead) -> String {
+/// Everything that can be asked of a head.
+fn summary(head: &RequestHead) -> String {
     let fields: Vec<_> = head.fields().iter().map(|(name, value)| (name, value.to_vec())).collect();
     format!(
         "{} {:?} {:?} {} {:?} {:?} {:?} {:?} {} {} {fields:?}",
@@ -23,9 +23,9 @@ fn said(head: &RequestHead) -> String {
     )
 }
 
-/// Whether the one pass takes it, once it was held against the other.
+/// Whether the fast path accepts it. Checks that the complete decoder agrees.
 fn is_usual(input: &[u8], limits: &HeadLimits) -> bool {
-    // What is left of another head must not matter.
+    // The previous head must not matter.
     let mut usual = RequestHead::default();
     let other = b"POST /x?y HTTP/1.1\r\nHost: b\r\nConnection: close, upgrade\r\nUpgrade: z\r\nExpect: 100-continue\r\n\
         Transfer-Encoding: chunked\r\n\r\n";
@@ -36,7 +36,7 @@ fn is_usual(input: &[u8], limits: &HeadLimits) -> bool {
         None => false,
         Some(len) => {
             assert_eq!(expected, Ok(Some(len)), "{}", input.escape_ascii());
-            assert_eq!(said(&usual), said(&any), "{}", input.escape_ascii());
+            assert_eq!(summary(&usual), summary(&any), "{}", input.escape_ascii());
             true
         }
     }
@@ -54,7 +54,7 @@ fn what_clients_send_is_usual() {
         "DELETE /a HTTP/1.1\r\nHost: a\r\nCookie: a=b; c=d\r\n\r\n",
     ];
     for head in heads {
-        // But for a blank behind the host.
+        // Except with a space after the host.
         assert_eq!(is_usual(head.as_bytes(), &limits), !head.contains("org "), "{head:?}");
         for cut in 0..head.find("\r\n\r\n").unwrap() + 3 {
             assert!(!is_usual(&head.as_bytes()[..cut], &limits), "{head:?} {cut}");
@@ -87,7 +87,7 @@ fn a_host_that_is_known_is_no_other() {
     ];
     for (first, second) in hosts.iter().flat_map(|first| hosts.map(|second| (first, second))) {
         let mut head = RequestHead::default();
-        // What was refused is not known.
+        // A rejected host is not remembered.
         drop(head.decode(with(first).as_bytes(), 0, &limits));
         let input = with(second);
         let mut fresh = RequestHead::default();
@@ -95,7 +95,7 @@ fn a_host_that_is_known_is_no_other() {
         assert_eq!(head.decode(input.as_bytes(), 0, &limits), expected, "{first} {second}");
         assert_eq!(head.authority(), fresh.authority(), "{first} {second}");
     }
-    // A head that comes to nothing leaves nothing behind that could be taken for a host.
+    // An incomplete head leaves no host behind.
     let mut head = RequestHead::default();
     head.decode(with("a b").as_bytes(), 0, &limits).unwrap_err();
     head.decode(b"GET / HTTP/1.1\r\nHost: a.b\r\nX", 0, &limits).unwrap();
@@ -109,12 +109,12 @@ fn limits_are_those_of_any_head() {
         let default = HeadLimits::default();
         assert_eq!(is_usual(head, &default.head_max(max)), max >= head.len());
         assert_eq!(is_usual(head, &default.fields_max(max)), max >= 2);
-        // A head with a line that could be too long takes the other way.
+        // A head that could have a line that is too long is left to the complete decoder.
         assert_eq!(is_usual(head, &default.line_max(max)), max >= head.len());
     }
 }
 
-/// Heads, most of them good or nearly so.
+/// Heads, most of them valid or nearly valid.
 fn heads() -> impl Strategy<Value = Vec<u8>> {
     let methods = select(vec![
         "GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "CONNECT", "BREW", "get", "",
@@ -217,12 +217,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_one_pass_takes_nothing_that_the_other_does_not(head in heads()) {
+    fn the_fast_path_accepts_nothing_else(head in heads()) {
         is_usual(&head, &HeadLimits::default());
     }
 
     #[test]
-    fn one_byte_makes_no_difference_between_them(at in any::<prop::sample::Index>(), byte: u8, len in 0_usize..3) {
+    fn the_fast_path_accepts_no_corrupted_head(at in any::<prop::sample::Index>(), byte: u8, len in 0_usize..3) {
         let head = b"GET /a?b HTTP/1.1\r\nHost: example.org:80\r\nUser-Agent: some text\r\nContent-Length: 5\r\nConnection: close\r\n\r\n";
         let mut changed = head.to_vec();
         let at = at.index(head.len());

@@ -1,0 +1,202 @@
+//! The handle of a connection: [`ClientConnection`], and [`ClientFactory`], which gives it a protocol.
+
+use std::{fmt, rc::Rc};
+
+use sinew_transports::{
+    ConnectConfig, ConnectError, Factory, Peer, Transport,
+    endpoint::ClientEndpoint,
+    reactor::{Deferred, Reactor},
+};
+
+use super::{
+    ClientProtocol, ConnectionConfig, Outgoing, RequestError, Response,
+    exchange::Exchange,
+    link::{Link, Watcher},
+};
+
+/// One connection to a server or a proxy: it sends one request at a time, and the next when the response is over. Cheap to clone.
+///
+/// It stays open between requests until it is idle for too long, the server closes it, or [`close`](Self::close) is called; a handle that
+/// is dropped does not close it.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use sinew_http::{Fields, Method, client::{ClientConnection, ConnectionConfig, Outgoing}};
+/// use sinew_transports::{StreamConfig, memory, reactor::Reactor};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let reactor = Reactor::simulated(0);
+/// let (connection, mut factory) = ClientConnection::new(ConnectionConfig::default());
+/// let (_, server) = memory::connect(&reactor, StreamConfig::default(), factory.protocol())?;
+/// reactor.advance(Duration::ZERO)?; // it is connected
+///
+/// let mut fields = Fields::new();
+/// fields.append("Host", "example.org")?;
+/// let response = connection.send(Outgoing::new(Method::GET, "/", fields)).unwrap();
+/// server.receive(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+/// reactor.advance(Duration::ZERO)?;
+/// assert_eq!(server.sent(), b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n");
+///
+/// let response = response.take().unwrap()?;
+/// let body = response.collect(1_000);
+/// reactor.advance(Duration::ZERO)?;
+/// assert_eq!((response.status().as_u16(), &body.take().unwrap()?[..]), (200, &b"hello"[..]));
+/// assert!(connection.is_idle());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct ClientConnection(Rc<Link>);
+
+/// Builds the protocol of one [`ClientConnection`], once.
+#[derive(Debug)]
+pub struct ClientFactory(ClientConnection);
+
+impl ClientConnection {
+    /// A connection that is to be made, and the factory to make it with: for endpoints, or over whatever streams there are.
+    #[must_use]
+    pub fn new(config: ConnectionConfig) -> (Self, ClientFactory) {
+        let connection = Self(Rc::new(Link::new(config)));
+        (connection.clone(), ClientFactory(connection))
+    }
+
+    /// Connects. Cancelled, the attempt is given up.
+    pub fn connect(
+        reactor: &Reactor,
+        endpoint: &ClientEndpoint,
+        connect: ConnectConfig,
+        config: ConnectionConfig,
+    ) -> Deferred<Self, ConnectError> {
+        let (connection, factory) = Self::new(config);
+        let (promise, deferred) = reactor.promise();
+        let connecting = endpoint.connect_with(reactor, connect, factory).map(|_| ());
+        let canceller = connecting.canceller();
+        promise.on_cancel(move |_| canceller.cancel());
+        connecting.then(move |_, made| {
+            if !promise.is_pending() {
+                // Cancelled at the last moment.
+                connection.abort();
+            }
+            promise.settle(made.map(|()| connection));
+        });
+        deferred
+    }
+
+    pub(super) fn of(link: &Rc<Link>) -> Self {
+        Self(Rc::clone(link))
+    }
+
+    /// Sends a request. The deferred has the response as soon as its head has come. Cancelled, the connection is closed.
+    ///
+    /// # Errors
+    ///
+    /// The request, if the connection takes none now: [`is_idle`](Self::is_idle) is false.
+    pub fn send(
+        &self,
+        mut outgoing: Outgoing,
+    ) -> Result<Deferred<Response, RequestError>, Box<Outgoing>> {
+        let link = &self.0;
+        let transport = link.transport().filter(|_| link.is_idle());
+        let found = transport.and_then(|transport| Some((transport.reactor()?, transport)));
+        let Some((reactor, transport)) = found else {
+            return Err(Box::new(outgoing));
+        };
+        let (promise, deferred) = reactor.promise();
+        let framing = outgoing.framing();
+        let mut head = Vec::new();
+        if let Err(error) = outgoing.push_head(&mut head, framing) {
+            promise.reject(error.into());
+            return Ok(deferred);
+        }
+        let waits = outgoing.waits_for_continue(framing);
+        let kind = (outgoing.method.clone(), outgoing.wants_upgrade(), outgoing.closes);
+        let on_informational = outgoing.on_informational.take();
+        let weak = reactor.downgrade();
+        let exchange =
+            Rc::new(Exchange::new(link, transport.clone(), kind, on_informational, weak));
+        exchange.promise_response(promise);
+        link.begin(&exchange);
+        transport.set_idle_timeout(link.config.idle_timeout);
+        if waits {
+            transport.write(&head);
+            exchange.hold(outgoing.body, framing);
+            link.continue_timer.set(transport.call_later(link.config.continue_timeout));
+        } else {
+            exchange.send_body(&mut head, outgoing.body, framing);
+        }
+        Ok(deferred)
+    }
+
+    /// Whether it takes a request now: it is connected, and the last response is over.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.0.is_idle()
+    }
+
+    /// How many responses it has had.
+    #[must_use]
+    pub fn served(&self) -> u32 {
+        self.0.served.get()
+    }
+
+    /// Its transport, while it is connected.
+    #[must_use]
+    pub fn transport(&self) -> Option<Transport> {
+        self.0.transport()
+    }
+
+    /// Closes it when the response in work is over; at once, if there is none.
+    pub fn close(&self) {
+        match (self.0.exchange(), self.0.transport()) {
+            (Some(exchange), _) => exchange.closes.set(true),
+            (None, Some(transport)) if self.0.is_open() => {
+                self.0.start_closing(&transport);
+                transport.lose_connection();
+            }
+            _ => {}
+        }
+    }
+
+    /// Closes it at once, whatever is in work.
+    pub fn abort(&self) {
+        if let Some(transport) = self.0.transport().filter(|_| self.0.is_open()) {
+            self.0.start_closing(&transport);
+            transport.abort();
+        }
+    }
+
+    pub(super) fn set_watcher(&self, watcher: Rc<dyn Watcher>) {
+        self.0.set_watcher(watcher);
+    }
+
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl ClientFactory {
+    /// The protocol, for a stream that is there already.
+    pub fn protocol(&mut self) -> ClientProtocol {
+        ClientProtocol::new(Rc::clone(&self.0.0))
+    }
+}
+
+impl Factory for ClientFactory {
+    type Protocol = ClientProtocol;
+
+    fn build_protocol(&mut self, _: &Peer) -> Option<ClientProtocol> {
+        Some(self.protocol())
+    }
+}
+
+impl fmt::Debug for ClientConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientConnection")
+            .field("life", &self.0.life.get())
+            .field("busy", &self.0.exchange().is_some())
+            .field("served", &self.0.served.get())
+            .finish_non_exhaustive()
+    }
+}

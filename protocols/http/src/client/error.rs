@@ -1,0 +1,104 @@
+//! Why a request has no response: [`RequestError`].
+
+use std::{fmt, time::Duration};
+
+use sinew_transports::{
+    ConnectError,
+    reactor::{Excerpt, Failure, error_debug},
+};
+
+use crate::codec::{EncodeError, HeadError};
+
+/// Why a request has no response.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// No connection could be made.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The request cannot be written: its target would break out of its line.
+    #[error("{0}")]
+    Target(#[from] EncodeError),
+    /// The response does not follow RFC 9112, or its head is larger than the limits allow.
+    #[error("the response was refused: {0}")]
+    Head(#[from] HeadError),
+    /// The connection ended before there was a response.
+    #[error("the connection ended before there was a response: {}", Excerpt::new(.reason))]
+    Lost {
+        /// Why it ended.
+        reason: String,
+        /// It had been used before, and not one byte came back: most likely the server had closed it already.
+        is_stale: bool,
+    },
+    /// It took too long.
+    #[error("timed out while {phase}, after {after:?}")]
+    TimedOut {
+        /// What was being done.
+        phase: Phase,
+        /// How long it was given.
+        after: Duration,
+    },
+    /// There were too many responses 1xx before a final one.
+    #[error("more than {max} informational responses")]
+    TooManyInformational {
+        /// The limit.
+        max: u32,
+    },
+    /// The server has switched protocols (101), which the request had not asked for.
+    #[error("the server switched protocols without being asked to")]
+    UnexpectedUpgrade,
+    /// As many requests wait for a connection as the pool allows.
+    #[error("more than {max} requests wait for a connection to the same place")]
+    PoolFull {
+        /// The limit.
+        max: usize,
+    },
+    /// It was cancelled, or the reactor ended.
+    #[error("{0}")]
+    Failed(Failure),
+}
+
+error_debug!(RequestError);
+
+impl From<Failure> for RequestError {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl RequestError {
+    /// Whether a request that may be repeated should be, on a new connection: the connection had been used before, and ended before one
+    /// byte of the response had come.
+    #[must_use]
+    pub const fn is_stale(&self) -> bool {
+        matches!(self, Self::Lost { is_stale: true, .. })
+    }
+
+    /// Whether something took too long.
+    #[must_use]
+    pub const fn is_timeout(&self) -> bool {
+        matches!(self, Self::TimedOut { .. } | Self::Connect(ConnectError::TimedOut { .. }))
+    }
+}
+
+/// What a request was waiting for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// A connection of the pool.
+    Pool,
+    /// Room to send the request.
+    Sending,
+    /// The head of the response.
+    Head,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pool => "waiting for a connection of the pool",
+            Self::Sending => "sending the request",
+            Self::Head => "waiting for the response",
+        })
+    }
+}

@@ -1,0 +1,400 @@
+//! A connection of a client, as the loop drives it: [`ClientProtocol`]. It reads no clock: what takes too long is told by timers.
+//!
+//! | what is there | bytes come | the response is over | the peer ends its side | the time is over |
+//! |---|---|---|---|---|
+//! | nothing (idle) | nobody asked for them: closed | | closed | `keep_alive`: closed |
+//! | a request, being sent | the response, early | closed: the server has not all of the request | rejected, closed | `idle_timeout`: rejected, aborted |
+//! | a request, sent | the head of the response | | rejected, closed | `head_timeout`: rejected, aborted |
+//! | a response whose body is wanted | they are its body | idle, or closed | its end, or it is cut off | `idle_timeout`: the same, aborted |
+//! | one whose body nobody reads now | kept, reading pauses | | seen when it is read again | does not count |
+//! | another protocol, agreed upon | kept, reading pauses | | seen by that protocol | does not count |
+
+use std::{fmt, rc::Rc};
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use sinew_transports::{ConnectionLost, Protocol, TimerId, Transport, reactor::Excerpt};
+
+use super::{
+    ClientConnection, Phase, RequestError, Response,
+    exchange::{Exchange, Stage},
+    link::{Life, Link},
+};
+use crate::{
+    body::{Incoming, Reader, Receiving},
+    codec::{BodyDecoder, BodyError, ResponseHead},
+    unread::Unread,
+};
+
+/// Input of another protocol that is kept until that is there.
+const SWITCHED_UNREAD_MAX: usize = 16 * 1024;
+
+/// The protocol of a connection that a [`ClientFactory`](super::ClientFactory) has built. Idle, it owns no buffer.
+pub struct ClientProtocol {
+    link: Rc<Link>,
+    unread: Unread,
+    /// How much of `unread` is known to be no whole head.
+    seen: usize,
+    informational: u32,
+    /// The peer has ended its side.
+    has_peer_ended: bool,
+}
+
+/// What came of a look at the input.
+enum Step {
+    /// So many bytes were used; there may be more to do.
+    Used(usize),
+    /// Nothing can be done with what there is.
+    Wait,
+}
+
+impl ClientProtocol {
+    pub(super) const fn new(link: Rc<Link>) -> Self {
+        Self { link, unread: Unread::NONE, seen: 0, informational: 0, has_peer_ended: false }
+    }
+
+    // ---- the input ----
+
+    /// Uses as much of the input as can be used now.
+    fn consume(&mut self, transport: &Transport, input: &[u8]) -> usize {
+        let mut used = 0;
+        while self.link.is_open() {
+            let rest = &input[used..];
+            let Some(exchange) = self.link.exchange() else {
+                if !rest.is_empty() {
+                    let start = Excerpt::new(rest).len_max(64);
+                    tracing::debug!(?start, peer = %transport.peer(), "a server sent what was not asked for");
+                }
+                if !rest.is_empty() || self.has_peer_ended {
+                    self.close(transport);
+                }
+                break;
+            };
+            exchange.looked_at();
+            let step = match exchange.stage.get() {
+                Stage::Head => self.head(transport, &exchange, rest),
+                Stage::Body => self.body(transport, &exchange, rest),
+                Stage::Switched | Stage::Over => Step::Wait,
+            };
+            match step {
+                Step::Used(bytes) => used += bytes,
+                Step::Wait => break,
+            }
+        }
+        used
+    }
+
+    /// Something has changed: looks at what is unread.
+    fn go_on_with_unread(&mut self, transport: &Transport) {
+        let mut unread = self.unread.take();
+        let used = self.consume(transport, unread.rest());
+        unread.advance(used);
+        if self.link.life.get() != Life::Closing {
+            self.unread = unread;
+        }
+        self.settle(transport);
+    }
+
+    /// Pauses reading while what came is not wanted, and goes on after.
+    fn settle(&self, transport: &Transport) {
+        if !self.link.is_open() {
+            return;
+        }
+        let stage = self.link.exchange().map(|exchange| exchange.stage.get());
+        let is_full = match stage {
+            Some(Stage::Body) => !self.unread.is_empty(),
+            Some(Stage::Switched) => self.unread.len() > SWITCHED_UNREAD_MAX,
+            _ => false,
+        };
+        if is_full && !self.link.is_paused.replace(true) {
+            transport.pause_reading();
+        } else if !is_full && self.link.is_paused.replace(false) {
+            transport.resume_reading();
+        }
+    }
+
+    fn head(&mut self, transport: &Transport, exchange: &Rc<Exchange>, input: &[u8]) -> Step {
+        if !input.is_empty() {
+            exchange.is_answered.set(true);
+        }
+        let mut head = ResponseHead::default();
+        match head.decode(input, self.seen, &self.link.config.head) {
+            Ok(Some(len)) => {
+                self.seen = 0;
+                self.head_received(transport, exchange, head);
+                Step::Used(len)
+            }
+            Ok(None) => {
+                self.seen = input.len();
+                if self.has_peer_ended {
+                    let error = exchange.lost(ConnectionLost::Done.to_string());
+                    self.fail(transport, exchange, error);
+                }
+                Step::Wait
+            }
+            Err(error) => {
+                let start = Excerpt::new(&input[..input.len().min(64)]).len_max(64);
+                tracing::debug!(%error, ?start, peer = %transport.peer(), "a response was refused");
+                self.fail(transport, exchange, error.into());
+                Step::Wait
+            }
+        }
+    }
+
+    fn head_received(
+        &mut self,
+        transport: &Transport,
+        exchange: &Rc<Exchange>,
+        head: ResponseHead,
+    ) {
+        let status = head.status();
+        if status == StatusCode::SWITCHING_PROTOCOLS {
+            return match exchange.wants_upgrade && !exchange.is_held() && !exchange.is_sending.get()
+            {
+                true => self.switch(transport, exchange, head),
+                false => self.fail(transport, exchange, RequestError::UnexpectedUpgrade),
+            };
+        }
+        if status.is_informational() {
+            self.informational += 1;
+            let max = self.link.config.informational_max;
+            if self.informational > max {
+                return self.fail(transport, exchange, RequestError::TooManyInformational { max });
+            }
+            if status == StatusCode::CONTINUE {
+                self.link.stop_timer(&self.link.continue_timer);
+                exchange.send_held();
+            } else {
+                exchange.inform(status, head.fields());
+            }
+            return;
+        }
+        if exchange.method == Method::CONNECT && status.is_success() {
+            return self.switch(transport, exchange, head);
+        }
+        self.informational = 0;
+        self.link.stop_timer(&self.link.head_timer);
+        self.link.stop_timer(&self.link.continue_timer);
+        exchange.stage.set(Stage::Body);
+        if !head.is_persistent() || exchange.is_held() {
+            exchange.closes.set(true);
+        }
+        let decoder = BodyDecoder::new(head.framing(&exchange.method), self.link.config.chunks);
+        *exchange.incoming.borrow_mut() = Incoming::new(decoder, false);
+        transport.set_idle_timeout(self.link.config.idle_timeout);
+        exchange.respond(Response::new(exchange, head));
+    }
+
+    fn switch(&mut self, transport: &Transport, exchange: &Rc<Exchange>, head: ResponseHead) {
+        self.informational = 0;
+        self.link.stop_timer(&self.link.head_timer);
+        exchange.stage.set(Stage::Switched);
+        transport.set_idle_timeout(None);
+        exchange.respond(Response::new(exchange, head));
+    }
+
+    // ---- the body ----
+
+    fn body(&mut self, transport: &Transport, exchange: &Rc<Exchange>, input: &[u8]) -> Step {
+        exchange.in_loop.set(true);
+        let fed = exchange.feed(input);
+        exchange.in_loop.set(false);
+        let used = match fed {
+            Ok(used) => used,
+            Err(error) => {
+                self.body_failed(transport, exchange, error);
+                return Step::Wait;
+            }
+        };
+        let is_at_end = self.has_peer_ended && used == input.len();
+        let (finished, is_too_much) = {
+            let mut incoming = exchange.incoming.borrow_mut();
+            let is_discarded = matches!(incoming.reader, Reader::Discard);
+            let is_too_much = is_discarded && incoming.received > self.link.config.unread_max;
+            let finished = match incoming.decoder.is_ended() {
+                true => Some(Ok(incoming.decoder.take_trailers())),
+                false if is_at_end => Some(incoming.decoder.finish().map(|()| Default::default())),
+                false => None,
+            };
+            (finished, is_too_much)
+        };
+        match finished {
+            Some(Ok(trailers)) => {
+                exchange.in_loop.set(true);
+                exchange.close_body(Ok(trailers));
+                exchange.in_loop.set(false);
+                self.finish(transport, exchange, used == input.len());
+                Step::Used(used)
+            }
+            Some(Err(error)) => {
+                self.body_failed(transport, exchange, error);
+                Step::Wait
+            }
+            None if is_too_much => {
+                self.body_failed(transport, exchange, BodyError::Taken);
+                Step::Wait
+            }
+            None if used == 0 => Step::Wait,
+            None => Step::Used(used),
+        }
+    }
+
+    fn body_failed(&mut self, transport: &Transport, exchange: &Rc<Exchange>, error: BodyError) {
+        tracing::debug!(%error, peer = %transport.peer(), "the body of a response was given up");
+        self.link.end_exchange();
+        exchange.in_loop.set(true);
+        exchange.close_body(Err(error));
+        exchange.in_loop.set(false);
+        exchange.stage.set(Stage::Over);
+        self.abort(transport);
+    }
+
+    /// The response is over: the connection takes the next request, or closes. With `is_clean`, nothing has come behind the response.
+    fn finish(&mut self, transport: &Transport, exchange: &Exchange, is_clean: bool) {
+        self.link.end_exchange();
+        exchange.stage.set(Stage::Over);
+        // A server that has answered before it had all of the request may take the rest for another one.
+        let is_unsent = exchange.is_sending.get() || exchange.is_held();
+        if exchange.is_sending.get() {
+            return self.abort(transport);
+        }
+        if exchange.closes.get() || is_unsent || !is_clean || self.has_peer_ended {
+            return self.close(transport);
+        }
+        self.link.served.set(self.link.served.get().saturating_add(1));
+        transport.set_idle_timeout(self.link.config.keep_alive);
+        if let Some(watcher) = self.link.watcher() {
+            watcher.idle(&ClientConnection::of(&self.link));
+        }
+    }
+
+    // ---- the end ----
+
+    /// There is no response.
+    fn fail(&mut self, transport: &Transport, exchange: &Exchange, error: RequestError) {
+        self.link.end_exchange();
+        exchange.stage.set(Stage::Over);
+        exchange.reject(error);
+        self.abort(transport);
+    }
+
+    fn close(&mut self, transport: &Transport) {
+        self.link.start_closing(transport);
+        self.unread = Unread::default();
+        transport.lose_connection();
+    }
+
+    fn abort(&mut self, transport: &Transport) {
+        self.link.start_closing(transport);
+        self.unread = Unread::default();
+        transport.abort();
+    }
+}
+
+impl Protocol for ClientProtocol {
+    fn connection_made(&mut self, transport: &Transport) {
+        self.link.made(transport);
+        transport.set_idle_timeout(self.link.config.keep_alive);
+    }
+
+    fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+        if !self.unread.is_empty() {
+            self.unread.push(data);
+            return self.go_on_with_unread(transport);
+        }
+        let used = self.consume(transport, data);
+        if self.link.life.get() != Life::Closing {
+            self.unread.push(&data[used..]);
+        }
+        self.settle(transport);
+    }
+
+    fn read_closed(&mut self, transport: &Transport) {
+        self.has_peer_ended = true;
+        self.go_on_with_unread(transport);
+    }
+
+    fn reading_resumed(&mut self, transport: &Transport) {
+        self.go_on_with_unread(transport);
+    }
+
+    fn timer_fired(&mut self, transport: &Transport, timer: TimerId) {
+        let exchange = self.link.exchange();
+        if self.link.head_timer.get() == Some(timer) {
+            self.link.head_timer.set(None);
+            if let Some(exchange) = exchange {
+                let after = self.link.config.head_timeout;
+                let error = RequestError::TimedOut { phase: Phase::Head, after };
+                self.fail(transport, &exchange, error);
+            }
+            return;
+        }
+        if self.link.continue_timer.get() == Some(timer) {
+            self.link.continue_timer.set(None);
+            if let Some(exchange) = exchange {
+                exchange.send_held();
+            }
+            return;
+        }
+        // The body is wanted again: its time begins anew.
+        if exchange.is_some_and(|exchange| exchange.stage.get() == Stage::Body) {
+            transport.set_idle_timeout(self.link.config.idle_timeout);
+        }
+        self.go_on_with_unread(transport);
+    }
+
+    fn idle_timeout(&mut self, transport: &Transport) {
+        let Some(exchange) = self.link.exchange() else { return self.close(transport) };
+        match exchange.stage.get() {
+            Stage::Body if exchange.incoming.borrow().wants_more() => {
+                self.body_failed(transport, &exchange, BodyError::TooSlow);
+            }
+            // Where nothing is queued, it is the program that takes its time; but what waits of a file is in no queue.
+            Stage::Head
+                if transport.queued() > 0
+                    || exchange.is_sending.get() && exchange.is_file.get() =>
+            {
+                let after = self.link.config.idle_timeout.unwrap_or_default();
+                let error = RequestError::TimedOut { phase: Phase::Sending, after };
+                self.fail(transport, &exchange, error);
+            }
+            _ => {}
+        }
+    }
+
+    fn drain_requested(&mut self, transport: &Transport) {
+        match self.link.exchange() {
+            Some(exchange) => exchange.closes.set(true),
+            None => self.close(transport),
+        }
+    }
+
+    fn take_unread(&mut self, _: &Transport) -> Bytes {
+        self.unread.take().into_rest().into()
+    }
+
+    fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
+        let exchange = self.link.end_exchange();
+        self.link.lost();
+        if let Some(exchange) = exchange {
+            let stage = exchange.stage.replace(Stage::Over);
+            exchange.in_loop.set(true);
+            match stage {
+                Stage::Head => exchange.reject(exchange.lost(reason.to_string())),
+                Stage::Body => exchange.close_body(Err(BodyError::Truncated)),
+                Stage::Switched | Stage::Over => {}
+            }
+        }
+        self.link.tell_gone(transport.reactor().as_ref());
+    }
+}
+
+impl fmt::Debug for ClientProtocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientProtocol")
+            .field("life", &self.link.life.get())
+            .field("served", &self.link.served.get())
+            .field("unread", &self.unread.len())
+            .finish_non_exhaustive()
+    }
+}

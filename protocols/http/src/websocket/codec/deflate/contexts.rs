@@ -1,0 +1,138 @@
+//! Messages, compressed and inflated: [`MessageDeflater`], [`MessageInflater`].
+
+use sinew_protocols::compression::{Deflate, Flush, Inflate, InflateError, Inflated};
+
+use super::{ContextPool, DeflateParams, TAIL, pool::new_deflate};
+
+/// Compresses the messages of a connection.
+#[derive(Debug)]
+pub(in crate::websocket) struct MessageDeflater {
+    pub(in crate::websocket) compress_from: usize,
+    level: u8,
+    pub(in crate::websocket) window_bits: u8,
+    takeover: bool,
+    pool: ContextPool,
+    /// With context takeover, and for a message that is sent in parts.
+    context: Option<Deflate>,
+}
+
+impl MessageDeflater {
+    pub(in crate::websocket) fn new(params: &DeflateParams, pool: &ContextPool) -> Self {
+        Self {
+            compress_from: params.compress_from,
+            level: params.level,
+            window_bits: params.send.window_bits,
+            takeover: params.send.takeover,
+            pool: pool.clone(),
+            context: None,
+        }
+    }
+
+    /// Appends a message, compressed.
+    pub(in crate::websocket) fn deflate(&mut self, message: &[u8], out: &mut Vec<u8>) {
+        if self.takeover || self.context.is_some() {
+            return self.deflate_part(message, true, out);
+        }
+        self.pool.with_deflate(self.level, self.window_bits, |deflate| {
+            deflate_whole(deflate, message, out);
+        });
+    }
+
+    /// Appends the next part of a message.
+    pub(in crate::websocket) fn deflate_part(
+        &mut self,
+        part: &[u8],
+        is_last: bool,
+        out: &mut Vec<u8>,
+    ) {
+        let (level, bits) = (self.level, self.window_bits);
+        let deflate = self.context.get_or_insert_with(|| new_deflate(level, bits));
+        if is_last {
+            deflate_whole(deflate, part, out);
+        } else {
+            deflate.deflate_into(part, Flush::Sync, out);
+        }
+        if is_last && !self.takeover {
+            self.context = None;
+        }
+    }
+
+    /// The same message for many connections, compressed by itself.
+    pub(in crate::websocket) fn deflate_alone(&self, message: &[u8], out: &mut Vec<u8>) {
+        self.pool.with_deflate(self.level, self.window_bits, |deflate| {
+            deflate_whole(deflate, message, out);
+        });
+    }
+
+    /// A message is sent that was compressed by itself. The peer's context has it, and this one has not, so later messages refer to
+    /// nothing before them.
+    pub(in crate::websocket) fn forget(&mut self) {
+        if let Some(deflate) = &mut self.context {
+            deflate.reset();
+        }
+    }
+}
+
+/// Appends the rest of a message, without the end that every flush has (RFC 7692 7.2.1).
+fn deflate_whole(deflate: &mut Deflate, message: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    deflate.deflate_into(message, Flush::Sync, out);
+    if out[start..].ends_with(&TAIL) {
+        out.truncate(out.len() - TAIL.len());
+    }
+    // Without anything to flush, there is no output: an empty block (RFC 7692 7.2.3.6).
+    if out.len() == start {
+        out.push(0);
+    }
+}
+
+/// Inflates the messages that a connection receives.
+#[derive(Debug)]
+pub(in crate::websocket) struct MessageInflater {
+    takeover: bool,
+    pool: ContextPool,
+    /// With context takeover, and within a message.
+    context: Option<Inflate>,
+}
+
+impl MessageInflater {
+    pub(in crate::websocket) fn new(params: &DeflateParams, pool: &ContextPool) -> Self {
+        Self { takeover: params.receive.takeover, pool: pool.clone(), context: None }
+    }
+
+    /// A message begins.
+    pub(in crate::websocket) fn begin(&mut self, output_max: u64) {
+        let mut inflate = self.context.take().unwrap_or_else(|| self.pool.take_inflate());
+        inflate.renew_budget();
+        self.context = Some(inflate.output_max(output_max));
+    }
+
+    /// Inflates up to 16 KiB of a message; whether there was any output. If not, the input is used up.
+    pub(in crate::websocket) fn inflate(
+        &mut self,
+        input: &mut &[u8],
+        output: &mut Vec<u8>,
+    ) -> Result<bool, InflateError> {
+        let Some(inflate) = &mut self.context else { return Ok(false) };
+        loop {
+            match inflate.inflate_into(input, output)? {
+                Inflated::Output(_) => return Ok(true),
+                Inflated::Incomplete => return Ok(false),
+                // A sender may end its stream within a message; the next block begins another (RFC 7692 7.2.3.4).
+                Inflated::End => inflate.next_stream(),
+            }
+        }
+    }
+
+    /// What a message lacks at its end (RFC 7692 7.2.2).
+    pub(in crate::websocket) const TAIL: [u8; 4] = TAIL;
+
+    /// A message has ended.
+    pub(in crate::websocket) fn end(&mut self) {
+        if !self.takeover
+            && let Some(inflate) = self.context.take()
+        {
+            self.pool.give_inflate(inflate);
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The HTTP server and its proxies with other programs: curl, Python, Node and nginx. Where one is missing, the test says "skipped".
+
+#[path = "support/watchdog.rs"]
+mod watchdog;
+
+mod http_interop {
+    mod clients;
+    mod nginx;
+    mod programs;
+    mod site;
+}

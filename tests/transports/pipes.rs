@@ -1,0 +1,334 @@
+//! Pipes and FIFOs, on every engine, with their other ends held by the test. Standard input and output are tested in
+//! `tests/stdio.rs`.
+
+use std::{
+    cell::{Cell, RefCell},
+    fs::{self, File},
+    io::{self, PipeReader, PipeWriter, Read, Write},
+    path::PathBuf,
+    process::Command,
+    rc::Rc,
+    time::Duration,
+};
+
+use crate::support::lost_name::lost_name;
+use crate::support::watchdog::Watchdog;
+use sinew::{prelude::*, testing::assert_clean, transports::PipeError};
+
+/// The callbacks of a protocol.
+#[derive(Default)]
+struct Notes {
+    made: Cell<usize>,
+    received: RefCell<Vec<u8>>,
+    ended: Cell<bool>,
+    lost: RefCell<Option<String>>,
+    paused: Cell<bool>,
+}
+
+struct Noting(Rc<Notes>);
+
+impl Protocol for Noting {
+    fn connection_made(&mut self, _: &Transport) {
+        assert!(self.0.received.borrow().is_empty() && self.0.lost.borrow().is_none());
+        self.0.made.set(self.0.made.get() + 1);
+    }
+
+    fn data_received(&mut self, _: &Transport, data: &[u8]) {
+        assert!(!self.0.ended.get(), "after the end");
+        self.0.received.borrow_mut().extend_from_slice(data);
+    }
+
+    fn read_closed(&mut self, transport: &Transport) {
+        assert!(!self.0.ended.replace(true), "it ends once");
+        transport.lose_connection();
+    }
+
+    fn writing_paused(&mut self, _: &Transport) {
+        self.0.paused.set(true);
+    }
+
+    fn writing_resumed(&mut self, _: &Transport) {
+        self.0.paused.set(false);
+    }
+
+    fn connection_lost(&mut self, _: &Transport, reason: &ConnectionLost) {
+        assert_eq!(self.0.made.get(), 1);
+        assert!(self.0.lost.borrow_mut().replace(lost_name(reason)).is_none(), "it ends once");
+    }
+}
+
+struct Stage {
+    engine: Engine,
+    reactor: Reactor,
+    notes: Rc<Notes>,
+}
+
+fn on_every_engine(what: &str, scenario: impl Fn(&Stage)) {
+    for engine in Engine::available() {
+        let _watchdog = Watchdog::new(format!("{what} on {engine}"));
+        let reactor = Reactor::builder().engine(engine).build().expect("it is available");
+        let stage = Stage { engine, reactor, notes: Rc::default() };
+        scenario(&stage);
+        assert_clean(&stage.reactor);
+    }
+}
+
+impl Stage {
+    fn until(&self, done: impl Fn(&Notes) -> bool) {
+        while !done(&self.notes) {
+            self.reactor.turn(Some(Duration::from_secs(10))).expect("the loop turns");
+        }
+    }
+
+    fn lost(&self) -> String {
+        self.until(|notes| notes.lost.borrow().is_some());
+        self.notes.lost.borrow().clone().expect("it is lost")
+    }
+
+    fn protocol(&self) -> Noting {
+        Noting(self.notes.clone())
+    }
+
+    fn reader(&self) -> (Transport, PipeWriter) {
+        let (reader, writer) = io::pipe().expect("a pipe");
+        let connection = self.reactor.open_pipe_reader(reader, self.protocol()).expect("it opens");
+        (connection.transport().clone(), writer)
+    }
+
+    fn writer(&self) -> (Transport, PipeReader) {
+        let (reader, writer) = io::pipe().expect("a pipe");
+        let connection = self.reactor.open_pipe_writer(writer, self.protocol()).expect("it opens");
+        (connection.transport().clone(), reader)
+    }
+
+    /// Nothing happens, and the loop sleeps.
+    fn assert_asleep(&self) {
+        let over = Rc::new(Cell::new(false));
+        let flag = over.clone();
+        self.reactor.call_later(Duration::from_millis(50), move |_| flag.set(true));
+        let before = self.reactor.stats().turns;
+        self.until(|_| over.get());
+        let turns = self.reactor.stats().turns - before;
+        assert!(turns < 20, "{turns} turns on {} with nothing to do", self.engine);
+    }
+}
+
+#[test]
+fn written_data_are_read() {
+    on_every_engine("a reader", |stage| {
+        let (transport, mut writer) = stage.reader();
+        for piece in ["one", "two"] {
+            writer.write_all(piece.as_bytes()).unwrap();
+            stage.until(|notes| notes.received.borrow().ends_with(piece.as_bytes()));
+        }
+        assert_eq!(transport.write(b"backwards"), WriteStatus::Closed);
+        stage.assert_asleep();
+        writer.write_all(b"three").unwrap();
+        drop(writer);
+        assert_eq!(stage.lost(), "Done");
+        assert_eq!(*stage.notes.received.borrow(), b"onetwothree");
+        assert!(stage.notes.ended.get());
+    });
+}
+
+#[test]
+fn a_reader_may_close_first() {
+    on_every_engine("a reader that goes", |stage| {
+        let (transport, mut writer) = stage.reader();
+        stage.until(|notes| notes.made.get() == 1);
+        transport.lose_connection();
+        assert_eq!(stage.lost(), "Closed");
+        // A child started by another test may hold a copy of the reader for a moment.
+        let error = std::iter::repeat_with(|| writer.write(b"x")).find_map(Result::err).unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    });
+}
+
+#[test]
+fn a_paused_reader_loses_nothing() {
+    on_every_engine("a paused reader", |stage| {
+        let (transport, mut writer) = stage.reader();
+        transport.pause_reading();
+        writer.write_all(b"later").unwrap();
+        stage.assert_asleep();
+        drop(writer);
+        stage.assert_asleep();
+        assert!(stage.notes.received.borrow().is_empty());
+        transport.resume_reading();
+        assert_eq!(stage.lost(), "Done");
+        assert_eq!(*stage.notes.received.borrow(), b"later");
+    });
+}
+
+/// A graceful close of a pipe has no timeout: the reader either reads, or has closed it.
+#[test]
+fn a_writer_sends_everything_before_closing() {
+    on_every_engine("a writer", |stage| {
+        let (transport, mut reader) = stage.writer();
+        let data: Vec<u8> = (0..3_000_000u32).map(|at| (at / 251) as u8).collect();
+        assert_eq!(transport.write(&data), WriteStatus::AboveHighWatermark);
+        stage.until(|notes| notes.paused.get());
+        stage.assert_asleep();
+        transport.lose_connection();
+        assert_eq!(transport.write(b"late"), WriteStatus::Closed);
+        stage.assert_asleep();
+        assert_eq!(stage.reactor.leak_report().timers, 0);
+        let rest = std::thread::spawn(move || {
+            let mut all = Vec::new();
+            reader.read_to_end(&mut all).map(|_| all)
+        });
+        assert_eq!(stage.lost(), "Closed");
+        assert!(rest.join().unwrap().unwrap() == data, "it is not what was written");
+    });
+}
+
+#[test]
+fn a_writer_is_notified_of_a_closed_reader() {
+    on_every_engine("a writer to nobody", |stage| {
+        let (_, reader) = stage.writer();
+        stage.until(|notes| notes.made.get() == 1);
+        stage.assert_asleep();
+        drop(reader);
+        assert_eq!(stage.lost(), "Reset", "with nothing to send");
+    });
+    on_every_engine("a full writer to nobody", |stage| {
+        let (transport, reader) = stage.writer();
+        transport.write(&[7; 1 << 20]);
+        stage.until(|notes| notes.paused.get());
+        drop(reader);
+        assert_eq!(stage.lost(), "Reset", "with much to send");
+    });
+}
+
+#[test]
+fn output_ends_with_eof() {
+    on_every_engine("close_write", |stage| {
+        let (transport, mut reader) = stage.writer();
+        transport.write(b"all");
+        transport.close_write();
+        stage.lost();
+        let mut all = String::new();
+        reader.read_to_string(&mut all).unwrap();
+        assert_eq!(all, "all");
+    });
+}
+
+#[test]
+fn an_abort_drops_what_is_queued() {
+    on_every_engine("abort", |stage| {
+        let (transport, mut reader) = stage.writer();
+        transport.write(&[7; 1 << 20]);
+        stage.until(|notes| notes.paused.get());
+        transport.abort();
+        assert_eq!(stage.lost(), "Aborted");
+        let mut some = Vec::new();
+        reader.read_to_end(&mut some).unwrap();
+        assert!(some.len() < 1 << 20, "nothing was dropped");
+    });
+}
+
+#[test]
+fn a_stop_ends_them() {
+    on_every_engine("a stop", |stage| {
+        let (_, _writer) = stage.reader();
+        stage.reactor.call_soon(|reactor| reactor.stop().expect("it runs"));
+        stage.reactor.run().expect("it is stopped");
+        assert_eq!(stage.lost(), "Shutdown");
+    });
+}
+
+/// A path in a temporary folder, removed on drop.
+struct Path(PathBuf);
+
+impl Path {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("sinew-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder for temporary files");
+        Self(folder.join(name))
+    }
+
+    fn fifo(name: &str) -> Self {
+        let path = Self::new(name);
+        let made = Command::new("mkfifo").arg(&path.0).status().expect("mkfifo(1) is everywhere");
+        assert!(made.success());
+        path
+    }
+}
+
+impl Drop for Path {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(self.0.parent().expect("its folder"));
+    }
+}
+
+/// Engines do not support regular files; epoll rejects them.
+#[test]
+fn regular_files_are_always_ready() {
+    let path = Path::new("regular");
+    let data: Vec<u8> = (0..1_000_000u32).map(|at| (at / 13) as u8).collect();
+    on_every_engine("regular files", |stage| {
+        let file = File::create(&path.0).unwrap();
+        let writer = stage.reactor.open_pipe_writer(file, stage.protocol()).expect("it opens");
+        writer.transport().write(&data);
+        writer.transport().lose_connection();
+        assert_eq!(stage.lost(), "Closed");
+        *stage.notes.lost.borrow_mut() = None;
+        stage.notes.made.set(0);
+
+        let file = File::open(&path.0).unwrap();
+        stage.reactor.open_pipe_reader(file, stage.protocol()).expect("it opens");
+        assert_eq!(stage.lost(), "Done");
+        assert!(*stage.notes.received.borrow() == data, "it is not what was written");
+    });
+}
+
+#[test]
+fn unpollable_files_are_an_error() {
+    on_every_engine("a folder", |stage| {
+        let folder = File::open("/").unwrap();
+        let opened = stage.reactor.open_pipe_reader(folder, stage.protocol());
+        if opened.is_ok() {
+            let why = stage.lost();
+            assert!(why.starts_with("Io("), "{why}");
+        }
+        stage.until(|notes| Rc::strong_count(&stage.notes) == 1 || notes.lost.borrow().is_some());
+    });
+}
+
+#[test]
+fn fifos_by_path() {
+    let path = Path::fifo("fifo");
+    on_every_engine("a fifo", |stage| {
+        let error = stage.reactor.open_fifo_writer(&path.0, stage.protocol()).err();
+        assert!(matches!(error, Some(PipeError::NoReader { .. })), "{error:?}");
+        stage.reactor.open_fifo_reader(&path.0, stage.protocol()).expect("it opens");
+        stage.until(|notes| notes.made.get() == 1);
+        // No writer has opened the FIFO yet, which is not EOF.
+        stage.assert_asleep();
+        assert!(!stage.notes.ended.get());
+
+        let sender = Rc::new(Notes::default());
+        let writer = stage.reactor.open_fifo_writer(&path.0, Noting(sender.clone()));
+        let writer = writer.expect("somebody reads").transport().clone();
+        writer.write(b"by name");
+        writer.lose_connection();
+        assert_eq!(stage.lost(), "Done");
+        assert_eq!(*stage.notes.received.borrow(), b"by name");
+        assert_eq!(sender.lost.borrow().as_deref(), Some("Closed"));
+    });
+}
+
+#[test]
+fn paths_of_other_file_types() {
+    let path = Path::new("plain");
+    fs::write(&path.0, "").unwrap();
+    on_every_engine("no fifo", |stage| {
+        let error = stage.reactor.open_fifo_reader(&path.0, stage.protocol()).unwrap_err();
+        assert_eq!(error.to_string(), format!("{} is not a FIFO", path.0.display()));
+        let missing = path.0.with_extension("missing");
+        let error = stage.reactor.open_fifo_writer(&missing, stage.protocol()).unwrap_err();
+        let PipeError::Open { path, source } = &error else { panic!("{error}") };
+        assert_eq!((path, source.kind()), (&missing, io::ErrorKind::NotFound));
+        stage.until(|_| Rc::strong_count(&stage.notes) == 1);
+    });
+}

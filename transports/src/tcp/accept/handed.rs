@@ -1,0 +1,87 @@
+//! The accept loop's part in a port that several reactors share: connections handed to other reactors and received from
+//! them. Who gets which is decided in `sharing.rs`.
+
+use std::rc::Rc;
+
+use sinew_reactor::Reactor;
+
+use super::{Acceptor, PortCore};
+use crate::{
+    Factory, Peer,
+    sharing::Handed,
+    stream::{StreamBuilder, socket::Socket},
+};
+
+impl<F: Factory> Acceptor<F> {
+    /// Opens a connection from another reactor.
+    pub(super) fn open_handed(self: &Rc<Self>, reactor: &Reactor, handed: Handed) {
+        let Handed { socket, peer, moved } = handed;
+        let mut socket = Socket::from(socket);
+        let Some(moved) = moved else { return self.open(reactor, socket, peer) };
+        let token = match socket.watch(reactor) {
+            Ok(token) => token,
+            Err(error) => {
+                let what = "could not register a connection from another reactor; it is closed";
+                return self.core.log_once(&error.into(), what);
+            }
+        };
+        let shared = self.shared.clone();
+        let builder = StreamBuilder { reactor, socket, token, peer, shared };
+        builder.start_moved(*moved, |peer| self.factory.borrow_mut().build_protocol(peer));
+    }
+}
+
+impl PortCore {
+    /// Whether no more connections can be accepted: here, or on any reactor that this one accepts for.
+    pub(super) fn is_full_everywhere(&self) -> bool {
+        match &self.config.share {
+            Some(share) if share.distributes() => !share.has_room(self.config.connections_max),
+            _ => self.is_full(),
+        }
+    }
+
+    /// Tells the reactors that share this port how many connections are open here, and whether it takes more.
+    pub(super) fn report(&self) {
+        if let Some(share) = &self.config.share {
+            share.set_open(self.open.get() + self.pending_proxies.borrow().len());
+            share.set_accepting(!self.closed.get() && !self.paused.get());
+        }
+    }
+
+    /// There is room again here: the reactor that accepts may have waited for that.
+    pub(super) fn tell_acceptor(&self) {
+        if let Some(share) = &self.config.share {
+            share.has_room_again();
+        }
+    }
+
+    /// Returns a connection that this reactor is to open; others are handed over.
+    pub(super) fn distribute(&self, socket: Socket, peer: Peer) -> Option<(Socket, Peer)> {
+        match &self.config.share {
+            Some(share) if share.distributes() => {
+                share.distribute(socket, peer, self.config.connections_max)
+            }
+            _ => Some((socket, peer)),
+        }
+    }
+
+    /// The next connection from another reactor, if it can be opened now.
+    pub(super) fn take_handed(&self) -> Option<Handed> {
+        let inbox = self.inbox.borrow();
+        let inbox = inbox.as_ref().filter(|_| self.may_open())?;
+        let was_full = inbox.is_full();
+        let handed = inbox.take()?;
+        if was_full {
+            self.tell_acceptor();
+        }
+        Some(handed)
+    }
+
+    pub(super) fn has_handed(&self) -> bool {
+        self.may_open() && self.inbox.borrow().as_ref().is_some_and(|inbox| !inbox.is_empty())
+    }
+
+    fn may_open(&self) -> bool {
+        !self.closed.get() && !self.paused.get() && !self.is_full()
+    }
+}
