@@ -114,3 +114,27 @@ fn an_idle_connection_owns_no_buffer() {
     // All were accepted before the first request, so this is what requests leave behind.
     assert!(each < 64, "{each} bytes are left of the requests of a connection");
 }
+
+/// Bytes that a connection holds, all of it, once it has had an answer and waits for another request.
+#[test]
+fn an_idle_connection_is_small() {
+    const CLIENTS: usize = 200;
+    let reactor = Reactor::new().unwrap();
+    let port =
+        reactor.listen_tcp("127.0.0.1:0", HttpServer::new(answer(|_| "hello, world\n"))).unwrap();
+    let mut answer = vec![0; 4_096];
+    let mut streams = Vec::with_capacity(CLIENTS);
+    let mut held = Vec::new();
+    for clients in [CLIENTS / 2, CLIENTS] {
+        while streams.len() < clients {
+            let mut stream = TcpStream::connect(port.local()).unwrap();
+            stream.set_nonblocking(true).unwrap();
+            exchange(&reactor, &mut stream, REQUEST, &mut answer, usize::MAX);
+            streams.push(stream);
+        }
+        held.push(sys::held());
+    }
+    let each = (held[1] - held[0]) / (CLIENTS - CLIENTS / 2) as i64;
+    eprintln!("{each} bytes");
+    assert!(each <= 256, "{each} bytes for an idle connection");
+}
