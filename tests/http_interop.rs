@@ -1,8 +1,7 @@
 //! The HTTP server and its proxies with other programs: curl, Python, Node and nginx. Where one is missing, the test says "skipped".
 
-mod support {
-    pub(crate) mod watchdog;
-}
+#[path = "support/watchdog.rs"]
+mod watchdog;
 
 mod http_interop {
     mod clients;

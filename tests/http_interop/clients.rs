@@ -40,7 +40,8 @@ fn curl_asks_in_every_way() {
         assert_eq!(curl(&again), "1 0 ", "the connection is used again");
         assert!(curl(&["--head", &long]).contains("Content-Length: 1000000\r\n"));
         assert_eq!(curl(&["--compressed", &long]).len(), LONG);
-        let size = ["--compressed", "--output", "/dev/null", "--write-out", "%{size_download}", &long];
+        let size =
+            ["--compressed", "--output", "/dev/null", "--write-out", "%{size_download}", &long];
         assert!(curl(&size).parse::<usize>().unwrap() < 100_000);
         for fields in ["Expect: 100-continue", "Expect:", "Transfer-Encoding: chunked"] {
             let args = ["-H", fields, "--data-binary", &data, &echo];
@@ -51,7 +52,9 @@ fn curl_asks_in_every_way() {
         assert_eq!(curl(&["--data-urlencode", "a=b c", "--data", "d=e", &form]), "a=b c;d=e;");
         let file_field = format!("f=@{file};filename=\"a b\"");
         assert_eq!(curl(&["--form", "a=b", "--form", &file_field, &form]), "a=b;f:a b:1000000;");
-        for (path, scheme) in [("/basic", "--basic"), ("/digest", "--digest"), ("/digest", "--anyauth")] {
+        for (path, scheme) in
+            [("/basic", "--basic"), ("/digest", "--digest"), ("/digest", "--anyauth")]
+        {
             // Twice: the second time with the next count of the same nonce.
             let url = url(path);
             assert_eq!(curl(&[scheme, "--user", "ann:secret", &url, &url]), "annann", "{scheme}");
@@ -69,9 +72,8 @@ fn curl_through_our_proxies() {
     serve(site(), |origin| {
         let subnet = "127.0.0.0/8".parse().unwrap();
         let port = origin.port();
-        let forward = move || {
-            ForwardProxy::new().ports([port]).tunnel_ports([port]).allow([subnet])
-        };
+        let forward =
+            move || ForwardProxy::new().ports([port]).tunnel_ports([port]).allow([subnet]);
         let folder = Folder::new("curl-proxy");
         let file = upload(&folder);
         let data = format!("@{file}");
@@ -79,7 +81,8 @@ fn curl_through_our_proxies() {
             let data = data.clone();
             move |proxy| {
                 let proxy = format!("http://{proxy}");
-                let (hello, echo) = (format!("http://{origin}/hello"), format!("http://{origin}/echo"));
+                let (hello, echo) =
+                    (format!("http://{origin}/hello"), format!("http://{origin}/echo"));
                 for way in [&["--proxy", &proxy][..], &["--proxytunnel", "--proxy", &proxy]] {
                     assert_eq!(curl(&[way, &[&hello, &hello]].concat()), "hello\nhello\n");
                     let args = [way, &["--data-binary", &data, &echo]].concat();

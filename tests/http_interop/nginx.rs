@@ -10,9 +10,7 @@ use std::{
 };
 
 use sinew::{
-    http::server::{
-        AccessLog, HttpServer, Request, ReverseProxy, Router, TrustedProxies, answer,
-    },
+    http::server::{AccessLog, HttpServer, Request, ReverseProxy, Router, TrustedProxies, answer},
     prelude::*,
 };
 
@@ -20,7 +18,7 @@ use super::{
     programs::{curl, is_there},
     site::{Folder, run, serve, site},
 };
-use crate::support::watchdog::watch_this_test;
+use crate::watchdog::watch_this_test;
 
 /// An nginx that listens on a Unix socket in its folder.
 struct Nginx {
@@ -80,7 +78,8 @@ impl Drop for Nginx {
 #[test]
 fn nginx_behind_our_proxy() {
     watch_this_test();
-    let location = "location = /fields { return 200 \"$http_host $http_x_forwarded_for $http_via\"; }";
+    let location =
+        "location = /fields { return 200 \"$http_host $http_x_forwarded_for $http_via\"; }";
     let Some(nginx) = Nginx::start(location) else { return };
     let endpoint = format!("unix:{}", nginx.socket());
     let proxy = ReverseProxy::new(endpoint.parse().unwrap()).host("inside.example");
@@ -116,9 +115,8 @@ fn nginx_in_front_of_us() {
     let Some(nginx) = Nginx::start(&location) else { return };
     watch_this_test();
     let reactor = Reactor::new().unwrap();
-    let who = answer(|request: &Request| {
-        format!("{:?} {}", request.client_ip(), request.is_secure())
-    });
+    let who =
+        answer(|request: &Request| format!("{:?} {}", request.client_ip(), request.is_secure()));
     let router = Router::new().get("/who", who).fallback(site());
     let router = router.get("/upgrade", |_: Request, reply: sinew::http::server::Reply| {
         let status = sinew::http::StatusCode::SWITCHING_PROTOCOLS;
@@ -137,7 +135,8 @@ fn nginx_in_front_of_us() {
         assert_eq!(ask(&["--data", &body, "http://a/echo"]), echoed);
         assert_eq!(ask(&["--digest", "--user", "ann:secret", "http://a/digest"]), "ann");
         let mut stream = UnixStream::connect(&front).unwrap();
-        let request = "GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: upper\r\n\r\n";
+        let request =
+            "GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: upper\r\n\r\n";
         stream.write_all(request.as_bytes()).unwrap();
         let mut received = Vec::new();
         while !received.ends_with(b"\r\n\r\n") {

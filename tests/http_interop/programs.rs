@@ -4,7 +4,8 @@ use std::process::{Command, Output, Stdio};
 
 /// Whether a program can be run; aloud, if it cannot.
 pub(crate) fn is_there(program: &str, version: &str) -> bool {
-    let found = Command::new(program).arg(version).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let found =
+        Command::new(program).arg(version).stdout(Stdio::null()).stderr(Stdio::null()).status();
     let is_there = found.is_ok_and(|status| status.success());
     if !is_there {
         eprintln!("skipped: {program} is not installed");

@@ -8,16 +8,14 @@ use std::{
 };
 
 use sinew::{
-    http::{
-        server::{
-            AuthenticatedUser, Compression, DigestAlgorithm, FormLimits, Guard, Handler, HttpServer, Reply, Request,
-            Response, Router, Users, answer,
-        },
+    http::server::{
+        AuthenticatedUser, Compression, DigestAlgorithm, FormLimits, Guard, Handler, HttpServer,
+        Reply, Request, Response, Router, Users, answer,
     },
     prelude::*,
 };
 
-use crate::support::watchdog::watch_this_test;
+use crate::watchdog::watch_this_test;
 
 /// Serves on a port of this machine while `client` does what it does, on a thread of its own.
 pub(crate) fn serve<T: Send + 'static>(
@@ -57,12 +55,18 @@ pub(crate) fn site() -> impl Handler {
     let router = Router::new()
         .get("/hello", answer(|_| "hello\n"))
         .get("/long", answer(|_| Response::text("0123456789".repeat(100_000))))
-        .get("/agent", answer(|request: &Request| request.field("user-agent").unwrap_or("-").to_owned()))
+        .get(
+            "/agent",
+            answer(|request: &Request| request.field("user-agent").unwrap_or("-").to_owned()),
+        )
         .get("/fields", answer(|request: &Request| format!("{:?}\n", request.fields())))
         .get("/basic", Guard::basic("r", users(), who()).unwrap())
         .get("/digest", Guard::digest("r", users(), who()).unwrap())
         // Python's urllib looks at the first challenge alone, and knows no SHA-256.
-        .get("/digest-md5", Guard::digest("r", users(), who()).unwrap().algorithms([DigestAlgorithm::Md5]))
+        .get(
+            "/digest-md5",
+            Guard::digest("r", users(), who()).unwrap().algorithms([DigestAlgorithm::Md5]),
+        )
         .post("/form", form)
         .any("/echo", echo);
     Compression::new(router)
@@ -103,7 +107,8 @@ impl Folder {
     pub(crate) fn new(name: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("sinew-{name}-{}-{number}", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("sinew-{name}-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
     }
