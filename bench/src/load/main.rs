@@ -10,6 +10,7 @@ mod churn;
 mod dialer;
 mod echo;
 mod fanout;
+mod http;
 mod meter;
 mod one_shot;
 mod pattern;
@@ -29,6 +30,7 @@ use crate::churn::Churn;
 use crate::dialer::Dialer;
 use crate::echo::{Echo, Plan};
 use crate::fanout::Fanout;
+use crate::http::Http;
 use crate::pattern::Pattern;
 use crate::storm::Storm;
 
@@ -90,6 +92,8 @@ enum Kind {
     Echo,
     /// The same, each message a line.
     Line,
+    /// Requests of HTTP/1.1 and their answers.
+    Http,
     /// A new connection for each message: connect, send, check the echo, close.
     Churn,
     /// All connections at once, one message on each.
@@ -122,6 +126,10 @@ fn run(args: &Args) -> Result<()> {
     match args.kind {
         Kind::Echo => answered(args, window, dialer, Pattern::bytes()),
         Kind::Line => answered(args, window, dialer, Pattern::lines(size)),
+        Kind::Http => {
+            let mut http = Http::open(dialer, connections, outstanding)?;
+            session(args, window, |budget| http.run(budget))
+        }
         Kind::Churn => {
             let mut churn = Churn::new(dialer, connections, size)?;
             session(args, window, |budget| churn.run(budget))

@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Bulk(Options),
     /// Lines, each answered; several at once with --outstanding
     Line(Options),
+    /// Requests of HTTP/1.1, each answered with a short text
+    Http(Options),
     /// Messages of one connection, sent to all others
     Fanout(Options),
     /// A connection for each message: connect, echo, close

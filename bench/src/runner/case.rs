@@ -41,6 +41,7 @@ impl Case {
         match self.mode {
             Mode::Echo | Mode::Bulk => format!("{each} x {size} bytes, {outstanding} outstanding"),
             Mode::Line => format!("{each}, lines of {size} bytes, {outstanding} outstanding"),
+            Mode::Http => format!("{each}, {outstanding} requests outstanding"),
             Mode::Fanout => format!("{size} bytes from one to {connections}"),
             Mode::Churn => format!("{connections} at a time, connect, echo {size} bytes, close"),
             Mode::Storm => format!("{each} at once, {size} bytes echoed on each"),

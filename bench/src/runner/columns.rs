@@ -74,7 +74,7 @@ pub(crate) fn of(case: &Case) -> &'static [Figure] {
         (Some(Instrument::Callgrind), _) => {
             const { &[plain(INSTRUCTIONS, "instructions/message", 1)] }
         }
-        (None, Mode::Echo | Mode::Line | Mode::Fanout | Mode::Churn) => MESSAGES,
+        (None, Mode::Echo | Mode::Line | Mode::Http | Mode::Fanout | Mode::Churn) => MESSAGES,
         (None, Mode::Bulk) => BULK,
         (None, Mode::Spin) => SPIN,
         (None, Mode::Storm) => STORM,

@@ -71,6 +71,7 @@ fn run(command: Command) -> Result<()> {
         Command::Echo(options) => (Mode::Echo, options),
         Command::Bulk(options) => (Mode::Bulk, options),
         Command::Line(options) => (Mode::Line, options),
+        Command::Http(options) => (Mode::Http, options),
         Command::Fanout(options) => (Mode::Fanout, options),
         Command::Churn(options) => (Mode::Churn, options),
         Command::Storm(options) => (Mode::Storm, options),

@@ -20,6 +20,7 @@ pub(crate) fn heading(mode: Mode) -> &'static str {
         Mode::Echo => "Echo",
         Mode::Bulk => "Bulk",
         Mode::Line => "Lines",
+        Mode::Http => "HTTP",
         Mode::Fanout => "Fan-out",
         Mode::Churn => "Connections that come and go",
         Mode::Storm => "A storm of connections",

@@ -11,6 +11,7 @@ pub(crate) enum Mode {
     Echo,
     Bulk,
     Line,
+    Http,
     Fanout,
     Churn,
     Storm,
@@ -26,6 +27,7 @@ impl Mode {
         match self {
             Self::Echo | Self::Bulk | Self::Churn | Self::Storm | Self::Idle => Service::Echo,
             Self::Line => Service::Line,
+            Self::Http => Service::Http,
             Self::Fanout => Service::Fanout,
             Self::Scale => Service::Scale,
             Self::Spin => Service::Spin,
@@ -38,6 +40,7 @@ impl Mode {
             Self::Echo => "echo",
             Self::Bulk => "bulk",
             Self::Line => "line",
+            Self::Http => "http",
             Self::Fanout => "fanout",
             Self::Churn => "churn",
             Self::Storm => "storm",
@@ -52,6 +55,7 @@ impl Mode {
     pub(crate) fn kind_of_load(self) -> &'static str {
         match self {
             Self::Line => "line",
+            Self::Http => "http",
             Self::Fanout => "fanout",
             Self::Churn => "churn",
             Self::Storm => "storm",
@@ -67,7 +71,7 @@ impl Mode {
     /// The usual numbers of connections, as far as allowed.
     pub(crate) fn connections(self, allowed: usize) -> Vec<usize> {
         match self {
-            Self::Echo | Self::Line | Self::Churn => vec![64],
+            Self::Echo | Self::Line | Self::Http | Self::Churn => vec![64],
             Self::Bulk => vec![1, 4],
             Self::Fanout => vec![1_000],
             Self::Storm => vec![10_000],
@@ -81,7 +85,7 @@ impl Mode {
     /// The usual numbers of messages in flight on each connection.
     pub(crate) fn outstanding(self) -> Vec<usize> {
         match self {
-            Self::Echo | Self::Line => vec![1, 16],
+            Self::Echo | Self::Line | Self::Http => vec![1, 16],
             Self::Bulk => vec![16],
             _ => vec![1],
         }

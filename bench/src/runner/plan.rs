@@ -135,6 +135,7 @@ fn cases(quick: bool, allowed: usize) -> Vec<Case> {
     }
     add(Mode::Bulk, &[(4, 16)]);
     add(Mode::Line, &[(64, 1), (64, 16)]);
+    add(Mode::Http, &[(64, 1), (64, 16)]);
     add(Mode::Fanout, &[(1_000.min(allowed), 1)]);
     add(Mode::Churn, &[(64, 1)]);
     add(Mode::Storm, &[(many, 1)]);
@@ -150,6 +151,7 @@ fn cases(quick: bool, allowed: usize) -> Vec<Case> {
     cases.push(Case::new(Mode::Line, 64, 16).counted(Instrument::Strace));
     cases.push(Case::new(Mode::Echo, 64, 1).counted(Instrument::Callgrind));
     cases.push(Case::new(Mode::Line, 64, 16).counted(Instrument::Callgrind));
+    cases.push(Case::new(Mode::Http, 64, 1).counted(Instrument::Callgrind));
     if !quick {
         cases.push(Case::new(Mode::Fanout, 100, 1).counted(Instrument::Callgrind));
     }

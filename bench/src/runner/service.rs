@@ -8,6 +8,7 @@ use serde::Deserialize;
 pub(crate) enum Service {
     Echo,
     Line,
+    Http,
     Fanout,
     Scale,
     Spin,

@@ -17,9 +17,10 @@ use self::svg::escape;
 const STYLE: &str = include_str!("style.css");
 
 /// In the order of the page.
-const MODES: [Mode; 10] = [
+const MODES: [Mode; 11] = [
     Mode::Echo,
     Mode::Line,
+    Mode::Http,
     Mode::Fanout,
     Mode::Bulk,
     Mode::Idle,

@@ -28,6 +28,10 @@ pub(crate) fn about(mode: Mode) -> &'static str {
             "Every line is decoded and answered. With several in flight it shows whether a batch is answered with one \
              write."
         }
+        Mode::Http => {
+            "Each connection keeps some requests in flight; every answer is a short text, and is checked. The bare loop parses heads with \
+             httparse and does nothing else."
+        }
         Mode::Fanout => {
             "Data of one connection is written to all others; a message counts once for each receiver."
         }
@@ -84,7 +88,7 @@ fn plain(results: &CaseResults, first: bool) -> Vec<String> {
             vec![ratio(CPU), own(CPU), lines::latency(results), figure("Messages/s", MORE, RATE)]
         }
         Mode::Echo => vec![ratio(CPU), lines::latency(results)],
-        Mode::Line | Mode::Fanout => vec![ratio(CPU), figure("Messages/s", MORE, RATE)],
+        Mode::Line | Mode::Http | Mode::Fanout => vec![ratio(CPU), figure("Messages/s", MORE, RATE)],
         Mode::Churn => vec![ratio(CPU), figure("Connections/s", MORE, RATE)],
         Mode::Bulk => vec![ratio(CPU_PER_MB), figure("MB/s", MORE, MB_RATE)],
         Mode::Storm => vec![figure("All answered, ms", LESS, ELAPSED), lines::latency(results)],

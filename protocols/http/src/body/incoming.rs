@@ -119,6 +119,17 @@ impl Incoming {
         Self { decoder, expects_continue, ..Self::default() }
     }
 
+    /// Drops what users have stored, and what takes memory. Most requests leave nothing.
+    pub(crate) fn clear(&mut self) {
+        let is_plain = matches!(self.reader, Reader::Nobody)
+            && self.decoder.is_plain()
+            && self.trailers.is_empty()
+            && self.end.is_none();
+        if !is_plain {
+            *self = Self::default();
+        }
+    }
+
     /// Whether the reader wants more now.
     pub(crate) fn is_wanted(&self) -> bool {
         let wants = match &self.reader {

@@ -163,15 +163,16 @@ impl Fields {
         self.bytes.extend_from_slice(head);
     }
 
-    /// Adds a field of the decoded head; its value without the whitespace around it.
+    /// Adds a field of the decoded head; where its line begins, and its value without the whitespace around it.
     pub(super) fn push_parsed<'h>(
         &mut self,
         head: &[u8],
         field: &httparse::Header<'h>,
-    ) -> &'h [u8] {
+    ) -> (usize, &'h [u8]) {
         let (name, value) = (field.name.as_bytes(), trim(field.value));
-        self.push(place(head, name).start, name.len(), place(head, value).start, value.len());
-        value
+        let at = place(head, name).start;
+        self.push(at, name.len(), place(head, value).start, value.len());
+        (at, value)
     }
 
     /// Adds a field whose name and value are in the buffer already, and were checked.

@@ -10,7 +10,7 @@ use super::{
     connection_options::ConnectionOptions,
     fields::place,
     framing::Gathered,
-    lines::FIELDS_CAP,
+    lines::{FIELDS_CAP, HeadLines},
     target::{Target, is_host},
 };
 
@@ -43,6 +43,8 @@ pub struct RequestHead {
     method: Method,
     version: Version,
     target: Target,
+    /// The target as it was sent. Kept as text, since it is asked for more often than any field.
+    target_text: String,
     /// The position of the target in the bytes of the fields.
     target_at: Range<usize>,
     /// The position of the authority: of the target, or else of `Host`.
@@ -77,11 +79,13 @@ impl RequestHead {
         match request.parse_with_uninit_headers(window, places) {
             Ok(Status::Complete(len)) => {
                 let head = &window[..len];
-                let starts =
-                    request.headers.iter().map(|field| place(head, field.name.as_bytes()).start);
-                limits.check_head(head, starts)?;
-                self.fill(head, &request)?;
-                Ok(Some(len))
+                let mut lines = limits.lines(head);
+                let filled = self.fill(head, &request, &mut lines);
+                if filled.is_err() || !lines.are_good() {
+                    // What is wrong with a line comes before what is wrong with its meaning.
+                    limits.check(head)?;
+                }
+                filled.map(|()| Some(len))
             }
             Ok(Status::Partial) => limits.check_part(input).map(|()| None),
             Err(_) => Err(limits.blame(window, |lines| {
@@ -93,7 +97,12 @@ impl RequestHead {
         }
     }
 
-    fn fill(&mut self, head: &[u8], parsed: &httparse::Request<'_, '_>) -> Result<(), HeadError> {
+    fn fill(
+        &mut self,
+        head: &[u8],
+        parsed: &httparse::Request<'_, '_>,
+        lines: &mut HeadLines<'_>,
+    ) -> Result<(), HeadError> {
         let malformed = HeadError::Malformed { what: "first line" };
         let (Some(method), Some(target)) = (parsed.method, parsed.path) else {
             return Err(malformed);
@@ -103,12 +112,15 @@ impl RequestHead {
         self.version = if is_1_0 { Version::HTTP_10 } else { Version::HTTP_11 };
         self.target = Target::parse(&self.method, target.as_bytes())?;
         self.target_at = place(head, target.as_bytes());
+        self.target_text.clear();
+        self.target_text.push_str(target);
         self.fields.begin(head);
         (self.connection, self.expects_continue) = Default::default();
         let mut gathered = Gathered::default();
         let mut host = None;
         for header in &*parsed.headers {
-            let value = self.fields.push_parsed(head, header);
+            let (at, value) = self.fields.push_parsed(head, header);
+            lines.begins(at);
             let is = |name: &str| header.name.eq_ignore_ascii_case(name);
             match header.name.len() {
                 4 if is("host") => match host.replace(place(head, value)) {
@@ -167,7 +179,7 @@ impl RequestHead {
     /// The target as it was sent.
     #[must_use]
     pub fn target(&self) -> &str {
-        self.text(self.target_at.clone())
+        &self.target_text
     }
 
     /// The form of the target.
@@ -234,6 +246,7 @@ impl RequestHead {
     /// Frees storage beyond what a usual head needs.
     pub(crate) fn shrink(&mut self) {
         self.fields.shrink(2 * 1024, 32);
+        self.target_text.shrink_to(256);
     }
 
     fn text(&self, range: Range<usize>) -> &str {

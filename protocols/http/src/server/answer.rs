@@ -58,11 +58,10 @@ impl Plan {
         head: &RequestHead,
         response: &Response,
     ) {
-        push_status_line(out, response.status);
-        if let Some(reactor) = reactor
-            && (response.fields.is_empty() || response.fields.get("date").is_none())
-        {
-            shared.push_date(out, reactor);
+        let has_date = !response.fields.is_empty() && response.fields.get("date").is_some();
+        match reactor.filter(|_| !has_date) {
+            Some(reactor) => shared.push_status_and_date(out, response.status, reactor),
+            None => push_status_line(out, response.status),
         }
         push_fields(out, &response.fields);
         if let Some(content_type) = response.content_type {

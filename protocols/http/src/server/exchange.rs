@@ -89,7 +89,7 @@ impl Exchange {
     pub(super) fn clear(&mut self) {
         self.head.shrink();
         self.transport = None;
-        *self.incoming.get_mut() = Incoming::default();
+        self.incoming.get_mut().clear();
         self.stage.set(Stage::Waiting);
         *self.answer.get_mut() = None;
         self.woken.set(false);

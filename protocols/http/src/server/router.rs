@@ -259,7 +259,15 @@ impl Node {
         is_over: bool,
         request: &Request,
     ) -> Option<Found<'a>> {
-        let end = path[at..].find('/').map_or(path.len(), |len| at + len);
+        // Segments are short, so one simple loop looks for what ends them and for what is encoded.
+        let (mut end, mut is_encoded) = (path.len(), false);
+        for (place, byte) in path.bytes().enumerate().skip(at) {
+            if byte == b'/' {
+                end = place;
+                break;
+            }
+            is_encoded |= byte == b'%';
+        }
         let segment = &path[at..end];
         let is_last = end == path.len();
         let below = |node: &'a Self| match is_last {
@@ -270,7 +278,7 @@ impl Node {
                 .or_else(|| node.nested(end)),
             false => node.find(path, end + 1, false, request).or_else(|| node.nested(end)),
         };
-        let text = self.texts.iter().find(|(text, _)| is_text(segment, text));
+        let text = self.texts.iter().find(|(text, _)| is_text(segment, is_encoded, text));
         if let Some(found) = text.and_then(|(_, node)| below(node)) {
             return Some(found);
         }
@@ -348,8 +356,8 @@ fn rest_name(segment: &str) -> Option<&str> {
 }
 
 /// Whether a segment as it was sent decodes to this text.
-fn is_text(segment: &str, text: &str) -> bool {
-    match segment.contains('%') {
+fn is_text(segment: &str, is_encoded: bool, text: &str) -> bool {
+    match is_encoded {
         false => segment == text,
         true => percent_decode(segment).is_some_and(|decoded| *decoded == *text.as_bytes()),
     }

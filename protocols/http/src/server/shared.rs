@@ -7,10 +7,11 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use http::StatusCode;
 use sinew_transports::reactor::Reactor;
 
 use super::{Handler, ServerConfig, exchange::Exchange};
-use crate::codec::format_date;
+use crate::codec::{format_date, push_status_line};
 
 /// Most exchanges that are kept for reuse: few requests are handled at the same moment, since those with immediate responses share
 /// one.
@@ -27,10 +28,13 @@ pub(super) struct Shared {
     date: RefCell<Date>,
 }
 
-/// The `Date` line of heads, and until when it is valid.
+/// How most heads begin; the `Date` line follows.
+const OK: &str = "HTTP/1.1 200 OK\r\n";
+
+/// How most heads begin, with the `Date` line, and until when it is valid.
 #[derive(Default)]
 struct Date {
-    line: String,
+    lines: String,
     until: Option<Instant>,
 }
 
@@ -71,8 +75,13 @@ impl Shared {
         result
     }
 
-    /// Appends the `Date` line (RFC 9110 6.6.1).
-    pub(super) fn push_date(&self, out: &mut Vec<u8>, reactor: &Reactor) {
+    /// Appends the status line and the `Date` line (RFC 9110 6.6.1).
+    pub(super) fn push_status_and_date(
+        &self,
+        out: &mut Vec<u8>,
+        status: StatusCode,
+        reactor: &Reactor,
+    ) {
         let mut date = self.date.borrow_mut();
         let now = reactor.now();
         if date.until.is_none_or(|until| now >= until) {
@@ -80,9 +89,14 @@ impl Shared {
             let since = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
             let left =
                 Duration::from_secs(1) - Duration::from_nanos(u64::from(since.subsec_nanos()));
-            date.line = format!("Date: {}\r\n", format_date(wall));
+            date.lines = format!("{OK}Date: {}\r\n", format_date(wall));
             date.until = Some(now + left);
         }
-        out.extend_from_slice(date.line.as_bytes());
+        let lines = date.lines.as_bytes();
+        if status == StatusCode::OK {
+            return out.extend_from_slice(lines);
+        }
+        push_status_line(out, status);
+        out.extend_from_slice(&lines[OK.len()..]);
     }
 }
