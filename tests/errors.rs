@@ -110,6 +110,7 @@ fn on_every_platform() -> impl Iterator<Item = Printed> {
         ArgumentError::Empty,
         DeadlinePassed { phase: "login", within: Duration::from_secs(10) },
         RequestError::IdInUse,
+        RequestError::NotConnected("the service was stopped".into()),
         InflateError::TooLong { max: 1 },
         NotHandedOver::Closed,
         SetProtocolError { protocol: Echo, reason: NotHandedOver::Closed },

@@ -10,7 +10,7 @@ mod server {
     mod answers;
     mod bodies;
     mod framing;
-    mod life;
+    mod lifecycle;
     mod pipelining;
     mod splits;
     mod streams;
