@@ -43,6 +43,8 @@ pages! {
     LineEndings: "../docs/design/19-line-endings-and-request-matching.md";
     SeveralReactors: "../docs/design/20-several-reactors.md";
     SeveralCores: "../docs/guide/16-several-cores.md";
+    Async: "../docs/guide/18-async.md";
+    StreamsForTasks: "../docs/design/21-streams-for-tasks.md";
     Layer: "../docs/design/12-tls-layer.md";
 }
 
@@ -56,6 +58,7 @@ pages! {
 #[cfg(feature = "http")]
 pages! {
     Http: "../docs/guide/15-http.md";
+    WebSocket: "../docs/guide/17-websocket.md";
 }
 
 #[cfg(feature = "socketserver")]

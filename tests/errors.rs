@@ -259,7 +259,12 @@ fn with_http() -> impl Iterator<Item = Printed> {
         unsatisfiable,
         target,
         sinew::http::server::SessionFull { max: 1 },
+        sinew::http::server::FormFailure::NoForm,
+        sinew::http::server::Htpasswd::open("/no/such/file").unwrap_err(),
         sinew::http::websocket::WebSocketError::Text,
+        sinew::http::websocket::HandshakeError::Accept,
+        sinew::http::websocket::OpenError::from(sinew::reactor::Failure::Cancelled),
+        "ws:".parse::<sinew::http::websocket::WebSocketUrl>().unwrap_err(),
     ];
     made.into_iter()
 }

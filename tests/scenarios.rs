@@ -26,13 +26,13 @@ mod scenarios {
     mod datagrams;
     mod downloading;
     mod draining;
+    mod fixture;
     mod forwarding;
     mod handshaking;
     mod panicking;
     mod parties;
     mod reconnecting;
     mod regressions;
-    mod stage;
     mod talking;
     mod timing;
     mod watch;

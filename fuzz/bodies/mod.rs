@@ -1,6 +1,7 @@
 //! The bodies of the fuzz targets, one function per target. Independent of any fuzzer, so a test on stable Rust
 //! (`tests/fuzz_corpus.rs`) replays the corpus through them.
 
+mod compressed_web_sockets;
 mod decoding;
 mod dots;
 mod format;
@@ -20,7 +21,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 15] = [
+pub(crate) const TARGETS: [Target; 16] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -36,6 +37,7 @@ pub(crate) const TARGETS: [Target; 15] = [
     ("http_chunked", http_chunked),
     ("http_multipart", http_multipart),
     ("web_socket", web_socket),
+    ("web_socket_deflate", web_socket_deflate),
 ];
 
 pub(crate) fn line(data: &[u8]) {
@@ -96,4 +98,8 @@ pub(crate) fn http_multipart(data: &[u8]) {
 
 pub(crate) fn web_socket(data: &[u8]) {
     web_sockets::check(&mut Input::new(data));
+}
+
+pub(crate) fn web_socket_deflate(data: &[u8]) {
+    compressed_web_sockets::check(&mut Input::new(data));
 }

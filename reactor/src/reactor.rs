@@ -17,6 +17,7 @@ use crate::{
     engine::{Event, Poller},
     handler::Token,
     lifecycle::Triggers,
+    local_wakeups::LocalWakeups,
     pool::Pool,
     process::{ForkEpoch, Origin},
     registration::Registry,
@@ -76,6 +77,7 @@ pub(crate) struct Inner {
     pub(crate) tasks: RefCell<Tasks>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) inbox: Inbox,
+    pub(crate) local_wakeups: Rc<LocalWakeups>,
     pub(crate) pool: Pool,
     pub(crate) life: Triggers,
     #[cfg(unix)]
@@ -157,6 +159,7 @@ impl Reactor {
             tasks: RefCell::default(),
             shared,
             inbox,
+            local_wakeups: Rc::default(),
             pool: Pool::new(&settings),
             life: Triggers::default(),
             #[cfg(unix)]
@@ -198,6 +201,7 @@ impl Reactor {
     /// The current time, monotonic. All callbacks of a turn see the same time: that of the turn's start or, after the
     /// poll, of the poll's end. Outside of the loop the clock is read at the call.
     #[must_use]
+    #[inline]
     pub fn now(&self) -> Instant {
         self.inner.clock.now()
     }
@@ -313,6 +317,7 @@ impl Clone for Reactor {
 }
 
 impl Drop for Reactor {
+    #[inline]
     fn drop(&mut self) {
         if Rc::strong_count(&self.inner) == 1 {
             self.tear_down();
@@ -338,11 +343,13 @@ pub struct WeakReactor {
 impl WeakReactor {
     /// The reactor, if it still exists.
     #[must_use]
+    #[inline]
     pub fn upgrade(&self) -> Option<Reactor> {
         self.inner().map(|inner| Reactor { inner })
     }
 
     /// The state, for calls that run no user code, so the last [`Reactor`] cannot be dropped meanwhile.
+    #[inline]
     pub(crate) fn inner(&self) -> Option<Rc<Inner>> {
         self.inner.upgrade()
     }

@@ -7,6 +7,7 @@
 mod accept;
 mod echo;
 mod fanout;
+mod http;
 mod line;
 mod timers;
 
@@ -41,6 +42,10 @@ enum Script {
     Accept,
     /// 10 messages, each to 1,000 connections in memory
     Fanout,
+    /// 1,024 requests of HTTP/1.1 through a router, on 64 connections on mio
+    Http,
+    /// The same on one connection, 16 in each piece
+    HttpPipelined,
 }
 
 fn main() -> Result<(), Failed> {
@@ -50,6 +55,8 @@ fn main() -> Result<(), Failed> {
         Script::Timers => timers::run(),
         Script::Accept => accept::run(),
         Script::Fanout => fanout::run(),
+        Script::Http => http::run(64, 1),
+        Script::HttpPipelined => http::run(1, 16),
     }
 }
 

@@ -1,4 +1,4 @@
-//! TLS configuration of servers: [`TlsServerConfig`].
+//! TLS configuration of servers, with tickets and a cache for session resumption: [`TlsServerConfig`].
 
 use std::{
     sync::{Arc, OnceLock},
@@ -165,6 +165,11 @@ impl TlsServerConfig {
         }
         self.identities.replace(all);
         Ok(())
+    }
+
+    /// The same with the certificates of another configuration.
+    pub(crate) fn take_identities(&self, other: &Self) {
+        self.identities.replace(other.identities.all());
     }
 
     fn changed(mut self, change: impl FnOnce(&mut Options)) -> Self {

@@ -1,6 +1,11 @@
 //! Bodies of messages, for server and client: [`Body`], which is sent, and sources that produce it in pieces: [`BodySource`];
 //! [`BodyReceiver`], which receives one in pieces. Knows neither requests nor responses.
 
+#[cfg(feature = "compression")]
+mod decoding;
+#[cfg(not(feature = "compression"))]
+#[path = "decoding_missing.rs"]
+mod decoding;
 mod feeding;
 mod incoming;
 mod sending;
@@ -13,10 +18,11 @@ use sinew_transports::Transport;
 
 use crate::codec::Fields;
 
+pub(crate) use decoding::{CODINGS, Decoding};
 pub(crate) use feeding::Receiving;
 pub use incoming::{BodyControl, BodyReceiver};
 pub(crate) use incoming::{Incoming, Reader};
-pub(crate) use sending::Sending;
+pub(crate) use sending::{INLINE_MAX, Sending};
 pub use writer::BodyWriter;
 
 /// The body of a message that is sent: of a response by a server, of a request by a client.
@@ -147,6 +153,16 @@ impl Body {
         }
     }
 
+    /// The same again, if it is in memory: for a request that has to be repeated.
+    #[must_use]
+    pub fn try_clone(&self) -> Option<Self> {
+        match &self.0 {
+            Kind::Empty => Some(Self::empty()),
+            Kind::Bytes(bytes) => Some(Self(Kind::Bytes(bytes.clone()))),
+            Kind::File { .. } | Kind::Source { .. } => None,
+        }
+    }
+
     /// Whether the body is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -164,6 +180,7 @@ impl Body {
 }
 
 impl From<Bytes> for Body {
+    #[inline]
     fn from(bytes: Bytes) -> Self {
         Self(if bytes.is_empty() { Kind::Empty } else { Kind::Bytes(bytes) })
     }

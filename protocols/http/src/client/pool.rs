@@ -177,6 +177,14 @@ impl Pool {
         idle.iter().for_each(ClientConnection::close);
     }
 
+    /// Closes the idle connections to the place of that key.
+    pub fn close_idle_of(&self, key: &str) {
+        let mut state = self.0.state.borrow_mut();
+        let idle = state.places.get_mut(key).map(|place| mem::take(&mut place.idle));
+        drop(state);
+        idle.iter().flatten().for_each(ClientConnection::close);
+    }
+
     /// How many connections are idle.
     #[must_use]
     pub fn idle(&self) -> usize {
@@ -235,7 +243,7 @@ impl Shared {
             let mut guard = self.state.borrow_mut();
             let state = &mut *guard;
             let Some(place) = state.places.get_mut(key) else { return };
-            // Whoever has cancelled is dropped while nothing is borrowed.
+            // A cancelled request is dropped while nothing is borrowed.
             if let Some(at) = place.waiting.iter().position(|one| !one.promise.is_pending()) {
                 let cancelled = place.waiting.remove(at);
                 drop(guard);
