@@ -5,11 +5,14 @@
 //! window starts at the next line on standard input, and the connections stay open until standard input ends, so that a
 //! runner can inspect the server in between.
 
+mod answer;
 mod budget;
 mod churn;
 mod dialer;
 mod echo;
 mod fanout;
+mod http;
+mod https;
 mod meter;
 mod one_shot;
 mod pattern;
@@ -29,6 +32,8 @@ use crate::churn::Churn;
 use crate::dialer::Dialer;
 use crate::echo::{Echo, Plan};
 use crate::fanout::Fanout;
+use crate::http::Http;
+use crate::https::Https;
 use crate::pattern::Pattern;
 use crate::storm::Storm;
 
@@ -96,6 +101,12 @@ enum Kind {
     Storm,
     /// Messages on one connection, which all others receive.
     Fanout,
+    /// Requests of HTTP for a short text.
+    Http,
+    /// Requests of HTTP for a file of 1 MiB.
+    HttpFile,
+    /// Connections of HTTP over TLS, each answered once.
+    Https,
 }
 
 fn main() -> ExitCode {
@@ -135,7 +146,24 @@ fn run(args: &Args) -> Result<()> {
             let mut fanout = Fanout::open(dialer, connections, size, outstanding)?;
             session(args, window, |budget| fanout.run(budget))
         }
+        Kind::Http => {
+            let body = bench::http::TEXT.into();
+            requested(args, window, dialer, bench::http::TEXT_PATH, body)
+        }
+        Kind::HttpFile => {
+            let body = bench::http::file_content();
+            requested(args, window, dialer, bench::http::FILE_PATH, body)
+        }
+        Kind::Https => {
+            let mut https = Https::open(dialer, connections)?;
+            session(args, window, |budget| https.run(budget))
+        }
     }
+}
+
+fn requested(args: &Args, window: Window, dialer: Dialer, path: &str, body: Vec<u8>) -> Result<()> {
+    let mut http = Http::open(dialer, args.connections, args.outstanding, path, body)?;
+    session(args, window, |budget| http.run(budget))
 }
 
 fn answered(args: &Args, window: Window, dialer: Dialer, pattern: Pattern) -> Result<()> {

@@ -48,6 +48,12 @@ impl Case {
             Mode::Scale => format!("{each} with idle timeouts, {active} of them active"),
             Mode::Spin => format!("{each} x {size} bytes, request after reply"),
             Mode::Timers => format!("{connections} made, reset, cancelled; as many due"),
+            Mode::Http => format!("{each}, {outstanding} requests outstanding, {size} bytes"),
+            Mode::HttpFile => {
+                format!("{each}, {outstanding} requests outstanding, a file of 1 MiB")
+            }
+            Mode::HttpIdle => format!("{each}, each answered once"),
+            Mode::HttpsIdle => format!("{each} of TLS, each answered once"),
         }
     }
 

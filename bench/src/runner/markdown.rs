@@ -27,6 +27,10 @@ pub(crate) fn heading(mode: Mode) -> &'static str {
         Mode::Scale => "Many connections, few of them active",
         Mode::Spin => "Polling before sleeping",
         Mode::Timers => "Timers",
+        Mode::Http => "HTTP",
+        Mode::HttpFile => "Files over HTTP",
+        Mode::HttpIdle => "Idle connections of HTTP",
+        Mode::HttpsIdle => "Idle connections of HTTP over TLS",
     }
 }
 

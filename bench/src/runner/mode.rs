@@ -18,6 +18,13 @@ pub(crate) enum Mode {
     Scale,
     Spin,
     Timers,
+    Http,
+    #[serde(rename = "http-file")]
+    HttpFile,
+    #[serde(rename = "http-idle")]
+    HttpIdle,
+    #[serde(rename = "https-idle")]
+    HttpsIdle,
 }
 
 impl Mode {
@@ -30,6 +37,9 @@ impl Mode {
             Self::Scale => Service::Scale,
             Self::Spin => Service::Spin,
             Self::Timers => Service::Timers,
+            Self::Http | Self::HttpIdle => Service::Http,
+            Self::HttpFile => Service::HttpFile,
+            Self::HttpsIdle => Service::Https,
         }
     }
 
@@ -45,6 +55,10 @@ impl Mode {
             Self::Scale => "scale",
             Self::Spin => "spin",
             Self::Timers => "timers",
+            Self::Http => "http",
+            Self::HttpFile => "http-file",
+            Self::HttpIdle => "http-idle",
+            Self::HttpsIdle => "https-idle",
         }
     }
 
@@ -55,23 +69,33 @@ impl Mode {
             Self::Fanout => "fanout",
             Self::Churn => "churn",
             Self::Storm => "storm",
+            Self::Http | Self::HttpIdle => "http",
+            Self::HttpFile => "http-file",
+            Self::HttpsIdle => "https",
             _ => "echo",
         }
     }
 
     /// Whether a window of messages is measured, which can also be counted.
     pub(crate) fn has_messages(self) -> bool {
-        !matches!(self, Self::Idle | Self::Storm | Self::Scale | Self::Timers)
+        !self.is_idle() && !matches!(self, Self::Storm | Self::Scale | Self::Timers)
+    }
+
+    /// Whether the memory of idle connections is measured.
+    pub(crate) fn is_idle(self) -> bool {
+        matches!(self, Self::Idle | Self::HttpIdle | Self::HttpsIdle)
     }
 
     /// The usual numbers of connections, as far as allowed.
     pub(crate) fn connections(self, allowed: usize) -> Vec<usize> {
         match self {
-            Self::Echo | Self::Line | Self::Churn => vec![64],
+            Self::Echo | Self::Line | Self::Churn | Self::Http => vec![64],
             Self::Bulk => vec![1, 4],
             Self::Fanout => vec![1_000],
             Self::Storm => vec![10_000],
-            Self::Idle => vec![allowed.min(20_000)],
+            Self::HttpFile => vec![4],
+            Self::Idle | Self::HttpIdle => vec![allowed.min(20_000)],
+            Self::HttpsIdle => vec![allowed.min(2_000)],
             Self::Scale => vec![1_000, 5_000, allowed.min(100_000)],
             Self::Spin => vec![1],
             Self::Timers => vec![100_000],
@@ -81,7 +105,7 @@ impl Mode {
     /// The usual numbers of messages in flight on each connection.
     pub(crate) fn outstanding(self) -> Vec<usize> {
         match self {
-            Self::Echo | Self::Line => vec![1, 16],
+            Self::Echo | Self::Line | Self::Http => vec![1, 16],
             Self::Bulk => vec![16],
             _ => vec![1],
         }
@@ -89,6 +113,11 @@ impl Mode {
 
     /// Bytes in a message.
     pub(crate) fn size(self) -> usize {
-        if self == Self::Bulk { 64 * 1024 } else { 64 }
+        match self {
+            Self::Bulk => 64 * 1024,
+            Self::Http | Self::HttpIdle | Self::HttpsIdle => bench::http::TEXT.len(),
+            Self::HttpFile => bench::http::FILE_LEN,
+            _ => 64,
+        }
     }
 }

@@ -12,4 +12,8 @@ pub(crate) enum Service {
     Scale,
     Spin,
     Timers,
+    Http,
+    #[serde(rename = "http-file")]
+    HttpFile,
+    Https,
 }

@@ -1,4 +1,5 @@
-//! The head of a request, and its decoder: [`RequestHead`]. Parsed in place, then copied as a whole into reused storage.
+//! The head of a request, and its decoder: [`RequestHead`]. Parsed in place, then copied as a whole into reused storage. `usual.rs` is
+//! the fast path that nearly all requests take.
 
 use std::{mem::MaybeUninit, ops::Range, str};
 
@@ -45,7 +46,7 @@ pub struct RequestHead {
     target: Target,
     /// The position of the target in the bytes of the fields.
     target_at: Range<usize>,
-    /// The position of the authority: of the target, or else of `Host`.
+    /// The position of the authority: of the target, or else of `Host`. `None` while the bytes are not those of an accepted head.
     authority: Option<Range<usize>>,
     fields: Fields,
     framing: Framing,
@@ -70,6 +71,20 @@ impl RequestHead {
         if seen > 0 && memchr::memchr(b'\n', &input[seen.min(input.len())..]).is_none() {
             return limits.check_rest(input).map(|()| None);
         }
+        if let Some(len) = self.decode_usual(input, limits) {
+            return Ok(Some(len));
+        }
+        self.decode_any(input, limits)
+    }
+
+    /// Decodes a head of any form, and says what is wrong with one that has none.
+    // Not inlined: the places for fields would be on the stack of heads that do not need them.
+    #[inline(never)]
+    fn decode_any(
+        &mut self,
+        input: &[u8],
+        limits: &HeadLimits,
+    ) -> Result<Option<usize>, HeadError> {
         let window = limits.window(input);
         let mut places = [const { MaybeUninit::uninit() }; FIELDS_CAP];
         let mut request = httparse::Request::new(&mut []);
@@ -103,6 +118,7 @@ impl RequestHead {
         self.version = if is_1_0 { Version::HTTP_10 } else { Version::HTTP_11 };
         self.target = Target::parse(&self.method, target.as_bytes())?;
         self.target_at = place(head, target.as_bytes());
+        self.authority = None;
         self.fields.begin(head);
         (self.connection, self.expects_continue) = Default::default();
         let mut gathered = Gathered::default();
@@ -167,7 +183,7 @@ impl RequestHead {
     /// The target as it was sent.
     #[must_use]
     pub fn target(&self) -> &str {
-        self.text(self.target_at.clone())
+        text(self.target_bytes())
     }
 
     /// The form of the target.
@@ -180,23 +196,28 @@ impl RequestHead {
     /// `CONNECT`.
     #[must_use]
     pub fn path(&self) -> &str {
+        text(self.path_bytes())
+    }
+
+    /// The same as bytes, which need no check for UTF-8.
+    pub(crate) fn path_bytes(&self) -> &[u8] {
         match &self.target {
-            Target { form: TargetForm::Absolute, path, .. } if path.is_empty() => "/",
-            Target { path, .. } => &self.target()[path.clone()],
+            Target { form: TargetForm::Absolute, path, .. } if path.is_empty() => b"/",
+            Target { path, .. } => &self.target_bytes()[path.clone()],
         }
     }
 
     /// The part after the question mark, as it was sent.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
-        self.target.query.clone().map(|query| &self.target()[query])
+        self.target.query.clone().map(|query| text(&self.target_bytes()[query]))
     }
 
     /// The host and port that the request is for: from its target, or else from its `Host` field. `None` if an HTTP/1.0 request has
     /// neither.
     #[must_use]
     pub fn authority(&self) -> Option<&str> {
-        self.authority.clone().map(|authority| self.text(authority))
+        self.authority.clone().map(|authority| text(&self.fields.bytes[authority]))
     }
 
     /// The fields.
@@ -231,15 +252,22 @@ impl RequestHead {
             && self.fields.get("upgrade").is_some()
     }
 
+    fn target_bytes(&self) -> &[u8] {
+        &self.fields.bytes[self.target_at.clone()]
+    }
+
     /// Frees storage beyond what a usual head needs.
     pub(crate) fn shrink(&mut self) {
         self.fields.shrink(2 * 1024, 32);
     }
-
-    fn text(&self, range: Range<usize>) -> &str {
-        str::from_utf8(&self.fields.bytes[range]).unwrap_or_default()
-    }
 }
+
+/// Targets and hosts were checked to be ASCII.
+fn text(checked: &[u8]) -> &str {
+    str::from_utf8(checked).unwrap_or_default()
+}
+
+mod usual;
 
 #[cfg(test)]
 mod tests;
