@@ -30,8 +30,11 @@ const TURNS_MAX: usize = 16;
 /// let reactor = Reactor::new()?;
 /// let embedded = Embedded::new(&reactor)?;
 /// let call = reactor.call_later(Duration::from_millis(5), |_| println!("five milliseconds later"));
-/// while call.is_active() {
+/// loop {
 ///     let wait = embedded.turn()?;
+///     if !call.is_active() {
+///         break;
+///     }
 ///     let timeout = wait.map(Timespec::try_from).transpose()?;
 ///     // This stands for the other loop.
 ///     match poll(&mut [PollFd::new(&embedded, PollFlags::IN)], timeout.as_ref()) {
