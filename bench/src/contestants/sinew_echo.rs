@@ -31,6 +31,10 @@ struct Args {
     #[arg(long, value_name = "N")]
     reactors: Option<usize>,
 
+    /// Pin each reactor's thread to a CPU
+    #[arg(long)]
+    pin: bool,
+
     /// Compute so many rounds of a hash for each read, before the answer
     #[arg(long, value_name = "ROUNDS", default_value_t = 0)]
     work: u32,
@@ -69,6 +73,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             .listen_with(args.listen.listen.into(), config, move |_| move |_: &Peer| Echo { work })
             // So that a few connections are divided evenly.
             .distribution(Distribution::RoundRobin)
+            .pin(args.pin)
             .drain(DRAIN)
             .start()?;
         reactors.addresses().iter().filter_map(Address::socket_addr).for_each(announce);

@@ -20,6 +20,14 @@ use crate::server::Server;
 use crate::statistic::Spread;
 use crate::tool::Wrapper;
 
+/// How the server is started.
+#[derive(Clone, Copy, Debug)]
+struct Variant {
+    reactors: usize,
+    /// A CPU for each reactor.
+    pin: bool,
+}
+
 /// One window.
 #[derive(Clone, Copy, Debug)]
 struct Measured {
@@ -34,25 +42,26 @@ pub(crate) fn run(options: &CoresOptions) -> Result<()> {
     let cpus = allowed()?.len();
     ensure!(cpus > 1, "one CPU only: a second reactor brings nothing");
     ensure!(options.rounds > 0, "--rounds must be at least 1");
-    // All powers of two up to the number of CPUs, and that.
-    let mut numbers: Vec<_> = (0..).map(|power| 1 << power).take_while(|n| *n < cpus).collect();
-    numbers.push(cpus);
+    // All powers of two up to the number of CPUs, and that, free and pinned.
+    let numbers = (0..).map(|power| 1 << power).take_while(|n| *n < cpus);
+    let mut variants: Vec<_> = numbers.map(|reactors| Variant { reactors, pin: false }).collect();
+    variants.extend([false, true].map(|pin| Variant { reactors: cpus, pin }));
     let load = LoadBinary::beside_this_one()?;
     println!("{}\n", Machine::here(Places { server: None, load: None }).line());
     for work in &options.work {
-        let mut rounds: Vec<Vec<Measured>> = vec![Vec::new(); numbers.len()];
+        let mut rounds: Vec<Vec<Measured>> = vec![Vec::new(); variants.len()];
         for round in 0..options.rounds {
-            for turn in 0..numbers.len() {
+            for turn in 0..variants.len() {
                 // Each round begins with another one.
-                let at = (round + turn) % numbers.len();
-                rounds[at].push(measure(options, &load, numbers[at], *work)?);
+                let at = (round + turn) % variants.len();
+                rounds[at].push(measure(options, &load, variants[at], *work)?);
             }
         }
         println!(
             "{} connections x 64 bytes, work for an answer: {work} rounds of a hash\n",
             options.connections
         );
-        println!("{}", table(&numbers, &rounds));
+        println!("{}", table(&variants, &rounds));
     }
     Ok(())
 }
@@ -60,11 +69,13 @@ pub(crate) fn run(options: &CoresOptions) -> Result<()> {
 fn measure(
     options: &CoresOptions,
     load: &LoadBinary,
-    reactors: usize,
+    variant: Variant,
     work: u32,
 ) -> Result<Measured> {
     let server = built::beside_this_one("sinew_echo", &["--bins"])?;
-    let words = ["--reactors", &reactors.to_string(), "--work", &work.to_string()];
+    let (reactors, work) = (variant.reactors.to_string(), work.to_string());
+    let mut words = vec!["--reactors", &reactors, "--work", &work];
+    words.extend(variant.pin.then_some("--pin"));
     let contestant = Contestant::of(&server, &words);
     let server = Server::start(&contestant, &Wrapper::default(), None)?;
     let cpus = allowed()?;
@@ -100,16 +111,19 @@ fn measure(
 }
 
 /// A row for each number of reactors. Ratios are those of the rounds.
-fn table(numbers: &[usize], rounds: &[Vec<Measured>]) -> String {
+fn table(variants: &[Variant], rounds: &[Vec<Measured>]) -> String {
     let heading = "reactors | messages/s | to one reactor | server CPU a message, us | CPUs that the server used";
     let mut text = format!("| {heading} |\n|---|---|---|---|---|\n");
-    for (number, measured) in numbers.iter().zip(rounds) {
+    for (variant, measured) in variants.iter().zip(rounds) {
         let of = |figure: fn(&Measured) -> f64| Spread::of(measured.iter().map(figure));
         let to_one =
             Spread::of(measured.iter().zip(&rounds[0]).map(|(this, one)| this.per_s / one.per_s));
         let (rate, cpu, cpus) =
             (of(|one| one.per_s), of(|one| one.server_us), of(|one| one.server_cpus));
-        text += &format!("| {number} | {rate:.0} | {to_one:.2} | {cpu:.2} | {cpus:.2} |\n");
+        let Variant { reactors, pin } = variant;
+        let pinned = if *pin { ", pinned" } else { "" };
+        text +=
+            &format!("| {reactors}{pinned} | {rate:.0} | {to_one:.2} | {cpu:.2} | {cpus:.2} |\n");
     }
     text
 }

@@ -193,8 +193,8 @@ impl Reactors {
     }
 
     /// Whether each reactor's thread is pinned to a processor of its own (sched_setaffinity(2)), in turn if there are more reactors;
-    /// on Linux and FreeBSD, elsewhere a warning is logged. Default `false`: the system moves threads to free processors, which is
-    /// better unless the machine has nothing else to do.
+    /// on Linux and FreeBSD, elsewhere a warning is logged. Default `false`: the system moves threads to free processors, though not
+    /// always soon. Better where the machine has little else to do.
     pub fn pin(mut self, pin: bool) -> Self {
         self.pin = pin;
         self
