@@ -32,6 +32,8 @@ mod scenarios {
     mod parties;
     mod reconnecting;
     mod regressions;
+    #[cfg(feature = "http")]
+    mod serving;
     mod stage;
     mod talking;
     mod timing;
