@@ -33,6 +33,8 @@ mod scenarios {
     mod parties;
     mod reconnecting;
     mod regressions;
+    #[cfg(feature = "http")]
+    mod serving;
     mod talking;
     mod timing;
     mod watch;

@@ -104,9 +104,10 @@ mod tests {
     use super::*;
 
     type Search = fn(&[u8], usize) -> usize;
+    type Set = fn(u8) -> bool;
 
     /// Each search, the set that it skips, and a byte in it.
-    const SEARCHES: [(Search, fn(u8) -> bool, u8); 5] = [
+    const SEARCHES: [(Search, Set, u8); 5] = [
         (end_of_text, |byte| matches!(byte, b' '..=b'~'), b'a'),
         (end_of_path, |byte| byte.is_ascii_graphic() && !b"?#".contains(&byte), b'/'),
         (end_of_query, |byte| byte.is_ascii_graphic() && byte != b'#', b'?'),
