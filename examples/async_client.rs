@@ -30,7 +30,7 @@ async fn talk(reactor: Reactor, to: ClientEndpoint, name: &str) -> Result<(), Fa
     let client = lines.connect(&reactor, to).await?;
     for question in ["hello", "how are you?", "good bye"] {
         let answer = client.ask(format!("{name}: {question}")).await?;
-        print_line!("{}", Excerpt::new(&String::from_utf8_lossy(&answer)))?;
+        print_line!("{}", Excerpt::new(&answer))?;
         reactor.sleep(Duration::from_millis(100)).await;
     }
     // The connection closes as the client is dropped.

@@ -34,6 +34,7 @@
 //!
 //! | feature | |
 //! |---|---|
+//! | `client`, on by default | the module `client` |
 //! | `compression`, on by default | `server::Compression`, with gzip |
 //! | `forms`, on by default | `server::Form`: forms with files, in temporary files |
 //! | `guard`, on by default | `server::Guard`: Basic, Digest, htpasswd files |
@@ -42,10 +43,13 @@
 //! | `websocket`, on by default | the module `websocket` |
 #![forbid(unsafe_code)]
 
+#[cfg_attr(not(feature = "client"), allow(dead_code, unused_imports))]
 mod body;
 pub mod client;
 pub mod codec;
 pub mod server;
+#[cfg(feature = "client")]
+pub mod urllib;
 #[cfg(feature = "websocket")]
 pub mod websocket;
 

@@ -37,14 +37,26 @@ pub(crate) trait Receiving: Sized + 'static {
             if !incoming.is_wanted() || incoming.end.is_some() {
                 return Ok(input.len() - rest.len());
             }
+            if incoming.decoding.as_ref().is_some_and(|decoding| !decoding.is_drained()) {
+                drop(incoming);
+                self.deliver_decoded()?;
+                continue;
+            }
             match incoming.decoder.decode(&mut rest)? {
                 BodyEvent::Incomplete => return Ok(input.len() - rest.len()),
                 BodyEvent::Data(data) => {
                     incoming.received += data.len() as u64;
+                    if let Some(decoding) = &mut incoming.decoding {
+                        decoding.push(data);
+                        continue;
+                    }
                     drop(incoming);
                     self.deliver(data)?;
                 }
                 BodyEvent::End => {
+                    if let Some(decoding) = &incoming.decoding {
+                        decoding.finish()?;
+                    }
                     let trailers = incoming.decoder.take_trailers();
                     drop(incoming);
                     self.end_body(Ok(trailers));
@@ -53,8 +65,32 @@ pub(crate) trait Receiving: Sized + 'static {
         }
     }
 
+    /// Delivers what can be decoded, as far as its reader wants.
+    fn deliver_decoded(self: &Rc<Self>) -> Result<(), BodyError> {
+        let Some(mut decoding) = self.incoming().borrow_mut().decoding.take() else {
+            return Ok(());
+        };
+        while self.incoming().borrow().is_wanted()
+            && let Some(piece) = decoding.next()?
+        {
+            self.deliver(piece)?;
+        }
+        let mut incoming = self.incoming().borrow_mut();
+        if !matches!(incoming.reader, Reader::Discard) {
+            incoming.decoding = Some(decoding);
+        }
+        Ok(())
+    }
+
     fn deliver(self: &Rc<Self>, data: &[u8]) -> Result<(), BodyError> {
         let mut incoming = self.incoming().borrow_mut();
+        incoming.delivered += data.len() as u64;
+        if let Some(max) = incoming.delivered_max
+            && incoming.delivered > max
+            && !matches!(incoming.reader, Reader::Discard)
+        {
+            return Err(BodyError::TooLong { max });
+        }
         match &mut incoming.reader {
             Reader::Collect { limit, bytes, .. } => {
                 if (bytes.len() + data.len()) as u64 > *limit {
@@ -88,6 +124,8 @@ pub(crate) trait Receiving: Sized + 'static {
         let reader = mem::replace(&mut incoming.reader, Reader::Discard);
         incoming.paused = false;
         incoming.received = 0;
+        // What is dropped need not be decoded.
+        incoming.decoding = None;
         drop(incoming);
         match reader {
             Reader::Collect { promise, .. } => promise.reject(BodyError::Taken),

@@ -6,6 +6,7 @@ use std::{fmt, mem, rc::Rc};
 use bytes::Bytes;
 use sinew_transports::reactor::Promise;
 
+use super::Decoding;
 use crate::codec::{BodyDecoder, BodyError, Fields};
 
 /// Receives a body in pieces: of a request in a server, of a response in a client.
@@ -104,6 +105,11 @@ pub(crate) enum Reader {
 pub(crate) struct Incoming {
     pub(crate) decoder: BodyDecoder,
     pub(crate) reader: Reader,
+    /// Undoes the content coding.
+    pub(crate) decoding: Option<Box<Decoding>>,
+    /// Most bytes that are delivered, whoever reads them.
+    pub(crate) delivered_max: Option<u64>,
+    pub(crate) delivered: u64,
     pub(crate) paused: bool,
     /// The client waits for `100 Continue`.
     pub(crate) expects_continue: bool,
@@ -141,6 +147,20 @@ impl Incoming {
     /// Whether the reader wants more, and more is to come.
     pub(crate) fn wants_more(&self) -> bool {
         self.is_wanted() && self.end.is_none()
+    }
+
+    /// The body has ended, if all of it is delivered that is to come: with its trailers. `has_peer_ended`: nothing more will arrive.
+    pub(crate) fn finish(&mut self, has_peer_ended: bool) -> Option<Result<Fields, BodyError>> {
+        if self.decoding.as_ref().is_some_and(|decoding| !decoding.is_drained()) {
+            return None;
+        }
+        let finished = match self.decoder.is_ended() {
+            true => Ok(()),
+            false if has_peer_ended => self.decoder.finish(),
+            false => return None,
+        };
+        let decoded = || self.decoding.as_ref().map_or(Ok(()), |decoding| decoding.finish());
+        Some(finished.and_then(|()| decoded()).map(|()| self.decoder.take_trailers()))
     }
 
     pub(crate) const fn end(&self) -> Option<&Result<(), BodyError>> {

@@ -1,6 +1,11 @@
 //! Bodies of messages, for server and client: [`Body`], which is sent, and sources that produce it in pieces: [`BodySource`];
 //! [`BodyReceiver`], which receives one in pieces. Knows neither requests nor responses.
 
+#[cfg(feature = "compression")]
+mod decoding;
+#[cfg(not(feature = "compression"))]
+#[path = "decoding_missing.rs"]
+mod decoding;
 mod feeding;
 mod incoming;
 mod sending;
@@ -13,6 +18,7 @@ use sinew_transports::Transport;
 
 use crate::codec::Fields;
 
+pub(crate) use decoding::{CODINGS, Decoding};
 pub(crate) use feeding::Receiving;
 pub use incoming::{BodyControl, BodyReceiver};
 pub(crate) use incoming::{Incoming, Reader};
@@ -144,6 +150,16 @@ impl Body {
             Kind::Bytes(bytes) => Some(bytes.len() as u64),
             Kind::File { range, .. } => Some(range.end.saturating_sub(range.start)),
             Kind::Source { length, .. } => *length,
+        }
+    }
+
+    /// The same again, if it is in memory: for a request that has to be repeated.
+    #[must_use]
+    pub fn try_clone(&self) -> Option<Self> {
+        match &self.0 {
+            Kind::Empty => Some(Self::empty()),
+            Kind::Bytes(bytes) => Some(Self(Kind::Bytes(bytes.clone()))),
+            Kind::File { .. } | Kind::Source { .. } => None,
         }
     }
 

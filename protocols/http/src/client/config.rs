@@ -14,6 +14,7 @@ use crate::codec::{ChunkLimits, HeadLimits};
 /// | [`idle_timeout`](Self::idle_timeout) | 30 s without a byte | the same, or [`BodyError::TooSlow`](crate::codec::BodyError::TooSlow) |
 /// | [`chunks`](Self::chunks): extensions of a chunk and of a message, trailers | 256 B, 4 KiB, 4 KiB | [`BodyError`](crate::codec::BodyError) |
 /// | [`informational_max`](Self::informational_max): 1xx before the response | 16 | [`RequestError::TooManyInformational`](super::RequestError::TooManyInformational) |
+/// | [`body_max`](Self::body_max): body that is gathered | 16 MiB | [`BodyError::TooLong`](crate::codec::BodyError::TooLong) |
 /// | [`unread_max`](Self::unread_max): body that is not wanted | 64 KiB | the connection is closed |
 /// | [`keep_alive`](Self::keep_alive) | 60 s without a request | the connection is closed |
 /// | [`continue_timeout`](Self::continue_timeout) | 1 s | the body is sent without `100 Continue` |
@@ -34,6 +35,7 @@ pub struct ConnectionConfig {
     pub(super) head_timeout: Duration,
     pub(super) idle_timeout: Option<Duration>,
     pub(super) keep_alive: Duration,
+    pub(super) body_max: u64,
     pub(super) unread_max: u64,
     pub(super) informational_max: u32,
     pub(super) continue_timeout: Duration,
@@ -47,6 +49,7 @@ impl Default for ConnectionConfig {
             head_timeout: Duration::from_secs(30),
             idle_timeout: Some(Duration::from_secs(30)),
             keep_alive: Duration::from_secs(60),
+            body_max: 16 << 20,
             unread_max: 64 * 1024,
             informational_max: 16,
             continue_timeout: Duration::from_secs(1),
@@ -83,6 +86,12 @@ impl ConnectionConfig {
     /// How long a connection without a request stays open. Default 60 s.
     pub fn keep_alive(mut self, timeout: Duration) -> Self {
         self.keep_alive = timeout;
+        self
+    }
+
+    /// Longest body that [`Response::collect`](super::Response::collect) gathers, decompressed. Default 16 MiB.
+    pub fn body_max(mut self, bytes: u64) -> Self {
+        self.body_max = bytes;
         self
     }
 

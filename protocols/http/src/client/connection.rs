@@ -11,7 +11,7 @@ use sinew_transports::{
 use super::{
     ClientProtocol, ConnectionConfig, Outgoing, RequestError, Response,
     exchange::Exchange,
-    link::{Link, Watcher},
+    link::{Life, Link, Watcher},
 };
 
 /// One connection to a server or a proxy: it sends one request at a time, and the next when the response is over. Cheap to clone.
@@ -40,7 +40,7 @@ use super::{
 /// assert_eq!(server.sent(), b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n");
 ///
 /// let response = response.take().unwrap()?;
-/// let body = response.collect(1_000);
+/// let body = response.collect();
 /// reactor.advance(Duration::ZERO)?;
 /// assert_eq!((response.status().as_u16(), &body.take().unwrap()?[..]), (200, &b"hello"[..]));
 /// assert!(connection.is_idle());
@@ -169,6 +169,20 @@ impl ClientConnection {
 
     pub(super) fn set_watcher(&self, watcher: Rc<dyn Watcher>) {
         self.0.set_watcher(watcher);
+    }
+
+    /// A tunnel is ready for HTTP; unless something has come through it that nobody asked for.
+    pub(super) fn reopen(&self) {
+        if self.0.has_unread.get() {
+            return self.0.transport().iter().for_each(Transport::abort);
+        }
+        if self.0.life.get() == Life::HandedOver && self.0.transport().is_some() {
+            self.0.life.set(Life::Open);
+        }
+    }
+
+    pub(super) const fn link(&self) -> &Rc<Link> {
+        &self.0
     }
 
     pub(super) fn is_same(&self, other: &Self) -> bool {

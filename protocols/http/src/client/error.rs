@@ -7,7 +7,10 @@ use sinew_transports::{
     reactor::{Excerpt, Failure, error_debug},
 };
 
-use crate::codec::{EncodeError, HeadError};
+use http::StatusCode;
+
+use super::{RedirectError, UrlError};
+use crate::codec::{EncodeError, FieldError, HeadError};
 
 /// Why a request has no response.
 #[derive(thiserror::Error)]
@@ -16,6 +19,32 @@ pub enum RequestError {
     /// No connection could be made.
     #[error(transparent)]
     Connect(#[from] ConnectError),
+    /// The URL cannot be asked for.
+    #[error(transparent)]
+    Url(#[from] UrlError),
+    /// A field of the request cannot be sent.
+    #[error(transparent)]
+    Field(#[from] FieldError),
+    /// A redirect was not followed.
+    #[error(transparent)]
+    Redirect(#[from] RedirectError),
+    /// TLS could not be started, in a tunnel or for want of root certificates.
+    #[error("TLS: {}", Excerpt::new(.reason))]
+    Tls {
+        /// The cause.
+        reason: String,
+    },
+    /// A proxy did not make a tunnel.
+    #[error("the proxy {} refused a tunnel: {status}", Excerpt::new(.proxy))]
+    Tunnel {
+        /// The proxy.
+        proxy: String,
+        /// What it said.
+        status: StatusCode,
+    },
+    /// The body of the request was sent, and it cannot be sent again.
+    #[error("the body of the request cannot be sent twice")]
+    BodyGone,
     /// The request cannot be written: its target would break out of its line.
     #[error("{0}")]
     Target(#[from] EncodeError),
@@ -91,6 +120,8 @@ pub enum Phase {
     Sending,
     /// The head of the response.
     Head,
+    /// The head of the final response, redirects and challenges included.
+    Response,
 }
 
 impl fmt::Display for Phase {
@@ -99,6 +130,7 @@ impl fmt::Display for Phase {
             Self::Pool => "waiting for a connection of the pool",
             Self::Sending => "sending the request",
             Self::Head => "waiting for the response",
+            Self::Response => "waiting for the final response",
         })
     }
 }

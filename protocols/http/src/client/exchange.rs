@@ -51,6 +51,8 @@ pub(super) struct Exchange {
     pub(super) is_file: Cell<bool>,
     /// A body that waits for `100 Continue`.
     held: RefCell<Option<(Body, Framing)>>,
+    /// That of the connection, or of this request.
+    pub(super) idle_timeout: Cell<Option<Duration>>,
     /// The connection ends after the response.
     pub(super) closes: Cell<bool>,
     pub(super) incoming: RefCell<Incoming>,
@@ -83,6 +85,7 @@ impl Exchange {
             is_sending: Cell::default(),
             is_file: Cell::default(),
             held: RefCell::default(),
+            idle_timeout: Cell::new(link.config.idle_timeout),
             closes: Cell::new(closes),
             incoming: RefCell::default(),
             on_informational: RefCell::new(on_informational),
@@ -209,6 +212,10 @@ impl Exchange {
     /// The connection looks.
     pub(super) fn looked_at(&self) {
         self.woken.set(false);
+    }
+
+    pub(super) fn body_max(&self) -> u64 {
+        self.link.upgrade().map_or(0, |link| link.config.body_max)
     }
 
     pub(super) fn link(&self) -> Option<Rc<Link>> {

@@ -5,9 +5,12 @@ use std::{
     rc::Rc,
 };
 
-use sinew_transports::{TimerId, Transport, reactor::Reactor};
+use sinew_transports::{
+    TimerId, Transport,
+    reactor::{Promise, Reactor, WeakReactor},
+};
 
-use super::{ClientConnection, ConnectionConfig, exchange::Exchange};
+use super::{ClientConnection, ConnectionConfig, RequestError, exchange::Exchange};
 
 /// Who is told when a connection can take another request, or never will again. Called with nothing borrowed; it calls no user code.
 pub(super) trait Watcher {
@@ -26,8 +29,15 @@ pub(super) struct Link {
     pub(super) served: Cell<u32>,
     pub(super) head_timer: Cell<Option<TimerId>>,
     pub(super) continue_timer: Cell<Option<TimerId>>,
+    /// For the whole of the response.
+    pub(super) total_timer: Cell<Option<TimerId>>,
     /// Reading was paused here.
     pub(super) is_paused: Cell<bool>,
+    /// Some input is not used yet.
+    pub(super) has_unread: Cell<bool>,
+    /// Settled when the TLS handshake is complete.
+    pub(super) secured: Cell<Option<Promise<ClientConnection, RequestError>>>,
+    reactor: RefCell<WeakReactor>,
     watcher: RefCell<Option<Rc<dyn Watcher>>>,
 }
 
@@ -36,6 +46,8 @@ pub(super) enum Life {
     /// There is no connection yet.
     New,
     Open,
+    /// A TLS handshake is in progress.
+    Securing,
     /// It closes; input is dropped.
     Closing,
     /// It was given to another protocol, and so is what is unread.
@@ -53,7 +65,11 @@ impl Link {
             served: Cell::default(),
             head_timer: Cell::default(),
             continue_timer: Cell::default(),
+            total_timer: Cell::default(),
             is_paused: Cell::default(),
+            has_unread: Cell::default(),
+            secured: Cell::default(),
+            reactor: RefCell::default(),
             watcher: RefCell::default(),
         }
     }
@@ -80,6 +96,14 @@ impl Link {
     pub(super) fn made(&self, transport: &Transport) {
         self.life.set(Life::Open);
         *self.transport.borrow_mut() = Some(transport.clone());
+        if let Some(reactor) = transport.reactor() {
+            *self.reactor.borrow_mut() = reactor.downgrade();
+        }
+    }
+
+    /// That of its transport.
+    pub(super) fn weak_reactor(&self) -> WeakReactor {
+        self.reactor.borrow().clone()
     }
 
     pub(super) fn begin(&self, exchange: &Rc<Exchange>) {
@@ -90,6 +114,7 @@ impl Link {
     pub(super) fn end_exchange(&self) -> Option<Rc<Exchange>> {
         self.stop_timer(&self.head_timer);
         self.stop_timer(&self.continue_timer);
+        self.stop_timer(&self.total_timer);
         self.exchange.borrow_mut().take()
     }
 

@@ -128,6 +128,12 @@ impl Outgoing {
         Ok(())
     }
 
+    /// The body of a request that was not sent.
+    #[must_use]
+    pub fn into_body(self) -> Body {
+        self.body
+    }
+
     /// Whether the body waits for `100 Continue`.
     pub(super) fn waits_for_continue(&self, framing: Framing) -> bool {
         self.expects_continue && !matches!(framing, Framing::None | Framing::Length(0))

@@ -177,6 +177,14 @@ impl Pool {
         idle.iter().for_each(ClientConnection::close);
     }
 
+    /// Closes the idle connections to the place of that key.
+    pub fn close_idle_of(&self, key: &str) {
+        let mut state = self.0.state.borrow_mut();
+        let idle = state.places.get_mut(key).map(|place| mem::take(&mut place.idle));
+        drop(state);
+        idle.iter().flatten().for_each(ClientConnection::close);
+    }
+
     /// How many connections are idle.
     #[must_use]
     pub fn idle(&self) -> usize {

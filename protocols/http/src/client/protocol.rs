@@ -100,6 +100,7 @@ impl ClientProtocol {
         if !self.link.is_open() {
             return;
         }
+        self.link.has_unread.set(!self.unread.is_empty());
         let stage = self.link.exchange().map(|exchange| exchange.stage.get());
         let is_full = match stage {
             Some(Stage::Body) => !self.unread.is_empty(),
@@ -206,17 +207,12 @@ impl ClientProtocol {
                 return Step::Wait;
             }
         };
-        let is_at_end = self.has_peer_ended && used == input.len();
+        let has_ended = self.has_peer_ended && used == input.len();
         let (finished, is_too_much) = {
             let mut incoming = exchange.incoming.borrow_mut();
             let is_discarded = matches!(incoming.reader, Reader::Discard);
             let is_too_much = is_discarded && incoming.received > self.link.config.unread_max;
-            let finished = match incoming.decoder.is_ended() {
-                true => Some(Ok(incoming.decoder.take_trailers())),
-                false if is_at_end => Some(incoming.decoder.finish().map(|()| Default::default())),
-                false => None,
-            };
-            (finished, is_too_much)
+            (incoming.finish(has_ended), is_too_much)
         };
         match finished {
             Some(Ok(trailers)) => {
@@ -329,6 +325,13 @@ impl Protocol for ClientProtocol {
             }
             return;
         }
+        if self.link.total_timer.get() == Some(timer) {
+            self.link.total_timer.set(None);
+            if let Some(exchange) = exchange.filter(|one| one.stage.get() == Stage::Body) {
+                self.body_failed(transport, &exchange, BodyError::TooSlow);
+            }
+            return;
+        }
         if self.link.continue_timer.get() == Some(timer) {
             self.link.continue_timer.set(None);
             if let Some(exchange) = exchange {
@@ -337,8 +340,8 @@ impl Protocol for ClientProtocol {
             return;
         }
         // The body is wanted again: its time begins anew.
-        if exchange.is_some_and(|exchange| exchange.stage.get() == Stage::Body) {
-            transport.set_idle_timeout(self.link.config.idle_timeout);
+        if let Some(exchange) = exchange.filter(|one| one.stage.get() == Stage::Body) {
+            transport.set_idle_timeout(exchange.idle_timeout.get());
         }
         self.go_on_with_unread(transport);
     }
@@ -369,6 +372,19 @@ impl Protocol for ClientProtocol {
         }
     }
 
+    fn tls_started(&mut self, transport: &Transport) {
+        let Some(promise) = self.link.secured.take() else { return };
+        if !self.unread.is_empty() {
+            // Sent before the handshake: it is not the server's.
+            let reason = format!("{} bytes came before the handshake", self.unread.len());
+            promise.reject(RequestError::Tls { reason });
+            return self.abort(transport);
+        }
+        self.link.life.set(Life::Open);
+        transport.set_idle_timeout(self.link.config.keep_alive);
+        promise.resolve(ClientConnection::of(&self.link));
+    }
+
     fn take_unread(&mut self, _: &Transport) -> Bytes {
         self.unread.take().into_rest().into()
     }
@@ -384,6 +400,9 @@ impl Protocol for ClientProtocol {
                 Stage::Body => exchange.close_body(Err(BodyError::Truncated)),
                 Stage::Switched | Stage::Over => {}
             }
+        }
+        if let Some(promise) = self.link.secured.take() {
+            promise.reject(RequestError::Tls { reason: reason.to_string() });
         }
         self.link.tell_gone(transport.reactor().as_ref());
     }

@@ -1,18 +1,19 @@
 //! A response, as its receiver sees it: [`Response`]; and [`Upgraded`], a connection that speaks another protocol now.
 
-use std::{fmt, mem, rc::Rc};
+use std::{fmt, mem, rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use http::{StatusCode, Version};
 use sinew_transports::{Connection, Protocol, SetProtocolError, Transport, reactor::Deferred};
 
 use super::{
+    ClientConnection, ConnectionConfig,
     exchange::{Exchange, Stage},
-    link::Life,
+    link::{Life, Link},
 };
 use crate::{
-    body::{BodyReceiver, Incoming, Reader, Receiving},
-    codec::{BodyError, Fields, Framing, ResponseHead},
+    body::{BodyReceiver, Decoding, Incoming, Reader, Receiving},
+    codec::{BodyError, Fields, Framing, ResponseHead, parameter},
 };
 
 /// A response: its head, and the way to its body.
@@ -40,18 +41,32 @@ pub struct Response {
     version: Version,
     fields: Fields,
     framing: Framing,
+    length: Option<u64>,
+    urls: Vec<String>,
 }
 
 /// A connection on which another protocol has been agreed upon, by `101 Switching Protocols` or a 2xx to CONNECT. Dropped, it is closed.
 #[must_use = "dropped, the connection is closed"]
-pub struct Upgraded(Rc<Exchange>);
+pub struct Upgraded {
+    exchange: Rc<Exchange>,
+    /// `None` once the connection is gone.
+    link: Option<Rc<Link>>,
+}
 
 impl Response {
     pub(super) fn new(exchange: &Rc<Exchange>, head: ResponseHead) -> Self {
+        let framing = head.framing(&exchange.method);
+        let length = match framing {
+            Framing::None => Some(0),
+            Framing::Length(length) => Some(length),
+            Framing::Chunked | Framing::UntilClose => None,
+        };
         Self {
             status: head.status(),
             version: head.version(),
-            framing: head.framing(&exchange.method),
+            framing,
+            length,
+            urls: Vec::new(),
             fields: head.into_fields(),
             exchange: Rc::clone(exchange),
         }
@@ -81,21 +96,35 @@ impl Response {
         self.fields.text(name)
     }
 
-    /// How long the body is, if the head says so.
+    /// How long the body is, if that is known: the head says so, and it is not decompressed.
     #[must_use]
     pub const fn length(&self) -> Option<u64> {
-        match self.framing {
-            Framing::None => Some(0),
-            Framing::Length(length) => Some(length),
-            Framing::Chunked | Framing::UntilClose => None,
-        }
+        self.length
+    }
+
+    /// The URL that it comes from, redirects followed. `None` if the request was sent on a connection, without a URL.
+    #[must_use]
+    pub fn url(&self) -> Option<&str> {
+        self.urls.last().map(String::as_str)
+    }
+
+    /// The URLs that were redirected, in order; empty if the first one has answered.
+    #[must_use]
+    pub fn redirects(&self) -> &[String] {
+        self.urls.split_last().map_or(&[], |(_, before)| before)
     }
 
     // ---- the body ----
 
-    /// Gathers the body, up to a limit in bytes; past it [`BodyError::TooLong`], and the connection is closed. Cancelled, the connection
-    /// is closed.
-    pub fn collect(&self, limit: u64) -> Deferred<Bytes, BodyError> {
+    /// Collects the body, up to [`ConnectionConfig::body_max`](super::ConnectionConfig::body_max) bytes. Cancelled, the connection is
+    /// closed.
+    pub fn collect(&self) -> Deferred<Bytes, BodyError> {
+        self.collect_up_to(self.exchange.body_max())
+    }
+
+    /// Collects the body, up to a limit in bytes; past it [`BodyError::TooLong`], and the connection is closed. Cancelled, the
+    /// connection is closed.
+    pub fn collect_up_to(&self, limit: u64) -> Deferred<Bytes, BodyError> {
         let (promise, body) = self.exchange.new_promise();
         if self.length().is_some_and(|length| length > limit) {
             self.exchange.abort();
@@ -119,6 +148,22 @@ impl Response {
             Err(_) => {}
         }
         body
+    }
+
+    /// Collects the body as [`collect`](Self::collect) does, as text: in UTF-8, or in Latin-1 if the head says so. What is invalid becomes
+    /// U+FFFD.
+    pub fn text(&self) -> Deferred<String, BodyError> {
+        let content_type = self.field("content-type").unwrap_or_default();
+        let charset = parameter(content_type, "charset").unwrap_or_default();
+        let is_latin_1 = ["iso-8859-1", "latin1", "iso_8859-1"]
+            .iter()
+            .any(|name| charset.eq_ignore_ascii_case(name));
+        self.collect().map(move |body| {
+            body.map(|body| match is_latin_1 {
+                true => body.iter().map(|byte| char::from(*byte)).collect(),
+                false => String::from_utf8_lossy(&body).into_owned(),
+            })
+        })
     }
 
     /// The next piece of the body; `None` after the last. The connection is not read from while nobody asks. Cancelled, no piece is lost.
@@ -173,6 +218,50 @@ impl Response {
         self.exchange.abort();
     }
 
+    // ---- what the client does with it ----
+
+    pub(super) fn set_urls(&mut self, urls: impl Iterator<Item = String>) {
+        self.urls = urls.collect();
+    }
+
+    /// Delivers no more than that of the body.
+    pub(super) fn limit_body(&self, max: u64) {
+        self.exchange.incoming.borrow_mut().delivered_max = Some(max);
+    }
+
+    /// The body may be silent for that long.
+    pub(super) fn set_idle_timeout(&self, timeout: Duration) {
+        self.exchange.idle_timeout.set(Some(timeout));
+        if self.exchange.stage.get() == Stage::Body {
+            self.exchange.transport.set_idle_timeout(timeout);
+        }
+    }
+
+    /// The body has to be over by then.
+    pub(super) fn limit_time(&self, left: Duration) {
+        if self.exchange.stage.get() != Stage::Body {
+            return;
+        }
+        if let Some(link) = self.exchange.link() {
+            link.total_timer.set(self.exchange.transport.call_later(left));
+        }
+    }
+
+    /// Undoes the content coding, if it is a known one. The fields that describe it are removed then.
+    pub(super) fn decompress(&mut self) {
+        if matches!(self.framing, Framing::None | Framing::Length(0)) {
+            return;
+        }
+        let mut codings = self.fields.list("content-encoding");
+        let (Some(coding), None) = (codings.next(), codings.next()) else { return };
+        let Some(decoding) = Decoding::new(coding) else { return };
+        drop(codings);
+        self.fields.remove("content-encoding");
+        self.fields.remove("content-length");
+        self.length = None;
+        self.exchange.incoming.borrow_mut().decoding = Some(Box::new(decoding));
+    }
+
     // ---- another protocol ----
 
     /// The connection for another protocol, if the server has agreed to it.
@@ -184,7 +273,7 @@ impl Response {
         match self.exchange.stage.get() {
             Stage::Switched => {
                 self.exchange.is_claimed.set(true);
-                Ok(Upgraded(Rc::clone(&self.exchange)))
+                Ok(Upgraded { exchange: Rc::clone(&self.exchange), link: self.exchange.link() })
             }
             _ => Err(Box::new(self)),
         }
@@ -226,6 +315,22 @@ impl fmt::Debug for Response {
 }
 
 impl Upgraded {
+    /// The connection, which speaks HTTP again: with the server at the other end of a tunnel.
+    #[must_use]
+    pub fn into_connection(self) -> ClientConnection {
+        let connection = self.connection();
+        let _ = self.into_transport();
+        connection.reopen();
+        connection
+    }
+
+    pub(super) fn connection(&self) -> ClientConnection {
+        match &self.link {
+            Some(link) => ClientConnection::of(link),
+            None => ClientConnection::new(ConnectionConfig::default()).0,
+        }
+    }
+
     /// Gives the connection to a protocol, with all that the server has sent behind its response
     /// ([`Transport::set_protocol`]).
     ///
@@ -240,8 +345,8 @@ impl Upgraded {
     /// first, as the contract of [`Protocol::take_unread`] has it.
     #[must_use]
     pub fn into_transport(self) -> Transport {
-        let exchange = &self.0;
-        if let Some(link) = exchange.link() {
+        let exchange = &self.exchange;
+        if let Some(link) = &self.link {
             link.end_exchange();
             exchange.stage.set(Stage::Over);
             if link.is_open() {
@@ -258,12 +363,12 @@ impl Upgraded {
 impl Drop for Upgraded {
     fn drop(&mut self) {
         // Not once it was handed over: then it is over for this side.
-        self.0.abort();
+        self.exchange.abort();
     }
 }
 
 impl fmt::Debug for Upgraded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Upgraded").field("transport", &self.0.transport).finish()
+        f.debug_struct("Upgraded").field("transport", &self.exchange.transport).finish()
     }
 }

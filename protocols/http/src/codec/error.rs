@@ -1,7 +1,7 @@
 //! Errors of heads and bodies, with the status to respond with: [`HeadError`], [`BodyError`].
 
 use http::StatusCode;
-use sinew_transports::reactor::{Failure, error_debug};
+use sinew_transports::reactor::{Excerpt, Failure, error_debug};
 
 /// Why the head of a message is rejected. A server responds with [`status`](Self::status) and closes the connection, because the
 /// position of the next request is unknown.
@@ -123,6 +123,12 @@ pub enum BodyError {
     /// The connection ended before the body did.
     #[error("the connection ended before the body did")]
     Truncated,
+    /// The content coding (RFC 9110 8.4) cannot be undone: the data are corrupt or cut off.
+    #[error("the body could not be decompressed: {}", Excerpt::new(.reason))]
+    Coding {
+        /// The cause.
+        reason: String,
+    },
     /// The body arrives more slowly than the configured minimum rate.
     #[error("the body came too slowly")]
     TooSlow,

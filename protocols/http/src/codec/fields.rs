@@ -1,7 +1,7 @@
 //! The fields of a head or of trailers: [`Fields`]. One buffer, and the positions of names and values in it; not a hash map,
 //! because heads are short and a map would allocate for each.
 
-use std::{fmt, ops::Range, str};
+use std::{borrow::Cow, fmt, ops::Range, str};
 
 use sinew_transports::reactor::{Excerpt, error_debug};
 
@@ -291,6 +291,20 @@ pub(crate) fn split_outside_quotes(value: &str, separator: u8) -> impl Iterator<
         rest = None;
         Some(text)
     })
+}
+
+/// A quoted string without its backslashes (RFC 9110 5.6.4).
+#[cfg_attr(not(any(feature = "client", feature = "guard")), allow(dead_code))]
+pub(crate) fn unquoted(text: &str) -> Cow<'_, str> {
+    if !text.contains('\\') {
+        return Cow::Borrowed(text);
+    }
+    let mut plain = String::with_capacity(text.len());
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        plain.push(if character == '\\' { characters.next().unwrap_or('\\') } else { character });
+    }
+    Cow::Owned(plain)
 }
 
 #[cfg(test)]

@@ -19,9 +19,6 @@ mod forms;
 #[cfg(feature = "guard")]
 mod guard;
 mod handler;
-#[cfg(any(feature = "guard", feature = "sessions"))]
-#[cfg_attr(not(all(feature = "guard", feature = "sessions")), allow(dead_code))]
-mod hex;
 mod http_server;
 mod proxy;
 mod redirect;
@@ -44,6 +41,9 @@ mod virtual_hosts;
 pub use crate::body::{
     Body, BodyControl, BodyReceiver, BodySource, BodyWaker, BodyWriter, Produced,
 };
+#[cfg(feature = "guard")]
+#[doc(no_inline)]
+pub use crate::codec::DigestAlgorithm;
 pub use access_log::{AccessLog, LogFormat};
 #[cfg(unix)]
 pub use cgi::Cgi;
@@ -58,9 +58,7 @@ pub use files::Files;
 #[cfg(feature = "forms")]
 pub use forms::{Form, FormFailure, FormLimits, PartReceiver, UploadedFile};
 #[cfg(feature = "guard")]
-pub use guard::{
-    AuthenticatedUser, Credentials, DigestAlgorithm, Guard, Htpasswd, HtpasswdError, Users,
-};
+pub use guard::{AuthenticatedUser, Credentials, Guard, Htpasswd, HtpasswdError, Users};
 pub use handler::{Handler, answer, answer_async};
 pub use http_server::HttpServer;
 pub use proxy::{ForwardProxy, HealthCheck, ReverseProxy};

@@ -7,11 +7,8 @@ use http::StatusCode;
 use sha2::Sha256;
 use sinew_transports::reactor::{Deferred, Failure};
 
-use super::{
-    Handler, Reply, Request, Response, SessionData, SessionStore,
-    hex::{hex, unhex},
-};
-use crate::codec::FieldError;
+use super::{Handler, Reply, Request, Response, SessionData, SessionStore};
+use crate::codec::{FieldError, hex, unhex};
 
 /// Length of an id in bytes, before it is written in hexadecimal.
 const ID_LEN: usize = 16;

@@ -209,7 +209,7 @@ impl Link {
     /// Gives a frame to the transport, or queues it.
     fn put(self: &Rc<Self>, state: &mut State, frame: Frame<'_>) -> SendStatus {
         let is_queueing = state.queue.as_ref().is_some_and(|queue| !queue.frames.is_empty());
-        if !is_queueing && !(state.was_above && self.transport.queued() > LOW) {
+        if !(is_queueing || state.was_above && self.transport.queued() > LOW) {
             let status = match frame {
                 Frame::Copied(frame) => self.transport.write(frame),
                 Frame::Shared(frame) => self.transport.write_bytes(frame),

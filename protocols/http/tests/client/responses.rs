@@ -73,7 +73,7 @@ fn a_body_has_a_limit() {
     let waiting = server.get("/");
     let response =
         server.respond(&waiting, "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n").unwrap();
-    let body = response.collect(10);
+    let body = response.collect_up_to(10);
     server.rest();
     assert_eq!(body.take(), Some(Err(BodyError::TooLong { max: 10 })));
     assert!(server.wire.was_reset());
@@ -81,7 +81,7 @@ fn a_body_has_a_limit() {
     let server = Server::new();
     let waiting = server.get("/");
     let response = server.respond(&waiting, "HTTP/1.1 200 OK\r\n\r\n0123456789").unwrap();
-    let body = response.collect(10);
+    let body = response.collect_up_to(10);
     server.rest();
     assert!(body.take().is_none());
     server.answer("x");
@@ -196,8 +196,8 @@ fn a_body_has_one_reader() {
     let waiting = server.get("/");
     let response =
         server.respond(&waiting, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n").unwrap();
-    let first = response.collect(100);
-    let second = response.collect(100);
+    let first = response.collect_up_to(100);
+    let second = response.collect_up_to(100);
     let third = response.next_piece();
     server.rest();
     assert_eq!(second.take(), Some(Err(BodyError::Taken)));
@@ -239,7 +239,7 @@ fn cancelled_in_the_middle_of_a_body() {
     let waiting = server.get("/");
     let response =
         server.respond(&waiting, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n123").unwrap();
-    let body = response.collect(100);
+    let body = response.collect_up_to(100);
     server.rest();
     body.cancel();
     server.rest();
@@ -252,7 +252,7 @@ fn a_body_that_does_not_come() {
     let waiting = server.get("/");
     let response =
         server.respond(&waiting, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n123").unwrap();
-    let body = response.collect(100);
+    let body = response.collect_up_to(100);
     server.advance(Duration::from_secs(20));
     server.answer("4");
     server.advance(Duration::from_secs(20));

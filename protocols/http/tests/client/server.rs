@@ -83,7 +83,7 @@ impl Server {
 
     /// The whole body as text, or why there is none.
     pub(crate) fn text(&self, response: &Response) -> Result<String, sinew_http::codec::BodyError> {
-        let body = response.collect(1 << 20);
+        let body = response.collect_up_to(1 << 20);
         self.rest();
         body.take().expect("it is over").map(|body| text(&body))
     }

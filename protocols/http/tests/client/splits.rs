@@ -17,7 +17,7 @@ fn made(method: &Method, pieces: &[&[u8]]) -> String {
         if let Some(found) = waiting.take() {
             match found {
                 Ok(found) => {
-                    body = Some(found.collect(10_000));
+                    body = Some(found.collect_up_to(10_000));
                     response = Some(found);
                     server.rest();
                 }

@@ -5,12 +5,9 @@ use std::{borrow::Cow, cell::RefCell, time::Duration};
 
 use sinew_transports::reactor::Reactor;
 
-use super::{
-    credentials::{DigestAlgorithm, is_equal},
-    nonces::Nonces,
-};
+use super::{credentials::is_equal, nonces::Nonces};
 use crate::{
-    codec::{percent_decode, split_outside_quotes},
+    codec::{DigestAlgorithm, percent_decode, split_outside_quotes, unquoted},
     server::Request,
 };
 
@@ -191,19 +188,6 @@ fn parameters(text: &str) -> Option<Vec<(&str, Cow<'_, str>)>> {
             Some((name.trim(), value))
         })
         .collect()
-}
-
-/// A quoted string without its backslashes (RFC 9110 5.6.4).
-fn unquoted(text: &str) -> Cow<'_, str> {
-    if !text.contains('\\') {
-        return Cow::Borrowed(text);
-    }
-    let mut plain = String::with_capacity(text.len());
-    let mut characters = text.chars();
-    while let Some(character) = characters.next() {
-        plain.push(if character == '\\' { characters.next().unwrap_or('\\') } else { character });
-    }
-    Cow::Owned(plain)
 }
 
 /// A value in the extended notation, `UTF-8''J%C3%BCrgen` (RFC 8187 3.2).

@@ -18,11 +18,11 @@ use self::{
     digest::{Digest, Presented, Verdict},
 };
 pub use self::{
-    credentials::{Credentials, DigestAlgorithm, Users},
+    credentials::{Credentials, Users},
     htpasswd::{Htpasswd, HtpasswdError},
 };
 use super::{Handler, Reply, Request, Response};
-use crate::codec::FieldError;
+use crate::codec::{DigestAlgorithm, FieldError};
 
 /// Who has logged in: [`Request::find`] has it behind a [`Guard`], and the access log shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]

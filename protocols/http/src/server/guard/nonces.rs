@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::server::hex::{hex, unhex};
+use crate::codec::{hex, unhex};
 
 /// Most nonces whose counts are remembered. Past it the oldest ones count as stale.
 const USED_MAX: usize = 10_000;

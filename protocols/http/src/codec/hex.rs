@@ -1,12 +1,12 @@
 //! Bytes in hexadecimal digits, both ways: [`hex`] and [`unhex`].
 
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
-pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
     let is_good =
         text.len().is_multiple_of(2) && text.bytes().all(|digit| digit.is_ascii_hexdigit());
     is_good.then_some(())?;
