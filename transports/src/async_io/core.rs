@@ -25,11 +25,11 @@ pub(super) struct Core {
     reader: Cell<Option<Waker>>,
     flags: Cell<u8>,
     /// What few streams need, and none for most of its life.
-    rare: OnceCell<Box<Rare>>,
+    cold: OnceCell<Box<ColdState>>,
 }
 
 #[derive(Default)]
-struct Rare {
+struct ColdState {
     end: OnceCell<End>,
     when_draining: RefCell<Vec<Promise<()>>>,
 }
@@ -65,7 +65,7 @@ impl Core {
             unread: Cell::default(),
             reader: Cell::default(),
             flags: Cell::new(flags),
-            rare: OnceCell::new(),
+            cold: OnceCell::new(),
         }
     }
 
@@ -118,8 +118,8 @@ impl Core {
         }
     }
 
-    fn rare(&self) -> &Rare {
-        self.rare.get_or_init(Box::default)
+    fn cold(&self) -> &ColdState {
+        self.cold.get_or_init(Box::default)
     }
 
     /// The connection is over, or is being closed for this reason. Only the first counts.
@@ -127,13 +127,13 @@ impl Core {
         let error = io::Error::from(reason);
         let end =
             End { is_clean: reason.is_clean(), kind: error.kind(), text: error.to_string().into() };
-        let _ = self.rare().end.set(end);
+        let _ = self.cold().end.set(end);
         self.wake_reader();
     }
 
     pub(super) fn drain_requested(&self) {
         self.set(DRAINING);
-        if let Some(rare) = self.rare.get() {
+        if let Some(rare) = self.cold.get() {
             rare.when_draining.take().into_iter().for_each(|promise| promise.resolve(()));
         }
     }
@@ -141,7 +141,7 @@ impl Core {
     // ---- called by the halves ----
 
     pub(super) fn end(&self) -> Option<&End> {
-        self.rare.get()?.end.get()
+        self.cold.get()?.end.get()
     }
 
     #[inline]
@@ -177,7 +177,7 @@ impl Core {
         if self.has(DRAINING) || self.end().is_some() {
             promise.resolve(());
         } else {
-            push_waiter(&self.rare().when_draining, promise);
+            push_waiter(&self.cold().when_draining, promise);
         }
         deferred
     }

@@ -1,5 +1,5 @@
-//! Undoes the content coding of a body that is received (RFC 9110 8.4): [`Decoding`]. It keeps compressed input until its reader wants
-//! more; how much comes out is limited by the reader.
+//! Decodes the content coding of a received body (RFC 9110 8.4): [`Decoding`]. Compressed input is kept until the reader wants
+//! more, so the reader limits how much is decompressed.
 
 use std::mem;
 
@@ -7,23 +7,23 @@ use sinew_protocols::compression::{Format, Inflate, Inflated};
 
 use crate::codec::BodyError;
 
-/// The codings that are undone, as the value of `Accept-Encoding`.
+/// The supported codings, as the value of `Accept-Encoding`.
 pub(crate) const CODINGS: Option<&str> = Some("gzip, deflate");
 
-/// See the head of this file.
+/// Decodes one content coding.
 pub(crate) struct Decoding {
-    /// Compressed input that waits, and how much of it is used.
+    /// Compressed input that is not decoded yet, and how much of it is consumed.
     input: Vec<u8>,
     used: usize,
-    /// `None` for `deflate` before its second byte. It is zlib (RFC 9110 8.4.1.2), but some servers send raw data: the first two bytes
-    /// tell.
+    /// `None` for `deflate` before its second byte. It is zlib (RFC 9110 8.4.1.2), but some servers send raw data: the first two
+    /// bytes decide.
     inflate: Option<Inflate>,
-    /// The input is used up, and no more output comes without more of it.
+    /// All input is consumed, and there is no more output without more input.
     is_drained: bool,
 }
 
 impl Decoding {
-    /// Undoes this coding; `None` if it is not a known one.
+    /// A decoder for this coding; `None` if it is unknown.
     pub(crate) fn new(coding: &str) -> Option<Self> {
         let inflate = match coding.trim().to_ascii_lowercase().as_str() {
             "gzip" | "x-gzip" => Some(inflate(Format::Gzip)),
@@ -65,12 +65,12 @@ impl Decoding {
         }
     }
 
-    /// Whether there is nothing to be had without more input.
+    /// Whether there is no output without more input.
     pub(crate) const fn is_drained(&self) -> bool {
         self.is_drained
     }
 
-    /// There is no more input. A body without a single byte is accepted: servers send it for an empty file.
+    /// Marks the end of the input. An empty body is accepted: servers send it for an empty file.
     pub(crate) fn finish(&self) -> Result<(), BodyError> {
         let finished = match &self.inflate {
             Some(inflate) => inflate.finish(),
@@ -81,7 +81,7 @@ impl Decoding {
     }
 }
 
-/// Without a limit of its own: the reader of the body has one, and takes 16 KiB at a time.
+/// No limit of its own: the reader of the body has one, and takes 16 KiB at a time.
 fn inflate(format: Format) -> Inflate {
     Inflate::new(format).output_max(u64::MAX)
 }

@@ -1,10 +1,10 @@
-//! Stands for `decoding.rs` without the feature `compression`: no coding is known.
+//! Replaces `decoding.rs` without the feature `compression`: no coding is supported.
 
 use crate::codec::BodyError;
 
 pub(crate) const CODINGS: Option<&str> = None;
 
-/// There is none.
+/// No coding is supported.
 pub(crate) enum Decoding {}
 
 impl Decoding {

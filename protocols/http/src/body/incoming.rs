@@ -39,8 +39,8 @@ pub trait BodyReceiver: 'static {
     /// A piece of the body has arrived.
     fn data_received(&mut self, body: &BodyControl, data: &[u8]);
 
-    /// The body has ended, with these trailers; or nothing more of it will arrive. In that case a server responds to the request with
-    /// [`BodyError::status`], unless there is a response already.
+    /// The body has ended, with these trailers; or nothing more of it will arrive. In that case a server responds to the request
+    /// with [`BodyError::status`], unless there is a response already.
     fn body_ended(self: Box<Self>, end: Result<Fields, BodyError>);
 }
 
@@ -107,7 +107,7 @@ pub(crate) struct Incoming {
     pub(crate) reader: Reader,
     /// Undoes the content coding.
     pub(crate) decoding: Option<Box<Decoding>>,
-    /// Most bytes that are delivered, whoever reads them.
+    /// Most bytes that are delivered, with any reader.
     pub(crate) delivered_max: Option<u64>,
     pub(crate) delivered: u64,
     pub(crate) paused: bool,
@@ -156,7 +156,7 @@ impl Incoming {
         wants && !self.paused
     }
 
-    /// Whether nothing waits for more of it now, though a reader may ask later.
+    /// Whether no reader waits for more now, though one may ask later.
     pub(crate) fn is_unasked(&self) -> bool {
         match &self.reader {
             Reader::Nobody => true,
@@ -170,7 +170,7 @@ impl Incoming {
         self.is_wanted() && self.end.is_none()
     }
 
-    /// The body has ended, if all of it is delivered that is to come: with its trailers. `has_peer_ended`: nothing more will arrive.
+    /// The body has ended, with its trailers, if everything has been delivered. `has_peer_ended`: nothing more will arrive.
     pub(crate) fn finish(&mut self, has_peer_ended: bool) -> Option<Result<Fields, BodyError>> {
         if self.decoding.as_ref().is_some_and(|decoding| !decoding.is_drained()) {
             return None;

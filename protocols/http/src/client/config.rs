@@ -1,21 +1,21 @@
-//! The limits of a connection of a client: [`ConnectionConfig`].
+//! Limits of a client connection: [`ConnectionConfig`].
 
 use std::time::Duration;
 
 use crate::codec::{ChunkLimits, HeadLimits};
 
-/// What a client allows a server on one connection. How long connecting may take is set by
+/// Limits of what a server may do on one connection. The time for connecting is set by
 /// [`ConnectConfig`](sinew_transports::ConnectConfig).
 ///
-/// | limit | default | past it |
+/// | limit | default | when exceeded |
 /// |---|---|---|
 /// | [`head`](Self::head): the head, a line of it, its fields | 16 KiB, 8 KiB, 100 | [`RequestError::Head`](super::RequestError::Head) |
 /// | [`head_timeout`](Self::head_timeout) | 30 s after the request | [`RequestError::TimedOut`](super::RequestError::TimedOut) |
 /// | [`idle_timeout`](Self::idle_timeout) | 30 s without a byte | the same, or [`BodyError::TooSlow`](crate::codec::BodyError::TooSlow) |
 /// | [`chunks`](Self::chunks): extensions of a chunk and of a message, trailers | 256 B, 4 KiB, 4 KiB | [`BodyError`](crate::codec::BodyError) |
 /// | [`informational_max`](Self::informational_max): 1xx before the response | 16 | [`RequestError::TooManyInformational`](super::RequestError::TooManyInformational) |
-/// | [`body_max`](Self::body_max): body that is gathered | 16 MiB | [`BodyError::TooLong`](crate::codec::BodyError::TooLong) |
-/// | [`unread_max`](Self::unread_max): body that is not wanted | 64 KiB | the connection is closed |
+/// | [`body_max`](Self::body_max): body that is collected | 16 MiB | [`BodyError::TooLong`](crate::codec::BodyError::TooLong) |
+/// | [`unread_max`](Self::unread_max): rest of a body that is not read | 64 KiB | the connection is closed |
 /// | [`keep_alive`](Self::keep_alive) | 60 s without a request | the connection is closed |
 /// | [`continue_timeout`](Self::continue_timeout) | 1 s | the body is sent without `100 Continue` |
 ///
@@ -58,26 +58,26 @@ impl Default for ConnectionConfig {
 }
 
 impl ConnectionConfig {
-    /// How large the head of a response may be.
+    /// Limits of the head of a response.
     pub fn head(mut self, limits: HeadLimits) -> Self {
         self.head = limits;
         self
     }
 
-    /// How much may be around the data of chunks.
+    /// Limits of chunk extensions and trailers.
     pub fn chunks(mut self, limits: ChunkLimits) -> Self {
         self.chunks = limits;
         self
     }
 
-    /// How long the head of the response may take, from when all of the request has been written. Default 30 s.
+    /// How long the head of the response may take after the whole request was written. Default 30 s.
     pub fn head_timeout(mut self, timeout: Duration) -> Self {
         self.head_timeout = timeout;
         self
     }
 
-    /// How long nothing may come or go while a body is sent or received. Time in which the program itself has nothing to send, or does
-    /// not take what has come, does not count. Default 30 s; `None` for streams of events, say, that may be silent for long.
+    /// How long nothing may be sent or received while a body is transferred. Time in which the program has nothing to send, or
+    /// does not read, does not count. Default 30 s; `None` for example for event streams, which may be silent for long.
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.idle_timeout = timeout.into();
         self
@@ -89,13 +89,13 @@ impl ConnectionConfig {
         self
     }
 
-    /// Longest body that [`Response::collect`](super::Response::collect) gathers, decompressed. Default 16 MiB.
+    /// Longest body that [`Response::collect`](super::Response::collect) collects, decompressed. Default 16 MiB.
     pub fn body_max(mut self, bytes: u64) -> Self {
         self.body_max = bytes;
         self
     }
 
-    /// How much of a body that is not wanted any more is read and dropped, so that the connection can be used again. Default 64 KiB.
+    /// How much of the rest of an unread body is read and dropped, so that the connection can be reused. Default 64 KiB.
     pub fn unread_max(mut self, bytes: u64) -> Self {
         self.unread_max = bytes;
         self

@@ -1,4 +1,4 @@
-//! The handle of a connection: [`ClientConnection`], and [`ClientFactory`], which gives it a protocol.
+//! The handle of a client connection: [`ClientConnection`], and [`ClientFactory`], which builds its protocol.
 
 use std::{fmt, rc::Rc};
 
@@ -14,10 +14,10 @@ use super::{
     link::{Life, Link, Watcher},
 };
 
-/// One connection to a server or a proxy: it sends one request at a time, and the next when the response is over. Cheap to clone.
+/// A connection to a server or a proxy. It sends one request at a time, the next after the end of the response. Cheap to clone.
 ///
-/// It stays open between requests until it is idle for too long, the server closes it, or [`close`](Self::close) is called; a handle that
-/// is dropped does not close it.
+/// It stays open between requests until the keep-alive time is over, the server closes it, or [`close`](Self::close) is called;
+/// dropping a handle does not close it.
 ///
 /// # Examples
 ///
@@ -55,14 +55,14 @@ pub struct ClientConnection(Rc<Link>);
 pub struct ClientFactory(ClientConnection);
 
 impl ClientConnection {
-    /// A connection that is to be made, and the factory to make it with: for endpoints, or over whatever streams there are.
+    /// A connection that is not made yet, and the factory for it: for endpoints, or over any other stream.
     #[must_use]
     pub fn new(config: ConnectionConfig) -> (Self, ClientFactory) {
         let connection = Self(Rc::new(Link::new(config)));
         (connection.clone(), ClientFactory(connection))
     }
 
-    /// Connects. Cancelled, the attempt is given up.
+    /// Connects. Cancelling ends the attempt.
     pub fn connect(
         reactor: &Reactor,
         endpoint: &ClientEndpoint,
@@ -76,7 +76,7 @@ impl ClientConnection {
         promise.on_cancel(move |_| canceller.cancel());
         connecting.then(move |_, made| {
             if !promise.is_pending() {
-                // Cancelled at the last moment.
+                // It was cancelled at the last moment.
                 connection.abort();
             }
             promise.settle(made.map(|()| connection));
@@ -88,11 +88,11 @@ impl ClientConnection {
         Self(Rc::clone(link))
     }
 
-    /// Sends a request. The deferred has the response as soon as its head has come. Cancelled, the connection is closed.
+    /// Sends a request. The deferred resolves when the head of the response has arrived. Cancelling closes the connection.
     ///
     /// # Errors
     ///
-    /// The request, if the connection takes none now: [`is_idle`](Self::is_idle) is false.
+    /// Returns the request, if the connection accepts none now: [`is_idle`](Self::is_idle) is false.
     pub fn send(
         &self,
         mut outgoing: Outgoing,
@@ -129,13 +129,13 @@ impl ClientConnection {
         Ok(deferred)
     }
 
-    /// Whether it takes a request now: it is connected, and the last response is over.
+    /// Whether it accepts a request now: it is connected, and the last response is complete.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.0.is_idle()
     }
 
-    /// How many responses it has had.
+    /// The number of responses so far.
     #[must_use]
     pub fn served(&self) -> u32 {
         self.0.served.get()
@@ -147,7 +147,7 @@ impl ClientConnection {
         self.0.transport()
     }
 
-    /// Closes it when the response in work is over; at once, if there is none.
+    /// Closes it after the current response; at once, if there is none.
     pub fn close(&self) {
         match (self.0.exchange(), self.0.transport()) {
             (Some(exchange), _) => exchange.closes.set(true),
@@ -159,7 +159,7 @@ impl ClientConnection {
         }
     }
 
-    /// Closes it at once, whatever is in work.
+    /// Closes it at once, even during a response.
     pub fn abort(&self) {
         if let Some(transport) = self.0.transport().filter(|_| self.0.is_open()) {
             self.0.start_closing(&transport);
@@ -171,7 +171,7 @@ impl ClientConnection {
         self.0.set_watcher(watcher);
     }
 
-    /// A tunnel is ready for HTTP; unless something has come through it that nobody asked for.
+    /// A tunnel is ready for HTTP, unless the server has sent something unasked.
     pub(super) fn reopen(&self) {
         if self.0.has_unread.get() {
             return self.0.transport().iter().for_each(Transport::abort);
@@ -191,7 +191,7 @@ impl ClientConnection {
 }
 
 impl ClientFactory {
-    /// The protocol, for a stream that is there already.
+    /// The protocol, for an existing stream.
     pub fn protocol(&mut self) -> ClientProtocol {
         ClientProtocol::new(Rc::clone(&self.0.0))
     }

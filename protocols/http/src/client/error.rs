@@ -19,33 +19,33 @@ pub enum RequestError {
     /// No connection could be made.
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    /// The URL cannot be asked for.
+    /// The URL is invalid.
     #[error(transparent)]
     Url(#[from] UrlError),
-    /// A field of the request cannot be sent.
+    /// A field of the request is invalid.
     #[error(transparent)]
     Field(#[from] FieldError),
     /// A redirect was not followed.
     #[error(transparent)]
     Redirect(#[from] RedirectError),
-    /// TLS could not be started, in a tunnel or for want of root certificates.
+    /// TLS could not be started: in a tunnel, or because there are no root certificates.
     #[error("TLS: {}", Excerpt::new(.reason))]
     Tls {
         /// The cause.
         reason: String,
     },
-    /// A proxy did not make a tunnel.
+    /// A proxy refused a tunnel.
     #[error("the proxy {} refused a tunnel: {status}", Excerpt::new(.proxy))]
     Tunnel {
         /// The proxy.
         proxy: String,
-        /// What it said.
+        /// The status of its response.
         status: StatusCode,
     },
-    /// The body of the request was sent, and it cannot be sent again.
+    /// The body of the request was sent already, and cannot be sent again.
     #[error("the body of the request cannot be sent twice")]
     BodyGone,
-    /// The request cannot be written: its target would break out of its line.
+    /// The request target is invalid.
     #[error("{0}")]
     Target(#[from] EncodeError),
     /// The response does not follow RFC 9112, or its head is larger than the limits allow.
@@ -56,27 +56,27 @@ pub enum RequestError {
     Lost {
         /// Why it ended.
         reason: String,
-        /// It had been used before, and not one byte came back: most likely the server had closed it already.
+        /// The connection had been used before, and no byte was received: most likely the server had closed it already.
         is_stale: bool,
     },
-    /// It took too long.
+    /// A timeout.
     #[error("timed out while {phase}, after {after:?}")]
     TimedOut {
-        /// What was being done.
+        /// The phase of the request.
         phase: Phase,
-        /// How long it was given.
+        /// The timeout.
         after: Duration,
     },
-    /// There were too many responses 1xx before a final one.
+    /// There were too many 1xx responses before the final one.
     #[error("more than {max} informational responses")]
     TooManyInformational {
         /// The limit.
         max: u32,
     },
-    /// The server has switched protocols (101), which the request had not asked for.
+    /// The server has switched protocols (101) without a request for it.
     #[error("the server switched protocols without being asked to")]
     UnexpectedUpgrade,
-    /// As many requests wait for a connection as the pool allows.
+    /// The pool has as many waiting requests as it allows.
     #[error("more than {max} requests wait for a connection to the same place")]
     PoolFull {
         /// The limit.
@@ -96,21 +96,21 @@ impl From<Failure> for RequestError {
 }
 
 impl RequestError {
-    /// Whether a request that may be repeated should be, on a new connection: the connection had been used before, and ended before one
-    /// byte of the response had come.
+    /// Whether an idempotent request should be repeated on a new connection: the connection had been used before, and ended before
+    /// the first byte of the response.
     #[must_use]
     pub const fn is_stale(&self) -> bool {
         matches!(self, Self::Lost { is_stale: true, .. })
     }
 
-    /// Whether something took too long.
+    /// Whether it is a timeout.
     #[must_use]
     pub const fn is_timeout(&self) -> bool {
         matches!(self, Self::TimedOut { .. } | Self::Connect(ConnectError::TimedOut { .. }))
     }
 }
 
-/// What a request was waiting for.
+/// The phase in which a request timed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {

@@ -1,4 +1,4 @@
-//! One request and its response, as the connection and the user's handles see them: [`Exchange`].
+//! One request with its response, shared by the connection and the user's handles: [`Exchange`].
 
 use std::{
     cell::{Cell, RefCell},
@@ -19,16 +19,16 @@ use crate::{
     codec::{BodyError, Fields, Framing},
 };
 
-/// What becomes of the response, in this order.
+/// Stages of the response, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// Its head is awaited.
+    /// Waiting for its head.
     Head,
-    /// The user has the head, and the body comes.
+    /// The user has the head, and the body arrives.
     Body,
-    /// Another protocol has been agreed upon, and the user has to name it.
+    /// Another protocol was agreed on, and the user has to provide it.
     Switched,
-    /// It is over; the connection may be serving another request.
+    /// The response is over; the connection may serve another request.
     Over,
 }
 
@@ -43,23 +43,23 @@ pub(super) struct Exchange {
     is_reused: bool,
     promise: Cell<Option<Promise<Response, RequestError>>>,
     pub(super) stage: Cell<Stage>,
-    /// Some of the response has come.
+    /// The first bytes of the response have arrived.
     pub(super) is_answered: Cell<bool>,
-    /// Not all of the request is with the transport.
+    /// Some of the request is not with the transport yet.
     pub(super) is_sending: Cell<bool>,
-    /// What is sent is a file, of which what waits is in no queue.
+    /// The request body is a file, so the part that is not sent yet is in no queue.
     pub(super) is_file: Cell<bool>,
     /// A body that waits for `100 Continue`.
     held: RefCell<Option<(Body, Framing)>>,
-    /// That of the connection, or of this request.
+    /// The timeout of the connection, or of this request.
     pub(super) idle_timeout: Cell<Option<Duration>>,
-    /// The connection ends after the response.
+    /// The connection closes after the response.
     pub(super) closes: Cell<bool>,
     pub(super) incoming: RefCell<Incoming>,
     on_informational: RefCell<Option<OnInformational>>,
     /// An `Upgraded` has the connection.
     pub(super) is_claimed: Cell<bool>,
-    /// The connection looks again when the call returns that is under way.
+    /// The connection will check for changes when the present call returns.
     pub(super) in_loop: Cell<bool>,
     woken: Cell<bool>,
 }
@@ -95,7 +95,7 @@ impl Exchange {
         }
     }
 
-    /// Settles the promise with the response. Cancelled, the connection is closed.
+    /// Resolves with the response. Cancelling closes the connection.
     pub(super) fn promise_response(self: &Rc<Self>, promise: Promise<Response, RequestError>) {
         let exchange = Rc::downgrade(self);
         promise.on_cancel(move |_| exchange.upgrade().iter().for_each(|exchange| exchange.abort()));
@@ -120,7 +120,7 @@ impl Exchange {
         self.held.borrow().is_some()
     }
 
-    /// Sends the body that was held back, if there is one.
+    /// Sends the body that was kept, if any.
     pub(super) fn send_held(self: &Rc<Self>) {
         let held = self.held.borrow_mut().take();
         if let Some((body, framing)) = held {
@@ -128,7 +128,7 @@ impl Exchange {
         }
     }
 
-    /// Sends the body, behind what is in the buffer.
+    /// Sends the body, after the buffered head.
     pub(super) fn send_body(self: &Rc<Self>, head: &mut Vec<u8>, body: Body, framing: Framing) {
         let transport = self.transport.clone();
         self.send(&transport, head, body, framing);
@@ -137,7 +137,7 @@ impl Exchange {
         }
     }
 
-    /// All of the request is with the transport: from now on the server has the time for its head.
+    /// The whole request is with the transport: the timeout of the head starts.
     fn request_sent(&self) {
         let Some(link) = self.link.upgrade().filter(|_| self.stage.get() == Stage::Head) else {
             return;
@@ -155,7 +155,7 @@ impl Exchange {
         }
     }
 
-    /// Gives the response to the user. One that nobody waits for any more is dropped with it.
+    /// Gives the response to the user. It is dropped if nothing waits for it any more.
     pub(super) fn respond(&self, response: Response) {
         if let Some(promise) = self.promise.take() {
             promise.resolve(response);
@@ -185,7 +185,7 @@ impl Exchange {
         }
     }
 
-    /// Nobody will ask for the rest of the body: it is read and dropped, if it is little.
+    /// Nothing reads the rest of the body: it is read and dropped, if it is short.
     pub(super) fn give_up_body(self: &Rc<Self>, framing: Framing) {
         let incoming = self.incoming.borrow();
         if incoming.end.is_some() || !incoming.is_unasked() {
@@ -209,7 +209,7 @@ impl Exchange {
         self.transport.abort();
     }
 
-    /// The connection looks.
+    /// The connection checks for changes.
     pub(super) fn looked_at(&self) {
         self.woken.set(false);
     }

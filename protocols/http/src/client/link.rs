@@ -1,4 +1,4 @@
-//! What the handle of a connection and its protocol share: [`Link`].
+//! State shared by the handle of a client connection and its protocol: [`Link`].
 
 use std::{
     cell::{Cell, RefCell},
@@ -12,7 +12,7 @@ use sinew_transports::{
 
 use super::{ClientConnection, ConnectionConfig, RequestError, exchange::Exchange};
 
-/// Who is told when a connection can take another request, or never will again. Called with nothing borrowed; it calls no user code.
+/// Is told when a connection can take another request, or never will again. Called with nothing borrowed; calls no user code.
 pub(super) trait Watcher {
     fn idle(&self, connection: &ClientConnection);
     fn gone(&self, reactor: Option<&Reactor>, connection: &ClientConnection);
@@ -22,20 +22,20 @@ pub(super) trait Watcher {
 pub(super) struct Link {
     pub(super) config: ConnectionConfig,
     transport: RefCell<Option<Transport>>,
-    /// The request in work, one at a time.
+    /// The current request, one at a time.
     exchange: RefCell<Option<Rc<Exchange>>>,
     pub(super) life: Cell<Life>,
-    /// Requests whose responses are over.
+    /// Requests with complete responses.
     pub(super) served: Cell<u32>,
     pub(super) head_timer: Cell<Option<TimerId>>,
     pub(super) continue_timer: Cell<Option<TimerId>>,
-    /// For the whole of the response.
+    /// The deadline of the whole response.
     pub(super) total_timer: Cell<Option<TimerId>>,
-    /// Reading was paused here.
+    /// Reading is paused here.
     pub(super) is_paused: Cell<bool>,
-    /// Some input is not used yet.
+    /// Some input is unread.
     pub(super) has_unread: Cell<bool>,
-    /// Settled when the TLS handshake is complete.
+    /// Resolves when the TLS handshake is complete.
     pub(super) secured: Cell<Option<Promise<ClientConnection, RequestError>>>,
     reactor: RefCell<WeakReactor>,
     watcher: RefCell<Option<Rc<dyn Watcher>>>,
@@ -43,14 +43,14 @@ pub(super) struct Link {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Life {
-    /// There is no connection yet.
+    /// Not connected yet.
     New,
     Open,
     /// A TLS handshake is in progress.
     Securing,
-    /// It closes; input is dropped.
+    /// Closing; input is dropped.
     Closing,
-    /// It was given to another protocol, and so is what is unread.
+    /// Handed over to another protocol, with the unread input.
     HandedOver,
     Gone,
 }
@@ -86,7 +86,7 @@ impl Link {
         self.life.get() == Life::Open
     }
 
-    /// Whether it can take a request now.
+    /// Whether it accepts a request now.
     pub(super) fn is_idle(&self) -> bool {
         self.is_open()
             && self.exchange.borrow().is_none()
@@ -101,7 +101,7 @@ impl Link {
         }
     }
 
-    /// That of its transport.
+    /// The peer of its transport.
     pub(super) fn weak_reactor(&self) -> WeakReactor {
         self.reactor.borrow().clone()
     }
@@ -110,7 +110,7 @@ impl Link {
         *self.exchange.borrow_mut() = Some(Rc::clone(exchange));
     }
 
-    /// The request in work is over, one way or the other.
+    /// The current request has ended.
     pub(super) fn end_exchange(&self) -> Option<Rc<Exchange>> {
         self.stop_timer(&self.head_timer);
         self.stop_timer(&self.continue_timer);
@@ -147,7 +147,7 @@ impl Link {
         }
     }
 
-    /// Takes no request any more, and drops what still comes.
+    /// Accepts no more requests, and drops further input.
     pub(super) fn start_closing(self: &Rc<Self>, transport: &Transport) {
         self.life.set(Life::Closing);
         self.tell_gone(transport.reactor().as_ref());

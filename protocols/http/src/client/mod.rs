@@ -1,5 +1,5 @@
-//! A client of HTTP/1.1. [`ClientConnection`] is one connection, which sends a request at a time, and [`Pool`] keeps connections for the next
-//! request. `HttpClient` (feature `client`) takes requests for URLs.
+//! The HTTP/1.1 client. [`ClientConnection`] is one connection, which sends one request at a time, and [`Pool`] keeps connections
+//! for reuse. `HttpClient` (feature `client`) sends requests for URLs.
 
 mod config;
 #[cfg_attr(not(feature = "tls"), allow(dead_code))]

@@ -1,4 +1,4 @@
-//! A request as a connection sends it: [`Outgoing`]. It names no server; a request with a URL is the business of the client.
+//! A request as a connection sends it: [`Outgoing`]. Names no server; requests for URLs belong to the client.
 
 use std::fmt;
 
@@ -13,8 +13,8 @@ pub(super) type OnInformational = Box<dyn FnMut(StatusCode, &Fields)>;
 
 /// A request as a connection sends it: method, target, fields, body.
 ///
-/// The connection writes the fields as they are, but for those that frame the body, `Content-Length` and `Transfer-Encoding`: it leaves
-/// them out, and writes its own. `Host` is among the fields (RFC 9112 3.2).
+/// The connection writes the fields unchanged, except those that frame the body, `Content-Length` and `Transfer-Encoding`, which it
+/// sets itself. `Host` is one of the fields (RFC 9112 3.2).
 ///
 /// # Examples
 ///
@@ -51,13 +51,13 @@ impl Outgoing {
         }
     }
 
-    /// The same with a body. One of unknown length is sent in chunks.
+    /// The same with a body. One of unknown length is chunked.
     pub fn body(mut self, body: impl Into<Body>) -> Self {
         self.body = body.into();
         self
     }
 
-    /// Whether the body waits until the server says that it wants it (`Expect: 100-continue`, RFC 9110 10.1.1). Default `false`.
+    /// Whether the body waits for `100 Continue` (`Expect: 100-continue`, RFC 9110 10.1.1). Default `false`.
     pub const fn expect_continue(mut self, expect: bool) -> Self {
         self.expects_continue = expect;
         self
@@ -69,7 +69,7 @@ impl Outgoing {
         self
     }
 
-    /// Has `f` called for each informational response, as `103 Early Hints`; not for `100 Continue` and `101 Switching Protocols`.
+    /// Calls `f` for each informational response, such as `103 Early Hints`; not for `100 Continue` and `101 Switching Protocols`.
     pub fn on_informational(mut self, f: impl FnMut(StatusCode, &Fields) + 'static) -> Self {
         self.on_informational = Some(Box::new(f));
         self
@@ -81,13 +81,13 @@ impl Outgoing {
         &self.method
     }
 
-    /// Whether it asks for another protocol on the connection: by CONNECT or by `Upgrade`.
+    /// Whether it requests another protocol on the connection: by CONNECT or by `Upgrade`.
     #[must_use]
     pub fn wants_upgrade(&self) -> bool {
         self.method == Method::CONNECT || self.fields.get("upgrade").is_some()
     }
 
-    /// How the body is framed. An empty one is announced where the method leads to expect one (RFC 9110 8.6).
+    /// How the body is framed. The length of an empty one is announced if the method usually has a body (RFC 9110 8.6).
     pub(super) fn framing(&self) -> Framing {
         let has_meaning = [Method::POST, Method::PUT, Method::PATCH].contains(&self.method);
         match self.body.len() {

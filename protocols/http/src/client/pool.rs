@@ -1,4 +1,4 @@
-//! Connections kept for the next request to the same place: [`Pool`]. It knows keys, not what they stand for, and has others connect.
+//! Connection pool, which keeps connections for reuse: [`Pool`]. Knows keys, not what they stand for; callers connect.
 
 use std::{
     cell::{Cell, RefCell},
@@ -12,9 +12,9 @@ use sinew_transports::reactor::{Canceller, Deferred, DelayedCall, Promise, React
 
 use super::{ClientConnection, Outgoing, Phase, RequestError, Response, link::Watcher};
 
-/// How many connections a [`Pool`] may have, and how long a request waits for one.
+/// Limits of a [`Pool`]: connections, and how long a request waits for one.
 ///
-/// | limit | default | past it |
+/// | limit | default | when exceeded |
 /// |---|---|---|
 /// | [`per_key_max`](Self::per_key_max) | 8 connections | the request waits |
 /// | [`connections_max`](Self::connections_max) | 64 connections in all | an idle one is closed; if there is none, the request waits |
@@ -52,39 +52,39 @@ impl Default for PoolConfig {
 }
 
 impl PoolConfig {
-    /// Most connections to one place, busy or idle. Default 8.
+    /// Most connections with the same key, busy or idle. Default 8.
     pub fn per_key_max(mut self, connections: usize) -> Self {
         self.per_key_max = connections.max(1);
         self
     }
 
-    /// Most connections in all, busy or idle. Default 64.
+    /// Most connections in total, busy or idle. Default 64.
     pub fn connections_max(mut self, connections: usize) -> Self {
         self.connections_max = connections.max(1);
         self
     }
 
-    /// Most requests that wait for a connection to one place. Default 1,000.
+    /// Most requests that wait for a connection with the same key. Default 1,000.
     pub fn waiting_max(mut self, requests: usize) -> Self {
         self.waiting_max = requests;
         self
     }
 
-    /// How long a request may wait for a connection that others use. How long connecting takes does not count. Default 10 s.
+    /// How long a request may wait for a busy connection. Connecting does not count. Default 10 s.
     pub fn wait_timeout(mut self, timeout: Duration) -> Self {
         self.wait_timeout = timeout;
         self
     }
 }
 
-/// Connections kept for the next request to the same place, which is named by a key. Cheap to clone: clones share the connections.
+/// Connections kept for reuse, by key. Cheap to clone: clones share the connections.
 ///
-/// Idle connections are used again in the order last in, first out, so those that are not needed grow old and close. A connection that
-/// breaks, or that the server closes, is forgotten at once.
+/// Idle connections are reused last in, first out, so that surplus ones reach their keep-alive limit and close. A connection that
+/// breaks, or that the server closes, is removed at once.
 #[derive(Clone)]
 pub struct Pool(Rc<Shared>);
 
-/// A connection of a [`Pool`], for one request. Dropped unused, it goes back.
+/// A connection of a [`Pool`], for one request. Dropping it unused returns it.
 #[derive(Debug)]
 #[must_use = "it is for a request"]
 pub struct PooledConnection {
@@ -103,14 +103,14 @@ struct Shared {
 #[derive(Default)]
 struct State {
     places: BTreeMap<Rc<str>, Place>,
-    /// Connections in all, with those that are being made.
+    /// Connections in total, including those being established.
     open: usize,
 }
 
 #[derive(Default)]
 struct Place {
     idle: Vec<ClientConnection>,
-    /// Connections, with those that are being made.
+    /// Connections, including those being established.
     open: usize,
     waiting: VecDeque<Waiting>,
 }
@@ -123,21 +123,21 @@ struct Waiting {
     timer: Option<DelayedCall>,
 }
 
-/// Tells the pool about one connection.
+/// Reports events of one connection to the pool.
 struct Watch {
     pool: Weak<Shared>,
     key: Rc<str>,
 }
 
 impl Pool {
-    /// An empty one.
+    /// An empty pool.
     #[must_use]
     pub fn new(config: PoolConfig) -> Self {
         Self(Rc::new(Shared { config, state: RefCell::default(), is_looking: Cell::default() }))
     }
 
-    /// A connection to the place of that key: an idle one, or a new one that `connect` makes, or the next that is free if there are as
-    /// many as there may be. Cancelled, a connection that is being made for it is given up.
+    /// A connection with this key: an idle one, a new one from `connect`, or the next that becomes free if the limit is
+    /// reached. Cancelling ends a connection attempt for it.
     pub fn connection(
         &self,
         reactor: &Reactor,
@@ -168,7 +168,7 @@ impl Pool {
         deferred
     }
 
-    /// Closes all idle connections. Those in use are closed when their responses are over.
+    /// Closes all idle connections. Busy ones close after their responses.
     pub fn close_idle(&self) {
         let mut state = self.0.state.borrow_mut();
         let idle: Vec<_> =
@@ -177,7 +177,7 @@ impl Pool {
         idle.iter().for_each(ClientConnection::close);
     }
 
-    /// Closes the idle connections to the place of that key.
+    /// Closes the idle connections with this key.
     pub fn close_idle_of(&self, key: &str) {
         let mut state = self.0.state.borrow_mut();
         let idle = state.places.get_mut(key).map(|place| mem::take(&mut place.idle));
@@ -185,7 +185,7 @@ impl Pool {
         idle.iter().flatten().for_each(ClientConnection::close);
     }
 
-    /// How many connections are idle.
+    /// The number of idle connections.
     #[must_use]
     pub fn idle(&self) -> usize {
         self.0
@@ -198,7 +198,7 @@ impl Pool {
             .count()
     }
 
-    /// How many connections there are: idle, in use and being made.
+    /// The number of connections: idle, busy and being established.
     #[must_use]
     pub fn open(&self) -> usize {
         self.0.state.borrow().open
@@ -206,7 +206,7 @@ impl Pool {
 }
 
 impl Place {
-    /// The last connection that became idle and is still there. Those that are gone are told to the pool by themselves.
+    /// The last connection that became idle and is still open. Closed ones are reported separately.
     fn take_idle(&mut self) -> Option<ClientConnection> {
         let at = self.idle.iter().rposition(ClientConnection::is_idle)?;
         Some(self.idle.remove(at))
@@ -218,7 +218,7 @@ impl Shared {
         PooledConnection { connection, pool: Rc::downgrade(self), key, is_sent: false }
     }
 
-    /// Looks from the loop whether connections can be made for those who wait: no call into the library runs what a user has given.
+    /// Has the loop check whether connections can be made for waiting requests: no call into the library runs user code.
     fn look_later(self: &Rc<Self>, reactor: &Reactor) {
         if self.is_looking.replace(true) {
             return;
@@ -237,7 +237,7 @@ impl Shared {
         });
     }
 
-    /// Makes connections for those who wait, as many as there may be.
+    /// Makes connections for waiting requests, within the limits.
     fn connect_more(self: &Rc<Self>, reactor: &Reactor, key: &Rc<str>) {
         loop {
             let mut guard = self.state.borrow_mut();
@@ -256,7 +256,7 @@ impl Shared {
             if state.open >= self.config.connections_max {
                 let idle = state.places.values_mut().find_map(Place::take_idle);
                 drop(guard);
-                // That is told to the pool, which looks again.
+                // The pool is told, and checks again.
                 return idle.iter().for_each(ClientConnection::close);
             }
             let Some(waiting) = place.waiting.pop_front() else { return };
@@ -297,7 +297,7 @@ impl Shared {
         });
     }
 
-    /// Starts the clock of the last one who waits.
+    /// Starts the timer of the last waiting request.
     fn time_last(self: &Rc<Self>, reactor: &Reactor, key: &Rc<str>) {
         let mut state = self.state.borrow_mut();
         let place = state.places.get_mut(key);
@@ -314,7 +314,7 @@ impl Shared {
         }));
     }
 
-    /// All wait equally long, so the first is the one whose time is over.
+    /// All have the same timeout, so the first has expired.
     fn first_is_late(&self, key: &Rc<str>, after: Duration) {
         let mut state = self.state.borrow_mut();
         let Some(place) = state.places.get_mut(key) else { return };
@@ -329,7 +329,7 @@ impl Shared {
         }
     }
 
-    /// A connection is free: it goes to the first who waits, or is kept.
+    /// A connection is free: it goes to the first waiting request, or is kept.
     fn idle(self: &Rc<Self>, key: &Rc<str>, connection: ClientConnection) {
         let mut state = self.state.borrow_mut();
         let Some(place) = state.places.get_mut(key) else { return connection.close() };
@@ -353,7 +353,7 @@ impl Shared {
         }
     }
 
-    /// A connection is gone, or was never made: there is room for another.
+    /// A connection has closed, or could not be made: there is room for another.
     fn gone(
         self: &Rc<Self>,
         reactor: &Reactor,
@@ -392,11 +392,11 @@ impl Watcher for Watch {
 }
 
 impl PooledConnection {
-    /// Sends the request. The connection goes back to the pool when the response is over.
+    /// Sends the request. The connection returns to the pool after the response.
     ///
     /// # Errors
     ///
-    /// The request, if the connection was closed before it could be sent. Nothing of it was sent then: ask the pool for another one.
+    /// Returns the request, if the connection was closed before anything was sent: ask the pool for another.
     pub fn send(
         mut self,
         outgoing: Outgoing,

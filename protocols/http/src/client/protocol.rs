@@ -1,13 +1,13 @@
-//! A connection of a client, as the loop drives it: [`ClientProtocol`]. It reads no clock: what takes too long is told by timers.
+//! The state machine of a client connection: [`ClientProtocol`]. Reads no clock: timers report timeouts.
 //!
-//! | what is there | bytes come | the response is over | the peer ends its side | the time is over |
+//! | state | bytes arrive | the response is complete | the peer half-closes | timeout |
 //! |---|---|---|---|---|
-//! | nothing (idle) | nobody asked for them: closed | | closed | `keep_alive`: closed |
-//! | a request, being sent | the response, early | closed: the server has not all of the request | rejected, closed | `idle_timeout`: rejected, aborted |
-//! | a request, sent | the head of the response | | rejected, closed | `head_timeout`: rejected, aborted |
-//! | a response whose body is wanted | they are its body | idle, or closed | its end, or it is cut off | `idle_timeout`: the same, aborted |
-//! | one whose body nobody reads now | kept, reading pauses | | seen when it is read again | does not count |
-//! | another protocol, agreed upon | kept, reading pauses | | seen by that protocol | does not count |
+//! | idle | unexpected: closed | | closed | `keep_alive`: closed |
+//! | sending a request | the response, early | closed: the server does not have the whole request | rejected, closed | `idle_timeout`: rejected, aborted |
+//! | waiting for a response | the head of the response | | rejected, closed | `head_timeout`: rejected, aborted |
+//! | receiving a body | its body | idle, or closed | its end, or truncated | `idle_timeout`: the same, aborted |
+//! | receiving a body, without a reader now | kept, reading pauses | | noticed when it is read again | does not count |
+//! | another protocol was agreed on | kept, reading pauses | | noticed by that protocol | does not count |
 
 use std::{fmt, rc::Rc};
 
@@ -26,25 +26,25 @@ use crate::{
     unread::Unread,
 };
 
-/// Input of another protocol that is kept until that is there.
+/// Input for another protocol, kept until that protocol is set.
 const SWITCHED_UNREAD_MAX: usize = 16 * 1024;
 
-/// The protocol of a connection that a [`ClientFactory`](super::ClientFactory) has built. Idle, it owns no buffer.
+/// The protocol of a connection from a [`ClientFactory`](super::ClientFactory). Owns no buffer while it is idle.
 pub struct ClientProtocol {
     link: Rc<Link>,
     unread: Unread,
-    /// How much of `unread` is known to be no whole head.
+    /// The length of the part of `unread` that is known not to contain a complete head.
     seen: usize,
     informational: u32,
-    /// The peer has ended its side.
+    /// The peer has half-closed.
     has_peer_ended: bool,
 }
 
-/// What came of a look at the input.
+/// The result of processing the input.
 enum Step {
-    /// So many bytes were used; there may be more to do.
+    /// So many bytes were consumed; there may be more to do.
     Used(usize),
-    /// Nothing can be done with what there is.
+    /// Nothing can be done with the present input.
     Wait,
 }
 
@@ -55,7 +55,7 @@ impl ClientProtocol {
 
     // ---- the input ----
 
-    /// Uses as much of the input as can be used now.
+    /// Consumes as much of the input as possible.
     fn consume(&mut self, transport: &Transport, input: &[u8]) -> usize {
         let mut used = 0;
         while self.link.is_open() {
@@ -84,7 +84,7 @@ impl ClientProtocol {
         used
     }
 
-    /// Something has changed: looks at what is unread.
+    /// The state has changed: processes the unread input.
     fn go_on_with_unread(&mut self, transport: &Transport) {
         let mut unread = self.unread.take();
         let used = self.consume(transport, unread.rest());
@@ -95,7 +95,7 @@ impl ClientProtocol {
         self.settle(transport);
     }
 
-    /// Pauses reading while what came is not wanted, and goes on after.
+    /// Pauses reading while input is not wanted, and resumes it after.
     fn settle(&self, transport: &Transport) {
         if !self.link.is_open() {
             return;
@@ -245,11 +245,11 @@ impl ClientProtocol {
         self.abort(transport);
     }
 
-    /// The response is over: the connection takes the next request, or closes. With `is_clean`, nothing has come behind the response.
+    /// The response is complete: the connection takes the next request, or closes. `is_clean`: no input follows the response.
     fn finish(&mut self, transport: &Transport, exchange: &Exchange, is_clean: bool) {
         self.link.end_exchange();
         exchange.stage.set(Stage::Over);
-        // A server that has answered before it had all of the request may take the rest for another one.
+        // A server that has responded before it had the whole request may take the rest for another request.
         let is_unsent = exchange.is_sending.get() || exchange.is_held();
         if exchange.is_sending.get() {
             return self.abort(transport);
@@ -266,7 +266,7 @@ impl ClientProtocol {
 
     // ---- the end ----
 
-    /// There is no response.
+    /// There will be no response.
     fn fail(&mut self, transport: &Transport, exchange: &Exchange, error: RequestError) {
         self.link.end_exchange();
         exchange.stage.set(Stage::Over);
@@ -339,7 +339,7 @@ impl Protocol for ClientProtocol {
             }
             return;
         }
-        // The body is wanted again: its time begins anew.
+        // The body is wanted again: its timeout starts anew.
         if let Some(exchange) = exchange.filter(|one| one.stage.get() == Stage::Body) {
             transport.set_idle_timeout(exchange.idle_timeout.get());
         }
@@ -352,7 +352,7 @@ impl Protocol for ClientProtocol {
             Stage::Body if exchange.incoming.borrow().wants_more() => {
                 self.body_failed(transport, &exchange, BodyError::TooSlow);
             }
-            // Where nothing is queued, it is the program that takes its time; but what waits of a file is in no queue.
+            // If nothing is queued, the program is slow; but the unsent part of a file is in no queue.
             Stage::Head
                 if transport.queued() > 0
                     || exchange.is_sending.get() && exchange.is_file.get() =>
@@ -375,7 +375,7 @@ impl Protocol for ClientProtocol {
     fn tls_started(&mut self, transport: &Transport) {
         let Some(promise) = self.link.secured.take() else { return };
         if !self.unread.is_empty() {
-            // Sent before the handshake: it is not the server's.
+            // Bytes before the handshake were not sent by the server.
             let reason = format!("{} bytes came before the handshake", self.unread.len());
             promise.reject(RequestError::Tls { reason });
             return self.abort(transport);

@@ -1,4 +1,4 @@
-//! A response, as its receiver sees it: [`Response`]; and [`Upgraded`], a connection that speaks another protocol now.
+//! A response, for its receiver: [`Response`]; and [`Upgraded`], a connection that now uses another protocol.
 
 use std::{fmt, mem, rc::Rc, time::Duration};
 
@@ -16,10 +16,10 @@ use crate::{
     codec::{BodyError, Fields, Framing, ResponseHead, parameter},
 };
 
-/// A response: its head, and the way to its body.
+/// A response: its head, and access to its body.
 ///
-/// The body is not read before somebody asks for it, and no faster than it is taken. A response that is dropped before its body is over
-/// has the rest read and dropped if that is little, for the next request on the connection; else the connection is closed.
+/// The body is read only on request, with backpressure. If a response is dropped before the end of its body, the rest is read and
+/// dropped if it is short, for the next request on the connection; else the connection is closed.
 ///
 /// # Examples
 ///
@@ -45,11 +45,11 @@ pub struct Response {
     urls: Vec<String>,
 }
 
-/// A connection on which another protocol has been agreed upon, by `101 Switching Protocols` or a 2xx to CONNECT. Dropped, it is closed.
+/// A connection for which another protocol was agreed on, by `101 Switching Protocols` or a 2xx to CONNECT. Dropping it closes it.
 #[must_use = "dropped, the connection is closed"]
 pub struct Upgraded {
     exchange: Rc<Exchange>,
-    /// `None` once the connection is gone.
+    /// `None` once the connection is closed.
     link: Option<Rc<Link>>,
 }
 
@@ -90,25 +90,25 @@ impl Response {
         &self.fields
     }
 
-    /// The first field of that name, if it is text.
+    /// The first field with this name, if it is text.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
         self.fields.text(name)
     }
 
-    /// How long the body is, if that is known: the head says so, and it is not decompressed.
+    /// The length of the body, if it is known: the head has it, and the body is not decompressed.
     #[must_use]
     pub const fn length(&self) -> Option<u64> {
         self.length
     }
 
-    /// The URL that it comes from, redirects followed. `None` if the request was sent on a connection, without a URL.
+    /// The URL of the response, after redirects. `None` if the request was sent on a connection, without a URL.
     #[must_use]
     pub fn url(&self) -> Option<&str> {
         self.urls.last().map(String::as_str)
     }
 
-    /// The URLs that were redirected, in order; empty if the first one has answered.
+    /// The URLs that were redirected, in order; empty if the first one has responded.
     #[must_use]
     pub fn redirects(&self) -> &[String] {
         self.urls.split_last().map_or(&[], |(_, before)| before)
@@ -116,14 +116,14 @@ impl Response {
 
     // ---- the body ----
 
-    /// Collects the body, up to [`ConnectionConfig::body_max`](super::ConnectionConfig::body_max) bytes. Cancelled, the connection is
-    /// closed.
+    /// Collects the body, up to [`ConnectionConfig::body_max`](super::ConnectionConfig::body_max) bytes. Cancelling closes the
+    /// connection.
     pub fn collect(&self) -> Deferred<Bytes, BodyError> {
         self.collect_up_to(self.exchange.body_max())
     }
 
-    /// Collects the body, up to a limit in bytes; past it [`BodyError::TooLong`], and the connection is closed. Cancelled, the
-    /// connection is closed.
+    /// Collects the body, up to a limit in bytes; above it [`BodyError::TooLong`], and the connection is closed. Cancelling closes
+    /// the connection.
     pub fn collect_up_to(&self, limit: u64) -> Deferred<Bytes, BodyError> {
         let (promise, body) = self.exchange.new_promise();
         if self.length().is_some_and(|length| length > limit) {
@@ -150,7 +150,7 @@ impl Response {
         body
     }
 
-    /// Collects the body as [`collect`](Self::collect) does, as text: in UTF-8, or in Latin-1 if the head says so. What is invalid becomes
+    /// Collects the body like [`collect`](Self::collect), as text: UTF-8, or Latin-1 if the head says so. Invalid parts become
     /// U+FFFD.
     pub fn text(&self) -> Deferred<String, BodyError> {
         let content_type = self.field("content-type").unwrap_or_default();
@@ -166,7 +166,8 @@ impl Response {
         })
     }
 
-    /// The next piece of the body; `None` after the last. The connection is not read from while nobody asks. Cancelled, no piece is lost.
+    /// The next piece of the body; `None` after the last. The connection does not read until a piece is requested. Cancelling
+    /// loses nothing.
     pub fn next_piece(&self) -> Deferred<Option<Bytes>, BodyError> {
         let (promise, piece) = self.exchange.new_promise();
         let mut incoming = self.exchange.incoming.borrow_mut();
@@ -184,7 +185,7 @@ impl Response {
         piece
     }
 
-    /// Has the body given to a receiver, piece by piece as it comes, however long it is; also after this handle is dropped.
+    /// Passes the body to a receiver, in pieces, whatever its length; also after this handle is dropped.
     pub fn receive(&self, receiver: impl BodyReceiver) {
         let mut incoming = self.exchange.incoming.borrow_mut();
         let is_over = incoming.end.is_some();
@@ -201,19 +202,19 @@ impl Response {
                 }
             };
         drop(incoming);
-        // Not now: it is the user's code.
+        // Not now: the receiver is user code.
         if let Some(reactor) = self.exchange.transport.reactor() {
             reactor.call_soon(move |_| taken.0.body_ended(taken.1));
         }
     }
 
-    /// The trailers, once the body is over; unless a [`BodyReceiver`] has got them.
+    /// The trailers of a complete body; unless a [`BodyReceiver`] has received them.
     #[must_use]
     pub fn take_trailers(&self) -> Fields {
         self.exchange.incoming.borrow_mut().take_trailers()
     }
 
-    /// Closes the connection, if the body is not over.
+    /// Closes the connection, unless the body is complete.
     pub fn abort(self) {
         self.exchange.abort();
     }
@@ -224,12 +225,12 @@ impl Response {
         self.urls = urls.collect();
     }
 
-    /// Delivers no more than that of the body.
+    /// Delivers at most this many bytes of the body.
     pub(super) fn limit_body(&self, max: u64) {
         self.exchange.incoming.borrow_mut().delivered_max = Some(max);
     }
 
-    /// The body may be silent for that long.
+    /// Sets the idle timeout of the body.
     pub(super) fn set_idle_timeout(&self, timeout: Duration) {
         self.exchange.idle_timeout.set(Some(timeout));
         if self.exchange.stage.get() == Stage::Body {
@@ -237,7 +238,7 @@ impl Response {
         }
     }
 
-    /// The body has to be over by then.
+    /// Sets the deadline of the body.
     pub(super) fn limit_time(&self, left: Duration) {
         if self.exchange.stage.get() != Stage::Body {
             return;
@@ -247,7 +248,7 @@ impl Response {
         }
     }
 
-    /// Undoes the content coding, if it is a known one. The fields that describe it are removed then.
+    /// Decodes the content coding, if it is supported, and removes the fields that describe it.
     pub(super) fn decompress(&mut self) {
         if matches!(self.framing, Framing::None | Framing::Length(0)) {
             return;
@@ -268,7 +269,7 @@ impl Response {
     ///
     /// # Errors
     ///
-    /// The response, if it is one like any other.
+    /// The response, if it is not an upgrade.
     pub fn into_upgraded(self) -> Result<Upgraded, Box<Self>> {
         match self.exchange.stage.get() {
             Stage::Switched => {
@@ -279,7 +280,7 @@ impl Response {
         }
     }
 
-    /// Whether the server has agreed to another protocol: [`into_upgraded`](Self::into_upgraded) will succeed.
+    /// Whether the server has agreed to another protocol, so that [`into_upgraded`](Self::into_upgraded) will succeed.
     #[must_use]
     pub fn is_upgrade(&self) -> bool {
         self.exchange.stage.get() == Stage::Switched
@@ -296,7 +297,7 @@ fn over(incoming: &mut Incoming) -> Result<Fields, BodyError> {
 impl Drop for Response {
     fn drop(&mut self) {
         match self.exchange.stage.get() {
-            // An `Upgraded` has it.
+            // An `Upgraded` owns it.
             Stage::Switched if self.exchange.is_claimed.get() => {}
             Stage::Switched => self.exchange.abort(),
             Stage::Body => self.exchange.give_up_body(self.framing),
@@ -315,7 +316,7 @@ impl fmt::Debug for Response {
 }
 
 impl Upgraded {
-    /// The connection, which speaks HTTP again: with the server at the other end of a tunnel.
+    /// The connection, using HTTP again: with the server at the other end of a tunnel.
     #[must_use]
     pub fn into_connection(self) -> ClientConnection {
         let connection = self.connection();
@@ -331,18 +332,18 @@ impl Upgraded {
         }
     }
 
-    /// Gives the connection to a protocol, with all that the server has sent behind its response
+    /// Hands the connection over to a protocol, with the unread input after the response
     /// ([`Transport::set_protocol`]).
     ///
     /// # Errors
     ///
-    /// [`SetProtocolError`] returns the protocol, if the connection is over.
+    /// [`SetProtocolError`] returns the protocol, if the connection has ended.
     pub fn start<P: Protocol>(self, protocol: P) -> Result<Connection<P>, SetProtocolError<P>> {
         self.into_transport().set_protocol(protocol)
     }
 
-    /// The connection, to be [relayed](Transport::relay) or given to a protocol: what the server has sent behind its response comes
-    /// first, as the contract of [`Protocol::take_unread`] has it.
+    /// The connection, to be [relayed](Transport::relay) or handed over to a protocol: the unread input after the response comes
+    /// first, as the contract of [`Protocol::take_unread`] says.
     #[must_use]
     pub fn into_transport(self) -> Transport {
         let exchange = &self.exchange;
@@ -362,7 +363,7 @@ impl Upgraded {
 
 impl Drop for Upgraded {
     fn drop(&mut self) {
-        // Not once it was handed over: then it is over for this side.
+        // Not after a handover: then it has ended for this side.
         self.exchange.abort();
     }
 }

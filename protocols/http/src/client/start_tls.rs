@@ -1,4 +1,4 @@
-//! TLS on a connection that speaks HTTP already, or that is a tunnel of a proxy: [`Upgraded::start_tls`].
+//! TLS on a connection that already uses HTTP, or on a tunnel through a proxy: [`Upgraded::start_tls`].
 
 use std::rc::Rc;
 
@@ -7,20 +7,20 @@ use sinew_transports::{reactor::Deferred, tls::TlsRole};
 use super::{ClientConnection, RequestError, Upgraded, link::Life};
 
 impl Upgraded {
-    /// Starts TLS with the server at the other end of the tunnel, and speaks HTTP with it from then on. Cancelled, the connection is
-    /// closed.
+    /// Starts TLS with the server at the other end of the tunnel, and uses HTTP on it from then on. Cancelling closes the
+    /// connection.
     ///
-    /// What the proxy has sent behind its response is not taken for something that the server said: the connection is closed then.
+    /// Bytes that the proxy has sent after its response are not taken for bytes of the server: the connection is closed then.
     pub fn start_tls(self, role: impl Into<TlsRole>) -> Deferred<ClientConnection, RequestError> {
         let connection = self.connection();
-        // It is no longer this handle's to close.
+        // This handle no longer closes it.
         let _ = self.into_transport();
         connection.begin_tls(role.into())
     }
 }
 
 impl ClientConnection {
-    /// Starts TLS on a connection on which nothing was sent yet.
+    /// Starts TLS on an unused connection.
     pub(super) fn start_tls(&self, role: TlsRole) -> Deferred<Self, RequestError> {
         self.begin_tls(role)
     }

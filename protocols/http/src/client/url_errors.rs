@@ -1,4 +1,4 @@
-//! URLs that cannot be asked for, [`UrlError`], and redirects that are not followed, [`RedirectError`].
+//! Invalid URLs, [`UrlError`], and redirects that are not followed, [`RedirectError`].
 
 use std::fmt::Display;
 
@@ -6,7 +6,7 @@ use sinew_transports::reactor::{Excerpt, error_debug};
 
 use crate::codec::FieldError;
 
-/// A URL that cannot be asked for.
+/// Why a URL is invalid.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UrlError {
@@ -18,19 +18,19 @@ pub enum UrlError {
         /// What is wrong with it.
         reason: String,
     },
-    /// Its scheme is not one that is supported.
+    /// Its scheme is not supported.
     #[error("the scheme {:?} is not supported", Excerpt::new(.scheme))]
     Scheme {
         /// The scheme.
         scheme: String,
     },
-    /// It names no host.
+    /// It has no host.
     #[error("{:?} names no host", Excerpt::new(.url))]
     NoHost {
         /// The URL.
         url: String,
     },
-    /// The name and the password in it cannot be sent.
+    /// Its login cannot be sent.
     #[error("the user name or the password of a URL cannot be sent: {0}")]
     Login(#[from] FieldError),
 }

@@ -1,35 +1,35 @@
-//! The fields `WWW-Authenticate` and `Proxy-Authenticate`, read (RFC 9110 11.6.1): [`Challenge`], [`challenges`].
+//! Parser of `WWW-Authenticate` and `Proxy-Authenticate` (RFC 9110 11.6.1): [`Challenge`], [`challenges`].
 
 use std::borrow::Cow;
 
 use super::fields::{is_token, split_outside_quotes, unquoted};
 
-/// Most challenges of a field that are read. Further ones are ignored.
+/// Most challenges of a field that are parsed. Further ones are ignored.
 const CHALLENGES_MAX: usize = 16;
 
-/// Most parameters of a challenge that are read. Further ones are ignored.
+/// Most parameters of a challenge that are parsed. Further ones are ignored.
 const PARAMETERS_MAX: usize = 32;
 
-/// A way in which a server lets clients authenticate themselves.
+/// An authentication challenge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Challenge<'a> {
-    /// The scheme, as `Digest`.
+    /// The scheme, such as `Digest`.
     pub scheme: &'a str,
-    /// What follows the scheme, if it is one word, as with `Negotiate`.
+    /// The token after the scheme, if there is one, as with `Negotiate`.
     pub token: Option<&'a str>,
-    /// Names, and values without quotes.
+    /// Parameters: names, and unquoted values.
     pub parameters: Vec<(&'a str, Cow<'a, str>)>,
 }
 
 impl Challenge<'_> {
-    /// Whether it is of that scheme; its case does not matter.
+    /// Whether it has this scheme, case-insensitively.
     #[must_use]
     pub fn is(&self, scheme: &str) -> bool {
         self.scheme.eq_ignore_ascii_case(scheme)
     }
 
-    /// The first parameter of that name; its case does not matter.
+    /// The first parameter with this name, case-insensitively.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<&str> {
         let mut named =
@@ -38,7 +38,7 @@ impl Challenge<'_> {
     }
 }
 
-/// The challenges of a field. What is malformed is left out.
+/// The challenges of a field. Malformed ones are skipped.
 ///
 /// # Examples
 ///
@@ -53,7 +53,7 @@ impl Challenge<'_> {
 #[must_use]
 pub fn challenges(value: &str) -> Vec<Challenge<'_>> {
     let mut found: Vec<Challenge<'_>> = Vec::new();
-    // Commas separate challenges as well as parameters: a parameter has an equals sign behind its first word.
+    // Commas separate challenges as well as parameters: a parameter has an equals sign after its first word.
     for element in split_outside_quotes(value, b',').map(str::trim) {
         let len = element.bytes().take_while(|byte| is_token(*byte)).count();
         let (word, rest) = element.split_at(len);
@@ -84,7 +84,7 @@ pub fn challenges(value: &str) -> Vec<Challenge<'_>> {
     found
 }
 
-/// `name=value` or `name="value"`, with blanks around the equals sign, as some servers send them.
+/// `name=value` or `name="value"`, with whitespace around the equals sign, as some servers send it.
 fn parameter(text: &str) -> Option<(&str, Cow<'_, str>)> {
     let (name, value) = text.split_once('=')?;
     let (name, value) = (name.trim_end(), value.trim());
@@ -93,7 +93,7 @@ fn parameter(text: &str) -> Option<(&str, Cow<'_, str>)> {
     }
     let value = match value.strip_prefix('"') {
         Some(quoted) => unquoted(quoted.strip_suffix('"')?),
-        // Without quotes it is a token; what ends in equals signs is a `token68`.
+        // An unquoted value is a token; one that ends with equals signs is a `token68`.
         None if value.is_empty() || value.starts_with('=') => return None,
         None => Cow::Borrowed(value),
     };

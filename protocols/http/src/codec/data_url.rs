@@ -1,13 +1,13 @@
-//! URLs that hold what they name (RFC 2397): [`DataUrl`].
+//! Data URLs (RFC 2397): [`DataUrl`].
 
 use sinew_transports::reactor::error_debug;
 
 use super::{base64_decode, percent_decode};
 
-/// The media type of a URL that names none.
+/// The default media type.
 const DEFAULT_TYPE: &str = "text/plain;charset=US-ASCII";
 
-/// What a `data:` URL holds.
+/// The contents of a `data:` URL.
 ///
 /// # Examples
 ///
@@ -28,7 +28,7 @@ pub struct DataUrl {
     pub data: Vec<u8>,
 }
 
-/// Why a text is not a `data:` URL.
+/// Why a text is not a valid `data:` URL.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataUrlError {
@@ -41,7 +41,7 @@ pub enum DataUrlError {
     /// A percent sign is not followed by two hexadecimal digits.
     #[error("a percent sign without two digits in a data: URL")]
     Percent,
-    /// The data are not base64, though the URL says so.
+    /// The data are not valid base64.
     #[error("the data of a data: URL are not base64")]
     Base64,
 }
@@ -49,7 +49,8 @@ pub enum DataUrlError {
 error_debug!(DataUrlError);
 
 impl DataUrl {
-    /// Decodes a URL. Blanks in base64 are ignored, and its padding may be missing, as in browsers. A fragment is not part of the data.
+    /// Decodes a URL. As in browsers, spaces in base64 are ignored, and the padding may be missing. A fragment is not part of the
+    /// data.
     ///
     /// # Errors
     ///

@@ -16,14 +16,14 @@ pub enum DigestAlgorithm {
 }
 
 impl DigestAlgorithm {
-    /// The secret that client and server share: the hash of `user:realm:password`, in hexadecimal digits. Whoever has it can log in to
-    /// that realm.
+    /// The secret shared by client and server: the hash of `user:realm:password`, in hexadecimal. It is all that is needed to log
+    /// in to that realm.
     #[must_use]
     pub fn secret(self, user: &str, realm: &str, password: &[u8]) -> String {
         self.hash(&[user.as_bytes(), b":", realm.as_bytes(), b":", password])
     }
 
-    /// The hash of the pieces, one behind the other, in hexadecimal digits.
+    /// The hash of the concatenated pieces, in hexadecimal.
     pub(crate) fn hash(self, pieces: &[&[u8]]) -> String {
         match self {
             Self::Md5 => hash_of::<Md5>(pieces),
@@ -31,7 +31,7 @@ impl DigestAlgorithm {
         }
     }
 
-    /// The name in fields.
+    /// Its name in fields.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Md5 => "MD5",

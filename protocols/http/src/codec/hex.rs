@@ -1,4 +1,4 @@
-//! Bytes in hexadecimal digits, both ways: [`hex`] and [`unhex`].
+//! Hexadecimal encoding, both ways: [`hex`] and [`unhex`].
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";

@@ -1,5 +1,5 @@
-//! The field `Set-Cookie`, read as clients have to (RFC 6265 5.2): [`SetCookie`], and its dates, [`cookie_date`]. Which requests the cookie
-//! goes with is decided by the jar of the client.
+//! Parser of `Set-Cookie`, as lenient as clients have to be (RFC 6265 5.2): [`SetCookie`], and its dates, [`cookie_date`]. The jar
+//! of the client decides which requests get the cookie.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +9,7 @@ const PAIR_MAX: usize = 4096;
 /// Longest value of an attribute. Longer ones are ignored.
 const ATTRIBUTE_MAX: usize = 1024;
 
-/// A cookie as a server sets it, with its attributes.
+/// A cookie with its attributes, as a server sends it.
 ///
 /// # Examples
 ///
@@ -26,25 +26,25 @@ const ATTRIBUTE_MAX: usize = 1024;
 pub struct SetCookie<'a> {
     /// The name; never empty.
     pub name: &'a str,
-    /// The value, with quotes if it has them.
+    /// The value, including quotes.
     pub value: &'a str,
     /// When it expires. `max_age` takes precedence.
     pub expires: Option<SystemTime>,
-    /// In how many seconds it expires; not above zero: at once.
+    /// The lifetime in seconds; zero or less: it expires at once.
     pub max_age: Option<i64>,
-    /// The domain, without a dot in front. `None`: the host that set it, and no other.
+    /// The domain, without a leading dot. `None`: only the host that set it.
     pub domain: Option<&'a str>,
-    /// The path, which begins with a slash. `None`: the folder of the page that set it.
+    /// The path, which begins with a slash. `None`: the directory of the page that set it.
     pub path: Option<&'a str>,
     /// Only for encrypted connections.
     pub is_secure: bool,
-    /// Not for scripts.
+    /// Hidden from scripts.
     pub is_http_only: bool,
 }
 
 impl<'a> SetCookie<'a> {
-    /// Reads the value of a field. `None` if it is not a cookie: it has no name, is too long, is not UTF-8, or holds a control
-    /// character. Unknown and malformed attributes are ignored; the last of several counts.
+    /// Parses the value of a field. `None` if it is not a cookie: it has no name, is too long, is not UTF-8, or contains a control
+    /// character. Unknown and malformed attributes are ignored; the last one counts.
     #[must_use]
     pub fn parse(value: &'a [u8]) -> Option<Self> {
         let text = std::str::from_utf8(value).ok()?;
@@ -96,7 +96,7 @@ impl<'a> SetCookie<'a> {
     }
 }
 
-/// A number of seconds; what is too large to count is as large as can be.
+/// A number of seconds; numbers that overflow become the maximum.
 fn seconds(text: &str) -> Option<i64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
@@ -105,7 +105,7 @@ fn seconds(text: &str) -> Option<i64> {
     Some(text.parse().unwrap_or(if text.starts_with('-') { i64::MIN } else { i64::MAX }))
 }
 
-/// The date of a cookie, in any of the forms that servers have ever sent (RFC 6265 5.1.1): time, day, month and year in any order. `None` if
+/// A cookie date, in any format that servers have used (RFC 6265 5.1.1): time, day, month and year in any order. `None` if
 /// one of them is missing or impossible.
 ///
 /// # Examples
@@ -172,7 +172,7 @@ const fn is_delimiter(byte: u8) -> bool {
     matches!(byte, 0x09 | 0x20..=0x2f | 0x3b..=0x40 | 0x5b..=0x60 | 0x7b..=0x7e)
 }
 
-/// Digits at the front, so many of them; what follows them is ignored.
+/// Up to this many digits at the start; the rest is ignored.
 fn number(token: &[u8], digits_min: usize, digits_max: usize) -> Option<u32> {
     let digits = token.iter().take_while(|byte| byte.is_ascii_digit()).count();
     if !(digits_min..=digits_max).contains(&digits) {

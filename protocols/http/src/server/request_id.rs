@@ -1,4 +1,4 @@
-//! An id for each request, to find it again in the logs of several programs: [`RequestIds`].
+//! Request ids, for finding a request in the logs of several programs: [`RequestIds`].
 
 use std::{fmt, net::IpAddr};
 
@@ -10,12 +10,12 @@ use crate::codec::FieldError;
 /// Longest id that is accepted from a peer.
 const ID_MAX: usize = 128;
 
-/// The id of a request: [`Request::find`] has it behind [`RequestIds`], and so has the access log in JSON.
+/// The id of a request: [`Request::find`] returns it behind [`RequestIds`], and the JSON access log has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestId(pub String);
 
-/// A layer that gives each request a [`RequestId`] and sends it back in `X-Request-Id`. The id of a trusted peer is kept: up to 128 letters,
-/// digits and `-._~+/=:@`. All other requests get a new one of 32 hexadecimal digits, whatever they have sent.
+/// A layer that gives each request a [`RequestId`] and returns it in `X-Request-Id`. The id of a trusted peer is kept: up to 128
+/// letters, digits and `-._~+/=:@`. All other requests get a new one of 32 hexadecimal digits, whatever they have sent.
 ///
 /// # Examples
 ///
@@ -38,7 +38,7 @@ pub struct RequestIds<H> {
 }
 
 impl<H: Handler> RequestIds<H> {
-    /// Around a handler. No peer is trusted.
+    /// Wraps a handler. No peer is trusted.
     pub fn new(inner: H) -> Self {
         Self { inner, field: "X-Request-Id".to_owned(), trusted: Vec::new() }
     }

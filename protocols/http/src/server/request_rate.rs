@@ -1,4 +1,4 @@
-//! How many requests each client may send: [`RequestRateLimit`]. It bounds requests; bytes are bounded by
+//! Request rate limit of each client: [`RequestRateLimit`]. Limits requests; bytes are limited by
 //! `sinew_protocols::policies::RateLimit`.
 
 use std::{
@@ -14,12 +14,12 @@ use http::StatusCode;
 
 use super::{Handler, Reply, Request, Response};
 
-/// A layer that answers with 429 and `Retry-After` when a client sends more requests than it may: on average so many a second, and a burst
-/// at once.
+/// A layer that responds with 429 and `Retry-After` when a client exceeds its rate: an average number of requests a second, with
+/// bursts.
 ///
-/// A client is an [IP address](Request::client_ip), of IPv6 a network of 64 bits, or what [`by`](Self::by) makes of a request. Requests without
-/// one are not limited. It is remembered for as long as it takes until it may send a whole burst again, and of 10,000 clients at most:
-/// past that, those that have been quiet for the longest are forgotten first.
+/// A client is an [IP address](Request::client_ip) (an IPv6 /64 network), or the key that [`by`](Self::by) makes of a request.
+/// Requests without a key are not limited. Clients are remembered until they may send a whole burst again, at most 10,000:
+/// above that, those that were quiet for longest are forgotten first.
 ///
 /// # Examples
 ///
@@ -43,21 +43,21 @@ enum Client {
     Named(String),
 }
 
-/// What is known of clients. Pure: the time is an argument.
+/// The state of clients. Pure: the time is an argument.
 struct Clients {
-    /// The time that a request takes at the average rate.
+    /// The time for one request at the average rate.
     each: Duration,
     burst: u32,
     clients_max: usize,
-    /// When each client will have its whole burst again. Two maps, of which the older one is forgotten as a whole.
+    /// When each client will have its whole burst again. Two generations of maps; the older one is dropped as a whole.
     recent: HashMap<Client, Instant>,
     older: HashMap<Client, Instant>,
-    /// When the recent ones become the older ones.
+    /// When the recent map becomes the older one.
     turn: Option<Instant>,
 }
 
 impl<H: Handler> RequestRateLimit<H> {
-    /// Around a handler: requests a second on average, at least one, and requests at once, at least one.
+    /// Wraps a handler, with requests a second on average, and requests in a burst, at least one each.
     pub fn new(inner: H, per_second: u32, burst: u32) -> Self {
         let each = Duration::from_secs(1) / per_second.max(1);
         let clients = Clients {
@@ -71,13 +71,13 @@ impl<H: Handler> RequestRateLimit<H> {
         Self { inner, clients: RefCell::new(clients), by: None }
     }
 
-    /// Counts by something else than the address, such as a user or a key. Requests for which it is `None` are not limited.
+    /// Counts by another key than the address, such as a user or an API key. Requests for which it is `None` are not limited.
     pub fn by(mut self, by: impl Fn(&Request) -> Option<String> + 'static) -> Self {
         self.by = Some(Rc::new(by));
         self
     }
 
-    /// How many clients are remembered. Default 10,000.
+    /// Most clients that are remembered. Default 10,000.
     pub fn clients_max(self, clients: usize) -> Self {
         self.clients.borrow_mut().clients_max = clients.max(1);
         self
@@ -95,7 +95,7 @@ impl<H: Handler> Handler for RequestRateLimit<H> {
         match wait {
             Ok(()) => self.inner.handle(request, reply),
             Err(wait) => {
-                // Rounded up: who comes back a moment too early is refused again.
+                // Rounded up: a client that returns a moment too early is rejected again.
                 let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
                 let response = Response::new(StatusCode::TOO_MANY_REQUESTS);
                 reply.send(response.with("Retry-After", seconds.to_string()));
@@ -105,7 +105,7 @@ impl<H: Handler> Handler for RequestRateLimit<H> {
 }
 
 impl Clients {
-    /// Counts a request; or says how long to wait until one more is allowed.
+    /// Counts a request; or returns how long to wait until one more is allowed.
     fn take(&mut self, client: Client, now: Instant) -> Result<(), Duration> {
         let window = self.each * self.burst;
         let is_over = self.turn.is_none_or(|turn| now >= turn);
@@ -114,7 +114,7 @@ impl Clients {
                 && !self.recent.contains_key(&client)
         {
             self.older = mem::take(&mut self.recent);
-            // After so long, each of them has its whole burst again.
+            // By then, each of them has its whole burst again.
             self.turn = now.checked_add(window);
         }
         let known = self.recent.get(&client).or_else(|| self.older.get(&client));
@@ -129,7 +129,7 @@ impl Clients {
     }
 }
 
-/// The network that one client has: all of an address of IPv4, and 64 bits of one of IPv6.
+/// The network of one client: the whole IPv4 address, or 64 bits of an IPv6 address.
 fn network(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(_) => ip,

@@ -1,4 +1,4 @@
-//! Who the client is, behind a reverse proxy that tells it in fields: [`TrustedProxies`].
+//! The client's address behind trusted reverse proxies: [`TrustedProxies`].
 
 use std::{fmt, net::IpAddr};
 
@@ -7,13 +7,13 @@ use sinew_transports::proxy::Subnet;
 use super::{Handler, Reply, Request};
 use crate::codec::parameter;
 
-/// A layer that believes trusted proxies when they say which client a request comes from, in `X-Forwarded-For` and `X-Forwarded-Proto`, or
-/// in `Forwarded` (RFC 7239). [`Request::client_ip`] and [`Request::is_secure`] have the result, and so have the access log and the rate
+/// A layer that trusts proxies to name the client of a request, in `X-Forwarded-For` and `X-Forwarded-Proto`, or
+/// in `Forwarded` (RFC 7239). [`Request::client_ip`] and [`Request::is_secure`] have the result, as do the access log and the rate
 /// limit inside this layer.
 ///
-/// Of the addresses in the field, the last one that is no trusted proxy is the client: what stands before it may be made up. Fields of
-/// peers that are not trusted are ignored. Trusted are loopback addresses, unless others are named, and peers without an address:
-/// the mode of its file decides who may connect to a Unix socket.
+/// Of the addresses in the field, the last one that is not a trusted proxy is the client: those before it may be forged. Fields of
+/// untrusted peers are ignored. Loopback addresses are trusted by default, and peers without an address: for a Unix socket,
+/// the mode of its file decides who may connect.
 ///
 /// # Examples
 ///
@@ -32,7 +32,7 @@ pub struct TrustedProxies<H> {
     is_standard: bool,
 }
 
-/// What a trusted proxy has told, beside the request.
+/// What a trusted proxy has said about the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Told {
     ip: Option<IpAddr>,
@@ -40,7 +40,7 @@ struct Told {
 }
 
 impl<H: Handler> TrustedProxies<H> {
-    /// Around a handler.
+    /// Wraps a handler.
     pub fn new(inner: H) -> Self {
         let loopback = [IpAddr::from([127, 0, 0, 1]), IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])];
         let subnets = loopback.into_iter().zip([8, 128]);
@@ -48,13 +48,13 @@ impl<H: Handler> TrustedProxies<H> {
         Self { inner, trusted, is_standard: false }
     }
 
-    /// The addresses of trusted proxies, in the place of loopback addresses.
+    /// The addresses of trusted proxies, instead of loopback addresses.
     pub fn trust(mut self, subnets: impl IntoIterator<Item = Subnet>) -> Self {
         self.trusted = subnets.into_iter().collect();
         self
     }
 
-    /// Reads `Forwarded` in the place of the fields `X-Forwarded-`. Never both: a proxy that sets one passes the other on as it came.
+    /// Parses `Forwarded` instead of the `X-Forwarded-` fields. Never both: a proxy that sets one forwards the other unchanged.
     pub fn standard_field(mut self) -> Self {
         self.is_standard = true;
         self
@@ -64,7 +64,7 @@ impl<H: Handler> TrustedProxies<H> {
         self.trusted.iter().any(|subnet| subnet.contains(ip))
     }
 
-    /// What the elements say, the last one first: of an address, and of a scheme if that is known with it.
+    /// The elements, the last one first: an address, and a scheme if it is known.
     fn walk<'a>(&self, elements: impl Iterator<Item = (Option<&'a str>, Option<&'a str>)>) -> Told {
         let mut told = Told { ip: None, is_secure: None };
         for (node, scheme) in elements {
@@ -86,7 +86,7 @@ impl<H: Handler> TrustedProxies<H> {
                 .iter()
                 .rev()
                 .map(|element| {
-                    // The first parameter has no name of a value before it, as in other fields.
+                    // The first parameter has no value before it, as in other fields.
                     let element = format!(";{element}");
                     let find = |name| parameter(&element, name).map(|value| value.into_owned());
                     (find("for"), find("proto"))
@@ -129,7 +129,7 @@ fn address(node: &str) -> Option<IpAddr> {
 }
 
 impl Request {
-    /// The IP address of the client: what a [trusted proxy](TrustedProxies) has told, or else that of the peer. `None` if it has none, as
+    /// The IP address of the client: from a [trusted proxy](TrustedProxies), or else that of the peer. `None` if it has none, as
     /// over a Unix socket.
     #[must_use]
     pub fn client_ip(&self) -> Option<IpAddr> {
@@ -137,8 +137,8 @@ impl Request {
         told.or_else(|| self.peer()?.ip())
     }
 
-    /// Whether the client's connection is encrypted by TLS: this connection, or that to a proxy that tells so by the PROXY protocol or is
-    /// [trusted](TrustedProxies).
+    /// Whether the client's connection is encrypted by TLS: this connection, or that to a proxy that says so by the PROXY protocol
+    /// or is [trusted](TrustedProxies).
     #[must_use]
     pub fn is_secure(&self) -> bool {
         if let Some(is_secure) = self.find::<Told>().and_then(|told| told.is_secure) {

@@ -20,7 +20,7 @@ pub enum UrlOpenError {
     /// There is no response.
     #[error(transparent)]
     Request(#[from] RequestError),
-    /// It is not a URL that can be opened.
+    /// The URL cannot be opened.
     #[error(transparent)]
     Url(#[from] UrlError),
     /// A `data:` URL is malformed.
@@ -40,7 +40,7 @@ pub enum UrlOpenError {
         /// The host.
         host: String,
     },
-    /// There is less than the server had announced. What has come is in the file.
+    /// The body is shorter than announced. What was received is in the file.
     #[error("{got} bytes were retrieved, of {expected}")]
     TooShort {
         /// The file.
@@ -53,7 +53,7 @@ pub enum UrlOpenError {
     /// The body could not be read.
     #[error("the body could not be read: {0}")]
     Read(#[source] io::Error),
-    /// No reactor could be made.
+    /// The reactor could not be created.
     #[error(transparent)]
     Reactor(#[from] BuildError),
     /// The reactor has failed.

@@ -1,4 +1,4 @@
-//! What an opener is made of: [`Handler`], and those that everybody needs.
+//! The building blocks of openers: [`Handler`], and the built-in handlers.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ use crate::{
 /// ```
 /// use sinew_http::urllib::{Handler, Handlers, Request, UrlOpenError, build_opener};
 ///
-/// /// Says who asks.
+/// /// Sets the user agent.
 /// struct From(&'static str);
 ///
 /// impl Handler for From {
@@ -30,12 +30,12 @@ use crate::{
 /// # Ok::<(), UrlOpenError>(())
 /// ```
 pub trait Handler: 'static {
-    /// A handler of the same name replaces the default one. By default it has none.
+    /// A handler with the same name replaces the default one. Default: no name.
     fn name(&self) -> &'static str {
         ""
     }
 
-    /// Those with lower numbers come first. Default 500.
+    /// Handlers with lower numbers come first. Default 500.
     fn order(&self) -> u32 {
         500
     }
@@ -49,23 +49,23 @@ pub trait Handler: 'static {
     ///
     /// # Errors
     ///
-    /// The request is not opened then.
+    /// If the request is not to be opened.
     fn request(&self, request: Request) -> Result<Request, UrlOpenError> {
         Ok(request)
     }
 
-    /// Opens a URL, if it is of a scheme that this handler knows. The first that does counts; URLs of `http` and `https` that none
-    /// opens go to the client.
+    /// Opens a URL, if this handler supports its scheme. The first such handler is used; other `http` and `https` URLs
+    /// go to the client.
     fn open(&self, url: &Url, request: &Request) -> Option<Result<Response, UrlOpenError>> {
         let _ = (url, request);
         None
     }
 
-    /// Changes a response, or makes an error of it.
+    /// Changes a response, or turns it into an error.
     ///
     /// # Errors
     ///
-    /// What the caller of the opener gets.
+    /// The error for the caller of the opener.
     fn response(&self, response: Response) -> Result<Response, UrlOpenError> {
         Ok(response)
     }
@@ -77,18 +77,18 @@ pub trait Handler: 'static {
 pub struct Handlers(pub(super) Vec<Box<dyn Handler>>);
 
 impl Handlers {
-    /// None but the default ones.
+    /// No handlers but the default ones.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// One more.
+    /// Adds a handler.
     pub fn with(mut self, handler: impl Handler) -> Self {
         self.0.push(Box::new(handler));
         self
     }
 
-    /// All of an opener, in their order.
+    /// All handlers of an opener, in order.
     pub(super) fn complete(mut self) -> Result<Vec<Box<dyn Handler>>, UrlError> {
         let defaults: [Box<dyn Handler>; 5] = [
             Box::new(ProxyHandler::from_env()?),
@@ -113,7 +113,7 @@ impl fmt::Debug for Handlers {
     }
 }
 
-/// Has requests go through proxies. Order 100.
+/// Uses proxies. Order 100.
 #[derive(Clone, Debug)]
 pub struct ProxyHandler(Proxies);
 
@@ -176,7 +176,7 @@ impl Handler for HttpRedirectHandler {
     }
 }
 
-/// Keeps cookies in a jar, and sends those that are there.
+/// Stores cookies in a jar, and sends them.
 #[derive(Clone, Debug)]
 pub struct HttpCookieProcessor(CookieJar);
 
@@ -198,15 +198,15 @@ impl Handler for HttpCookieProcessor {
     }
 }
 
-/// Answers a server that asks for a name and a password, by Basic; or by Digest, if it offers that, too.
+/// Responds to Basic challenges, or Digest ones, if the server offers both.
 #[derive(Clone, Debug)]
 pub struct HttpBasicAuthHandler(Passwords);
 
-/// The same: which of the two schemes is used is the server's choice.
+/// The same: the server decides which of the two schemes is used.
 pub type HttpDigestAuthHandler = HttpBasicAuthHandler;
 
 impl HttpBasicAuthHandler {
-    /// These names and passwords.
+    /// With these logins.
     #[must_use]
     pub const fn new(passwords: Passwords) -> Self {
         Self(passwords)
@@ -227,7 +227,7 @@ impl Handler for HttpBasicAuthHandler {
     }
 }
 
-/// The name and the password for proxies whose URL has none.
+/// The login for proxies whose URL has none.
 #[derive(Clone)]
 pub struct ProxyBasicAuthHandler {
     user: String,
@@ -235,11 +235,11 @@ pub struct ProxyBasicAuthHandler {
 }
 
 impl ProxyBasicAuthHandler {
-    /// This name and this password.
+    /// With this login.
     ///
     /// # Errors
     ///
-    /// [`FieldError`] if they hold a control character, or the name a colon.
+    /// [`FieldError`] if it contains a control character, or the name a colon.
     pub fn new(user: &str, password: &str) -> Result<Self, FieldError> {
         Login::new(user, password)?;
         Ok(Self { user: user.to_owned(), password: password.to_owned() })
@@ -264,7 +264,7 @@ impl fmt::Debug for ProxyBasicAuthHandler {
     }
 }
 
-/// Makes an error of a response whose status is not 2xx. Order 1,000.
+/// Turns a response whose status is not 2xx into an error. Order 1,000.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HttpErrorProcessor;
 

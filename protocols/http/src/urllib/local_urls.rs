@@ -8,7 +8,7 @@ use crate::{
     codec::{DataUrl, Fields, format_date},
 };
 
-/// Opens `file:` URLs of this machine. Size, type by name and the time of the last change are fields of the response.
+/// Opens `file:` URLs of this machine. The response has its size, its type by name and its modification time as fields.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FileHandler;
 
@@ -36,7 +36,7 @@ impl Handler for DataHandler {
     }
 }
 
-/// The path of a file of this machine.
+/// The path of a local file.
 pub(super) fn local_path(url: &Url) -> Result<PathBuf, UrlOpenError> {
     let host = url.host_str().unwrap_or_default();
     if !["", "localhost", "127.0.0.1", "[::1]"].contains(&host) {

@@ -1,5 +1,5 @@
-//! Blocking functions in the manner of Python's `urllib.request`: [`urlopen`], [`urlretrieve`], [`build_opener`]. They run a reactor of their
-//! own until the answer is there; a program that has a reactor uses the [client](crate::client) instead.
+//! Blocking functions in the manner of Python's `urllib.request`: [`urlopen`], [`urlretrieve`], [`build_opener`]. They run a
+//! reactor of their own until the response has arrived; programs with a reactor use the [client](crate::client) instead.
 //!
 //! | Python | here |
 //! |---|---|
@@ -13,8 +13,8 @@
 //! | `BaseHandler` | [`Handler`] |
 //! | `urlencode`, `urljoin`, `quote`, `unquote`, `parse_qs` | [`urlencode`], [`urljoin`], [`percent_encode`](crate::codec::percent_encode), [`percent_decode`](crate::codec::percent_decode), [`form`](crate::codec::form) |
 //!
-//! Other than in Python: redirects from `https` to `http` are refused, credentials do not follow a redirect to another origin, a POST is sent
-//! again after 307 and 308, and there is no `ftp:`.
+//! Unlike Python: redirects from `https` to `http` are refused, credentials do not follow a redirect to another origin, a POST is
+//! sent again after 307 and 308, and there is no `ftp:`.
 //!
 //! # Examples
 //!
@@ -52,12 +52,12 @@ pub use retrieve::{BLOCK_SIZE, Retrieved};
 use crate::client::{Url, UrlError};
 
 thread_local! {
-    /// The opener of [`urlopen`], made when it is needed.
+    /// The opener of [`urlopen`], built on first use.
     static OPENER: RefCell<Option<Rc<Opener>>> = const { RefCell::new(None) };
 }
 
-/// Opens a URL of `http`, `https`, `file` or `data`, with the opener of this thread: the proxies of the environment, redirects, no cookies.
-/// Blocks until the head of the response is there, or the data are.
+/// Opens an `http`, `https`, `file` or `data` URL, with the opener of this thread: the proxies of the environment, redirects, no
+/// cookies. Blocks until the head of the response has arrived.
 ///
 /// # Errors
 ///
@@ -85,14 +85,15 @@ pub fn urlopen(request: impl Into<Request>) -> Result<Response, UrlOpenError> {
     opener()?.open(request)
 }
 
-/// Copies what a URL names into a file: that one, or else a temporary file, which [`urlcleanup`] removes. `report` is called with the number
-/// of blocks so far, the size of a block ([`BLOCK_SIZE`] bytes), and the size of the whole, if it is known; for the first time with no block.
+/// Downloads a URL into a file: this one, or else a temporary file, which [`urlcleanup`] removes. `report` is called with the
+/// number of blocks so far, the size of a block ([`BLOCK_SIZE`] bytes), and the total size, if it is known; the first time with no
+/// block.
 ///
-/// Without a file, a URL of `file` is not copied: the result names the file itself.
+/// Without a file, a `file` URL is not copied: the result names the file itself.
 ///
 /// # Errors
 ///
-/// [`UrlOpenError`]; in particular [`TooShort`](UrlOpenError::TooShort), with what has come, if there is less than the server had announced.
+/// [`UrlOpenError`]; in particular [`TooShort`](UrlOpenError::TooShort), if the body is shorter than announced.
 ///
 /// # Examples
 ///
@@ -114,7 +115,7 @@ pub fn urlretrieve(
     opener()?.retrieve(request, to, report)
 }
 
-/// Removes the temporary files that [`urlretrieve`] has made on this thread, and forgets its opener.
+/// Removes the temporary files of [`urlretrieve`] on this thread, and drops its opener.
 pub fn urlcleanup() {
     retrieve::remove_temporary_files();
     drop(OPENER.take());
@@ -125,7 +126,7 @@ pub fn urlcleanup() {
 ///
 /// # Errors
 ///
-/// [`UrlOpenError`]: there is no reactor, or a variable of the environment is not the URL of a proxy.
+/// [`UrlOpenError`]: the reactor could not be created, or a variable of the environment is not the URL of a proxy.
 ///
 /// # Examples
 ///
@@ -142,7 +143,7 @@ pub fn build_opener(handlers: Handlers) -> Result<Opener, UrlOpenError> {
     Opener::new(handlers)
 }
 
-/// Has [`urlopen`] and [`urlretrieve`] use this opener on this thread.
+/// Makes [`urlopen`] and [`urlretrieve`] on this thread use this opener.
 pub fn install_opener(opener: Opener) {
     OPENER.set(Some(Rc::new(opener)));
 }
@@ -156,7 +157,7 @@ fn opener() -> Result<Rc<Opener>, UrlOpenError> {
     Ok(opener)
 }
 
-/// Names and values as a query or the body of a form: `a=b&c=d+e`.
+/// Encodes names and values as a query or a form body: `a=b&c=d+e`.
 ///
 /// # Examples
 ///
@@ -170,7 +171,7 @@ pub fn urlencode<N: AsRef<str>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (
     encoded.finish()
 }
 
-/// A reference, seen from a page: an absolute URL.
+/// Resolves a reference against the URL of a page.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! Opens URLs with its handlers, on a reactor of its own: [`Opener`].
+//! Opens URLs with handlers, on its own reactor: [`Opener`].
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use crate::{
 /// The `User-Agent` of requests that have none.
 const USER_AGENT: &str = concat!("sinew-urllib/", env!("CARGO_PKG_VERSION"));
 
-/// Opens URLs with its handlers: [`build_opener`](super::build_opener) makes one. It blocks, and has a reactor of its own, which runs while
+/// Opens URLs with its handlers. Made by [`build_opener`](super::build_opener). Blocks, and has its own reactor, which runs while
 /// it waits.
 pub struct Opener {
     pub(super) reactor: Reactor,

@@ -10,7 +10,7 @@ use crate::{
     codec::{FieldError, Fields},
 };
 
-/// A request for a URL, which is not looked at before it is opened: method, data, fields, timeout.
+/// A request for a URL, which is parsed when it is opened: method, data, fields, timeout.
 ///
 /// # Examples
 ///
@@ -32,13 +32,13 @@ pub struct Request {
 }
 
 impl Request {
-    /// A GET.
+    /// A GET request.
     pub fn new(url: impl Into<String>) -> Self {
         let (method, data, fields) = (None, None, Fields::new());
         Self { url: url.into(), method, data, fields, timeout: None }
     }
 
-    /// The same with data, which makes it a POST. Unless a `Content-Type` is set, they are the fields of a form, as
+    /// The same with data, as a POST request. Unless a `Content-Type` is set, they are form fields, as
     /// [`urlencode`](super::urlencode) makes them.
     pub fn data(mut self, data: impl Into<Bytes>) -> Self {
         self.data = Some(data.into());
@@ -51,23 +51,23 @@ impl Request {
         self
     }
 
-    /// The same with a field, in the place of another one of that name.
+    /// The same with this field, which replaces others with its name.
     ///
     /// # Errors
     ///
-    /// [`FieldError`] if the name or the value could break out of its line.
+    /// [`FieldError`] if the name or the value is invalid.
     pub fn with(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, FieldError> {
         self.fields.set(name, value)?;
         Ok(self)
     }
 
-    /// How long it may take until the response is there, and how long its body may be silent. Default 60 s and 30 s.
+    /// Timeout of the response, and idle timeout of its body. Default 60 s and 30 s.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// The method: POST if there are data, else GET.
+    /// The method: POST with data, else GET.
     #[must_use]
     pub fn method(&self) -> Method {
         let default = || if self.data.is_some() { Method::POST } else { Method::GET };

@@ -1,4 +1,4 @@
-//! What a URL names, to be read: [`Response`].
+//! The response of an opener, to be read: [`Response`].
 
 use std::{
     fmt,
@@ -17,7 +17,7 @@ use crate::{
     codec::{BodyError, Fields},
 };
 
-/// What a URL names: status and fields, and the body by [`Read`]. Reading runs the reactor until there is something.
+/// An opened URL: status and fields, and the body by [`Read`]. Reading runs the reactor until there is data.
 pub struct Response {
     url: String,
     status: StatusCode,
@@ -26,14 +26,14 @@ pub struct Response {
     body: Body,
 }
 
-/// One in which the connection notices, one in which it is closed, and one in which its socket goes.
+/// Turns of the loop: in one the connection notices, in one it closes, in one its socket is dropped.
 const TURNS_TO_CLOSE: u32 = 3;
 
 enum Body {
     Http {
         reactor: Reactor,
         response: client::Response,
-        /// What has come and is not read yet.
+        /// Received, not read yet.
         piece: Bytes,
         is_over: bool,
     },
@@ -76,25 +76,25 @@ impl Response {
         &self.fields
     }
 
-    /// The first field of that name, if it is text.
+    /// The first field with this name, if it is text.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
         self.fields.text(name)
     }
 
-    /// The URL that it comes from, redirects followed.
+    /// The URL of the response, after redirects.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// How long the body is, if that is known.
+    /// The length of the body, if it is known.
     #[must_use]
     pub const fn length(&self) -> Option<u64> {
         self.length
     }
 
-    /// The whole body as text in UTF-8. What is invalid becomes U+FFFD.
+    /// The whole body as UTF-8 text. Invalid parts become U+FFFD.
     ///
     /// # Errors
     ///

@@ -223,7 +223,7 @@ fn parts_as_they_come() {
     assert_eq!(client.received(), ok("x"));
     assert_eq!(text.take(), "[a:12][b:34]end");
     assert!(client.ask(post("text/plain", "x")).starts_with("HTTP/1.1 415 "));
-    assert_eq!(text.take(), "the content type of the body is that of no form");
+    assert_eq!(text.take(), "the content type of the body is not that of a form");
     let cut = post(PARTS, &body);
     client.send(&cut[..cut.len() - 15]);
     client.wire.reset();

@@ -1,4 +1,4 @@
-//! What a client does by itself, and its limits: [`ClientConfig`].
+//! Configuration and limits of a client: [`ClientConfig`].
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use sinew_transports::tls::TlsClientConfig;
 use super::{ConnectionConfig, CookieJar, Passwords, PoolConfig, Proxies, Redirects, auth::Login};
 use crate::codec::{FieldError, Fields};
 
-/// What a client does by itself, and its limits. Those of one connection are in [`ConnectionConfig`], those of the pool in
+/// Configuration and limits of a client. Those of a connection are in [`ConnectionConfig`], those of the pool in
 /// [`PoolConfig`].
 ///
-/// | limit | default | past it |
+/// | limit | default | when exceeded |
 /// |---|---|---|
 /// | [`connect`](Self::connect) | 10 s | [`RequestError::Connect`](super::RequestError::Connect) |
 /// | [`timeout`](Self::timeout): until the head of the final response | 60 s | [`RequestError::TimedOut`](super::RequestError::TimedOut) |
@@ -76,7 +76,7 @@ impl Default for ClientConfig {
 }
 
 impl ClientConfig {
-    /// How connections are made: the time that takes (default 10 s), Happy Eyeballs, the address to connect from, the limits of the
+    /// Connecting: its timeout (default 10 s), Happy Eyeballs, the source address, the limits of the
     /// stream.
     pub fn connect(mut self, config: ConnectConfig) -> Self {
         self.connect = config;
@@ -95,86 +95,86 @@ impl ClientConfig {
         self
     }
 
-    /// How long it may take until the head of the final response is there: waiting for a connection, connecting, sending, redirects and
+    /// Timeout until the head of the final response: waiting for a connection, connecting, sending, redirects and
     /// challenges together. Default 60 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// How long it may take until the body of the final response is over. Default: no limit, since bodies may be long; one that stops
-    /// arriving ends by [`ConnectionConfig::idle_timeout`].
+    /// Timeout until the end of the body of the final response. Default: none, since bodies may be long; a stalled one
+    /// is ended by [`ConnectionConfig::idle_timeout`].
     pub fn total_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.total_timeout = timeout.into();
         self
     }
 
-    /// Which redirects are followed. By default ten, but none from `https` to `http`.
+    /// Which redirects are followed. Default: ten, but none from `https` to `http`.
     pub const fn redirects(mut self, redirects: Redirects) -> Self {
         self.redirects = redirects;
         self
     }
 
-    /// Keeps cookies in this jar, and sends those that are there. By default there is none, and cookies are ignored. A request with a
-    /// field `Cookie` of its own gets none from the jar.
+    /// Stores cookies in this jar, and sends those in it. Default: none, cookies are ignored. A request with a `Cookie` field of
+    /// its own is sent without those of the jar.
     pub fn cookies(mut self, jar: CookieJar) -> Self {
         self.cookies = Some(jar);
         self
     }
 
-    /// Names and passwords for servers that ask for them.
+    /// Logins for servers that send a challenge.
     pub fn passwords(mut self, passwords: Passwords) -> Self {
         self.passwords = passwords;
         self
     }
 
-    /// Adds names and passwords to those that are there.
+    /// Adds logins to those that are set.
     pub(crate) fn more_passwords(mut self, more: &Passwords) -> Self {
         self.passwords.extend(more);
         self
     }
 
-    /// The proxies. By default none; [`Proxies::from_env`] has those of the environment.
+    /// The proxies. Default: none; [`Proxies::from_env`] has those of the environment.
     pub fn proxies(mut self, proxies: Proxies) -> Self {
         self.proxies = proxies;
         self
     }
 
-    /// The name and the password for proxies whose URL has none.
+    /// The login for proxies whose URL has none.
     ///
     /// # Errors
     ///
-    /// [`FieldError`] if they hold a control character, or the name a colon.
+    /// [`FieldError`] if it contains a control character, or the name a colon.
     pub fn proxy_login(mut self, user: &str, password: &str) -> Result<Self, FieldError> {
         self.proxies = self.proxies.with_login(&Login::new(user, password)?);
         Ok(self)
     }
 
-    /// Whether to ask for compressed responses and to decompress them (gzip and deflate; feature `compression`). Default `true`. A body
-    /// is decompressed as it is read, at most 16 KiB ahead, so the limits of its reader bound a decompression bomb. Requests with a
-    /// `Range` or an `Accept-Encoding` of their own are left alone.
+    /// Whether to request compressed responses and to decompress them (gzip and deflate; feature `compression`). Default `true`. A
+    /// body is decompressed as it is read, at most 16 KiB ahead, so the limits of its reader bound a decompression bomb. Requests
+    /// with a `Range` or an `Accept-Encoding` of their own are not changed.
     pub const fn decompress(mut self, decompress: bool) -> Self {
         self.decompress = decompress;
         self
     }
 
-    /// Sets a field of all requests that do not have it. By default there are `User-Agent` and `Accept`.
+    /// Sets a field for all requests that do not have it. Default: `User-Agent` and `Accept`.
     ///
     /// # Errors
     ///
-    /// [`FieldError`] if the name or the value could break out of its line.
+    /// [`FieldError`] if the name or the value is invalid.
     pub fn field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, FieldError> {
         self.fields.set(name, value)?;
         Ok(self)
     }
 
-    /// Requests do not have that field by default.
+    /// Removes a default field.
     pub fn without_field(mut self, name: &str) -> Self {
         self.fields.remove(name);
         self
     }
 
-    /// TLS. By default the root certificates of the system are trusted, which are read with the first URL of `https`. The certificate
+    /// TLS. Default: the root certificates of the system, which are loaded for the first `https` URL. The certificate
     /// must be for the host of the URL.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, config: TlsClientConfig) -> Self {

@@ -1,4 +1,4 @@
-//! How a connection to the server of a URL is made: directly, over a given endpoint, or through a proxy: [`Route`].
+//! How to connect to the server of a URL: directly, by a given endpoint, or through a proxy: [`Route`].
 
 use std::rc::Rc;
 
@@ -19,10 +19,10 @@ use super::{
 };
 use crate::codec::{Fields, challenges};
 
-/// Most times that a proxy is asked for one tunnel: at first without credentials, then with them, then with a new nonce.
+/// Most CONNECT requests for one tunnel: without credentials, with them, with a new nonce.
 const TUNNEL_TRIES: u32 = 3;
 
-/// The way to the server of a URL.
+/// The route to the server of a URL.
 #[derive(Clone, Debug)]
 pub(super) struct Route {
     origin: Origin,
@@ -33,9 +33,9 @@ pub(super) struct Route {
 enum Way {
     Direct,
     Over(ClientEndpoint),
-    /// Requests are sent to the proxy whole.
+    /// Requests are sent to the proxy with their whole URL.
     Proxy(Rc<Proxy>),
-    /// A tunnel of the proxy.
+    /// A tunnel through the proxy.
     Tunnel(Rc<Proxy>),
 }
 
@@ -55,7 +55,7 @@ impl Route {
         Ok(Self { origin, way })
     }
 
-    /// The same, for a protocol other than HTTP: through a proxy always in a tunnel.
+    /// The same, for a protocol other than HTTP: through a proxy always by a tunnel.
     pub(super) fn tunnelled(mut self) -> Self {
         if let Way::Proxy(proxy) = self.way {
             self.way = Way::Tunnel(proxy);
@@ -63,7 +63,7 @@ impl Route {
         self
     }
 
-    /// By which connections of this kind are known: those with the same key are as good as each other.
+    /// The key of its connections in the pool: those with the same key are interchangeable.
     pub(super) fn key(&self) -> String {
         let origin = self.origin.key();
         match &self.way {
@@ -74,7 +74,7 @@ impl Route {
         }
     }
 
-    /// The proxy that gets requests whole.
+    /// The proxy that receives requests with their whole URL.
     pub(super) const fn proxy(&self) -> Option<&Rc<Proxy>> {
         match &self.way {
             Way::Proxy(proxy) => Some(proxy),
@@ -151,7 +151,7 @@ async fn dial(
     Ok(connecting.await?)
 }
 
-/// Speaks TLS on a connection over a given endpoint, if the URL says so and the endpoint does not by itself.
+/// Starts TLS on a connection by a given endpoint, if the URL requires it and the endpoint does not.
 async fn secured(
     shared: &Shared,
     connection: ClientConnection,
@@ -173,7 +173,7 @@ async fn secured(
     }
 }
 
-/// Has a proxy connect to the server (RFC 9110 9.3.6), and speaks TLS with that.
+/// Opens a tunnel through a proxy (RFC 9110 9.3.6), and starts TLS in it if required.
 async fn tunnel(
     shared: &Rc<Shared>,
     proxy: &Proxy,
@@ -239,7 +239,7 @@ async fn tunnel(
     Err(RequestError::Tunnel { proxy: key, status: StatusCode::PROXY_AUTHENTICATION_REQUIRED })
 }
 
-/// The name in the certificate: an address without brackets.
+/// The name in the certificate: an address has no brackets.
 fn server_name(host: &Host<String>) -> String {
     match host {
         Host::Domain(name) => name.clone(),

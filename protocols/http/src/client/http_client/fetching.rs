@@ -1,5 +1,5 @@
-//! What a client does with a request: [`fetch`]. One response after the other, until one is final: a connection that was closed meanwhile, a
-//! challenge and a redirect each lead to another request.
+//! The steps of a client's request: [`fetch`]. A closed connection, a challenge or a redirect each lead to another request, until a
+//! response is final.
 
 use std::{rc::Rc, time::Duration};
 
@@ -18,29 +18,29 @@ use crate::{
     codec::{Fields, challenges},
 };
 
-/// Most requests that are sent for one URL: without credentials, with them, with a new nonce; each for the server and for a proxy.
+/// Most requests for one URL: without credentials, with them, with a new nonce; each for the server and for a proxy.
 const CHALLENGES_MAX: u32 = 4;
 
 /// Most connections that are tried because they were closed before anything was sent.
 const CLOSED_MAX: u32 = 16;
 
-/// Longest body of a redirect or of a challenge that is read before the next request is sent, and how long that may take.
+/// Longest body of a redirect or challenge that is read before the next request, and the timeout for it.
 const REST_MAX: u64 = 16 * 1024;
 const REST_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A request on its way, and what has become of it so far.
+/// The state of a request.
 struct Fetch {
     shared: Rc<Shared>,
     reactor: Reactor,
     request: Request,
-    /// The URLs so far, the present one last.
+    /// The URLs so far, the current one last.
     urls: Vec<Url>,
-    /// The answer to the last challenge of the server, and of a proxy.
+    /// The credentials for the last challenge of the server, and of a proxy.
     authorization: Option<String>,
     proxy_authorization: Option<String>,
 }
 
-/// Sends a request, and what follows from its responses.
+/// Sends a request, and follows its responses.
 pub(super) async fn fetch(shared: Rc<Shared>, request: Request) -> Result<Response, RequestError> {
     let reactor = shared.reactor()?;
     let total = request.options.total_timeout.or(shared.config.total_timeout);
@@ -80,7 +80,7 @@ impl Fetch {
                 return Ok(self.finished(response));
             };
             if hop.keeps_body && !self.request.body.is_there() {
-                // The body is gone: this response is as far as it goes.
+                // The body cannot be sent again: this response is final.
                 return Ok(self.finished(response));
             }
             self.read_rest(response).await;
@@ -97,7 +97,8 @@ impl Fetch {
         }
     }
 
-    /// Reads the rest of a response that leads to another one, so that its connection can be used again; if it is short, and soon there.
+    /// Reads the rest of a response that leads to another request, so that its connection can be reused; if it is short and
+    /// arrives soon.
     async fn read_rest(&self, response: Response) {
         if response.length().is_some_and(|length| length <= REST_MAX) {
             let rest = self.reactor.timeout(REST_TIMEOUT, response.collect_up_to(REST_MAX)).await;
@@ -105,7 +106,7 @@ impl Fetch {
         }
     }
 
-    /// What was meant for one server is not told to another.
+    /// Credentials are not sent to another server.
     fn leave_origin(&mut self) {
         for name in ["authorization", "cookie", "cookie2", "proxy-authorization"] {
             self.request.fields.remove(name);
@@ -115,7 +116,7 @@ impl Fetch {
         self.authorization = None;
     }
 
-    /// The response as the user sees it.
+    /// The response for the user.
     fn finished(&self, mut response: Response) -> Response {
         response.set_urls(self.urls.iter().map(ToString::to_string));
         if self.decompresses() {
@@ -130,7 +131,7 @@ impl Fetch {
         response
     }
 
-    /// The response to the present URL, challenges answered.
+    /// The response for the current URL, after challenges.
     async fn answered(&mut self) -> Result<Response, RequestError> {
         let mut was_answered = (false, false);
         for _ in 1..CHALLENGES_MAX {
@@ -153,7 +154,8 @@ impl Fetch {
         self.sent().await
     }
 
-    /// Answers the challenges of a response, for the next request. `false` if there is no answer, or the last one was refused.
+    /// Responds to the challenges of a response in the next request. `false` if that is impossible, or the last credentials were
+    /// rejected.
     fn answer(
         &mut self,
         response: &Response,
@@ -178,7 +180,7 @@ impl Fetch {
             Some((value, Again::Stale)) => value,
             Some((value, Again::Try)) if !*was_answered => value,
             Some(_) => {
-                // Refused: they are not sent unasked any more.
+                // Rejected: they are not sent unasked any more.
                 sessions.forget(&key);
                 return Ok(false);
             }
@@ -193,7 +195,7 @@ impl Fetch {
         Ok(true)
     }
 
-    /// Whose login it is, and the target as it is signed.
+    /// The login and the target for authentication.
     fn signed(&self, route: &Route, is_proxy: bool) -> (String, String) {
         let url = &self.request.url;
         match route.proxy().filter(|_| is_proxy) {
@@ -214,7 +216,7 @@ impl Fetch {
         Ok(Route::new(&self.shared, &self.request.url, self.request.options.over.as_ref())?)
     }
 
-    /// The response to one request, its cookies kept.
+    /// The response to one request. Stores its cookies.
     async fn sent(&mut self) -> Result<Response, RequestError> {
         let response = self.exchanged().await?;
         if let Some(jar) = &self.shared.config.cookies {
@@ -226,7 +228,7 @@ impl Fetch {
         Ok(response)
     }
 
-    /// Sends the request, on another connection if the first one was closed before it could answer.
+    /// Sends the request, on another connection if the first one was closed before a response.
     async fn exchanged(&mut self) -> Result<Response, RequestError> {
         let route = self.route()?;
         let key = route.key();
@@ -255,7 +257,7 @@ impl Fetch {
                 Err(error) if error.is_stale() && !is_retried && self.is_repeatable() => {
                     tracing::debug!(%error, method = %self.request.method, "a request is repeated");
                     is_retried = true;
-                    // Others that have waited as long are no better.
+                    // Other idle connections are probably closed too.
                     self.shared.pool.close_idle_of(&key);
                 }
                 result => return result,
@@ -263,7 +265,7 @@ impl Fetch {
         }
     }
 
-    /// Whether sending it twice is as good as once (RFC 9110 9.2.2), and possible.
+    /// Whether sending it twice has the same effect as once (RFC 9110 9.2.2), and is possible.
     fn is_repeatable(&self) -> bool {
         self.request.method.is_idempotent() && self.request.body.is_there()
     }
@@ -309,7 +311,7 @@ impl Fetch {
         Ok(fields)
     }
 
-    /// The answer to a challenge; or, unasked, what the server has asked for before.
+    /// The credentials for a challenge; or, without one, for a server that has sent a challenge before.
     fn authorization(&self, route: &Route) -> Option<String> {
         if let Some(answer) = &self.authorization {
             return Some(answer.clone());
@@ -332,7 +334,7 @@ impl Fetch {
         self.shared.proxy_credentials(proxy, request)
     }
 
-    /// Whether to ask for a compressed body: ranges are of the bytes as they are stored.
+    /// Whether to request compression: ranges refer to the stored bytes.
     fn decompresses(&self) -> bool {
         let request = &self.request;
         request.options.decompress.unwrap_or(self.shared.config.decompress)
@@ -343,7 +345,7 @@ impl Fetch {
     }
 }
 
-/// Removes what describes a body that is not there any more.
+/// Removes fields that describe a body that is not sent any more.
 fn remove_content(fields: &mut Fields) {
     let of_content: Vec<_> = fields
         .iter()

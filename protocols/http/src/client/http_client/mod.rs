@@ -1,4 +1,4 @@
-//! A client for URLs: [`HttpClient`]. What it does with a request is in `fetching.rs`.
+//! HTTP client for URLs: [`HttpClient`]. The steps of a request are in `fetching.rs`.
 
 mod auth;
 mod config;
@@ -47,14 +47,14 @@ use connecting::Route;
 use proxies::Proxy;
 use tls::Tls;
 
-/// A client for URLs of `http`, `https` (feature `tls`) and `http+unix`. Cheap to clone: clones share connections, cookies and what is known
-/// of servers.
+/// An HTTP client for `http`, `https` (feature `tls`) and `http+unix` URLs. Cheap to clone: clones share connections, cookies and
+/// authentication.
 ///
-/// It keeps connections for the next request; repeats a request once that may be repeated, if the server had closed the connection
-/// meanwhile; follows redirects; decompresses; keeps cookies, if it is given a jar; answers challenges, if it is given passwords; and goes
-/// through proxies, if it is given some. See [`ClientConfig`].
+/// It reuses connections; repeats an idempotent request once if the server had closed the connection; follows redirects;
+/// decompresses; keeps cookies, with a jar; responds to challenges, with passwords; and uses proxies, if there are any. See
+/// [`ClientConfig`].
 ///
-/// A request is cancelled by dropping its deferred, or by [`cancel`](Deferred::cancel): a connection that is being made for it is given up, one
+/// To cancel a request, drop its deferred or call [`cancel`](Deferred::cancel): a connection attempt for it ends, a connection
 /// that waits for the response is closed.
 ///
 /// `http+unix://%2Frun%2Fapp.sock/path` is a server on the Unix socket `/run/app.sock`.
@@ -113,22 +113,22 @@ impl HttpClient {
         }))
     }
 
-    /// Sends a request. The deferred has the response as soon as the head of the final one has come.
+    /// Sends a request. The deferred resolves when the head of the final response has arrived.
     pub fn send(&self, request: Request) -> Deferred<Response, RequestError> {
         self.0.run(fetching::fetch(Rc::clone(&self.0), request))
     }
 
-    /// Asks for a URL by GET.
+    /// Sends a GET request.
     pub fn get(&self, url: impl AsRef<str>) -> Deferred<Response, RequestError> {
         self.send_or_fail(Request::get(url))
     }
 
-    /// Asks for a URL by HEAD.
+    /// Sends a HEAD request.
     pub fn head(&self, url: impl AsRef<str>) -> Deferred<Response, RequestError> {
         self.send_or_fail(Request::new(Method::HEAD, url))
     }
 
-    /// Sends a body to a URL by POST. For its type there is [`Request::with`].
+    /// Sends a POST request with a body. Set its type with [`Request::with`].
     pub fn post(
         &self,
         url: impl AsRef<str>,
@@ -148,8 +148,8 @@ impl HttpClient {
         }
     }
 
-    /// A new connection to the server of a URL, which is not the pool's: for another protocol that begins as HTTP, as WebSocket (`ws` and
-    /// `wss` are known, too). Proxies are used as for other requests, but always by a tunnel. The request itself is the caller's to send.
+    /// A new connection to the server of a URL, outside of the pool: for a protocol that starts as HTTP, such as WebSocket (`ws`
+    /// and `wss` are accepted too). Proxies are used as for other requests, but always by a tunnel. The caller sends the request.
     pub fn connect(
         &self,
         url: &Url,
@@ -159,7 +159,7 @@ impl HttpClient {
         self.0.run(async move { route?.tunnelled().connect(shared).await })
     }
 
-    /// Its connections.
+    /// The connection pool.
     #[must_use]
     pub fn pool(&self) -> &Pool {
         &self.0.pool
@@ -191,13 +191,13 @@ impl Shared {
         deferred
     }
 
-    /// For the client's nonces of Digest.
+    /// Randomness for client nonces of Digest.
     fn random(&self) -> u128 {
         let next = || self.reactor.upgrade().map_or(0, |reactor| u128::from(reactor.random()));
         next() << 64 | next()
     }
 
-    /// The credentials that a proxy wants, if it has asked before, or gets unasked.
+    /// The credentials for a proxy that has sent a challenge before, or is configured to get them unasked.
     fn proxy_credentials(&self, proxy: &Proxy, request: For<'_>) -> Option<String> {
         let login = proxy.login.as_ref()?;
         self.sessions

@@ -1,4 +1,4 @@
-//! Where a URL leads: [`Origin`], and the request target and `Host` that go there (RFC 9112 3.2).
+//! The origin of a URL: [`Origin`], with the request target and `Host` (RFC 9112 3.2).
 
 use url::{Host, Position, Url};
 
@@ -46,7 +46,7 @@ impl Origin {
         matches!(self, Self::Net { is_tls: true, .. })
     }
 
-    /// By which it is known: `https://example.org:443`.
+    /// Its name as a key: `https://example.org:443`.
     pub(super) fn key(&self) -> String {
         match self {
             Self::Net { is_tls, host, port } => {
@@ -56,7 +56,7 @@ impl Origin {
         }
     }
 
-    /// Host and port, as CONNECT names them.
+    /// Host and port, as in CONNECT.
     pub(super) fn authority(&self) -> String {
         match self {
             Self::Net { host, port, .. } => format!("{host}:{port}"),
@@ -74,7 +74,7 @@ pub(super) fn host_field(url: &Url) -> String {
     }
 }
 
-/// Path and query: the target of a request to a server.
+/// Path and query: the request target for a server.
 pub(super) fn origin_form(url: &Url) -> String {
     let target = &url[Position::BeforePath..Position::AfterQuery];
     match target.starts_with('/') {
@@ -83,7 +83,7 @@ pub(super) fn origin_form(url: &Url) -> String {
     }
 }
 
-/// The whole URL, without name, password and fragment: the target of a request to a proxy.
+/// The whole URL without login and fragment: the request target for a proxy.
 pub(super) fn absolute_form(url: &Url) -> String {
     format!("{}://{}{}", url.scheme(), host_field(url), origin_form(url))
 }

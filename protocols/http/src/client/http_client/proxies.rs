@@ -1,4 +1,4 @@
-//! Which proxy a request goes through: [`Proxies`], also from the environment. What is said to a proxy is the business of `connecting.rs`.
+//! Selection of proxies by URL: [`Proxies`], also from the environment. `connecting.rs` speaks with them.
 
 use std::{env, fmt, net::IpAddr, rc::Rc};
 
@@ -6,10 +6,10 @@ use url::{Host, Url};
 
 use super::{UrlError, auth::Login};
 
-/// Which proxy requests go through, by their URL; by default none.
+/// Which proxy a request uses, by its URL. Default: none.
 ///
-/// Through a proxy, a request for `http` is sent to it whole, and one for `https` in a tunnel (CONNECT), so that the proxy sees neither
-/// request nor response. The URL of a proxy may hold a name and a password.
+/// An `http` request is sent to the proxy with its whole URL, an `https` request through a tunnel (CONNECT), so that the proxy
+/// sees neither request nor response. The URL of a proxy may contain a login.
 ///
 /// # Examples
 ///
@@ -34,7 +34,7 @@ pub struct Proxies {
 
 /// One proxy.
 pub(super) struct Proxy {
-    /// Whether TLS is spoken with the proxy itself.
+    /// Whether the proxy itself uses TLS.
     pub(super) is_tls: bool,
     pub(super) host: Host<String>,
     pub(super) port: u16,
@@ -44,9 +44,9 @@ pub(super) struct Proxy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Exception {
     All,
-    /// A name and all below it, in lower case and without a dot in front; with a port, that one only.
+    /// A name and all subdomains, in lower case and without a leading dot; with a port, that one only.
     Name(String, Option<u16>),
-    /// Addresses that share the first bits.
+    /// Addresses with a common prefix.
     Network(IpAddr, u8),
 }
 
@@ -60,7 +60,7 @@ impl Proxies {
     ///
     /// # Errors
     ///
-    /// [`UrlError`]: it is not a URL of `http` or `https`. A host and a port will do, too.
+    /// [`UrlError`]: it is not an `http` or `https` URL. A host with a port is accepted too.
     pub fn all(proxy: &str) -> Result<Self, UrlError> {
         let proxy = Some(Rc::new(Proxy::parse(proxy)?));
         Ok(Self { http: proxy.clone(), https: proxy, exceptions: Vec::new() })
@@ -86,26 +86,27 @@ impl Proxies {
         Ok(self)
     }
 
-    /// Adds places that are reached without a proxy, in a list separated by commas or blanks, as in the variable `no_proxy`: a name, for
-    /// it and all below it, with or without a dot in front or a port behind; an address; a network, as `10.0.0.0/8`; or `*` for all.
+    /// Adds hosts that are reached without a proxy, in a list separated by commas or spaces, as in the variable `no_proxy`: a
+    /// name, for itself and all subdomains, with or without a leading dot or a port; an address; a network, such as `10.0.0.0/8`;
+    /// or `*` for all.
     pub fn except(mut self, list: &str) -> Self {
         let elements = list.split([',', ' ', '\t']).filter(|element| !element.is_empty());
         self.exceptions.extend(elements.map(Exception::parse));
         self
     }
 
-    /// The proxies of the environment: `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`, in lower or upper case; the lower case
-    /// counts. `HTTP_PROXY` is not read where `REQUEST_METHOD` is set: there it is a field of a request to a CGI program, which a client
-    /// may have set (httpoxy, CVE-2016-5385). A variable that is empty counts as not set.
+    /// The proxies of the environment: `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`, in lower or upper case; lower case
+    /// has precedence. `HTTP_PROXY` is ignored if `REQUEST_METHOD` is set: there it is a request field of a CGI program, which a
+    /// client may have set (httpoxy, CVE-2016-5385). Empty variables count as not set.
     ///
     /// # Errors
     ///
-    /// [`UrlError`]: a variable is not the URL of a proxy that is supported.
+    /// [`UrlError`]: a variable is not the URL of a supported proxy.
     pub fn from_env() -> Result<Self, UrlError> {
         Self::from_variables(|name| env::var(name).ok())
     }
 
-    /// The same from variables that are not those of the environment.
+    /// The same from other variables than those of the environment.
     ///
     /// # Errors
     ///
@@ -128,7 +129,7 @@ impl Proxies {
         Ok(proxies.except(&either("no_proxy").unwrap_or_default()))
     }
 
-    /// Whether requests for that URL go through a proxy.
+    /// Whether requests for this URL use a proxy.
     #[must_use]
     pub fn is_for(&self, url: &Url) -> bool {
         self.find(url).is_some()
@@ -143,7 +144,7 @@ impl Proxies {
         proxy.filter(|_| !self.exceptions.iter().any(|exception| exception.is_for(url)))
     }
 
-    /// The same proxies with this name and password, where they have none.
+    /// The same proxies with this login, where they have none.
     pub(super) fn with_login(mut self, login: &Login) -> Self {
         for proxy in [&mut self.http, &mut self.https].into_iter().flatten() {
             let Proxy { is_tls, host, port, login: old } = &**proxy;
@@ -171,7 +172,7 @@ impl Proxy {
         Ok(Self { is_tls, host, port, login: super::request::login_of(&url)? })
     }
 
-    /// By which its connections are known.
+    /// Its name as a key of connections.
     pub(super) fn key(&self) -> String {
         let scheme = if self.is_tls { "https" } else { "http" };
         format!("{scheme}://{}:{}", self.host, self.port)
@@ -228,7 +229,7 @@ impl Exception {
     }
 }
 
-/// Whether two addresses of one kind have the same first bits.
+/// Whether two addresses of one family have the same first bits.
 fn shares_bits(a: IpAddr, b: IpAddr, bits: u8) -> bool {
     let (a, b, len) = match (a, b) {
         (IpAddr::V4(a), IpAddr::V4(b)) => (u128::from(a.to_bits()), u128::from(b.to_bits()), 32),

@@ -1,4 +1,4 @@
-//! Redirects (RFC 9110 15.4): [`Redirects`] is what a client allows. Pure: where a redirect leads is decided by the response and the request
+//! Redirects (RFC 9110 15.4): [`Redirects`] is the client's policy. Pure: depends on the response and the request
 //! alone.
 
 use http::{Method, StatusCode};
@@ -8,9 +8,9 @@ use super::{RedirectError, origin::Origin};
 
 /// Which redirects a client follows.
 ///
-/// After 301 and 302 a POST becomes a GET, after 303 anything but a HEAD does; otherwise method and body stay. `Authorization`, `Cookie` and
-/// `Proxy-Authorization` that were set on the request go to its own origin only: they are left out when scheme, host or port change.
-/// From `https` to `http` is refused.
+/// After 301 and 302 a POST becomes a GET, after 303 everything but HEAD does; otherwise method and body stay. `Authorization`,
+/// `Cookie` and `Proxy-Authorization` set on the request are sent to its own origin only: not if scheme, host or port change.
+/// Redirects from `https` to `http` are refused.
 ///
 /// # Examples
 ///
@@ -35,7 +35,7 @@ impl Default for Redirects {
 }
 
 impl Redirects {
-    /// None: a response of 3xx is a response like any other.
+    /// Follows none: a 3xx response is returned like any other.
     pub fn none() -> Self {
         Self { max: 0, ..Self::default() }
     }
@@ -46,13 +46,13 @@ impl Redirects {
         self
     }
 
-    /// Most redirects to one URL. Default 4: some servers set a cookie and send the client to where it was.
+    /// Most redirects to one URL. Default 4: some servers set a cookie and redirect to the same URL.
     pub const fn same_max(mut self, redirects: u32) -> Self {
         self.same_max = redirects;
         self
     }
 
-    /// Whether a redirect may lead from `https` to `http`. Default `false`: whoever listens there would see what was to be hidden.
+    /// Whether redirects from `https` to `http` are followed. Default `false`: eavesdroppers could read what was encrypted before.
     pub const fn allow_downgrade(mut self, allow: bool) -> Self {
         self.downgrade = allow;
         self
@@ -65,12 +65,13 @@ pub(super) struct Hop {
     pub(super) url: Url,
     pub(super) method: Method,
     pub(super) keeps_body: bool,
-    /// It leads to another scheme, host or port.
+    /// Whether it leads to another scheme, host or port.
     pub(super) changes_origin: bool,
 }
 
 impl Redirects {
-    /// Where a response leads; `None` if it is not a redirect that is followed. `before` are the URLs that led here, this one last.
+    /// The target of a redirect; `None` if the response is not one that is followed. `before` are the URLs that led here, this one
+    /// last.
     pub(super) fn next(
         self,
         method: &Method,
@@ -92,7 +93,7 @@ impl Redirects {
         let to = url.to_string();
         let Ok(origin) = Origin::of(&url) else { return Err(RedirectError::Scheme { to }) };
         let (Ok(old), Origin::Net { .. }) = (Origin::of(from), &origin) else {
-            // No page leads into a socket of this machine.
+            // A web page must not lead to a socket of this machine.
             return Err(RedirectError::Scheme { to });
         };
         if old.is_tls() && !origin.is_tls() && !self.downgrade {
@@ -113,8 +114,8 @@ impl Redirects {
     }
 }
 
-/// A location, seen from a URL. Bytes beyond ASCII are taken as they are (some servers do not encode them); the fragment of the old URL
-/// stays if there is no new one (RFC 9110 10.2.2); a name and a password in it are left out.
+/// Resolves a location against a URL. Bytes beyond ASCII are kept (some servers do not encode them); the fragment of the old URL
+/// stays if there is no new one (RFC 9110 10.2.2); a login in it is dropped.
 fn resolve(from: &Url, location: &[u8]) -> Result<Url, RedirectError> {
     let text = String::from_utf8_lossy(location);
     let invalid = || RedirectError::Invalid { to: text.to_string() };

@@ -1,4 +1,4 @@
-//! A request to a URL: [`Request`].
+//! A request for a URL: [`Request`].
 
 use std::{fmt, rc::Rc, time::Duration};
 
@@ -25,7 +25,7 @@ const RESERVED: [&str; 9] = [
     "upgrade",
 ];
 
-/// A request to a URL: method, fields, body, and what differs from the client's configuration.
+/// A request for a URL: method, fields, body, and exceptions from the client's configuration.
 ///
 /// # Examples
 ///
@@ -54,7 +54,7 @@ pub struct Request {
     pub(super) options: Options,
 }
 
-/// What a request wants otherwise than its client.
+/// Exceptions from the client's configuration.
 #[derive(Clone, Default)]
 pub(super) struct Options {
     pub(super) redirects: Option<Redirects>,
@@ -70,13 +70,13 @@ pub(super) struct Options {
 
 /// A body, and whether it can be sent again.
 pub(super) enum RequestBody {
-    /// It is taken when it is sent, unless it is in memory.
+    /// It is consumed when it is sent, unless it is in memory.
     Once(Option<Body>),
     Again(Rc<dyn Fn() -> Body>),
 }
 
 impl Request {
-    /// A request without a body. A name and a password in the URL are used as by [`login`](Self::login), and sent at once.
+    /// A request without a body. A login in the URL is used as by [`login`](Self::login), and sent at once.
     ///
     /// # Errors
     ///
@@ -87,7 +87,7 @@ impl Request {
         Self::to(method, url)
     }
 
-    /// The same for a URL that is parsed.
+    /// The same for a parsed URL.
     ///
     /// # Errors
     ///
@@ -107,7 +107,7 @@ impl Request {
         Ok(request)
     }
 
-    /// A GET.
+    /// A GET request.
     ///
     /// # Errors
     ///
@@ -116,7 +116,7 @@ impl Request {
         Self::new(Method::GET, url)
     }
 
-    /// A POST of a body.
+    /// A POST request with a body.
     ///
     /// # Errors
     ///
@@ -137,17 +137,17 @@ impl Request {
         Ok(self)
     }
 
-    /// Adds a field. What is set here takes the place of what the client would set by itself, as `User-Agent`.
+    /// Adds a field. Fields set here replace the client's defaults, such as `User-Agent`.
     ///
     /// # Errors
     ///
-    /// [`FieldError`]: the name or the value could break out of its line, or the field is set by the client, from the URL and the body.
+    /// [`FieldError`]: the name or the value is invalid, or the client sets the field from the URL and the body.
     pub fn append(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), FieldError> {
         check(name)?;
         self.fields.append(name, value)
     }
 
-    /// Sets a field in the place of all others of that name.
+    /// Replaces all fields with this name by one.
     ///
     /// # Errors
     ///
@@ -161,24 +161,24 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// [`FieldError`] if it holds a control character.
+    /// [`FieldError`] if it contains a control character.
     pub fn bearer(mut self, token: &str) -> Result<Self, FieldError> {
         self.fields.set("Authorization", format!("Bearer {token}"))?;
         Ok(self)
     }
 
-    /// Sends a name and a password at once, by Basic (RFC 7617). Over anything but `https` they can be read on the way.
+    /// Sends a login at once, by Basic (RFC 7617). Without `https` it can be read on the way.
     ///
     /// # Errors
     ///
-    /// [`FieldError`] if they hold a control character, or the name a colon.
+    /// [`FieldError`] if it contains a control character, or the name a colon.
     pub fn basic(mut self, user: &str, password: &str) -> Result<Self, FieldError> {
         self.fields.set("Authorization", Login::new(user, password)?.basic())?;
         Ok(self)
     }
 
-    /// Sends a name and a password when the server asks for them, by Digest (RFC 7616) if it offers that, else by Basic. They go to the
-    /// origin of this URL only.
+    /// Sends a login after a challenge, by Digest (RFC 7616) if the server offers it, else by Basic. Only to
+    /// the origin of this URL.
     ///
     /// # Errors
     ///
@@ -190,20 +190,20 @@ impl Request {
 
     // ---- the body ----
 
-    /// The same with a body. One that is in memory can be sent again: after a redirect, a challenge, or a connection that the server had
-    /// closed. Another one cannot; then that response, or that error, is the result.
+    /// The same with a body. A body in memory can be sent again: after a redirect, a challenge, or when the server had closed the
+    /// connection. Others cannot; then that response, or that error, is the result.
     pub fn body(mut self, body: impl Into<Body>) -> Self {
         self.body = RequestBody::Once(Some(body.into()));
         self
     }
 
-    /// The same with a body that is made anew each time it is sent.
+    /// The same with a body that is produced anew each time it is sent.
     pub fn body_from(mut self, make: impl Fn() -> Body + 'static) -> Self {
         self.body = RequestBody::Again(Rc::new(make));
         self
     }
 
-    /// Whether the body waits until the server says that it wants it (`Expect: 100-continue`, RFC 9110 10.1.1). Default `false`.
+    /// Whether the body waits for `100 Continue` (`Expect: 100-continue`, RFC 9110 10.1.1). Default `false`.
     pub const fn expect_continue(mut self, expect: bool) -> Self {
         self.options.expects_continue = expect;
         self
@@ -223,7 +223,8 @@ impl Request {
         self
     }
 
-    /// How long the body of the response may be silent, as [`ConnectionConfig::idle_timeout`](super::ConnectionConfig::idle_timeout).
+    /// How long the body of the response may be silent, as
+    /// [`ConnectionConfig::idle_timeout`](super::ConnectionConfig::idle_timeout).
     pub const fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.options.idle_timeout = Some(timeout);
         self
@@ -241,7 +242,7 @@ impl Request {
         self
     }
 
-    /// Longest body of the response that is delivered, decompressed, whatever reads it; past it
+    /// Longest response body that is delivered, decompressed, with any reader; above it
     /// [`BodyError::TooLong`](crate::codec::BodyError::TooLong). By default only a body that is
     /// [collected](super::Response::collect) has a limit.
     pub const fn body_max(mut self, bytes: u64) -> Self {
@@ -255,8 +256,8 @@ impl Request {
         self
     }
 
-    /// Connects there, whatever host the URL names: a Unix socket, a server under test. TLS is spoken as the URL says, unless the endpoint
-    /// does so itself. No proxy is used. A redirect to another origin does not go there.
+    /// Connects to this endpoint instead of the host of the URL: a Unix socket, a server under test. TLS depends on the URL,
+    /// unless the endpoint uses it itself. No proxy is used. A redirect to another origin does not use it.
     pub fn over(mut self, endpoint: impl Into<ClientEndpoint>) -> Self {
         self.options.over = Some(endpoint.into());
         self
@@ -268,7 +269,7 @@ impl Request {
         &self.method
     }
 
-    /// The URL, without name and password.
+    /// The URL, without login.
     #[must_use]
     pub const fn url(&self) -> &Url {
         &self.url
@@ -282,7 +283,7 @@ impl Request {
 }
 
 impl RequestBody {
-    /// The body, to be sent now. `None` if it was sent before, and cannot be sent again.
+    /// The body to be sent. `None` if it was sent before, and cannot be sent again.
     pub(super) fn next(&mut self) -> Option<Body> {
         match self {
             Self::Again(make) => Some(make()),
@@ -293,12 +294,12 @@ impl RequestBody {
         }
     }
 
-    /// Whether it can be sent now: as it was not sent before, or can be sent again.
+    /// Whether the body can be sent: it was not sent before, or can be sent again.
     pub(super) const fn is_there(&self) -> bool {
         matches!(self, Self::Again(_) | Self::Once(Some(_)))
     }
 
-    /// It was not sent.
+    /// The request was not sent.
     pub(super) fn put_back(&mut self, unsent: Body) {
         if let Self::Once(body @ None) = self {
             *body = Some(unsent);
@@ -313,7 +314,7 @@ fn check(name: &str) -> Result<(), FieldError> {
     }
 }
 
-/// The name and the password of a URL, decoded.
+/// The login in a URL, decoded.
 pub(super) fn login_of(url: &Url) -> Result<Option<Login>, UrlError> {
     let (user, password) = (url.username(), url.password());
     if user.is_empty() && password.is_none() {
@@ -327,7 +328,7 @@ pub(super) fn login_of(url: &Url) -> Result<Option<Login>, UrlError> {
 }
 
 impl fmt::Debug for Request {
-    /// Without the values of the fields, which may be secrets.
+    /// Without field values, which may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.fields.iter().map(|(name, _)| name).collect();
         f.debug_struct("Request")

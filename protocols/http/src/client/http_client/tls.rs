@@ -1,4 +1,4 @@
-//! TLS for a client: the configuration that is used, and TLS on a connection that is there already, as in a tunnel.
+//! TLS of the client: its configuration, and TLS on an existing connection, such as a tunnel.
 
 use sinew_transports::{
     ConnectError,
@@ -9,7 +9,7 @@ use sinew_transports::{
 
 use super::{ClientConfig, ClientConnection, RequestError, Upgraded};
 
-/// The configuration for `https`, once it was needed.
+/// The configuration for `https`, built on first use.
 #[derive(Debug, Default)]
 pub(super) struct Tls(Option<TlsClientConfig>);
 
@@ -28,7 +28,7 @@ impl Tls {
         Ok(made)
     }
 
-    /// The endpoint that speaks TLS with that one.
+    /// The endpoint that uses this configuration.
     pub(super) fn endpoint(
         &mut self,
         client: &ClientConfig,
@@ -37,7 +37,7 @@ impl Tls {
         Ok(ClientEndpoint::new(TlsClient::new(to, self.config(client)?)))
     }
 
-    /// Starts TLS in a tunnel, with the server of that name.
+    /// Starts TLS in a tunnel, with the server of this name.
     pub(super) fn start_in_tunnel(
         &mut self,
         client: &ClientConfig,
@@ -49,7 +49,7 @@ impl Tls {
         Ok(tunnel.start_tls(role))
     }
 
-    /// Starts TLS on a new connection, with the server of that name.
+    /// Starts TLS on a new connection, with the server of this name.
     pub(super) fn start_on(
         &mut self,
         client: &ClientConfig,

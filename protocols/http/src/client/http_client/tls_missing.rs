@@ -1,4 +1,4 @@
-//! Stands for `tls.rs` without the feature `tls`: every use is an error that says so.
+//! Replaces `tls.rs` without the feature `tls`: every use returns an error that says so.
 
 use sinew_transports::{
     endpoint::{ClientEndpoint, TcpClient},

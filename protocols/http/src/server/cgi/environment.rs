@@ -1,4 +1,4 @@
-//! The variables that a script is given (RFC 3875 4.1): [`environment`].
+//! The environment variables of a CGI script (RFC 3875 4.1): [`environment`].
 
 use std::{collections::BTreeMap, ffi::OsString, os::unix::ffi::OsStringExt, path::Path};
 
@@ -6,9 +6,9 @@ use http::Version;
 
 use crate::{codec::percent_decode, server::Request};
 
-/// Fields that no script gets: `Proxy` would become `HTTP_PROXY`, by which programs choose the proxy of their own requests
-/// (CVE-2016-5385); `Authorization` holds passwords that were checked before; the others have variables of their own, or concern the
-/// connection alone.
+/// Fields that are not passed to scripts: `Proxy` would become `HTTP_PROXY`, by which programs choose the proxy of their own
+/// requests (CVE-2016-5385); `Authorization` contains passwords that were checked before; others have variables of their own, or
+/// concern the connection alone.
 const KEPT_BACK: [&str; 10] = [
     "authorization",
     "connection",
@@ -24,7 +24,8 @@ const KEPT_BACK: [&str; 10] = [
 
 pub(super) type Environment = BTreeMap<String, OsString>;
 
-/// The variables for a request to a script. `script_len` is how much of the path names it. `None` if the path cannot be told to it.
+/// The variables for a request to a script. `script_len` is the length of the script's part of the path. `None` if the path cannot
+/// be passed.
 pub(super) fn environment(
     request: &Request,
     script: &Path,
@@ -75,7 +76,7 @@ pub(super) fn environment(
     for (name, value) in request.fields().iter() {
         push_field(&mut all, name, value);
     }
-    // No variable can hold a zero; only what a user name says could.
+    // Variables cannot contain NUL; only a user name could.
     all.values().all(|value| !value.as_encoded_bytes().contains(&0)).then_some(all)
 }
 
@@ -84,7 +85,7 @@ fn decoded(path: &str) -> Option<OsString> {
     (!bytes.contains(&0)).then(|| OsString::from_vec(bytes.into_owned()))
 }
 
-/// A field as a variable. Names with other characters than letters, digits and `-` are left out: `X_A` and `X-A` would be the same.
+/// A field as a variable. Names with characters other than letters, digits and `-` are skipped: `X_A` and `X-A` would be the same.
 fn push_field(all: &mut Environment, name: &str, value: &[u8]) {
     let is_good = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if !is_good || KEPT_BACK.iter().any(|kept| name.eq_ignore_ascii_case(kept)) {

@@ -1,5 +1,5 @@
-//! Programs that answer requests: [`Cgi`] (RFC 3875). Unix only. The variables are in `environment.rs`, the output in `output.rs`, and
-//! what happens while a script runs in `running.rs`.
+//! CGI (RFC 3875): [`Cgi`] handles requests by programs. Unix only. The variables are in `environment.rs`, the output in
+//! `output.rs`, and a running script in `running.rs`.
 
 mod environment;
 mod output;
@@ -26,22 +26,22 @@ use self::{
 use super::{Handler, Reply, Request};
 use crate::codec::{BodyError, Framing, percent_decode};
 
-/// Answers requests by a program, which is started for each of them: CGI/1.1 (RFC 3875).
+/// Handles each request by a new process of a program: CGI/1.1 (RFC 3875).
 ///
-/// The body of the request is the program's standard input, as fast as it reads; what it prints is the answer, as fast as the client
-/// takes it: a head with `Content-Type`, or with `Status` or `Location`, an empty line, the body. What it prints to standard error is
-/// logged. It is terminated when the client goes away, and when it is silent for too long.
+/// The body of the request is the program's standard input, and its output the response, both with backpressure: a head with
+/// `Content-Type`, or with `Status` or `Location`, an empty line, the body. Its standard error is logged.
+/// It is terminated when the client disconnects, and when it is silent for too long.
 ///
-/// It runs in the folder that it lies in, with the variables of the RFC and those that are [set](Self::env), and none of this process;
-/// `PATH` is `/usr/local/bin:/usr/bin:/bin`. Fields of the request are in `HTTP_` variables, but for `Proxy` (CVE-2016-5385),
-/// `Authorization`, and names with an underscore. A query never becomes arguments (CVE-2012-1823). A `Location` that is a path is sent to
-/// the client as a redirect, too.
+/// It runs in its own directory, with the variables of the RFC and those that are [set](Self::env), and none of this process;
+/// `PATH` is `/usr/local/bin:/usr/bin:/bin`. Request fields are in `HTTP_` variables, except `Proxy` (CVE-2016-5385),
+/// `Authorization`, and names with an underscore. A query never becomes arguments (CVE-2012-1823). A `Location` with a path is
+/// also sent to the client as a redirect.
 ///
-/// | what happens | status |
+/// | event | status |
 /// |---|---|
-/// | it prints no answer | 502 |
-/// | it is silent for 60 s, unless the [`timeout`](Self::timeout) is another | 504, or the answer breaks off |
-/// | 32 programs run already, unless [`processes_max`](Self::processes_max) is another | 503 |
+/// | its output is not a valid response | 502 |
+/// | it is silent for 60 s (see [`timeout`](Self::timeout)) | 504, or the response is truncated |
+/// | 32 programs are running (see [`processes_max`](Self::processes_max)) | 503 |
 /// | it cannot be started | 500 |
 ///
 /// # Examples
@@ -73,13 +73,13 @@ enum What {
 }
 
 impl Cgi {
-    /// One program for all that lies below a path.
+    /// One program for everything below a path.
     pub fn program(path: impl AsRef<Path>) -> Self {
         Self::new(What::Program(absolute(path.as_ref())))
     }
 
-    /// The programs of a folder, by the first segment of the path: files that this user may execute, and no others. Names that begin with
-    /// a dot are not there, nor are links that lead out of the folder.
+    /// The programs of a directory, by the first segment of the path: files that this user may execute. Names that begin with
+    /// a dot, and links that lead out of the directory, are not found.
     pub fn folder(path: impl AsRef<Path>) -> Self {
         Self::new(What::Folder(absolute(path.as_ref())))
     }
@@ -100,7 +100,7 @@ impl Cgi {
         self
     }
 
-    /// Runs this program with the script as its argument. Then scripts need not be executable.
+    /// Runs this program with the script as its argument. Scripts need not be executable then.
     pub fn interpreter(self, program: impl AsRef<Path>) -> Self {
         let program = program.as_ref().to_owned();
         self.change(|settings| settings.interpreter = Some(program))
@@ -112,7 +112,7 @@ impl Cgi {
         self.change(|settings| settings.variables.push(variable))
     }
 
-    /// How long a program may be silent: neither print, nor read what is there. Default 60 s.
+    /// How long a program may be silent: neither writing nor reading. Default 60 s.
     pub fn timeout(self, timeout: Duration) -> Self {
         self.change(|settings| settings.timeout = timeout)
     }
@@ -124,7 +124,7 @@ impl Cgi {
 }
 
 impl Settings {
-    /// The script that a request is for, and how much of the path names it.
+    /// The script of a request, and the length of its part of the path.
     fn find(&self, request: &Request) -> Result<(PathBuf, usize), StatusCode> {
         let mounted = request.path().len() - request.rest().len();
         let folder = match &self.what {
@@ -170,7 +170,7 @@ impl Settings {
         Ok((command, script))
     }
 
-    /// Starts the script; its process, to be given the body.
+    /// Starts the script; returns its process, which receives the body.
     fn start(&self, request: &Request, reply: Reply, length: Option<u64>) -> Option<Feed> {
         let (command, script) = match self.command(request, length) {
             Ok(found) => found,
@@ -204,7 +204,7 @@ impl Settings {
         }
     }
 
-    /// A body whose length is not known is gathered first: a script has to be told (RFC 3875 4.1.2).
+    /// A body of unknown length is collected first: a script must be told its length (RFC 3875 4.1.2).
     fn gather(self: &Rc<Self>, request: Request, reply: Reply) {
         let this = Rc::clone(self);
         request.collect().then(move |_, body: Result<_, BodyError>| {
@@ -217,12 +217,12 @@ impl Settings {
     }
 }
 
-/// A program is started in its own folder, where a relative path would be another.
+/// A program starts in its own directory, where a relative path would differ.
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// A file of a folder, if it lies in there.
+/// A file of a directory, if it is below it.
 fn script_in(folder: &Path, name: &OsStr) -> io::Result<Option<PathBuf>> {
     let path = folder.join(name).canonicalize()?;
     let is_inside = path.starts_with(folder.canonicalize()?);

@@ -1,4 +1,4 @@
-//! What a script prints: its head (RFC 3875 6), found in pieces as they come: [`HeadReader`]. Pure.
+//! Parser of the output of a script: its head (RFC 3875 6), found incrementally: [`HeadReader`]. Pure.
 
 use http::StatusCode;
 use sinew_transports::reactor::error_debug;
@@ -9,7 +9,7 @@ use crate::codec::Fields;
 const HEAD_MAX: usize = 16 * 1024;
 const FIELDS_MAX: usize = 100;
 
-/// Fields that are the server's to set.
+/// Fields that the server sets.
 const OURS: [&str; 7] = [
     "connection",
     "content-length",
@@ -20,16 +20,16 @@ const OURS: [&str; 7] = [
     "upgrade",
 ];
 
-/// The head of a script's answer.
+/// The head of a script's response.
 #[derive(Debug)]
 pub(super) struct ScriptHead {
     pub(super) status: StatusCode,
-    /// Without those that are the server's to set.
+    /// Without those that the server sets.
     pub(super) fields: Fields,
     pub(super) length: Option<u64>,
 }
 
-/// Why the output of a script is no answer.
+/// Why the output of a script is not a response.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum OutputError {
     #[error("a line of its head is no field")]
@@ -44,16 +44,16 @@ pub(super) enum OutputError {
 
 error_debug!(OutputError);
 
-/// Gathers the output until the head is whole.
+/// Collects the output until the head is complete.
 #[derive(Default)]
 pub(super) struct HeadReader {
     bytes: Vec<u8>,
-    /// Where the line begins that is not whole.
+    /// The start of the incomplete line.
     line: usize,
 }
 
 impl HeadReader {
-    /// Takes a piece of output. Once the head is whole: the head, and where in the piece its body begins.
+    /// Adds a piece of output. When the head is complete, returns it with the position of the body in the piece.
     pub(super) fn push(&mut self, data: &[u8]) -> Result<Option<(ScriptHead, usize)>, OutputError> {
         let before = self.bytes.len();
         self.bytes.extend_from_slice(data);
@@ -82,7 +82,7 @@ fn parse(head: &[u8]) -> Result<ScriptHead, OutputError> {
     let lines = lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     for (at, line) in lines.filter(|line| !line.is_empty()).enumerate() {
         let line = std::str::from_utf8(line).map_err(|_| OutputError::Field)?;
-        // Scripts that write a whole response begin so.
+        // Scripts that write a whole response begin like this.
         if let Some(rest) = line.strip_prefix("HTTP/1.").filter(|_| at == 0) {
             status = Some(code(rest.get(2..).unwrap_or_default())?);
             continue;
@@ -109,7 +109,7 @@ fn parse(head: &[u8]) -> Result<ScriptHead, OutputError> {
     Ok(ScriptHead { status: status.unwrap_or(usual), fields, length })
 }
 
-/// The status in a line: three digits, and perhaps a text.
+/// The status of a line: three digits, and optionally a text.
 fn code(text: &str) -> Result<StatusCode, OutputError> {
     let digits = text.trim().split(' ').next().unwrap_or_default();
     let code = digits.parse().ok().filter(|code| (200..600).contains(code));
@@ -152,7 +152,7 @@ mod tests {
         for (output, (status, fields, length, body)) in cases {
             let expected = (status, fields.to_owned(), length, body.to_owned());
             assert_eq!(read(output), Ok(Some(expected)), "{output:?}");
-            // In pieces of a byte.
+            // Byte by byte.
             let mut reader = HeadReader::default();
             let head = output.bytes().position(|byte| reader.push(&[byte]).unwrap().is_some());
             assert_eq!(head, Some(output.len() - body.len() - 1), "{output:?}");

@@ -1,4 +1,4 @@
-//! A script that runs: [`Running`], which is its protocol, and what the request, the reply and the script share.
+//! A running script: [`Running`], its protocol, and the state shared by the request, the reply and the script.
 
 use std::{
     cell::{Cell, RefCell},
@@ -27,7 +27,7 @@ const GRACE: Duration = Duration::from_secs(2);
 const LINE_MAX: usize = 1_024;
 const LINES_MAX: u32 = 100;
 
-/// What the parts of one run share.
+/// State shared by the parts of one run.
 pub(super) struct Run {
     script: PathBuf,
     timeout: Duration,
@@ -35,13 +35,13 @@ pub(super) struct Run {
     process: RefCell<Option<Process>>,
     reply: Cell<Option<Reply>>,
     writer: RefCell<Option<BodyWriter>>,
-    /// The body of the request, while the script does not take it.
+    /// The body of the request, before the script reads it.
     held_back: RefCell<Option<BodyControl>>,
-    /// When the script was last heard of, or fed.
+    /// When the script last wrote or read.
     last: Cell<Option<Instant>>,
     is_paused: Cell<bool>,
     is_over: Cell<bool>,
-    /// How many scripts run, this one included.
+    /// The number of running scripts, including this one.
     running: Rc<Cell<usize>>,
 }
 
@@ -79,12 +79,12 @@ impl Run {
         if let Some(reply) = self.reply.take() {
             reply.send(status);
         }
-        // A body that has begun ends in a way that shows that something is missing.
+        // A body that has begun ends such that the client notices the truncation.
         drop(self.writer.borrow_mut().take());
         self.end();
     }
 
-    /// Has the script end, if it runs.
+    /// Terminates the script, if it is running.
     pub(super) fn end(&self) {
         self.is_over.set(true);
         if let Some(process) = &*self.process.borrow() {
@@ -93,14 +93,14 @@ impl Run {
         }
     }
 
-    /// Looks after a while whether the script is still alive.
+    /// Checks after a while whether the script is still active.
     fn watch(self: &Rc<Self>, reactor: &Reactor, after: Duration) {
         let run = Rc::downgrade(self);
         reactor.call_later(after, move |reactor| {
             let Some(run) = run.upgrade().filter(|run| !run.is_over.get()) else { return };
             let last = run.last.get().unwrap_or_else(|| reactor.now());
             let silent = reactor.now().saturating_duration_since(last);
-            // While the client takes nothing, the script cannot say anything.
+            // While the client reads nothing, the script cannot write.
             if run.is_paused.get() || silent < run.timeout {
                 let left = run.timeout.saturating_sub(silent);
                 return run.watch(reactor, if left.is_zero() { run.timeout } else { left });
@@ -117,7 +117,7 @@ impl Run {
     fn answer(&self, head: ScriptHead) {
         let Some(reply) = self.reply.take() else { return };
         let (writer, body) = Body::writer();
-        // The answer to HEAD says how long the body would be, and has none.
+        // A response to HEAD has the length of the body, but no body.
         *self.writer.borrow_mut() = Some(writer).filter(|_| !self.is_head);
         let body = match head.length {
             Some(length) => body.with_length(length),
@@ -126,7 +126,7 @@ impl Run {
         reply.send(with_fields(head.status, &head.fields).map(|made| made.with_body(body)));
     }
 
-    /// Gives output on to the client, and holds the script back when it does not take it.
+    /// Passes output to the client, and pauses the script when the client does not read.
     fn write(self: &Rc<Self>, process: &Process, data: &[u8]) {
         let writer = self.writer.borrow();
         let Some(writer) = &*writer else { return };
@@ -164,11 +164,11 @@ fn with_fields(status: StatusCode, fields: &Fields) -> Result<Response, FieldErr
 /// The protocol of the script.
 pub(super) struct Running {
     run: Rc<Run>,
-    /// `None` once the head is whole.
+    /// `None` once the head is complete.
     head: Option<HeadReader>,
     is_out_closed: bool,
     status: Option<ProcessStatus>,
-    /// What was printed to standard error and is no whole line.
+    /// An incomplete line of standard error.
     line: Vec<u8>,
     lines: u32,
 }
@@ -185,7 +185,7 @@ impl Running {
         }
     }
 
-    /// All that it prints has come, and it has exited.
+    /// All output has arrived, and it has exited.
     fn finish_if_over(&mut self) {
         let Some(status) = self.status.filter(|_| self.is_out_closed && !self.run.is_over.get())
         else {
@@ -201,7 +201,7 @@ impl Running {
         }
         let writer = self.run.writer.borrow_mut().take();
         match writer {
-            // It was killed: what it has printed is not all.
+            // It was killed: its output is incomplete.
             Some(writer) if status.signal().is_some() => drop(writer),
             Some(writer) => writer.finish(),
             None => {}
@@ -270,7 +270,7 @@ impl ProcessProtocol for Running {
     }
 
     fn in_closed(&mut self, _: &Process) {
-        // What it does not read is dropped.
+        // Input that it does not read is dropped.
         if let Some(body) = self.run.held_back.borrow_mut().take() {
             body.resume();
         }
@@ -292,12 +292,12 @@ impl ProcessProtocol for Running {
         }
         (self.is_out_closed, self.status) = (true, Some(*status));
         self.finish_if_over();
-        // The run holds the process, which holds this.
+        // The run owns the process, which owns this.
         self.run.process.borrow_mut().take();
     }
 }
 
-/// Gives the body of the request to the script.
+/// Passes the body of the request to the script.
 pub(super) struct Feed {
     pub(super) run: Rc<Run>,
     pub(super) process: Process,
@@ -315,9 +315,9 @@ impl BodyReceiver for Feed {
         self.run.held_back.borrow_mut().take();
         match end {
             Ok(_) => self.process.close_stdin(),
-            // The answer came first, and nobody reads the rest.
+            // The response was sent first, and nothing reads the rest.
             Err(BodyError::Taken) => self.process.close_stdin(),
-            // The server answers; a script must not take a part of the body for all of it.
+            // The server responds; a script must not take a truncated body for a complete one.
             Err(_) => self.run.end(),
         }
     }

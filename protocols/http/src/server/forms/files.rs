@@ -1,4 +1,4 @@
-//! The files of a form: [`UploadedFile`], and [`Collector`], which gathers a form in parts and writes its files on threads.
+//! Uploaded files: [`UploadedFile`], and [`Collector`], which collects a multipart form and writes its files on threads.
 
 use std::{
     cell::RefCell,
@@ -16,58 +16,58 @@ use tempfile::NamedTempFile;
 use super::{Form, FormFailure, FormLimits, PartReceiver};
 use crate::{codec::PartHead, server::BodyControl};
 
-/// A file of a form, in a temporary file that only this user can read, and that is deleted with this value.
+/// A file of a form, in a temporary file that only this user can read, and that is deleted on drop.
 pub struct UploadedFile {
     name: String,
     file_name: String,
     content_type: Option<String>,
     len: u64,
-    /// `None` while a thread writes it, or if nothing was ever written.
+    /// `None` while a thread writes it, or if nothing was written.
     file: Option<NamedTempFile>,
 }
 
 impl UploadedFile {
-    /// The name of the form's field.
+    /// The name of the form field.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The name of the file, as the client says it. It may hold a path, or worse: never open a file by it.
+    /// The file name that the client has sent. It may contain a path, or worse: never open a file by it.
     #[must_use]
     pub fn file_name(&self) -> &str {
         &self.file_name
     }
 
-    /// The content type, as the client says it.
+    /// The content type that the client has sent.
     #[must_use]
     pub fn content_type(&self) -> Option<&str> {
         self.content_type.as_deref()
     }
 
-    /// How long it is, in bytes.
+    /// Its length in bytes.
     #[must_use]
     pub const fn len(&self) -> u64 {
         self.len
     }
 
-    /// Whether nothing is in it.
+    /// Whether it is empty.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Where the temporary file is.
+    /// The path of the temporary file.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         self.file.as_ref().map(NamedTempFile::path)
     }
 
-    /// Opens it for reading, from its beginning. This is done at once, and blocks.
+    /// Opens it for reading, from its start. Blocks.
     ///
     /// # Errors
     ///
-    /// If the system does not let it.
+    /// If the file cannot be opened.
     pub fn open(&self) -> io::Result<File> {
         match &self.file {
             Some(file) => file.reopen(),
@@ -75,11 +75,11 @@ impl UploadedFile {
         }
     }
 
-    /// Keeps it, under this name, in the place of a file that has the name already. This blocks.
+    /// Moves it to this path, and replaces an existing file. Blocks.
     ///
     /// # Errors
     ///
-    /// If the system does not let it, as when the place is in another file system than
+    /// If the file cannot be moved, for example to another file system than
     /// [`FormLimits::folder`]. The temporary file is deleted then.
     pub fn persist(self, path: impl AsRef<Path>) -> io::Result<File> {
         match self.file {
@@ -99,7 +99,7 @@ impl fmt::Debug for UploadedFile {
     }
 }
 
-/// Gathers a form.
+/// Collects a form.
 pub(super) struct Collector {
     limits: FormLimits,
     total: u64,
@@ -108,25 +108,25 @@ pub(super) struct Collector {
     reactor: Reactor,
 }
 
-/// What the part is that is being received.
+/// The part that is being received.
 enum Part {
     None,
     Field {
         name: String,
         value: Vec<u8>,
     },
-    /// By its place in the form.
+    /// Its position in the form.
     File(usize),
 }
 
-/// What the receiver and the jobs share.
+/// State shared by the receiver and the jobs.
 struct State {
     form: Form,
     folder: Option<PathBuf>,
-    /// What is to be written to which file.
+    /// Data to be written, and the file.
     queue: VecDeque<(usize, Vec<u8>)>,
     is_writing: bool,
-    /// The body is held back until all is written.
+    /// The body is paused until everything is written.
     body: Option<BodyControl>,
     is_whole: bool,
     /// `None` once it is settled.
@@ -201,7 +201,7 @@ impl PartReceiver for Collector {
                     file: None,
                 });
                 let at = state.form.files.len() - 1;
-                // So that an empty file is a file as well.
+                // So that an empty file exists as well.
                 state.queue.push_back((at, Vec::new()));
                 Part::File(at)
             }
@@ -236,7 +236,7 @@ impl PartReceiver for Collector {
 }
 
 impl State {
-    /// Has a thread write what is queued for one file, unless one is writing; ends what waits for all to be written.
+    /// Has a thread write the queued data of one file, unless one is writing; reports when everything is written.
     fn write_next(this: &Rc<RefCell<Self>>, reactor: &Reactor) {
         let mut state = this.borrow_mut();
         if state.is_writing {
@@ -286,7 +286,7 @@ impl State {
         let mut state = this.borrow_mut();
         let form = std::mem::take(&mut state.form);
         state.queue.clear();
-        // What still comes is dropped as it comes.
+        // Further input is dropped.
         let body = state.body.take();
         let promise = state.promise.take();
         drop(state);
@@ -299,7 +299,7 @@ impl State {
     }
 }
 
-/// Writes to a file, which is made if there is none. On a thread.
+/// Writes to a file, and creates it if necessary. On a thread.
 fn write(file: Option<NamedTempFile>, folder: Option<&Path>, data: &[u8]) -> Written {
     let mut file = match (file, folder) {
         (Some(file), _) => file,

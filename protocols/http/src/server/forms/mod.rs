@@ -1,4 +1,4 @@
-//! Forms that browsers send: [`Form`], with its fields in memory and its files in temporary files. Parts as they come are in `parts.rs`,
+//! HTML forms: [`Form`], with fields in memory and uploads in temporary files. Incremental parts are in `parts.rs`,
 //! the files in `files.rs`.
 
 mod files;
@@ -17,7 +17,7 @@ pub use self::{files::UploadedFile, parts::PartReceiver};
 use super::Request;
 use crate::codec::{BodyError, FormError, MultipartError, MultipartLimits, form};
 
-/// How large a form may be.
+/// Limits of a form.
 ///
 /// # Examples
 ///
@@ -51,13 +51,13 @@ impl Default for FormLimits {
 }
 
 impl FormLimits {
-    /// Most fields. Default 1,000; of a form in parts, the [parts](Self::parts) count.
+    /// Most fields. Default 1,000; for a multipart form, the limit of [parts](Self::parts) applies.
     pub fn fields_max(mut self, fields: usize) -> Self {
         self.fields_max = fields;
         self
     }
 
-    /// Longest value of a field in a form in parts. Default 64 KiB.
+    /// Longest value of a field in a multipart form. Default 64 KiB.
     pub fn value_max(mut self, bytes: usize) -> Self {
         self.value_max = bytes;
         self
@@ -69,20 +69,20 @@ impl FormLimits {
         self
     }
 
-    /// Longest form in parts, all files together. Default 32 MiB. Forms of another kind are bounded by the server's
+    /// Longest multipart form, with all files. Default 32 MiB. Other forms are limited by the server's
     /// [`body_max`](super::ServerConfig::body_max).
     pub fn total_max(mut self, bytes: u64) -> Self {
         self.total_max = bytes;
         self
     }
 
-    /// How many parts there may be, and how long their heads.
+    /// Limits of the number of parts and of their heads.
     pub fn parts(mut self, limits: MultipartLimits) -> Self {
         self.parts = limits;
         self
     }
 
-    /// Where temporary files are made. Default: the system's folder for them. A file can be [kept](UploadedFile::persist) in the same
+    /// The directory of temporary files. Default: that of the system. A file can be [kept](UploadedFile::persist) in the same
     /// file system only.
     pub fn folder(mut self, folder: impl AsRef<Path>) -> Self {
         self.folder = Some(folder.as_ref().to_owned());
@@ -94,11 +94,11 @@ impl FormLimits {
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum FormFailure {
-    /// The body was not received. The server has answered, unless the handler had.
+    /// The body was not received. The server responds, unless the handler has.
     #[error(transparent)]
     Body(BodyError),
-    /// The content type is that of no form.
-    #[error("the content type of the body is that of no form")]
+    /// The content type is not that of a form.
+    #[error("the content type of the body is not that of a form")]
     NoForm,
     /// The parts are malformed, or too many.
     #[error(transparent)]
@@ -164,7 +164,7 @@ impl FormFailure {
     }
 }
 
-/// A form that was received: of either kind, `application/x-www-form-urlencoded` or `multipart/form-data`.
+/// A received form, either `application/x-www-form-urlencoded` or `multipart/form-data`.
 #[derive(Debug, Default)]
 pub struct Form {
     fields: Vec<(String, String)>,
@@ -172,18 +172,18 @@ pub struct Form {
 }
 
 impl Form {
-    /// The first value of that name.
+    /// The first value with this name.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&str> {
         self.fields().find_map(|(found, value)| (found == name).then_some(value))
     }
 
-    /// Names and values, in the order in which they came.
+    /// Names and values, in the order of the form.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
         self.fields.iter().map(|(name, value)| (&**name, &**value))
     }
 
-    /// The files, in the order in which they came. They are deleted with the form, unless they are [taken](Self::take_files).
+    /// The files, in the order of the form. They are deleted with the form, unless they are [taken](Self::take_files).
     #[must_use]
     pub fn files(&self) -> &[UploadedFile] {
         &self.files
@@ -197,9 +197,9 @@ impl Form {
 }
 
 impl Request {
-    /// Gathers a form. Its files are written to temporary files on threads of the pool, and the client is held back meanwhile.
+    /// Receives a form. Its files are written to temporary files on threads of the pool, with backpressure.
     ///
-    /// On [`FormFailure::Body`] the server answers by itself; on other failures the handler does, for instance with
+    /// On [`FormFailure::Body`] the server responds; on other failures the handler does, for example with
     /// [`FormFailure::status`].
     ///
     /// # Examples

@@ -1,4 +1,4 @@
-//! Bodies in parts, received as they come: [`PartReceiver`], and what drives it.
+//! Multipart bodies, received incrementally: [`PartReceiver`], and its driver.
 
 use std::mem;
 
@@ -9,7 +9,7 @@ use crate::{
 
 use super::FormFailure;
 
-/// Takes the parts of a body, `multipart/form-data` above all, as they come; however long they are, nothing of them is kept.
+/// Receives the parts of a body, above all `multipart/form-data`, in pieces; nothing is kept, whatever the length.
 ///
 /// # Examples
 ///
@@ -45,18 +45,18 @@ pub trait PartReceiver: 'static {
     /// A part begins.
     fn part_begun(&mut self, head: PartHead);
 
-    /// Some of its data has come. Holding the body back holds back later data; what has been received already is still delivered.
+    /// A piece of its data. Pausing the body stops later input; data that has been received already is still delivered.
     fn data_received(&mut self, body: &BodyControl, data: &[u8]);
 
-    /// The part is over.
+    /// The part is complete.
     fn part_ended(&mut self) {}
 
-    /// All parts are over; or nothing more of them will come.
+    /// All parts are complete; or nothing more will arrive.
     fn parts_ended(self: Box<Self>, end: Result<(), FormFailure>);
 }
 
 impl Request {
-    /// Has the parts of the body given to a receiver. A body that is not in parts is [`FormFailure::NoForm`], told from the loop.
+    /// Passes the parts of the body to a receiver. A body that is not multipart is [`FormFailure::NoForm`], reported by the loop.
     pub fn receive_parts(&self, limits: MultipartLimits, receiver: impl PartReceiver) {
         let content_type = self.field("content-type").unwrap_or_default();
         match Multipart::new(content_type, limits) {

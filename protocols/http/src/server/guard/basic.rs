@@ -1,8 +1,8 @@
-//! The field `Authorization` of Basic authentication (RFC 7617), read: [`Basic`].
+//! Parser of the `Authorization` field of Basic authentication (RFC 7617): [`Basic`].
 
 use crate::codec::base64_decode;
 
-/// Longest credentials, encoded. Longer ones are refused unread.
+/// Longest credentials, encoded. Longer ones are rejected undecoded.
 const CREDENTIALS_MAX: usize = 1_024;
 
 /// A name and a password.
@@ -12,7 +12,7 @@ pub(super) struct Basic {
 }
 
 impl Basic {
-    /// Reads what follows the name of the scheme.
+    /// Parses the part after the name of the scheme.
     pub(super) fn parse(encoded: &str) -> Option<Self> {
         if encoded.len() > CREDENTIALS_MAX {
             return None;

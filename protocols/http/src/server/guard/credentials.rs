@@ -1,4 +1,4 @@
-//! Who knows passwords: the trait [`Credentials`], and [`Users`], which keeps them in memory. What a request presents is read in
+//! Password checks: the trait [`Credentials`], and [`Users`], which keeps users in memory. The fields of requests are parsed in
 //! `basic.rs` and `digest.rs`.
 
 use std::{collections::HashMap, fmt, hint::black_box};
@@ -7,7 +7,7 @@ use sinew_transports::reactor::{Deferred, Reactor};
 
 use crate::codec::DigestAlgorithm;
 
-/// Checks passwords, for a [`Guard`](super::Guard). An answer may come later: a slow hash belongs on a thread
+/// Checks passwords, for a [`Guard`](super::Guard). It may answer later: a slow hash belongs on a thread
 /// ([`Reactor::defer_to_thread`]).
 ///
 /// # Examples
@@ -16,7 +16,7 @@ use crate::codec::DigestAlgorithm;
 /// use sinew_http::server::Credentials;
 /// use sinew_transports::reactor::{Deferred, Reactor};
 ///
-/// /// One user, whose password is in a database that takes its time.
+/// /// One user, whose password is in a slow database.
 /// struct Database;
 ///
 /// impl Credentials for Database {
@@ -44,7 +44,7 @@ pub trait Credentials: 'static {
     }
 }
 
-/// Users and passwords in memory, for Basic and Digest. Passwords are compared in a time that does not depend on where they differ.
+/// Users and passwords in memory, for Basic and Digest. Passwords are compared in constant time.
 ///
 /// # Examples
 ///
@@ -101,7 +101,7 @@ impl fmt::Debug for Users {
     }
 }
 
-/// Compares in a time that depends on the length of `given` alone.
+/// Compares in a time that depends on the length of `given` only.
 pub(super) fn is_equal(known: &[u8], given: &[u8]) -> bool {
     let mut differs = u8::from(known.len() != given.len());
     for (at, byte) in given.iter().enumerate() {

@@ -1,5 +1,5 @@
-//! Digest authentication (RFC 7616) with `qop=auth`: [`Presented`] is what a client has sent, [`Digest`] checks it and makes the
-//! challenges. No algorithm with `-sess`, no `auth-int`, no hashed user names: none is offered.
+//! Digest authentication (RFC 7616) with `qop=auth`: [`Presented`] is what a client has sent; [`Digest`] checks it and makes
+//! challenges. Does not offer `-sess` algorithms, `auth-int` or hashed user names.
 
 use std::{borrow::Cow, cell::RefCell, time::Duration};
 
@@ -11,28 +11,28 @@ use crate::{
     server::Request,
 };
 
-/// Longest credentials. Longer ones are refused unread.
+/// Longest credentials. Longer ones are rejected unparsed.
 const CREDENTIALS_MAX: usize = 4 * 1024;
 
 /// How long a nonce may be used.
 const NONCE_LIFETIME: Duration = Duration::from_secs(300);
 
-/// See the head of this file.
+/// Makes challenges, and checks responses to them.
 pub(super) struct Digest {
     /// The best one first, which is the order of preference (RFC 7616 3.7).
     pub(super) algorithms: Vec<DigestAlgorithm>,
     pub(super) nonce_lifetime: Duration,
-    /// Made with the first challenge, with a random key.
+    /// Created with the first challenge, with a random key.
     nonces: RefCell<Option<Nonces>>,
 }
 
-/// What a client presents.
+/// The credentials that a client has sent.
 #[derive(Debug)]
 pub(super) struct Presented {
     pub(super) user: String,
     pub(super) algorithm: DigestAlgorithm,
     nonce: String,
-    /// The count of the nonce as it was sent: eight digits are part of what is hashed.
+    /// The count of the nonce as it was sent: its eight digits are hashed.
     count_text: String,
     count: u32,
     cnonce: String,
@@ -40,12 +40,12 @@ pub(super) struct Presented {
     uri: String,
 }
 
-/// What is to be said about what a client has presented.
+/// The result of checking credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Accepted,
     Refused,
-    /// The secret is right, and the nonce is not to be used any more.
+    /// The secret is right, but the nonce must not be used any more.
     Stale,
 }
 
@@ -87,7 +87,7 @@ impl Digest {
         Ok(self.algorithms.iter().map(challenge).collect())
     }
 
-    /// Judges what was presented, with the secret of its user. Without one it takes as long.
+    /// Checks credentials with the secret of their user. Takes as long without one.
     pub(super) fn judge(
         &self,
         reactor: &Reactor,
@@ -120,7 +120,8 @@ impl Digest {
 }
 
 impl Presented {
-    /// Reads what follows the name of the scheme. `None` if it does not answer a challenge of this realm, or is for another request.
+    /// Parses the part after the name of the scheme. `None` if it does not answer a challenge of this realm, or is for another
+    /// request.
     pub(super) fn parse(text: &str, realm: &str, request: &Request) -> Option<Self> {
         if text.len() > CREDENTIALS_MAX {
             return None;
@@ -128,7 +129,7 @@ impl Presented {
         let parameters = parameters(text)?;
         let find = |name: &str| {
             let mut found = parameters.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name));
-            // None may be there twice (RFC 7616 3.4).
+            // No parameter may be present twice (RFC 7616 3.4).
             found.next().filter(|_| found.next().is_none()).map(|(_, value)| &**value)
         };
         let algorithm = match find("algorithm") {
@@ -164,7 +165,7 @@ impl Presented {
     }
 }
 
-/// Whether that is what the request is for, with or without the authority.
+/// Whether it is the target of the request, with or without the authority.
 fn is_target(uri: &str, request: &Request) -> bool {
     let path_and_query = || {
         let (path, query) =
@@ -174,7 +175,7 @@ fn is_target(uri: &str, request: &Request) -> bool {
     uri == request.head().target() || path_and_query()
 }
 
-/// The parameters of a challenge or of an answer to one: names, and values without quotes.
+/// The parameters of a challenge or of credentials: names, and unquoted values.
 fn parameters(text: &str) -> Option<Vec<(&str, Cow<'_, str>)>> {
     let pairs = split_outside_quotes(text, b',').map(str::trim).filter(|pair| !pair.is_empty());
     pairs

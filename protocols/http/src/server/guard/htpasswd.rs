@@ -1,5 +1,5 @@
-//! Users and passwords in a file as Apache's `htpasswd` writes it: [`Htpasswd`]. The file is read again when it has changed; it is read
-//! and hashes are computed on a thread of the pool.
+//! Users in a file of Apache's `htpasswd`: [`Htpasswd`]. Reloads the file when it has changed; reading and
+//! hashing are done on a thread of the pool.
 
 use std::{
     cell::RefCell,
@@ -20,13 +20,13 @@ use super::{Credentials, password_hash::PasswordHash};
 /// Longest file.
 const FILE_MAX: u64 = 4 << 20;
 
-/// How often it is looked whether the file has changed.
+/// How often changes of the file are checked.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// A hash that takes as long to compute as a usual one, and that no password has.
+/// A hash that takes as long as a usual one, and that no password has.
 const NO_USER: &str = "$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
 
-/// Why a file of users was not read.
+/// Why a password file was not read.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum HtpasswdError {
@@ -46,7 +46,8 @@ pub enum HtpasswdError {
         /// The limit.
         max: u64,
     },
-    /// A line is not `user:hash`, or its hash is none of bcrypt (`$2y$`, cost 20 at most), SHA-1 (`{SHA}`) and Apache's MD5 (`$apr1$`).
+    /// A line is not `user:hash`, or its hash is neither bcrypt (`$2y$`, cost 20 at most) nor SHA-1 (`{SHA}`) nor Apache's MD5
+    /// (`$apr1$`).
     #[error(
         "{}, line {line}: not a user with a hash by bcrypt, {{SHA}} or $apr1$",
         Excerpt::path(path)
@@ -54,20 +55,20 @@ pub enum HtpasswdError {
     Line {
         /// The file.
         path: PathBuf,
-        /// Which line, from 1.
+        /// The line number, from 1.
         line: usize,
     },
 }
 
 error_debug!(HtpasswdError);
 
-/// Users in a file of `htpasswd`: a line `user:hash` for each, with hashes by bcrypt (`htpasswd -B`), SHA-1 (`-s`) or Apache's MD5 (`-m`).
-/// Take bcrypt: the others are computed in microseconds, also by who has stolen the file.
+/// Users in a password file: a line `user:hash` for each, with bcrypt (`htpasswd -B`), SHA-1 (`-s`) or Apache's MD5 (`-m`).
+/// Use bcrypt: the others are computed in microseconds, also by someone who has stolen the file.
 ///
-/// A file that has changed is read again with the next request, and at most once a second. One that cannot be read then, or has a wrong
-/// line, is reported to `tracing`, and the users stay as they were.
+/// A changed file is reloaded with the next request, at most once a second. If it cannot be read then, or has an invalid
+/// line, that is logged to `tracing`, and the users stay as they were.
 ///
-/// bcrypt is slow on purpose, and a page has many parts, so a password that was found right is remembered for
+/// bcrypt is slow on purpose, and a page has many parts, so a valid password is remembered for
 /// [a while](Self::remember), as a keyed hash, until the file changes.
 ///
 /// # Examples
@@ -93,9 +94,9 @@ pub struct Htpasswd {
 
 struct State {
     table: Arc<Table>,
-    /// When it was last looked whether the file has changed.
+    /// When the file was last checked for changes.
     looked: Option<Instant>,
-    /// Passwords that were found right.
+    /// Passwords that were valid.
     remembered: HashMap<String, Remembered>,
     key: Option<[u8; 32]>,
 }
@@ -105,13 +106,13 @@ struct Remembered {
     until: Instant,
 }
 
-/// The file as it was read.
+/// The contents of the file.
 struct Table {
     users: HashMap<String, PasswordHash>,
     version: Option<Version>,
 }
 
-/// What tells one version of the file from another.
+/// Identifies a version of the file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Version {
     modified: Option<SystemTime>,
@@ -120,7 +121,7 @@ struct Version {
     inode: u64,
 }
 
-/// What a thread has found out.
+/// The result of a thread.
 struct Found {
     is_right: bool,
     /// The file, if it had changed.
@@ -128,7 +129,7 @@ struct Found {
 }
 
 impl Htpasswd {
-    /// Reads the file, once, and blocks meanwhile.
+    /// Loads the file. Blocks.
     ///
     /// # Errors
     ///
@@ -141,7 +142,7 @@ impl Htpasswd {
         Ok(Self { path, remember, state: Rc::new(RefCell::new(state)) })
     }
 
-    /// How long a password that was found right is not computed again. Default 5 minutes; zero never remembers.
+    /// How long a valid password is remembered. Default 5 minutes; zero never.
     pub fn remember(mut self, time: Duration) -> Self {
         self.remember = time;
         self
@@ -193,7 +194,7 @@ impl State {
             }
         };
         let mac = Hmac::<Sha256>::new_from_slice(&key);
-        let mut mac = mac.expect("keys of any length are taken");
+        let mut mac = mac.expect("HMAC accepts keys of any length");
         mac.update(user.as_bytes());
         mac.update(b":");
         mac.update(password);
@@ -202,12 +203,12 @@ impl State {
 
     fn remembers(&self, user: &str, tag: Option<[u8; 32]>, now: Instant) -> bool {
         let remembered = self.remembered.get(user).filter(|remembered| now < remembered.until);
-        // Both are hashes with a key that nobody knows, so the time that comparing takes tells nothing.
+        // Both are hashes with a secret key, so the comparison reveals nothing.
         remembered.is_some_and(|remembered| Some(remembered.tag) == tag)
     }
 }
 
-/// Reads the file if it has changed, and verifies. On a thread.
+/// Reloads the file if it has changed, and verifies. On a thread.
 fn find(path: &Path, table: &Arc<Table>, looks: bool, user: &str, password: &[u8]) -> Found {
     let mut changed = None;
     if looks && Version::of(path) != table.version {

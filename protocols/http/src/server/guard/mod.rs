@@ -1,4 +1,4 @@
-//! Names and passwords: [`Guard`], a layer that lets in who has both, by Basic (RFC 7617) or Digest (RFC 7616). Who knows passwords is
+//! Authentication: [`Guard`], a layer that requires a login by Basic (RFC 7617) or Digest (RFC 7616). Passwords are checked
 //! in `credentials.rs` and `htpasswd.rs`.
 
 mod basic;
@@ -24,17 +24,17 @@ pub use self::{
 use super::{Handler, Reply, Request, Response};
 use crate::codec::{DigestAlgorithm, FieldError};
 
-/// Who has logged in: [`Request::find`] has it behind a [`Guard`], and the access log shows it.
+/// The authenticated user. [`Request::find`] returns it behind a [`Guard`], and the access log shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthenticatedUser(pub String);
 
-/// A layer that lets nobody in who does not present a name and a password that its [`Credentials`] know.
+/// A layer that rejects requests without a valid login, according to its [`Credentials`].
 ///
-/// With Basic the password is readable for everyone on the way, unless the connection is encrypted: use it over TLS only. With Digest it
-/// is not, but Digest needs credentials that know the password or a [secret](DigestAlgorithm::secret) made of it, not a slow hash.
+/// With Basic, everything on the path can read the password unless the connection is encrypted: use it over TLS only. With Digest
+/// it cannot, but Digest needs credentials with the password or a [secret](DigestAlgorithm::secret) made of it, not a slow hash.
 ///
-/// A nonce of Digest is used for five minutes, and each of its counts once, so a recorded request cannot be repeated. A client whose nonce
-/// is too old gets another one (`stale=true`), and does not ask its user again.
+/// A nonce of Digest is used for five minutes, and each of its counts once, so a recorded request cannot be replayed. A client
+/// whose nonce is too old gets another (`stale=true`), and does not ask its user again.
 ///
 /// # Examples
 ///
@@ -67,12 +67,12 @@ impl<C: Credentials, H: Handler> Guard<C, H> {
     ///
     /// # Errors
     ///
-    /// [`FieldError`] if the realm holds a quotation mark, a backslash or a byte that no field may hold.
+    /// [`FieldError`] if the realm contains a quotation mark, a backslash or a byte that is not allowed in fields.
     pub fn basic(realm: &str, credentials: C, inner: H) -> Result<Self, FieldError> {
         Self::new(realm, credentials, inner, true, None)
     }
 
-    /// Digest authentication, with SHA-256 for clients that know it, and MD5 for the others. Python's urllib gives up if MD5 is not the
+    /// Digest authentication, with SHA-256 for clients that support it, and MD5 for others. Python's urllib fails unless MD5 is the
     /// first of the [algorithms](Self::algorithms).
     ///
     /// # Errors
@@ -100,24 +100,24 @@ impl<C: Credentials, H: Handler> Guard<C, H> {
     }
 
     fn change(mut self, change: impl FnOnce(&mut Policy<C>)) -> Self {
-        // Nothing else has a handle to it before the first request.
+        // There is no other handle to it before the first request.
         if let Some(policy) = Rc::get_mut(&mut self.policy) {
             change(policy);
         }
         self
     }
 
-    /// Offers Basic too, for clients that do not know Digest. Then an attacker who can change what is sent learns passwords.
+    /// Offers Basic too, for clients without Digest. An attacker who can change traffic can learn passwords then.
     pub fn and_basic(self) -> Self {
         self.change(|policy| policy.is_basic = true)
     }
 
-    /// Asks as a proxy does: with 407 and the fields `Proxy-Authenticate` and `Proxy-Authorization` (RFC 9110 11.7).
+    /// Responds like a proxy: with 407 and the fields `Proxy-Authenticate` and `Proxy-Authorization` (RFC 9110 11.7).
     pub fn for_proxy(self) -> Self {
         self.change(|policy| policy.is_proxy = true)
     }
 
-    /// Which hash functions Digest offers, the best one first. Default: SHA-256, then MD5.
+    /// The hash functions of Digest, the best one first. Default: SHA-256, then MD5.
     pub fn algorithms(self, algorithms: impl IntoIterator<Item = DigestAlgorithm>) -> Self {
         let algorithms = algorithms.into_iter().collect();
         self.change(|policy| {
@@ -127,7 +127,7 @@ impl<C: Credentials, H: Handler> Guard<C, H> {
         })
     }
 
-    /// How long a nonce of Digest may be used. Default 5 minutes.
+    /// Lifetime of a Digest nonce. Default 5 minutes.
     pub fn nonce_lifetime(self, lifetime: Duration) -> Self {
         self.change(|policy| {
             if let Some(digest) = &mut policy.digest {
@@ -173,14 +173,14 @@ impl<C: Credentials, H: Handler> Handler for Guard<C, H> {
     }
 }
 
-/// What a request presents, by the scheme.
+/// The credentials of a request, by scheme.
 enum Credential {
     Basic(Basic),
     Digest(Presented),
 }
 
 impl<C> Policy<C> {
-    /// What is presented, if it is of a scheme that is offered.
+    /// The credentials, if their scheme is offered.
     fn presented(&self, request: &Request) -> Option<Credential> {
         let name = if self.is_proxy { "proxy-authorization" } else { "authorization" };
         let mut fields = request.fields().all(name);

@@ -1,5 +1,5 @@
-//! The nonces of Digest authentication: [`Nonces`] issues them and accepts each count of each nonce once. A nonce that nobody has used
-//! takes no memory, since it is signed, not stored.
+//! Nonces of Digest authentication: [`Nonces`] issues them and accepts each count of each nonce once. An unused nonce
+//! takes no memory, because it is signed, not stored.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -8,27 +8,27 @@ use sha2::Sha256;
 
 use crate::codec::{hex, unhex};
 
-/// Most nonces whose counts are remembered. Past it the oldest ones count as stale.
+/// Most nonces whose counts are remembered. Above it, the oldest count as stale.
 const USED_MAX: usize = 10_000;
 
 /// Bytes of a nonce: when it was issued and a random number, then their signature.
 const ID_LEN: usize = 16;
 const SIGNATURE_LEN: usize = 16;
 
-/// When a nonce was issued, in microseconds, and a random number: so the oldest one is the first.
+/// When a nonce was issued, in microseconds, and a random number: so the oldest sorts first.
 type Id = [u8; ID_LEN];
 
-/// See the head of this file. Pure: times are arguments, as ages of the reactor.
+/// Issues and checks nonces. Pure: times are arguments, as ages of the reactor.
 pub(super) struct Nonces {
     key: [u8; 32],
     lifetime: Duration,
     used: BTreeMap<Id, Counts>,
-    /// Nonces that were issued until then have no counts any more.
+    /// Nonces issued until then have lost their counts.
     forgotten: u64,
 }
 
-/// Which counts of a nonce were used: the highest one, and which of the 64 up to it. Requests on several connections may overtake each
-/// other, so counts need not rise, but none may come twice.
+/// Used counts of a nonce: the highest, and which of the 64 up to it. Requests on several connections may overtake each
+/// other, so counts need not rise, but none may be used twice.
 #[derive(Clone, Copy, Default)]
 struct Counts {
     highest: u32,
@@ -40,7 +40,7 @@ impl Nonces {
         Self { key, lifetime, used: BTreeMap::new(), forgotten: 0 }
     }
 
-    /// A new nonce, in hexadecimal digits.
+    /// A new nonce, in hexadecimal.
     pub(super) fn issue(&self, now: Duration, random: u64) -> String {
         let mut id = [0; ID_LEN];
         id[..8].copy_from_slice(&micros(now).to_be_bytes());
@@ -49,7 +49,7 @@ impl Nonces {
         hex(&id) + &hex(&signature[..SIGNATURE_LEN])
     }
 
-    /// Whether this count of a nonce may be used, now and never again. Otherwise the client needs a new nonce.
+    /// Whether this count of a nonce is valid; marks it as used. Otherwise the client needs a new nonce.
     pub(super) fn accept(&mut self, nonce: &str, count: u32, now: Duration) -> bool {
         let Some(id) = self.verified(nonce) else { return false };
         let now = micros(now);
@@ -82,14 +82,14 @@ impl Nonces {
         let bytes = unhex(nonce).filter(|bytes| bytes.len() == ID_LEN + SIGNATURE_LEN)?;
         let (id, signature) = bytes.split_at(ID_LEN);
         let id = id.try_into().ok()?;
-        // In a time that does not depend on where they differ.
+        // A comparison in constant time.
         self.sign(&id).verify_truncated_left(signature).ok()?;
         Some(id)
     }
 
     fn sign(&self, id: &Id) -> Hmac<Sha256> {
         let mac = Hmac::<Sha256>::new_from_slice(&self.key);
-        let mut mac = mac.expect("keys of any length are taken");
+        let mut mac = mac.expect("HMAC accepts keys of any length");
         mac.update(id);
         mac
     }

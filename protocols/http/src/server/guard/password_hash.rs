@@ -1,4 +1,4 @@
-//! The hashes of htpasswd files: [`PasswordHash`], bcrypt, SHA-1 (`{SHA}`) and Apache's MD5 (`$apr1$`). Pure.
+//! Password hashes of htpasswd files: [`PasswordHash`], bcrypt, SHA-1 (`{SHA}`) and Apache's MD5 (`$apr1$`). Pure.
 
 use md5::{Digest as _, Md5};
 use sha1::Sha1;
@@ -6,12 +6,12 @@ use sha1::Sha1;
 use super::credentials::is_equal;
 use crate::codec::base64_decode;
 
-/// Highest cost of bcrypt: 2^20 rounds take a minute.
+/// Highest accepted cost of bcrypt: 2^20 rounds take a minute.
 const COST_MAX: u32 = 20;
 
 const APR1: &str = "$apr1$";
 
-/// See the head of this file.
+/// A hash of a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum PasswordHash {
     Bcrypt(String),
@@ -20,7 +20,7 @@ pub(super) enum PasswordHash {
 }
 
 impl PasswordHash {
-    /// Reads a hash; `None` if it is of a kind that is not supported.
+    /// Parses a hash; `None` if its kind is not supported.
     pub(super) fn parse(text: &str) -> Option<Self> {
         if let Some(digits) = text.strip_prefix("{SHA}") {
             return base64_decode(digits).filter(|hash| hash.len() == 20).map(Self::Sha1);
@@ -36,10 +36,10 @@ impl PasswordHash {
         (parts.get_cost() <= COST_MAX).then(|| Self::Bcrypt(text.to_owned()))
     }
 
-    /// Whether this is the password. Slow on purpose, if it is bcrypt.
+    /// Whether this is the password. Slow on purpose with bcrypt.
     pub(super) fn verify(&self, password: &[u8]) -> bool {
         match self {
-            // As htpasswd does, no more than 72 bytes of the password count.
+            // As in htpasswd, only the first 72 bytes of the password count.
             Self::Bcrypt(hash) => bcrypt::verify(password, hash).unwrap_or(false),
             Self::Sha1(hash) => is_equal(hash, &Sha1::digest(password)),
             Self::Apr1 { salt, digits } => {
@@ -49,7 +49,7 @@ impl PasswordHash {
     }
 }
 
-/// Apache's variant of the MD5 crypt of FreeBSD: 1,000 rounds, as `apr_md5.c` has them.
+/// Apache's variant of FreeBSD's MD5 crypt: 1,000 rounds, as in `apr_md5.c`.
 fn apr1(password: &[u8], salt: &[u8]) -> String {
     let mut mixed = Md5::digest([password, salt, password].concat());
     let mut first = Md5::new();
@@ -85,7 +85,7 @@ fn apr1(password: &[u8], salt: &[u8]) -> String {
     digits
 }
 
-/// Six bits a digit, the lowest first.
+/// Encodes six bits a digit, the lowest first.
 fn push_digits(out: &mut String, mut bits: u32, count: usize) {
     const ALPHABET: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     for _ in 0..count {

@@ -1,10 +1,10 @@
-//! Which addresses a forward proxy connects to: [`AddressPolicy`]. Pure.
+//! Destination addresses that a forward proxy allows: [`AddressPolicy`]. Pure.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use sinew_transports::proxy::Subnet;
 
-/// Public addresses, and those that are allowed besides.
+/// Public addresses, and additional allowed ones.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AddressPolicy {
     pub(super) allowed: Vec<Subnet>,
@@ -17,8 +17,8 @@ impl AddressPolicy {
     }
 }
 
-/// Whether it may be reached from anywhere (the registries of RFC 6890): not one of this machine, of a private network, for several
-/// hosts, or reserved. An address of IPv6 that holds one of IPv4 is as public as that.
+/// Whether it is globally reachable (the registries of RFC 6890): not of this machine, a private network, multicast
+/// or reserved. An IPv6 address that contains an IPv4 address is as public as that.
 fn is_public(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => is_public_v4(ip),

@@ -1,4 +1,4 @@
-//! The servers behind a reverse proxy, and which of them are fit to be asked: [`Backends`].
+//! The backends of a reverse proxy, with their health and load: [`Backends`].
 
 use std::{
     cell::Cell,
@@ -8,31 +8,31 @@ use std::{
 
 use sinew_transports::endpoint::ClientEndpoint;
 
-/// One server behind the proxy.
+/// A server behind the proxy.
 pub(super) struct Backend {
     pub(super) endpoint: ClientEndpoint,
-    /// What the pool and the log call it.
+    /// Its name in the pool and the log.
     pub(super) name: String,
-    /// Requests in work.
+    /// Requests in progress.
     active: Cell<usize>,
-    /// Requests in a row that it did not answer.
+    /// Consecutive requests without a response.
     failures: Cell<u32>,
-    /// Not asked until then.
+    /// Not used until then.
     down_until: Cell<Option<Instant>>,
-    /// What the checks say.
+    /// The result of health checks.
     pub(super) is_healthy: Cell<bool>,
 }
 
-/// All servers behind the proxy. Pure: the time is an argument.
+/// All backends. Pure: the time is an argument.
 pub(super) struct Backends {
     pub(super) all: Vec<Rc<Backend>>,
-    /// Where to begin, so that those with as many requests take turns.
+    /// Where to start, so that equally busy ones take turns.
     next: Cell<usize>,
     pub(super) failures_max: u32,
     pub(super) down_time: Duration,
 }
 
-/// A request in work at a backend, until this is dropped.
+/// A request in progress at a backend, until this is dropped.
 pub(super) struct InWork(Rc<Backend>);
 
 impl Backend {
@@ -51,7 +51,7 @@ impl Backend {
         self.is_healthy.get() && self.down_until.get().is_none_or(|until| now >= until)
     }
 
-    /// It has answered.
+    /// It has responded.
     pub(super) fn succeeded(&self) {
         self.failures.set(0);
         self.down_until.set(None);
@@ -74,7 +74,7 @@ impl Backends {
         Self { all, next: Cell::new(0), failures_max: 3, down_time: Duration::from_secs(10) }
     }
 
-    /// The one with the fewest requests of those that are up and were not tried.
+    /// The least busy of those that are up and were not tried.
     pub(super) fn choose(&self, tried: &[String], now: Instant) -> Option<Rc<Backend>> {
         let count = self.all.len();
         let start = self.next.get();
@@ -85,8 +85,8 @@ impl Backends {
         Some(chosen)
     }
 
-    /// One has not answered. It is left alone for a while if that happens several times in a row, unless it is the only one: then there
-    /// is nobody else to ask, and asking it is how to find out.
+    /// One has not responded. After several failures in a row it is not used for a while, unless it is the only one: then
+    /// only a request can find out.
     pub(super) fn failed(&self, backend: &Backend, now: Instant) {
         let failures = backend.failures.get().saturating_add(1);
         backend.failures.set(failures);
@@ -106,7 +106,7 @@ mod tests {
             Rc::new(Backend::new(name.parse().unwrap(), name))
         };
         let all = (0..count).map(backend).collect();
-        // Any moment will do.
+        // Any time.
         let now = sinew_transports::reactor::Reactor::simulated(0).now();
         (Backends::new(all), now)
     }

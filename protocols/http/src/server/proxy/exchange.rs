@@ -1,12 +1,12 @@
-//! One request on its way through a proxy: [`Forwarded`], by a [`Route`]. It chooses a backend, sends the request, and gives the answer on.
+//! One request through a proxy: [`Forwarded`], on a [`Route`]. Chooses a backend, sends the request, and returns the response.
 //!
-//! | what happens | what follows |
+//! | event | effect |
 //! |---|---|
-//! | no connection to the backend | another backend is asked, whatever the method: nothing was sent |
-//! | a connection of the pool that closed before a byte came back | the same backend is asked once more, if the method is idempotent and there is no body |
-//! | the backend breaks off, or is too slow, before its answer | 502 or 504 |
-//! | the backend breaks off within its answer | the client's connection ends before the body does |
-//! | the client goes away | the backend's connection is closed |
+//! | no connection to the backend | another backend is tried, whatever the method: nothing was sent |
+//! | a pooled connection that closed before a byte was received | the same backend is tried once more, if the method is idempotent and there is no body |
+//! | the backend disconnects, or is too slow, before its response | 502 or 504 |
+//! | the backend disconnects within its response | the client's connection ends before the body does |
+//! | the client disconnects | the backend's connection is closed |
 
 use std::{
     cell::{Cell, RefCell},
@@ -36,10 +36,10 @@ use crate::{
     server::{Reply, Request, Response},
 };
 
-/// Most times that a request is begun anew, whatever the reason.
+/// Most attempts to send a request.
 const ATTEMPTS_MAX: u32 = 8;
 
-/// Which backends there are, and how they are connected to.
+/// The backends, and how to connect to them.
 pub(super) struct Route {
     pub(super) backends: Backends,
     pub(super) pool: Pool,
@@ -48,7 +48,7 @@ pub(super) struct Route {
     pub(super) tunnel_idle_timeout: Duration,
 }
 
-/// See the head of this file.
+/// The state of a forwarded request.
 pub(super) struct Forwarded {
     route: Rc<Route>,
     request: Request,
@@ -56,17 +56,17 @@ pub(super) struct Forwarded {
     target: String,
     fields: Fields,
     wants_upgrade: bool,
-    /// Of the body; `None` if it is not known.
+    /// Of the body; `None` if it is unknown.
     length: Option<u64>,
-    /// Some of the body was asked for.
+    /// Some of the body was requested.
     is_body_begun: Rc<Cell<bool>>,
     /// The backends that could not be reached.
     tried: RefCell<Vec<String>>,
     attempts: Cell<u32>,
     is_repeated: Cell<bool>,
-    /// What was wrong with the last attempt.
+    /// The error of the last attempt.
     failed_with: Cell<Option<StatusCode>>,
-    /// Ends what is waited for.
+    /// Cancels the current step.
     cancel: RefCell<Option<Box<dyn FnOnce()>>>,
 }
 
@@ -105,7 +105,7 @@ impl Forwarded {
         forwarded
     }
 
-    /// Asks a backend.
+    /// Tries a backend.
     pub(super) fn attempt(self: Rc<Self>, reactor: &Reactor) {
         if self.reply.borrow().as_ref().is_none_or(Reply::is_gone) {
             return;
@@ -115,7 +115,7 @@ impl Forwarded {
         let is_over = self.attempts.get() > ATTEMPTS_MAX;
         match chosen.filter(|_| !is_over) {
             Some(backend) => self.ask(reactor, backend),
-            // All are down, or could not be reached.
+            // All are down, or unreachable.
             None => {
                 let status = self.failed_with.get().unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
                 self.answer(status.into());
@@ -126,7 +126,7 @@ impl Forwarded {
     fn ask(self: Rc<Self>, reactor: &Reactor, backend: Rc<Backend>) {
         let work = backend.begin();
         if self.wants_upgrade {
-            // Not one of the pool, for it does not come back.
+            // Outside of the pool, since it does not return to it.
             let connecting = self.route.connect(reactor, &backend);
             let connecting = self.cancellable(connecting);
             connecting.then(move |reactor, connected| match connected {
@@ -213,7 +213,7 @@ impl Forwarded {
         self.answer(status.into());
     }
 
-    /// Whether the request may be sent a second time (RFC 9110 9.2.2), and was not yet.
+    /// Whether the request may be sent again (RFC 9110 9.2.2), and was not yet.
     fn may_repeat(&self) -> bool {
         self.request.method().is_idempotent()
             && !self.is_body_begun.get()
@@ -237,7 +237,7 @@ impl Forwarded {
         }
     }
 
-    /// Keeps a way to end what is waited for, should the client go away.
+    /// Keeps a way to cancel the current step, in case the client disconnects.
     fn cancellable<T, E>(&self, deferred: Deferred<T, E>) -> Deferred<T, E>
     where
         T: 'static,
@@ -273,14 +273,14 @@ impl Forwarded {
         self.answer(answer.into());
     }
 
-    /// The backend has agreed to another protocol, which the client had asked for.
+    /// The backend has agreed to the protocol that the client had requested.
     fn upgrade(&self, response: client::Response, work: InWork) {
         self.cancel.borrow_mut().take();
         let Some(reply) = self.reply.borrow_mut().take().filter(|reply| !reply.is_gone()) else {
             return;
         };
         let answer = head(&response).and_then(|mut answer| {
-            // The server sets it, and to what the client has asked for; the backend may have chosen.
+            // The server sets it, to the protocol that the client requested; the backend may have chosen.
             if let Some(protocol) = response.fields().get("upgrade") {
                 answer.fields.append("Upgrade", protocol)?;
             }
@@ -320,7 +320,7 @@ impl Route {
     }
 }
 
-/// The head of the answer, without what concerns the backend's connection.
+/// The head of the response, without fields of the backend's connection.
 fn head(response: &client::Response) -> Result<Response, FieldError> {
     let mut answer = Response::new(response.status());
     for (name, value) in end_to_end(response.fields()) {
@@ -329,7 +329,7 @@ fn head(response: &client::Response) -> Result<Response, FieldError> {
     Ok(answer)
 }
 
-/// What the answer to HEAD says about the body: as much as the backend has said.
+/// What the response to HEAD says about the body: what the backend has said.
 fn of_head(response: &client::Response) -> Body {
     let length = response.field("content-length").and_then(|length| length.parse().ok());
     match length {

@@ -1,4 +1,4 @@
-//! The fields that a proxy passes on, and those that it adds: [`end_to_end`], [`Forwarding`]. Pure.
+//! Fields that a proxy forwards, and those that it adds: [`end_to_end`], [`Forwarding`]. Pure.
 
 use std::net::IpAddr;
 
@@ -9,7 +9,7 @@ use crate::{
     codec::{FieldError, RequestHead},
 };
 
-/// Fields that concern one connection only (RFC 9110 7.6.1), and those that frame the body, which is framed anew.
+/// Hop-by-hop fields (RFC 9110 7.6.1), and those that frame the body, which is framed anew.
 const HOP_BY_HOP: [&str; 11] = [
     "connection",
     "content-length",
@@ -24,7 +24,7 @@ const HOP_BY_HOP: [&str; 11] = [
     "upgrade",
 ];
 
-/// What a proxy sets by itself: from a client that is not trusted, nothing of it is passed on.
+/// Fields that a proxy sets itself: those from untrusted clients are dropped.
 const FORWARDED: [&str; 6] = [
     "forwarded",
     "x-forwarded-for",
@@ -34,7 +34,7 @@ const FORWARDED: [&str; 6] = [
     "x-real-ip",
 ];
 
-/// The fields that are not for one connection only: without those of RFC 9110 7.6.1, and without those that `Connection` names.
+/// The end-to-end fields: without those of RFC 9110 7.6.1, and without those that `Connection` names.
 pub(super) fn end_to_end(fields: &Fields) -> impl Iterator<Item = (&str, &[u8])> {
     let named: Vec<_> = fields.list("connection").collect();
     fields.iter().filter(move |(name, _)| {
@@ -47,13 +47,13 @@ pub(super) fn end_to_end(fields: &Fields) -> impl Iterator<Item = (&str, &[u8])>
 pub(super) struct Forwarding<'a> {
     pub(super) ip: Option<IpAddr>,
     pub(super) is_secure: bool,
-    /// Whether the client is a proxy that is believed: what it says is passed on, too.
+    /// Whether the client is a trusted proxy: its fields are forwarded, too.
     pub(super) is_trusted: bool,
-    /// The `Host` for the backend, if it is not that of the client.
+    /// The `Host` for the backend, if it differs from the client's.
     pub(super) host: Option<&'a str>,
-    /// What `Via` says.
+    /// The value of `Via`.
     pub(super) pseudonym: &'a str,
-    /// The protocol to change to, if there is to be one.
+    /// The protocol to upgrade to, if any.
     pub(super) upgrade: Option<&'a [u8]>,
 }
 
@@ -61,13 +61,13 @@ impl Forwarding<'_> {
     /// The fields for the backend.
     pub(super) fn fields(&self, head: &RequestHead) -> Result<Fields, FieldError> {
         let mut fields = Fields::new();
-        // The authority of the target counts, not what `Host` says (RFC 9112 3.2.2).
+        // The authority of the target has precedence over `Host` (RFC 9112 3.2.2).
         let host = self.host.or(head.authority()).unwrap_or("localhost");
         fields.append("Host", host)?;
         for (name, value) in end_to_end(head.fields()) {
             let is = |other: &str| name.eq_ignore_ascii_case(other);
             let is_told = FORWARDED.iter().any(|forwarded| is(forwarded));
-            // Many backends take `X_A` for `X-A`, so with the underscore any field of this proxy could be given another value.
+            // Many backends treat `X_A` as `X-A`, so an underscore could override any field of this proxy.
             let is_dropped = is("host") || is("expect") || is("via") || name.contains('_');
             if !is_dropped && !is_told {
                 fields.append(name, value)?;
@@ -95,7 +95,7 @@ impl Forwarding<'_> {
             Some(IpAddr::V6(ip)) => format!("\"[{ip}]\""),
             None => "unknown".to_owned(),
         };
-        // An authority never holds what ends a quoted string: the decoder checks it.
+        // An authority never contains the end of a quoted string: the decoder checks it.
         let by_host = head.authority().map(|host| format!(";host=\"{host}\"")).unwrap_or_default();
         elements.push(format!("for={node}{by_host};proto={scheme}"));
         if !addresses.is_empty() {

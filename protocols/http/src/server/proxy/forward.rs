@@ -1,4 +1,4 @@
-//! A proxy for clients that have it ask servers anywhere: [`ForwardProxy`].
+//! Forward proxy: [`ForwardProxy`].
 
 use std::{fmt, net::SocketAddr, rc::Rc, time::Duration};
 
@@ -25,19 +25,19 @@ use crate::{
     server::{Handler, Reply, Request, Response},
 };
 
-/// A proxy that clients are configured to use: it makes tunnels for CONNECT, and asks servers for requests with a whole URL
+/// A proxy that clients are configured to use: it opens tunnels for CONNECT, and forwards requests with a whole URL
 /// (`GET http://example.org/`).
 ///
-/// By default it connects to port 443 for tunnels, to port 80 for requests, and to public addresses alone: not to this machine, nor to
-/// private networks, whatever a name resolves to. Put a [`Guard`](super::super::Guard) with
-/// [`for_proxy`](super::super::Guard::for_proxy) around it, or listen where only those can connect who may use it: an open proxy is
+/// By default it connects to port 443 for tunnels, to port 80 for requests, and to public addresses only: not to this machine, nor
+/// to private networks, whatever a name resolves to. Put a [`Guard`](super::super::Guard) with
+/// [`for_proxy`](super::super::Guard::for_proxy) around it, or listen where only authorised clients can connect: open proxies are
 /// found within hours.
 ///
-/// | what happens | status |
+/// | event | status |
 /// |---|---|
 /// | a port or an address that is not allowed | 403 |
-/// | a name that is not found, no connection, an answer that breaks off | 502 |
-/// | connecting takes 10 s, or the head of the answer 30 s | 504 |
+/// | an unknown name, no connection, a truncated response | 502 |
+/// | connecting takes 10 s, or the head of the response 30 s | 504 |
 /// | a request without a host in its target | 400, unless there is a [`fallback`](Self::fallback) |
 ///
 /// # Examples
@@ -100,55 +100,55 @@ impl ForwardProxy {
         self.change(|settings| settings.addresses.allowed.extend(subnets))
     }
 
-    /// The ports of requests, in the place of 80.
+    /// The ports of requests, instead of 80.
     pub fn ports(self, ports: impl IntoIterator<Item = u16>) -> Self {
         self.change(|settings| settings.ports = ports.into_iter().collect())
     }
 
-    /// The ports of tunnels, in the place of 443. With 25, say, anybody could send mail from here.
+    /// The ports of tunnels, instead of 443. With 25, for example, anyone could send mail from here.
     pub fn tunnel_ports(self, ports: impl IntoIterator<Item = u16>) -> Self {
         self.change(|settings| settings.tunnel_ports = ports.into_iter().collect())
     }
 
-    /// How servers are connected to. Default: within 10 s.
+    /// Configuration of connections to servers. Default: within 10 s.
     pub fn connect(self, config: ConnectConfig) -> Self {
         self.change(|settings| settings.connect = config)
     }
 
-    /// What servers may do on one connection, and how long they may take.
+    /// Limits of servers on one connection, and their timeouts.
     pub fn connection(self, config: ConnectionConfig) -> Self {
         self.change(|settings| settings.connection = config)
     }
 
-    /// How many connections are kept for requests. Tunnels do not count: their clients' connections do.
+    /// Limits of pooled connections for requests. Tunnels do not count: their clients' connections do.
     pub fn pool(self, config: PoolConfig) -> Self {
         self.change(|settings| settings.pool = Pool::new(config))
     }
 
-    /// What `Via` says (RFC 9110 7.6.3). Default `sinew`.
+    /// The value of `Via` (RFC 9110 7.6.3). Default `sinew`.
     pub fn pseudonym(self, name: impl Into<String>) -> Self {
         self.change(|settings| settings.pseudonym = name.into())
     }
 
-    /// How long nothing may go through a tunnel before it is closed. Default 10 minutes.
+    /// Idle timeout of a tunnel. Default 10 minutes.
     pub fn tunnel_idle_timeout(self, timeout: Duration) -> Self {
         self.change(|settings| settings.tunnel_idle_timeout = timeout)
     }
 
-    /// Answers requests for this server itself, whose target has no host.
+    /// Handles requests for this server itself, whose target has no host.
     pub fn fallback(self, handler: impl Handler) -> Self {
         self.change(|settings| settings.fallback = Some(Rc::new(handler)))
     }
 }
 
-/// Why no addresses are connected to.
+/// Why a host is not connected to.
 enum NoAddress {
     Unknown(ResolveError),
     Forbidden,
 }
 
 impl Settings {
-    /// The addresses of a host that may be connected to.
+    /// The allowed addresses of a host.
     fn addresses(
         self: &Rc<Self>,
         reactor: &Reactor,
@@ -194,7 +194,7 @@ impl Settings {
                 Ok(connection) if reply.is_gone() => connection.transport().abort(),
                 Ok(connection) => {
                     let connection = connection.owned();
-                    // Dropped before the tunnel is there, it ends with its client.
+                    // If it is dropped before the tunnel is open, the tunnel attempt ends with its client.
                     let other = move || {
                         let transport = connection.detach().transport().clone();
                         transport.resume_reading();
@@ -317,7 +317,7 @@ impl From<NoAddress> for Response {
     }
 }
 
-/// The protocol of a server's connection before it is part of a tunnel: what the server says first waits.
+/// The protocol of a server's connection before it is part of a tunnel: early input waits.
 struct OtherEnd;
 
 impl Protocol for OtherEnd {
@@ -326,7 +326,7 @@ impl Protocol for OtherEnd {
     }
 
     fn data_received(&mut self, _: &Transport, _: &[u8]) {
-        // The relay receives it.
+        // The relay delivers it.
     }
 }
 

@@ -1,4 +1,4 @@
-//! Checks of backends that are made without a request: [`HealthCheck`].
+//! Active health checks of backends: [`HealthCheck`].
 
 use std::{
     cell::Cell,
@@ -15,8 +15,8 @@ use crate::{
     client::{ClientConnection, ConnectionConfig, Outgoing},
 };
 
-/// Asks each backend for a path now and then. One that does not answer with 200 to 399 several times in a row gets no requests until it
-/// does again.
+/// Requests a path of each backend periodically. One that fails to respond with 200 to 399 several times in a row gets no requests
+/// until it does again.
 ///
 /// # Examples
 ///
@@ -38,7 +38,7 @@ pub struct HealthCheck {
 }
 
 impl HealthCheck {
-    /// A check of that path.
+    /// A check of this path.
     pub fn new(path: impl Into<String>) -> Self {
         Self {
             path: path.into(),
@@ -50,31 +50,31 @@ impl HealthCheck {
         }
     }
 
-    /// What `Host` says. Default `localhost`.
+    /// The value of `Host`. Default `localhost`.
     pub fn host(mut self, host: impl Into<String>) -> Self {
         self.host = host.into();
         self
     }
 
-    /// How long after one check the next one begins. Default 5 s.
+    /// Time between checks. Default 5 s.
     pub fn interval(mut self, interval: Duration) -> Self {
         self.interval = interval.max(Duration::from_millis(10));
         self
     }
 
-    /// How long connecting may take, and then the answer. Default 2 s.
+    /// Timeout of connecting, and then of the response. Default 2 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// After how many failures in a row a backend is down, and after how many successes it is up again. Default 3 and 2.
+    /// After how many consecutive failures a backend is down, and after how many successes it is up again. Default 3 and 2.
     pub fn thresholds(mut self, failures: u32, successes: u32) -> Self {
         (self.failures, self.successes) = (failures.max(1), successes.max(1));
         self
     }
 
-    /// Checks a backend for as long as there is one.
+    /// Checks a backend as long as it exists.
     pub(super) fn start(self: &Rc<Self>, reactor: &Reactor, backend: &Rc<Backend>) {
         let checked = Checked {
             check: Rc::clone(self),
@@ -89,7 +89,7 @@ impl HealthCheck {
 struct Checked {
     check: Rc<HealthCheck>,
     backend: Weak<Backend>,
-    /// How many checks in a row have ended otherwise than the backend's state says.
+    /// Consecutive checks that contradict the backend's state.
     in_a_row: Cell<u32>,
 }
 
@@ -104,7 +104,7 @@ impl Checked {
             ConnectionConfig::default().head_timeout(timeout).idle_timeout(timeout),
         );
         connecting.then(move |reactor, connected| {
-            // A connection that closes at once has no answer.
+            // A connection that closes at once has no response.
             let asked = connected.ok().and_then(|connection| connection.send(self.question()).ok());
             match asked {
                 Some(answer) => answer.then(move |reactor, answer| {

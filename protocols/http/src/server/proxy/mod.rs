@@ -1,5 +1,5 @@
-//! Proxies: [`ReverseProxy`], in front of one's own servers, and [`ForwardProxy`], for clients that have it ask servers anywhere. What
-//! becomes of a request is in `exchange.rs`, which backend it goes to in `backends.rs`, what is passed on of its fields in `fields.rs`.
+//! Proxies: [`ReverseProxy`], in front of own servers, and [`ForwardProxy`], for clients that are configured to use it. The steps
+//! of a request are in `exchange.rs`, the choice of a backend in `backends.rs`, forwarded fields in `fields.rs`.
 
 mod address_policy;
 mod backends;

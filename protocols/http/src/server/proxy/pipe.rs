@@ -1,4 +1,4 @@
-//! A body that comes in on one connection and goes out on another, no faster than the other takes it: [`pipe`].
+//! Pipes a body from one connection to another, with backpressure: [`pipe`].
 
 use std::{cell::RefCell, mem, rc::Rc};
 
@@ -10,25 +10,25 @@ use crate::{
     server::Request,
 };
 
-/// What may be on its way before the sender is held back. Both connections have watermarks of their own.
+/// High watermark of the pipe. Both connections have watermarks of their own.
 const HIGH: usize = 64 * 1024;
 
-/// What both ends share.
+/// State shared by both ends.
 #[derive(Default)]
 struct Pipe {
     queue: Vec<u8>,
     end: Option<Result<Fields, BodyError>>,
     waker: Option<BodyWaker>,
-    /// The sender, while it is held back.
+    /// The sender, while it is paused.
     held_back: Option<BodyControl>,
-    /// Nothing is taken any more; what still comes is dropped.
+    /// Closed: further input is dropped.
     is_closed: bool,
 }
 
-/// The end where the body comes in.
+/// The receiving end of the pipe.
 struct Inlet(Rc<RefCell<Pipe>>);
 
-/// The end where the body goes out.
+/// The sending end of the pipe.
 struct Outlet<S: Sender> {
     pipe: Rc<RefCell<Pipe>>,
     sender: S,
@@ -37,22 +37,22 @@ struct Outlet<S: Sender> {
 
 /// The sender of the body.
 trait Sender: 'static {
-    /// The body is wanted for the first time.
+    /// The body is requested for the first time.
     fn begin(&mut self, inlet: Inlet);
 
-    /// It is not wanted any more, and was not received whole.
+    /// The body is not wanted any more, and is incomplete.
     fn give_up(&mut self);
 }
 
-/// The body of a request, asked for when the backend wants it: so a client that waits for `100 Continue` gets it then.
+/// The body of a request, requested when the backend wants it: a client that waits for `100 Continue` gets it then.
 pub(super) struct Upload {
     pub(super) request: Request,
-    /// Is set once some of the body was asked for: then the request cannot be repeated.
+    /// Set once some of the body was requested: then the request cannot be repeated.
     pub(super) begun: Rc<std::cell::Cell<bool>>,
 }
 
 impl Upload {
-    /// The body, of that length if it is known.
+    /// The body, with this length if it is known.
     pub(super) fn body(self, length: Option<u64>) -> Body {
         Body::source(Outlet { pipe: Rc::default(), sender: self, is_begun: false }, length)
     }
@@ -65,11 +65,11 @@ impl Sender for Upload {
     }
 
     fn give_up(&mut self) {
-        // The server drops what is left of it.
+        // The server drops the rest.
     }
 }
 
-/// The body of a response. Its request is in work for as long.
+/// The body of a response. Its request is in progress as long.
 pub(super) struct Download {
     response: Option<client::Response>,
     _in_work: InWork,

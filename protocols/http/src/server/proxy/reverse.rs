@@ -1,4 +1,4 @@
-//! A proxy in front of one's own servers: [`ReverseProxy`].
+//! Reverse proxy: [`ReverseProxy`].
 
 use std::{cell::Cell, fmt, rc::Rc, time::Duration};
 
@@ -17,24 +17,25 @@ use crate::{
     server::{Handler, Reply, Request},
 };
 
-/// Gives requests on to other servers, and their answers back: a reverse proxy, or gateway (RFC 9110 3.7).
+/// Forwards requests to other servers, and their responses back: a reverse proxy, or gateway (RFC 9110 3.7).
 ///
-/// Bodies go through both ways as they come, no faster than they are taken, and of any length. Connections to the backends are kept for
-/// the next request. Each message is decoded and written anew, so what is ambiguous never reaches a backend. Requests that ask for a
-/// WebSocket become tunnels.
+/// Bodies of any length are streamed both ways, with backpressure. Connections to the backends are pooled.
+/// Each message is decoded and encoded again, so ambiguous ones never reach a backend. WebSocket
+/// requests become tunnels.
 ///
-/// The backend is told who the client is, in `X-Forwarded-For`, `-Host` and `-Proto` and in `Forwarded` (RFC 7239); what clients say in
-/// them is dropped, unless their addresses are [trusted](Self::trust). `Host` is the client's, unless [another](Self::host) is set. Names
-/// with an underscore are dropped, for many backends take `X_Forwarded_For` for the other.
+/// The backend learns the client's address from `X-Forwarded-For`, `-Host` and `-Proto` and from `Forwarded` (RFC 7239). These
+/// fields from clients are dropped, unless their addresses are [trusted](Self::trust). `Host` is the client's, unless
+/// [another](Self::host) is set. Names with an underscore are dropped, because many backends treat `X_Forwarded_For` as
+/// `X-Forwarded-For`.
 ///
-/// Of several backends the least busy one is asked. One that cannot be connected to is replaced by another within the request. One that
-/// has failed three times in a row is left alone for ten seconds; [checks](Self::health_check) find out without a request.
+/// The least busy backend is used. One that cannot be connected to is replaced by another within the request. One that
+/// has failed three times in a row is not used for ten seconds; [health checks](Self::health_check) work without requests.
 ///
-/// | what happens | status |
+/// | event | status |
 /// |---|---|
-/// | no connection to any backend, or an answer that breaks off or is malformed | 502 |
+/// | no connection to any backend, or a response that is truncated or malformed | 502 |
 /// | all backends are down, or the pool is full | 503 |
-/// | connecting takes 5 s, or the head of the answer 30 s | 504 |
+/// | connecting takes 5 s, or the head of the response 30 s | 504 |
 ///
 /// # Examples
 ///
@@ -82,7 +83,7 @@ impl ReverseProxy {
     }
 
     fn change(mut self, change: impl FnOnce(&mut Shared)) -> Self {
-        // Nothing else has a handle to it before the first request.
+        // There is no other handle to it before the first request.
         if let Some(shared) = Rc::get_mut(&mut self.0) {
             change(shared);
         }
@@ -97,18 +98,18 @@ impl ReverseProxy {
         })
     }
 
-    /// One backend more, that answers as the others do.
+    /// Adds a backend that is equivalent to the others.
     pub fn backend(self, backend: ClientEndpoint) -> Self {
         let name = backend.to_string();
         self.change_route(|route| route.backends.all.push(Rc::new(Backend::new(backend, name))))
     }
 
-    /// Sends the path without what routers have used of it: `/users` where a client has asked for `/api/users` of a proxy at `/api`.
+    /// Sends the path without the part that routers have consumed: `/users` for `/api/users` of a proxy at `/api`.
     pub fn rest_only(self) -> Self {
         self.change(|shared| shared.is_rest_only = true)
     }
 
-    /// What `Host` says to the backends, in the place of what the client has said.
+    /// The value of `Host` for backends, instead of the client's.
     pub fn host(self, host: impl Into<String>) -> Self {
         self.change(|shared| shared.host = Some(host.into()))
     }
@@ -118,38 +119,39 @@ impl ReverseProxy {
         self.change(|shared| shared.trusted = subnets.into_iter().collect())
     }
 
-    /// What `Via` says (RFC 9110 7.6.3). Default `sinew`.
+    /// The value of `Via` (RFC 9110 7.6.3). Default `sinew`.
     pub fn pseudonym(self, name: impl Into<String>) -> Self {
         self.change(|shared| shared.pseudonym = name.into())
     }
 
-    /// A protocol that clients may upgrade to, beside `websocket`. Not `h2c`: within it, requests would go past all that is decided here.
+    /// A protocol that clients may upgrade to, in addition to `websocket`. Not `h2c`: its requests would bypass all decisions made
+    /// here.
     pub fn upgrade(self, protocol: impl Into<String>) -> Self {
         self.change(|shared| shared.upgrades.push(protocol.into()))
     }
 
-    /// How long nothing may go through a WebSocket or another tunnel before it is closed. Default 10 minutes.
+    /// Idle timeout of a WebSocket or another tunnel. Default 10 minutes.
     pub fn tunnel_idle_timeout(self, timeout: Duration) -> Self {
         self.change_route(|route| route.tunnel_idle_timeout = timeout)
     }
 
-    /// How backends are connected to. Default: within 5 s.
+    /// Configuration of connections to backends. Default: within 5 s.
     pub fn connect(self, config: ConnectConfig) -> Self {
         self.change_route(|route| route.connect = config)
     }
 
-    /// What backends may do on one connection, and how long they may take.
+    /// Limits of backends on one connection, and their timeouts.
     pub fn connection(self, config: ConnectionConfig) -> Self {
         self.change_route(|route| route.connection = config)
     }
 
-    /// How many connections there may be. Default: 64 to a backend, 1,024 in all; WebSockets do not count.
+    /// Limits of connections. Default: 64 to a backend, 1,024 in total; WebSockets do not count.
     pub fn pool(self, config: PoolConfig) -> Self {
         self.change_route(|route| route.pool = Pool::new(config))
     }
 
-    /// After how many requests in a row that it did not answer a backend gets none, and for how long. Default 3, and 10 s. The only backend
-    /// is always asked.
+    /// After how many consecutive failures a backend is not used, and for how long. Default 3, and 10 s. The only backend
+    /// is always used.
     pub fn failures(self, failures: u32, down_time: Duration) -> Self {
         self.change_route(|route| {
             let backends = &mut route.backends;
@@ -157,7 +159,7 @@ impl ReverseProxy {
         })
     }
 
-    /// Has the backends checked, from the first request on.
+    /// Enables health checks, from the first request on.
     pub fn health_check(self, check: HealthCheck) -> Self {
         self.change(|shared| shared.check = Some(Rc::new(check)))
     }
@@ -176,7 +178,7 @@ impl Shared {
         ip.is_some_and(|ip| self.trusted.iter().any(|subnet| subnet.contains(ip)))
     }
 
-    /// The protocol that the client wants to change to, if it may.
+    /// The protocol that the client requests, if it is allowed.
     fn upgrade<'a>(&self, request: &'a Request) -> Option<&'a [u8]> {
         if !request.head().wants_upgrade() || request.has_body() {
             return None;
@@ -186,7 +188,7 @@ impl Shared {
         self.upgrades.iter().any(is_allowed).then_some(wanted)
     }
 
-    /// What the backend is asked for.
+    /// The request target for the backend.
     fn target(&self, request: &Request) -> String {
         let path = if self.is_rest_only { request.rest() } else { request.path() };
         let is_rooted =
@@ -207,7 +209,7 @@ impl Shared {
         upgrade: Option<&[u8]>,
     ) -> Result<crate::Fields, crate::FieldError> {
         let is_trusted = self.trusts(request);
-        // A trusted proxy is the last of those that are named; otherwise the client is the first.
+        // A trusted proxy is the last of the addresses; otherwise the client is the first.
         let ip = match is_trusted {
             true => request.peer().and_then(|peer| peer.ip()),
             false => request.client_ip(),
@@ -220,7 +222,7 @@ impl Shared {
 
 impl Handler for ReverseProxy {
     fn handle(&self, request: Request, reply: Reply) {
-        // CONNECT is for forward proxies, and TRACE shows what only backends are to see.
+        // CONNECT is for forward proxies, and TRACE would reveal fields that only backends may see.
         if [Method::CONNECT, Method::TRACE].contains(request.method()) {
             return reply.send(StatusCode::METHOD_NOT_ALLOWED);
         }

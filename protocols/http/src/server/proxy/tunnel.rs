@@ -1,15 +1,15 @@
-//! Two connections that become one: [`Tunnel`], after an upgrade or CONNECT.
+//! Two connections joined by a relay: [`Tunnel`], after an upgrade or CONNECT.
 
 use std::time::Duration;
 
 use sinew_transports::{Protocol, Transport, reactor::Excerpt};
 
-/// How long nothing may go through a tunnel before it is closed, unless another time is set.
+/// Default idle timeout of a tunnel.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// The protocol of the client's connection, which relays to the other one at once.
+/// The protocol of the client's connection, which starts the relay at once.
 pub(super) struct Tunnel<F, K> {
-    /// Gives the other connection, and what is kept for as long as the tunnel.
+    /// The other connection, and what lives as long as the tunnel.
     other: Option<(F, K)>,
     idle_timeout: Duration,
 }
@@ -47,6 +47,6 @@ impl<F: FnOnce() -> Transport + 'static, K: 'static> Protocol for Tunnel<F, K> {
     }
 
     fn data_received(&mut self, _: &Transport, _: &[u8]) {
-        // The relay receives it.
+        // The relay delivers it.
     }
 }

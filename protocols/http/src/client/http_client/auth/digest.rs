@@ -1,5 +1,5 @@
-//! Answers challenges of Digest authentication (RFC 7616): [`Digest`]. With `qop=auth`, or none (RFC 2069); not `auth-int`, which would need
-//! the whole body before the head is sent.
+//! Responses to challenges of Digest authentication (RFC 7616), for clients: [`Digest`]. With `qop=auth`, or none (RFC 2069); not
+//! `auth-int`, which would need the whole body before the head is sent.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use http::Method;
 
 use crate::codec::{Challenge, DigestAlgorithm};
 
-/// What a server has asked for, and how often it was answered.
+/// A challenge, and how often its nonce was used.
 #[derive(Debug)]
 pub(super) struct Digest {
     realm: String,
@@ -17,14 +17,14 @@ pub(super) struct Digest {
     is_session: bool,
     /// Whether `qop=auth` is offered.
     has_qop: bool,
-    /// The user is named by a hash.
+    /// The user name is sent as a hash.
     has_user_hash: bool,
     cnonce: String,
     count: u32,
 }
 
 impl Digest {
-    /// `None` if the challenge is malformed, or wants what is not known here.
+    /// `None` if the challenge is malformed, or requires something unsupported.
     pub(super) fn new(challenge: &Challenge<'_>, random: u128) -> Option<Self> {
         let name = challenge.parameter("algorithm").unwrap_or("MD5").to_ascii_lowercase();
         let (algorithm, is_session) = match &*name {
@@ -62,7 +62,7 @@ impl Digest {
         })
     }
 
-    /// The better of two offers has the higher number.
+    /// Ranks offers: the better one has the higher number.
     pub(super) const fn strength(&self) -> u8 {
         match self.algorithm {
             DigestAlgorithm::Md5 => 0,
@@ -70,7 +70,7 @@ impl Digest {
         }
     }
 
-    /// The value of the field `Authorization`, for the next request.
+    /// The value of the `Authorization` field, for the next request.
     pub(super) fn value(
         &mut self,
         user: &str,
@@ -118,7 +118,7 @@ impl Digest {
     }
 }
 
-/// As the inside of a quoted string (RFC 9110 5.6.4).
+/// Escapes for a quoted string (RFC 9110 5.6.4).
 fn quoted(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"")
 }
@@ -151,7 +151,7 @@ mod tests {
         }
     }
 
-    /// The example of RFC 2069 2.4, with the response as its erratum has it.
+    /// The example of RFC 2069 2.4, with the response from its erratum.
     #[test]
     fn without_quality_of_protection() {
         let mut digest = digest(

@@ -1,5 +1,5 @@
-//! How a client authenticates itself: [`Passwords`] has names and passwords by place, [`Sessions`] answers challenges of servers and proxies
-//! (RFC 7617, RFC 7616), and remembers what a server wants to see.
+//! Client authentication: [`Passwords`] has logins by place, [`Sessions`] responds to challenges of servers and proxies (RFC 7617,
+//! RFC 7616), and remembers them.
 
 mod digest;
 
@@ -11,7 +11,7 @@ use url::Url;
 use crate::codec::{Challenge, FieldError, base64_encode};
 use digest::Digest;
 
-/// Most servers whose challenges are remembered. Past it one is forgotten, and asks again.
+/// Most servers whose challenges are remembered. Above it, one is forgotten and will send a challenge again.
 const SESSIONS_MAX: usize = 256;
 
 /// A name and a password.
@@ -21,10 +21,10 @@ pub(crate) struct Login {
     password: String,
 }
 
-/// Names and passwords, by the place that they are for: a URL and all below it, and a realm, if it is known.
+/// Logins, by the place that they are for: a URL with everything below it, and a realm, if it is known.
 ///
-/// They are used when a server asks for them (401), by Digest (SHA-256 or MD5) if it offers that, else by Basic; and sent without being
-/// asked for from then on.
+/// They are used after a challenge (401), by Digest (SHA-256 or MD5) if the server offers it, else by Basic; from then on they are
+/// sent without waiting for a challenge.
 ///
 /// # Examples
 ///
@@ -54,7 +54,7 @@ struct Entry {
 impl Login {
     /// # Errors
     ///
-    /// [`FieldError`] for control characters, and for a colon in the name, which would end it (RFC 7617 2).
+    /// [`FieldError`] for control characters, and for a colon in the name, where it would end (RFC 7617 2).
     pub(crate) fn new(user: &str, password: &str) -> Result<Self, FieldError> {
         let both = [user, password].concat();
         let bad =
@@ -65,7 +65,7 @@ impl Login {
         }
     }
 
-    /// The value for Basic.
+    /// The field value for Basic.
     pub(crate) fn basic(&self) -> String {
         format!("Basic {}", base64_encode(format!("{}:{}", self.user, self.password).as_bytes()))
     }
@@ -79,17 +79,17 @@ impl fmt::Debug for Login {
 }
 
 impl Passwords {
-    /// None.
+    /// No logins.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a name and a password for a URL and all below it: same scheme, host and port, and a path that begins with this one, by whole
-    /// segments. With a realm, for that one only.
+    /// Adds a login for a URL and everything below it: same scheme, host and port, and a path with this prefix, by whole
+    /// segments. With a realm, for that realm only.
     ///
     /// # Errors
     ///
-    /// [`FieldError`] if they hold a control character, or the name a colon.
+    /// [`FieldError`] if they contain a control character, or the name a colon.
     pub fn add(
         mut self,
         realm: Option<&str>,
@@ -106,7 +106,7 @@ impl Passwords {
         self.entries.extend(more.entries.iter().cloned());
     }
 
-    /// What was added for that realm and the URL. The most specific one counts.
+    /// The login for the realm and the URL. The most specific one counts.
     pub(crate) fn find(&self, realm: &str, url: &Url) -> Option<&Login> {
         let is_for = |entry: &&Entry| {
             let (of_realm, of_url) = (entry.realm.as_deref(), &entry.below);
@@ -122,7 +122,7 @@ impl Passwords {
     }
 }
 
-/// What servers and proxies want to see, by their origin.
+/// Challenges of servers and proxies, by origin.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions(BTreeMap<String, Session>);
 
@@ -139,26 +139,26 @@ enum Scheme {
     Digest(Digest),
 }
 
-/// What a request is authenticated for.
+/// A request to be authenticated.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct For<'a> {
     pub(crate) origin: &'a str,
     pub(crate) method: &'a Method,
-    /// The request target, as Digest signs it.
+    /// The request target, as Digest hashes it.
     pub(crate) target: &'a str,
 }
 
-/// What a server has said about the credentials of a request.
+/// The result of the credentials of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Again {
-    /// The request had none, or those that were known: new ones are worth a try.
+    /// The request had none, or known ones: new ones are worth a try.
     Try,
-    /// They are right, but the nonce is too old.
+    /// They are valid, but the nonce is too old.
     Stale,
 }
 
 impl Sessions {
-    /// The value of the field for a request to an origin that has asked before, if the login for it is still the same.
+    /// The field value for a request to an origin that has sent a challenge before, if its login is still the same.
     pub(crate) fn known(
         &mut self,
         request: For<'_>,
@@ -169,7 +169,7 @@ impl Sessions {
         is_same.then(|| session.value(request))
     }
 
-    /// Answers challenges; `None` if there is no login, or no scheme that is known here. `random` is for the client's nonce.
+    /// Responds to challenges; `None` if there is no login, or no supported scheme. `random` is used for the client nonce.
     pub(crate) fn answer(
         &mut self,
         challenges: &[Challenge<'_>],
@@ -207,7 +207,7 @@ impl Sessions {
         Some((value, again))
     }
 
-    /// The credentials are wrong.
+    /// The credentials were rejected.
     pub(crate) fn forget(&mut self, origin: &str) {
         self.0.remove(origin);
     }

@@ -1,6 +1,6 @@
-//! Which hosts and paths a cookie is for (RFC 6265 5.1.3 and 5.1.4), and what is a public suffix.
+//! Matching of cookies with hosts and paths (RFC 6265 5.1.3 and 5.1.4), and public suffixes.
 
-/// Whether the host is that domain or below it. An address is below nothing.
+/// Whether the host is the domain or a subdomain of it. An address has no parent domain.
 pub(super) fn domain_matches(host: &str, domain: &str) -> bool {
     if host == domain {
         return true;
@@ -20,7 +20,7 @@ pub(super) fn path_matches(path: &str, of_cookie: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || of_cookie.ends_with('/') || rest.starts_with('/'))
 }
 
-/// The path of a cookie that names none: the folder of the page that set it.
+/// The default path of a cookie: the directory of the page that set it.
 pub(super) fn default_path(path: &str) -> &str {
     match path.rfind('/') {
         Some(at) if at > 0 && path.starts_with('/') => &path[..at],
@@ -28,7 +28,7 @@ pub(super) fn default_path(path: &str) -> &str {
     }
 }
 
-/// Whether anybody may register names below that domain, as below `com` and `co.uk`: a cookie for all of them would be shared by strangers.
+/// Whether anyone may register names below the domain, such as `com` and `co.uk`: a cookie for it would be shared by strangers.
 #[cfg(feature = "public-suffix")]
 pub(super) fn is_public_suffix(domain: &str) -> bool {
     psl::suffix(domain.as_bytes()).is_none_or(|suffix| suffix.as_bytes().len() >= domain.len())

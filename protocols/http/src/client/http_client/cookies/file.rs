@@ -11,10 +11,10 @@ use sinew_transports::reactor::{Excerpt, error_debug};
 
 use super::{Cookie, CookieJar};
 
-/// The first line, by which other programs know the format.
+/// The first line, by which programs recognise the format.
 const MAGIC: &str = "# Netscape HTTP Cookie File";
 
-/// Marks a cookie that is not for scripts.
+/// Marks a cookie that is hidden from scripts.
 const HTTP_ONLY: &str = "#HttpOnly_";
 
 /// Largest file that is read: 16 MiB.
@@ -51,12 +51,12 @@ pub enum CookieFileError {
 error_debug!(CookieFileError);
 
 impl CookieJar {
-    /// Adds the cookies of a file. Reads it at once, so call it when the program starts. Cookies that have expired are ignored when they
+    /// Adds the cookies of a file. Blocks, so call it when the program starts. Expired cookies are ignored when they
     /// would be sent.
     ///
     /// # Errors
     ///
-    /// [`CookieFileError`]; no cookie is added then.
+    /// [`CookieFileError`]. No cookie is added then.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<(), CookieFileError> {
         let path = path.as_ref();
         let read = || {
@@ -71,12 +71,12 @@ impl CookieJar {
         self.read_text(&text)
     }
 
-    /// Writes the cookies to a file, those without a date of expiry only with `with_session`. The file takes the place of another one as a
-    /// whole, and only its owner may read it (on Unix).
+    /// Writes the cookies to a file; session cookies only if `with_session`. The file is replaced atomically, and only its
+    /// owner may read it (on Unix).
     ///
     /// # Errors
     ///
-    /// [`CookieFileError`]; another file that was there is unchanged.
+    /// [`CookieFileError`]. An existing file is not changed then.
     pub fn save(&self, path: impl AsRef<Path>, with_session: bool) -> Result<(), CookieFileError> {
         let path = path.as_ref();
         let write = || {
@@ -94,11 +94,11 @@ impl CookieJar {
         write().map_err(|source| CookieFileError::Write { path: path.to_owned(), source })
     }
 
-    /// Adds the cookies of a text in that format.
+    /// Adds cookies from text in this format.
     ///
     /// # Errors
     ///
-    /// [`CookieFileError::Line`]; no cookie is added then.
+    /// [`CookieFileError::Line`]. No cookie is added then.
     pub fn read_text(&self, text: &str) -> Result<(), CookieFileError> {
         let mut cookies = Vec::new();
         for (at, line) in text.lines().enumerate() {
@@ -115,7 +115,7 @@ impl CookieJar {
         Ok(())
     }
 
-    /// The cookies as a text in that format.
+    /// The cookies as text in this format.
     #[must_use]
     pub fn to_text(&self, with_session: bool) -> String {
         let mut text = format!("{MAGIC}\n\n");
@@ -123,7 +123,7 @@ impl CookieJar {
             let expires = match cookie.expires {
                 Some(expires) => {
                     let since = expires.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-                    // Zero stands for no date.
+                    // Zero means no date.
                     since.as_secs().max(1)
                 }
                 None if with_session => 0,
@@ -165,7 +165,7 @@ fn parse(line: &str, is_http_only: bool) -> Option<Cookie> {
     };
     let domain = domain.strip_prefix('.').unwrap_or(domain).to_ascii_lowercase();
     let is_good = !domain.is_empty() && !name.is_empty() && path.starts_with('/');
-    // They go into a field: what could break out of it is refused.
+    // The text goes into a field: invalid characters are rejected.
     let is_clean =
         ![name, value].iter().any(|text| text.contains(|c: char| c.is_control() || c == ';'));
     if !is_good || !is_clean || name.contains('=') {
@@ -184,9 +184,9 @@ fn parse(line: &str, is_http_only: bool) -> Option<Cookie> {
     })
 }
 
-/// Writes a new file that only its owner may read.
+/// Creates a file that only its owner may read.
 fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
-    // One that a crash has left; a link that somebody has put there is not followed.
+    // Removes one that a crash has left, and never follows a link.
     let _ = fs::remove_file(path);
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);

@@ -1,4 +1,4 @@
-//! Cookies that servers have set, and the requests they go with (RFC 6265): [`CookieJar`]. It asks no clock: the time is an argument.
+//! Cookies of clients (RFC 6265): [`CookieJar`]. Reads no clock: the time is an argument.
 
 mod domain;
 mod file;
@@ -17,20 +17,20 @@ use crate::codec::SetCookie;
 use domain::{default_path, domain_matches, is_address, is_public_suffix, path_matches};
 pub use file::CookieFileError;
 
-/// Most cookies of a domain. Past it the oldest goes.
+/// Most cookies of a domain. Above it, the oldest is removed.
 const PER_DOMAIN_MAX: usize = 180;
 
-/// Most cookies in all. Past it the oldest goes.
+/// Most cookies in total. Above it, the oldest is removed.
 const COOKIES_MAX: usize = 3_000;
 
 /// The longest time a cookie is kept (RFC 6265bis 5.5).
 const LIFETIME_MAX: Duration = Duration::from_secs(400 * 86_400);
 
-/// Cookies that servers have set. Cheap to clone: clones share the cookies.
+/// A cookie jar. Cheap to clone: clones share the cookies.
 ///
-/// At most 180 cookies of a domain are kept and 3,000 in all, none longer than 400 days. A cookie for a public suffix, as `co.uk`, is
-/// refused, with the list of the feature `public-suffix`; without that feature only single labels, as `com`, are known to be one.
-/// A `Secure` cookie is taken from `https` only, sent over `https` only, and not overwritten over `http`.
+/// Keeps at most 180 cookies of a domain and 3,000 in total, each for at most 400 days. A cookie for a public suffix, such as
+/// `co.uk`, is rejected, with the list of the feature `public-suffix`; without it, only single labels, such as `com`, are known as
+/// suffixes. A `Secure` cookie is accepted from `https` only, sent over `https` only, and not overwritten over `http`.
 ///
 /// # Examples
 ///
@@ -57,7 +57,7 @@ struct Cookies {
     /// By domain.
     domains: BTreeMap<String, Vec<Cookie>>,
     len: usize,
-    /// The number of the next cookie, in the order in which they were set.
+    /// The number of the next cookie, in the order of their creation.
     next: u64,
 }
 
@@ -71,15 +71,15 @@ pub struct Cookie {
     pub value: String,
     /// The domain.
     pub domain: String,
-    /// Only for that very host, not for those below it.
+    /// Only for exactly that host, not for its subdomains.
     pub is_host_only: bool,
     /// The path.
     pub path: String,
     /// Only for `https`.
     pub is_secure: bool,
-    /// Not for scripts.
+    /// Hidden from scripts.
     pub is_http_only: bool,
-    /// When it expires; `None`: at the end of the session.
+    /// When it expires; `None` for a session cookie.
     pub expires: Option<SystemTime>,
     number: u64,
 }
@@ -91,8 +91,9 @@ impl CookieJar {
         Self::default()
     }
 
-    /// Takes a field `Set-Cookie` of a response to a request for that URL. Returns whether it was taken: it is not if it is malformed,
-    /// for another domain or for a public suffix, or less secure than it claims. One that has expired removes the cookie of its name.
+    /// Processes a `Set-Cookie` field of a response to a request for this URL. Returns whether it was accepted: not if it is
+    /// malformed, for another domain or a public suffix, or not as secure as it claims. An expired cookie removes the one with its
+    /// name.
     pub fn store(&self, url: &Url, set_cookie: &[u8], now: SystemTime) -> bool {
         let Some(parsed) = SetCookie::parse(set_cookie) else { return false };
         let Some(cookie) = accept(url, &parsed, now) else { return false };
@@ -105,7 +106,7 @@ impl CookieJar {
         true
     }
 
-    /// The value of the field `Cookie` for a request, if there are cookies for it: those with longer paths first (RFC 6265 5.4).
+    /// The value of the `Cookie` field for a request, if there are cookies for it: those with longer paths first (RFC 6265 5.4).
     #[must_use]
     pub fn header(&self, url: &Url, now: SystemTime) -> Option<String> {
         let cookies = self.0.borrow();
@@ -115,13 +116,13 @@ impl CookieJar {
         (!pairs.is_empty()).then(|| pairs.join("; "))
     }
 
-    /// The cookies for a request, as [`header`](Self::header) has them.
+    /// The cookies for a request, in the order of [`header`](Self::header).
     #[must_use]
     pub fn matching(&self, url: &Url, now: SystemTime) -> Vec<Cookie> {
         self.0.borrow().matching(url, now).into_iter().cloned().collect()
     }
 
-    /// All cookies, also those that have expired meanwhile, in the order in which they were set.
+    /// All cookies, including expired ones, in the order of their creation.
     #[must_use]
     pub fn all(&self) -> Vec<Cookie> {
         let cookies = self.0.borrow();
@@ -130,14 +131,14 @@ impl CookieJar {
         all
     }
 
-    /// Removes the cookies of a domain; of this one, not of those above and below it.
+    /// Removes the cookies of a domain, but not those of its parents and subdomains.
     pub fn remove_domain(&self, domain: &str) {
         let mut cookies = self.0.borrow_mut();
         let removed = cookies.domains.remove(domain).map_or(0, |removed| removed.len());
         cookies.len -= removed;
     }
 
-    /// Removes the cookies without a date of expiry, as at the end of a session.
+    /// Removes the session cookies, as at the end of a session.
     pub fn end_session(&self) {
         self.0.borrow_mut().retain(|cookie| cookie.expires.is_some());
     }
@@ -147,19 +148,19 @@ impl CookieJar {
         self.0.borrow_mut().retain(|_| false);
     }
 
-    /// How many there are, also those that have expired meanwhile.
+    /// The number of cookies, including expired ones.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.borrow().len
     }
 
-    /// Whether there is none.
+    /// Whether there are no cookies.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Puts in a cookie that was kept elsewhere.
+    /// Adds a cookie that was stored elsewhere.
     fn put_back(&self, cookie: Cookie) {
         let like = cookie.clone();
         self.0.borrow_mut().put(Some(cookie), &like, SystemTime::UNIX_EPOCH);
@@ -204,7 +205,7 @@ impl Cookies {
         found
     }
 
-    /// Whether this cookie, set over `http`, would take the place of one that was set over `https` (RFC 6265bis 5.7).
+    /// Whether this cookie, set over `http`, would replace one that was set over `https` (RFC 6265bis 5.7).
     fn hides_secure(&self, new: &Cookie) -> bool {
         self.domains.values().flatten().any(|old| {
             let is_related = domain_matches(&old.domain, &new.domain)
@@ -216,14 +217,14 @@ impl Cookies {
         })
     }
 
-    /// Puts a cookie in the place of the one like it; or removes that.
+    /// Replaces the cookie with the same name, domain and path, or removes it.
     fn put(&mut self, cookie: Option<Cookie>, like: &Cookie, now: SystemTime) {
         let of_domain = self.domains.entry(like.domain.clone()).or_default();
         let old = of_domain.iter().position(|old| old.is_like(like));
         let old = old.map(|at| of_domain.remove(at));
         self.len -= usize::from(old.is_some());
         if let Some(mut cookie) = cookie {
-            // It keeps its place among the others (RFC 6265 5.3 11.3).
+            // The new one keeps the creation time of the old one (RFC 6265 5.3 11.3).
             cookie.number = old.map_or(self.next, |old| old.number);
             self.next += 1;
             if of_domain.len() >= PER_DOMAIN_MAX {
@@ -257,7 +258,7 @@ impl Cookies {
     }
 }
 
-/// The cookie, if a server of that URL may set it (RFC 6265 5.3).
+/// The cookie, if a server with this URL may set it (RFC 6265 5.3).
 fn accept(url: &Url, parsed: &SetCookie<'_>, now: SystemTime) -> Option<Cookie> {
     let host = host(url)?;
     let domain = match parsed.domain {
@@ -316,12 +317,12 @@ fn host(url: &Url) -> Option<String> {
     Some(host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase())
 }
 
-/// A domain as hosts of URLs are written: lower case, and other scripts in ASCII.
+/// A domain in the form of URL hosts: lower case, and ASCII for other scripts.
 fn canonical(domain: &str) -> Option<String> {
     Some(url::Host::parse(domain).ok()?.to_string())
 }
 
-/// `https`, and what is as good.
+/// Whether the URL counts as secure: `https`, or this machine.
 fn is_encrypted(url: &Url) -> bool {
     matches!(url.scheme(), "https" | "wss")
 }

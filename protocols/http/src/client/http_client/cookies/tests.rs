@@ -1,4 +1,4 @@
-//! What a jar takes, what it gives to which request, and what becomes of it in a file.
+//! Tests of cookie jars: which cookies are accepted, sent and stored.
 
 use super::*;
 
