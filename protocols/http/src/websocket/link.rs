@@ -203,7 +203,12 @@ impl Link {
     }
 
     fn mask(&self) -> [u8; 4] {
-        self.shared.random(self.transport.reactor().as_ref())
+        let reactor = self.transport.reactor();
+        self.shared.random(reactor.as_ref()).unwrap_or_else(|error| {
+            // The key of the handshake was a random number of the system, so this is no usual failure.
+            tracing::error!(%error, "the system has no random number for a mask");
+            (reactor.map_or(0, |reactor| reactor.random()) as u32).to_ne_bytes()
+        })
     }
 
     /// Gives a frame to the transport, or queues it.

@@ -42,29 +42,30 @@ impl Shared {
     }
 
     /// Random bytes that nobody can predict, for masks and keys (RFC 6455 5.3). In a simulation they are derived from its seed.
-    pub(super) fn random<const N: usize>(&self, reactor: Option<&Reactor>) -> [u8; N] {
+    pub(super) fn random<const N: usize>(
+        &self,
+        reactor: Option<&Reactor>,
+    ) -> Result<[u8; N], getrandom::Error> {
         let mut bytes = [0; N];
         let simulated = reactor.filter(|reactor| reactor.engine() == Engine::Simulated);
         if let Some(reactor) = simulated {
             for piece in bytes.chunks_mut(8) {
                 piece.copy_from_slice(&reactor.random().to_ne_bytes()[..piece.len()]);
             }
-            return bytes;
+            return Ok(bytes);
         }
         let mut random = self.random.borrow_mut();
         if random.len() < N {
             random.resize(RANDOM_LEN, 0);
             if let Err(error) = getrandom::fill(&mut random) {
-                // A connection whose masks can be predicted is not made.
-                tracing::error!(%error, "the system has no random numbers");
                 random.clear();
-                return bytes;
+                return Err(error);
             }
         }
         let start = random.len() - N;
         bytes.copy_from_slice(&random[start..]);
         random.truncate(start);
-        bytes
+        Ok(bytes)
     }
 }
 

@@ -49,6 +49,12 @@ pub enum OpenError {
         /// The reason.
         why: String,
     },
+    /// The system has no random number for the key.
+    #[error("the system has no random number: {why}")]
+    NoRandomNumber {
+        /// The reason.
+        why: String,
+    },
     /// Opening was cancelled, or the reactor ended.
     #[error("{0}")]
     Failed(Failure),

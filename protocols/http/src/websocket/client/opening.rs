@@ -72,7 +72,13 @@ impl<H: WebSocketHandler> ClientOpening<H> {
 impl<H: WebSocketHandler> Protocol for ClientOpening<H> {
     fn connection_made(&mut self, transport: &Transport) {
         self.attempt.borrow_mut().transport = Some(transport.clone());
-        self.key = self.parts.shared.random(transport.reactor().as_ref());
+        match self.parts.shared.random(transport.reactor().as_ref()) {
+            Ok(key) => self.key = key,
+            Err(error) => {
+                let why = error.to_string();
+                return self.fail(transport, OpenError::NoRandomNumber { why }, &error);
+            }
+        }
         let mut request = Vec::new();
         match self.parts.handshake.request(&mut request, self.key) {
             Ok(()) => {
