@@ -20,7 +20,8 @@ use crate::meter::Meter;
 const BUFFER_LEN: usize = 64 * 1024;
 
 /// As a browser's request, but shorter: what is measured is the server.
-const REQUEST: &[u8] = b"GET /plain?a=b HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nUser-Agent: load/1\r\nAccept: */*\r\n\r\n";
+const REQUEST: &[u8] =
+    b"GET /plain?a=b HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nUser-Agent: load/1\r\nAccept: */*\r\n\r\n";
 
 /// What every contestant answers.
 const BODY: &[u8] = b"hello, world\n";
@@ -168,7 +169,12 @@ impl Connection {
                     let got = &rest[..answer.len()];
                     let is_same = got[..date.start] == answer[..date.start]
                         && got[date.end..] == answer[date.end..];
-                    ensure!(is_same, "connection {}: another answer: {}", self.stream, got.escape_ascii());
+                    ensure!(
+                        is_same,
+                        "connection {}: another answer: {}",
+                        self.stream,
+                        got.escape_ascii()
+                    );
                     answer.len()
                 }
                 Some(_) => break,
@@ -194,7 +200,9 @@ impl Connection {
 
 /// How long an answer is, and where its date is; `None` if it is not whole.
 fn first_answer(received: &[u8]) -> Result<Option<(usize, Range<usize>)>> {
-    let Some(head) = received.windows(4).position(|end| end == b"\r\n\r\n") else { return Ok(None) };
+    let Some(head) = received.windows(4).position(|end| end == b"\r\n\r\n") else {
+        return Ok(None);
+    };
     let text = std::str::from_utf8(&received[..head])?;
     let mut lines = text.split("\r\n");
     let status = lines.next().unwrap_or_default();

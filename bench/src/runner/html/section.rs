@@ -88,7 +88,9 @@ fn plain(results: &CaseResults, first: bool) -> Vec<String> {
             vec![ratio(CPU), own(CPU), lines::latency(results), figure("Messages/s", MORE, RATE)]
         }
         Mode::Echo => vec![ratio(CPU), lines::latency(results)],
-        Mode::Line | Mode::Http | Mode::Fanout => vec![ratio(CPU), figure("Messages/s", MORE, RATE)],
+        Mode::Line | Mode::Http | Mode::Fanout => {
+            vec![ratio(CPU), figure("Messages/s", MORE, RATE)]
+        }
         Mode::Churn => vec![ratio(CPU), figure("Connections/s", MORE, RATE)],
         Mode::Bulk => vec![ratio(CPU_PER_MB), figure("MB/s", MORE, MB_RATE)],
         Mode::Storm => vec![figure("All answered, ms", LESS, ELAPSED), lines::latency(results)],
