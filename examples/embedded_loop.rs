@@ -4,7 +4,7 @@
 //! ```text
 //! $ cargo run --release --example embedded_loop
 //! listening on 127.0.0.1:8000
-//! ....@.....
+//! .....@....
 //! ```
 //!
 //! ```text

@@ -43,6 +43,8 @@ pages! {
     LineEndings: "../docs/design/19-line-endings-and-request-matching.md";
     SeveralReactors: "../docs/design/20-several-reactors.md";
     SeveralCores: "../docs/guide/16-several-cores.md";
+    Async: "../docs/guide/18-async.md";
+    StreamsForTasks: "../docs/design/21-streams-for-tasks.md";
     Layer: "../docs/design/12-tls-layer.md";
 }
 

@@ -1,5 +1,5 @@
 //! Streams, listeners, datagrams and frames for tasks: on every engine over every kind of connection, in memory step by step, and in
-//! the simulated network.
+//! the simulated network. And tasks with the channels, locks and combinators of other crates.
 
 #[allow(dead_code, reason = "other tests use the rest")]
 #[path = "support/certs.rs"]
@@ -10,6 +10,7 @@ mod watchdog;
 mod async_io {
     mod cancelling;
     mod datagrams;
+    mod foreign_futures;
     mod frames;
     mod handing;
     mod kinds;

@@ -3,24 +3,20 @@
 
 #![cfg(target_os = "linux")]
 
+#[path = "support/log.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod log;
 #[path = "support/watchdog.rs"]
 mod watchdog;
 
-use std::{
-    cell::Cell,
-    fmt, io, mem,
-    process::Command,
-    ptr,
-    rc::Rc,
-    sync::{Mutex, Once},
-    thread,
-};
+use std::{cell::Cell, io, mem, process::Command, ptr, rc::Rc, thread};
 
+use log::Log;
 use sinew::{
     prelude::*,
     reactor::{Signal, process::keeps_exit_statuses},
 };
-use tracing::{Event, Level, Metadata, Subscriber, field::Visit, span};
+use tracing::{Level, dispatcher::set_global_default};
 use watchdog::Watchdog;
 
 /// Exits when requested: by then it is watched.
@@ -54,7 +50,8 @@ const BY_TERM: ProcessStatus =
 
 #[test]
 fn a_lost_exit_status_is_queried_or_explained() {
-    Log::install();
+    let log = Log::default();
+    set_global_default(log.subscriber(Level::WARN)).expect("it is the first");
     assert!(keeps_exit_statuses());
     // The ways to ignore it (sigaction(2), POSIX.1-2001).
     for (handler, flags) in [(libc::SIG_IGN, 0), (libc::SIG_DFL, libc::SA_NOCLDWAIT)] {
@@ -67,16 +64,17 @@ fn a_lost_exit_status_is_queried_or_explained() {
                 println!("skipped: this kernel does not tell of those that are gone (Linux 6.15)");
             } else {
                 assert_eq!((exited, signalled), (ProcessStatus::Exited(3), BY_TERM), "{engine}");
-                assert_eq!(Log::take(), "");
+                assert_eq!(log.take(), [""; 0]);
             }
         }
         let _watchdog = Watchdog::new("SIGCHLD is ignored on an older kernel".to_owned());
-        thread::spawn(|| {
+        let log = log.clone();
+        thread::spawn(move || {
             if !as_on_an_older_kernel() {
                 return println!("skipped: no seccomp filter: {}", io::Error::last_os_error());
             }
             assert_eq!(end_of(Engine::Mio, "exit 3\n"), ProcessStatus::Unknown);
-            let log = Log::take();
+            let log = log.take().join("\n");
             assert!(log.contains("could not get the exit status of a child"), "{log}");
             assert!(log.contains("this process ignores SIGCHLD"), "{log}");
         })
@@ -120,47 +118,5 @@ fn as_on_an_older_kernel() -> bool {
     unsafe {
         libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
             && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) == 0
-    }
-}
-
-/// Captures warnings and errors from the log.
-struct Log;
-
-static LINES: Mutex<String> = Mutex::new(String::new());
-
-impl Log {
-    fn install() {
-        static ONCE: Once = Once::new();
-        ONCE.call_once(|| tracing::subscriber::set_global_default(Self).expect("it is the first"));
-    }
-
-    fn take() -> String {
-        mem::take(&mut *LINES.lock().expect("nobody panics with it"))
-    }
-}
-
-impl Subscriber for Log {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= Level::WARN && metadata.target().starts_with("sinew")
-    }
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-    fn event(&self, event: &Event<'_>) {
-        let mut line = Line(String::new());
-        event.record(&mut line);
-        *LINES.lock().expect("nobody panics with it") += &format!("{}\n", line.0);
-    }
-    fn enter(&self, _: &span::Id) {}
-    fn exit(&self, _: &span::Id) {}
-}
-
-struct Line(String);
-
-impl Visit for Line {
-    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
-        self.0 += &format!(" {}={value:?}", field.name());
     }
 }

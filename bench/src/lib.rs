@@ -3,5 +3,7 @@
 pub mod convention;
 pub mod descriptors;
 pub mod engine;
+pub mod http;
 pub mod outcome;
 pub mod timings;
+pub mod tls;

@@ -133,6 +133,34 @@ fn a_broadcast_reaches_all_receivers() -> Fallible {
     serves(env!("CARGO_BIN_EXE_tokio_fanout"), &[], &loads)
 }
 
+const REQUESTS: [(&str, u64); 4] = [
+    ("http --messages 0", 0),
+    ("http --messages 1 --connections 3", 1),
+    ("http --messages 2000 --connections 7 --warmup 0.01", 2000),
+    ("http --messages 3000 --connections 5 --outstanding 16", 3000),
+];
+
+const FILES: [(&str, u64); 2] = [
+    ("http-file --messages 20 --connections 3", 20),
+    ("http-file --messages 20 --outstanding 4", 20),
+];
+
+const OVER_TLS: [(&str, u64); 1] = [("https --messages 0 --connections 5", 0)];
+
+#[test]
+fn requests_are_answered() -> Fallible {
+    serves(env!("CARGO_BIN_EXE_bare_http"), &[], &REQUESTS)?;
+    serves(env!("CARGO_BIN_EXE_hyper_http"), &[], &REQUESTS)?;
+    serves(env!("CARGO_BIN_EXE_axum_http"), &[], &REQUESTS)?;
+    serves(env!("CARGO_BIN_EXE_nginx_http"), &[], &[&REQUESTS[..], &FILES].concat())?;
+    serves(env!("CARGO_BIN_EXE_nginx_http"), &["--tls"], &OVER_TLS)?;
+    for engine in ["mio", "poll", "uring"] {
+        let options = ["--engine", engine];
+        serves(env!("CARGO_BIN_EXE_sinew_http"), &options, &[&REQUESTS[..], &FILES].concat())?;
+    }
+    serves(env!("CARGO_BIN_EXE_sinew_http"), &["--tls"], &OVER_TLS)
+}
+
 #[test]
 fn timers_are_timed() -> Fallible {
     let contestants: [(&str, &[&str]); 4] = [
@@ -202,6 +230,31 @@ fn a_server_that_does_not_echo_is_detected() -> Fallible {
         let output = load(server, "echo --connections 1 --messages 100")?;
         let errors = String::from_utf8(output.stderr)?;
         assert!(!output.status.success());
+        assert_eq!(errors, format!("load: {expected}\n"));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_server_of_http_that_answers_wrongly_is_detected() -> Fallible {
+    let answers = |answer: &'static str| {
+        bad_server(move |reply| {
+            reply.clear();
+            reply.extend_from_slice(answer.as_bytes());
+        })
+    };
+    let wrong = answers("HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nhello, wurld\n")?;
+    let missing = answers("HTTP/1.1 404 Not Found\r\nContent-Length: 13\r\n\r\nhello, world\n")?;
+    let twice = "HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nhello, world\n";
+    let unasked = answers(Box::leak(twice.repeat(2).into_boxed_str()))?;
+    let cases = [
+        (wrong, "connection 0: bytes 0..+13 of a body are wrong"),
+        (missing, "connection 0: the status is Some(404)"),
+        (unasked, "connection 0: an answer to no request"),
+    ];
+    for (server, expected) in cases {
+        let output = load(server, "http --connections 1 --messages 100")?;
+        let errors = String::from_utf8(output.stderr)?;
         assert_eq!(errors, format!("load: {expected}\n"));
     }
     Ok(())

@@ -113,12 +113,16 @@ impl Clock {
     }
 
     /// The time of this turn. Read lazily: a turn that does not need the time does not pay for it.
+    #[inline]
     pub(crate) fn now(&self) -> Instant {
-        self.sample.get().unwrap_or_else(|| {
-            let now = self.precise();
-            self.sample.set(self.keeps_sample.get().then_some(now));
-            now
-        })
+        self.sample.get().unwrap_or_else(|| self.take_sample())
+    }
+
+    #[inline(never)]
+    fn take_sample(&self) -> Instant {
+        let now = self.precise();
+        self.sample.set(self.keeps_sample.get().then_some(now));
+        now
     }
 
     /// Called when the loop begins to turn (`true`) and when it has ended.

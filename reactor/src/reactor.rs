@@ -201,6 +201,7 @@ impl Reactor {
     /// The current time, monotonic. All callbacks of a turn see the same time: that of the turn's start or, after the
     /// poll, of the poll's end. Outside of the loop the clock is read at the call.
     #[must_use]
+    #[inline]
     pub fn now(&self) -> Instant {
         self.inner.clock.now()
     }
@@ -316,6 +317,7 @@ impl Clone for Reactor {
 }
 
 impl Drop for Reactor {
+    #[inline]
     fn drop(&mut self) {
         if Rc::strong_count(&self.inner) == 1 {
             self.tear_down();
@@ -341,11 +343,13 @@ pub struct WeakReactor {
 impl WeakReactor {
     /// The reactor, if it still exists.
     #[must_use]
+    #[inline]
     pub fn upgrade(&self) -> Option<Reactor> {
         self.inner().map(|inner| Reactor { inner })
     }
 
     /// The state, for calls that run no user code, so the last [`Reactor`] cannot be dropped meanwhile.
+    #[inline]
     pub(crate) fn inner(&self) -> Option<Rc<Inner>> {
         self.inner.upgrade()
     }

@@ -80,6 +80,7 @@ impl Reactor {
     }
 
     /// Called when the last handle is dropped. Life-cycle phases belong to runs, so none is fired.
+    #[cold]
     pub(crate) fn tear_down(&self) {
         let inner = &*self.inner;
         // A handler that is notified of its end here cannot run the reactor any more.

@@ -9,4 +9,5 @@ mod testkit {
     mod recordings;
     mod replays;
     mod simulation;
+    mod task_tests;
 }

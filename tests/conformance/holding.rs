@@ -22,6 +22,7 @@ table! {
 }
 
 const SOME: Duration = Duration::from_millis(40);
+const FAR: Duration = Duration::from_secs(1000);
 
 fn held(world: &World, time: Duration) -> TestConnection {
     let mut line = world.join(Sink);
@@ -44,7 +45,7 @@ fn held_input_is_delivered_after_the_time(world: &World) {
 }
 
 fn a_hold_and_a_pause_are_independent(world: &World) {
-    let line = held(world, SOME);
+    let line = held(world, FAR);
     // The protocol cannot undo it.
     line.transport().pause_reading();
     line.transport().resume_reading();
@@ -52,6 +53,7 @@ fn a_hold_and_a_pause_are_independent(world: &World) {
     assert_eq!(line.trace.received(), 0, "bytes that were received");
     // And it does not undo a pause.
     line.transport().pause_reading();
+    line.transport().hold_reading(SOME);
     let begin = world.reactor().now();
     world.until("the time to be over", || world.reactor().now() - begin > 2 * SOME);
     assert_eq!(line.trace.callbacks(), [Callback::Made]);
@@ -60,7 +62,7 @@ fn a_hold_and_a_pause_are_independent(world: &World) {
 }
 
 fn the_last_hold_counts(world: &World) {
-    let line = held(world, Duration::from_secs(1000));
+    let line = held(world, FAR);
     world.settle();
     line.transport().hold_reading(Duration::ZERO);
     world.until("the input", || line.trace.received() == 5);

@@ -1,6 +1,6 @@
 //! TLS on several reactors: the certificates are shared, reloaded once, and sessions resumed on any of them.
 
-use std::{collections::BTreeSet, net::TcpStream, sync::Arc};
+use std::{collections::BTreeMap, net::TcpStream, sync::Arc};
 
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, StreamOwned, pki_types::ServerName};
 use sinew::transports::{
@@ -61,18 +61,42 @@ fn an_endpoint_string_with_tls() {
     std::fs::write(&cert, &certs::localhost().certificate).expect("a file");
     std::fs::write(&key, &certs::localhost().key).expect("a file");
     let text = format!("tls:0:interface=127.0.0.1:cert={}:key={}", cert.display(), key.display());
-    let endpoint = text.parse().expect("an endpoint");
-    let reactors = quiet(2).listen(endpoint, actors).start().expect("they start");
-    std::fs::remove_dir_all(&folder).expect("it is there");
-    let config = Arc::new(certs::remote_client_config(None));
-    let mut seen = BTreeSet::new();
-    for n in 0.. {
-        seen.insert(connect(&reactors, &config).shard());
-        if seen.len() == 2 {
-            break;
+    let endpoint: ServerEndpoint = text.parse().expect("an endpoint");
+    let reactors = quiet(2).listen(endpoint.clone(), actors).start().expect("they start");
+    // Without resumption, so that each connection shows the certificate of now.
+    let mut config = certs::remote_client_config(None);
+    config.resumption = rustls::client::Resumption::disabled();
+    let config = Arc::new(config);
+    // What both reactors show.
+    let shown = || {
+        let mut seen = BTreeMap::new();
+        for n in 0.. {
+            let mut client = connect(&reactors, &config);
+            let shard = client.shard();
+            seen.insert(shard, certificate(&client));
+            if seen.len() == 2 {
+                break;
+            }
+            assert!(n < 500, "only {:?}", seen.keys());
         }
-        assert!(n < 500, "only {seen:?}");
-    }
+        seen
+    };
+    let before = shown();
+    assert_eq!(before[&0], before[&1]);
+
+    // Renewed, read once, and used by all. Then a renewal that went wrong.
+    let next = certs::authority().issue(&["localhost"]);
+    std::fs::write(&cert, &next.certificate).expect("a file");
+    std::fs::write(&key, &next.key).expect("a file");
+    endpoint.reload().expect("both files are good");
+    let after = shown();
+    assert_eq!(after[&0], after[&1]);
+    assert_ne!(after[&0], before[&0]);
+    std::fs::write(&key, &certs::localhost().key).expect("a file");
+    let refused = endpoint.reload().expect_err("the key is of another certificate");
+    assert!(refused.to_string().contains("key"), "{refused}");
+    assert_eq!(shown(), after);
+    std::fs::remove_dir_all(&folder).expect("it is there");
 }
 
 #[test]

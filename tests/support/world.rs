@@ -178,6 +178,12 @@ impl World {
         move |_: &Peer| traces.watch(build())
     }
 
+    /// A factory of this protocol, for one connection.
+    fn once<P: Protocol>(&self, protocol: P) -> impl Factory + use<P> {
+        let (traces, mut protocol) = (self.traces.clone(), Some(protocol));
+        move |_: &Peer| traces.watch(protocol.take().expect("there is one connection"))
+    }
+
     // ---- connections ----
 
     /// A connection with `protocol` at the end under test; `connection_made` has been called.
@@ -224,9 +230,7 @@ impl World {
         protocol: P,
     ) -> (RemoteEnd, Option<ListeningPort<Address>>) {
         let config = ListenConfig::default().stream(config);
-        let (traces, mut protocol) = (self.traces.clone(), Some(protocol));
-        let factory =
-            move |_: &Peer| traces.watch(protocol.take().expect("this port has one client"));
+        let factory = self.once(protocol);
         let port = self.reactor.listen_tcp_with(any_port(), config, factory).expect("a free port");
         (RemoteEnd::socket(dial(port.local(), width)), Some(port.into_any()))
     }
@@ -238,9 +242,7 @@ impl World {
         protocol: P,
     ) -> (RemoteEnd, Option<ListeningPort<Address>>) {
         let config = UnixListenConfig::default().stream(config);
-        let (traces, mut protocol) = (self.traces.clone(), Some(protocol));
-        let factory =
-            move |_: &Peer| traces.watch(protocol.take().expect("this port has one client"));
+        let factory = self.once(protocol);
         let path = free_path();
         let port = self.reactor.listen_unix_with(&path, config, factory).expect("a free path");
         (
@@ -255,8 +257,7 @@ impl World {
         let listener = UnixListener::bind(&path).expect("a free path");
         listener.set_nonblocking(true).expect("a listener can be made non-blocking");
         let config = ConnectConfig::default().stream(config);
-        let (traces, mut protocol) = (self.traces.clone(), Some(protocol));
-        let factory = move |_: &Peer| traces.watch(protocol.take().expect("built once"));
+        let factory = self.once(protocol);
         self.reactor.connect_unix_with(&path, config, factory).detach();
         let mut accepted = None;
         self.until("the far end to accept", || {
@@ -299,8 +300,7 @@ impl World {
         let listener = listener(width);
         let addr = listener.local_addr().expect("a listener has an address");
         let config = ConnectConfig::default().stream(config);
-        let (traces, mut protocol) = (self.traces.clone(), Some(protocol));
-        let factory = move |_: &Peer| traces.watch(protocol.take().expect("built once"));
+        let factory = self.once(protocol);
         self.reactor.connect_tcp_with(addr, config, factory).detach();
         let mut accepted = None;
         self.until("the far end to accept", || {
@@ -317,9 +317,7 @@ impl World {
         protocol: P,
     ) -> (RemoteEnd, Option<ListeningPort<Address>>) {
         let config = ListenConfig::default().stream(config);
-        let (traces, mut protocol) = (self.traces.clone(), Some(protocol));
-        let factory =
-            move |_: &Peer| traces.watch(protocol.take().expect("this port has one client"));
+        let factory = self.once(protocol);
         let port = self.reactor.listen_tls_with(any_port(), config, &certs::server(), factory);
         let port = port.expect("a free port");
         (
@@ -337,8 +335,7 @@ impl World {
         let listener = listener(width);
         let addr = listener.local_addr().expect("a listener has an address");
         let config = ConnectConfig::default().stream(config);
-        let (traces, mut protocol) = (self.traces.clone(), Some(protocol));
-        let factory = move |_: &Peer| traces.watch(protocol.take().expect("built once"));
+        let factory = self.once(protocol);
         self.reactor.connect_tls_with(addr, config, &certs::client(), factory).detach();
         let mut accepted = None;
         self.until("the far end to accept", || {

@@ -340,6 +340,7 @@ impl Transport {
     /// }
     /// ```
     #[must_use]
+    #[inline]
     pub fn reactor(&self) -> Option<Reactor> {
         self.inner().reactor()
     }

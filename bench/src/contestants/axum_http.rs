@@ -1,31 +1,25 @@
-//! An HTTP server on axum, on one thread of tokio: a router with a few routes.
+//! axum on tokio, one thread.
 
-use std::future;
 use std::io;
 
 use axum::Router;
+use axum::extract::Path;
 use axum::routing::get;
-use bench::convention::Listen;
-use clap::Parser;
+use bench::convention::listen;
+use bench::http::{TEXT, TEXT_PATH};
 use tokio::net::TcpListener;
-use tokio::runtime::Builder;
-
-/// Answers every request with a short text
-#[derive(Parser)]
-struct Args {
-    #[command(flatten)]
-    listen: Listen,
-}
+use tokio::runtime;
 
 fn main() -> io::Result<()> {
-    let args = Args::parse();
     let router = Router::new()
         .route("/", get(|| async { "the front page\n" }))
-        .route("/users/{name}", get(|| async { "a user\n" }))
-        .route("/plain", get(|| async { "hello, world\n" }));
-    Builder::new_current_thread().enable_all().build()?.block_on(async {
-        let listener = TcpListener::from_std(args.listen.bind()?)?;
-        tokio::spawn(async { axum::serve(listener, router).await });
-        future::pending().await
+        .route(
+            "/users/{name}",
+            get(|Path(name): Path<String>| async move { format!("hello {name}\n") }),
+        )
+        .route(TEXT_PATH, get(|| async { TEXT }));
+    runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let listener = TcpListener::from_std(listen()?)?;
+        axum::serve(listener, router).await
     })
 }

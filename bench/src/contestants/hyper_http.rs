@@ -1,67 +1,45 @@
-//! An HTTP server on hyper, on one thread of tokio.
+//! hyper on tokio, one thread.
 
 use std::convert::Infallible;
-use std::future;
 use std::io;
 
-use bench::convention::Listen;
+use bench::convention::listen;
+use bench::http::{TEXT, TEXT_PATH, TEXT_TYPE};
 use bytes::Bytes;
-use clap::Parser;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::CONTENT_TYPE;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
-use tokio::runtime::Builder;
-
-/// Answers every request with a short text
-#[derive(Parser)]
-struct Args {
-    #[command(flatten)]
-    listen: Listen,
-}
+use tokio::runtime;
 
 fn main() -> io::Result<()> {
-    let args = Args::parse();
-    Builder::new_current_thread().enable_all().build()?.block_on(async {
-        let listener = TcpListener::from_std(args.listen.bind()?)?;
-        tokio::spawn(accept(listener));
-        future::pending().await
+    runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let listener = TcpListener::from_std(listen()?)?;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            tokio::spawn(async move {
+                let mut builder = http1::Builder::new();
+                // Else each answer of a batch is a write of its own.
+                builder.pipeline_flush(true);
+                // Clients that go away are no news.
+                let _ = builder.serve_connection(TokioIo::new(stream), service_fn(answer)).await;
+            });
+        }
     })
-}
-
-async fn accept(listener: TcpListener) -> io::Result<()> {
-    loop {
-        let (stream, _) = listener.accept().await?;
-        stream.set_nodelay(true)?;
-        tokio::spawn(async move {
-            // A timer, so that it has the timeout for heads that sinew has as well.
-            let served = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .pipeline_flush(true)
-                .serve_connection(TokioIo::new(stream), service_fn(answer));
-            let _ = served.await;
-        });
-    }
 }
 
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let text = |text: &'static str| {
-        let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
-        let kind = HeaderValue::from_static("text/plain; charset=utf-8");
-        response.headers_mut().insert(CONTENT_TYPE, kind);
-        response
-    };
-    Ok(match request.uri().path() {
-        "/" => text("the front page\n"),
-        "/plain" => text("hello, world\n"),
-        _ => {
-            let mut response = Response::new(Full::default());
-            *response.status_mut() = StatusCode::NOT_FOUND;
-            response
+    let mut response = Response::new(Full::new(Bytes::from_static(TEXT.as_bytes())));
+    match request.uri().path() {
+        TEXT_PATH => {
+            let headers = response.headers_mut();
+            headers.insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(TEXT_TYPE));
         }
-    })
+        _ => *response.status_mut() = StatusCode::NOT_FOUND,
+    }
+    Ok(response)
 }

@@ -24,6 +24,10 @@ impl Dialer {
         Self { server, next_source: 0 }
     }
 
+    pub(crate) fn server(&self) -> SocketAddrV4 {
+        self.server
+    }
+
     /// Starts connecting; the stream becomes writable when it is connected.
     pub(crate) fn dial(&mut self) -> io::Result<TcpStream> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;

@@ -5,12 +5,14 @@
 //! window starts at the next line on standard input, and the connections stay open until standard input ends, so that a
 //! runner can inspect the server in between.
 
+mod answer;
 mod budget;
 mod churn;
 mod dialer;
 mod echo;
 mod fanout;
 mod http;
+mod https;
 mod meter;
 mod one_shot;
 mod pattern;
@@ -31,6 +33,7 @@ use crate::dialer::Dialer;
 use crate::echo::{Echo, Plan};
 use crate::fanout::Fanout;
 use crate::http::Http;
+use crate::https::Https;
 use crate::pattern::Pattern;
 use crate::storm::Storm;
 
@@ -92,14 +95,18 @@ enum Kind {
     Echo,
     /// The same, each message a line.
     Line,
-    /// Requests of HTTP/1.1 and their answers.
-    Http,
     /// A new connection for each message: connect, send, check the echo, close.
     Churn,
     /// All connections at once, one message on each.
     Storm,
     /// Messages on one connection, which all others receive.
     Fanout,
+    /// Requests of HTTP for a short text.
+    Http,
+    /// Requests of HTTP for a file of 1 MiB.
+    HttpFile,
+    /// Connections of HTTP over TLS, each answered once.
+    Https,
 }
 
 fn main() -> ExitCode {
@@ -126,10 +133,6 @@ fn run(args: &Args) -> Result<()> {
     match args.kind {
         Kind::Echo => answered(args, window, dialer, Pattern::bytes()),
         Kind::Line => answered(args, window, dialer, Pattern::lines(size)),
-        Kind::Http => {
-            let mut http = Http::open(dialer, connections, outstanding)?;
-            session(args, window, |budget| http.run(budget))
-        }
         Kind::Churn => {
             let mut churn = Churn::new(dialer, connections, size)?;
             session(args, window, |budget| churn.run(budget))
@@ -143,7 +146,24 @@ fn run(args: &Args) -> Result<()> {
             let mut fanout = Fanout::open(dialer, connections, size, outstanding)?;
             session(args, window, |budget| fanout.run(budget))
         }
+        Kind::Http => {
+            let body = bench::http::TEXT.into();
+            requested(args, window, dialer, bench::http::TEXT_PATH, body)
+        }
+        Kind::HttpFile => {
+            let body = bench::http::file_content();
+            requested(args, window, dialer, bench::http::FILE_PATH, body)
+        }
+        Kind::Https => {
+            let mut https = Https::open(dialer, connections)?;
+            session(args, window, |budget| https.run(budget))
+        }
     }
+}
+
+fn requested(args: &Args, window: Window, dialer: Dialer, path: &str, body: Vec<u8>) -> Result<()> {
+    let mut http = Http::open(dialer, args.connections, args.outstanding, path, body)?;
+    session(args, window, |budget| http.run(budget))
 }
 
 fn answered(args: &Args, window: Window, dialer: Dialer, pattern: Pattern) -> Result<()> {

@@ -27,8 +27,6 @@ pub(crate) enum Command {
     Bulk(Options),
     /// Lines, each answered; several at once with --outstanding
     Line(Options),
-    /// Requests of HTTP/1.1, each answered with a short text
-    Http(Options),
     /// Messages of one connection, sent to all others
     Fanout(Options),
     /// A connection for each message: connect, echo, close
@@ -43,6 +41,14 @@ pub(crate) enum Command {
     Spin(Options),
     /// Timers made, reset, cancelled and fired, without a network
     Timers(Options),
+    /// Requests of HTTP for a short text, each answer checked
+    Http(Options),
+    /// Requests of HTTP for a file of 1 MiB
+    HttpFile(Options),
+    /// Idle connections of HTTP: the memory of each
+    HttpIdle(Options),
+    /// The same over TLS
+    HttpsIdle(Options),
     /// A full set of cases in bounded time
     All(AllOptions),
     /// Tables and pages from the files of --json, merging several runs
@@ -221,7 +227,8 @@ impl Options {
     pub(crate) fn rounds(&self, mode: Mode) -> usize {
         self.rounds.unwrap_or(match (self.instrument(), mode) {
             (Some(_), _) => 1,
-            (None, Mode::Idle | Mode::Storm) => 3,
+            (None, Mode::Storm) => 3,
+            (None, mode) if mode.is_idle() => 3,
             (None, _) => 8,
         })
     }

@@ -41,7 +41,6 @@ impl Case {
         match self.mode {
             Mode::Echo | Mode::Bulk => format!("{each} x {size} bytes, {outstanding} outstanding"),
             Mode::Line => format!("{each}, lines of {size} bytes, {outstanding} outstanding"),
-            Mode::Http => format!("{each}, {outstanding} requests outstanding"),
             Mode::Fanout => format!("{size} bytes from one to {connections}"),
             Mode::Churn => format!("{connections} at a time, connect, echo {size} bytes, close"),
             Mode::Storm => format!("{each} at once, {size} bytes echoed on each"),
@@ -49,6 +48,12 @@ impl Case {
             Mode::Scale => format!("{each} with idle timeouts, {active} of them active"),
             Mode::Spin => format!("{each} x {size} bytes, request after reply"),
             Mode::Timers => format!("{connections} made, reset, cancelled; as many due"),
+            Mode::Http => format!("{each}, {outstanding} requests outstanding, {size} bytes"),
+            Mode::HttpFile => {
+                format!("{each}, {outstanding} requests outstanding, a file of 1 MiB")
+            }
+            Mode::HttpIdle => format!("{each}, each answered once"),
+            Mode::HttpsIdle => format!("{each} of TLS, each answered once"),
         }
     }
 

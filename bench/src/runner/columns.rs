@@ -74,11 +74,11 @@ pub(crate) fn of(case: &Case) -> &'static [Figure] {
         (Some(Instrument::Callgrind), _) => {
             const { &[plain(INSTRUCTIONS, "instructions/message", 1)] }
         }
-        (None, Mode::Echo | Mode::Line | Mode::Http | Mode::Fanout | Mode::Churn) => MESSAGES,
-        (None, Mode::Bulk) => BULK,
+        (None, Mode::Echo | Mode::Line | Mode::Fanout | Mode::Churn | Mode::Http) => MESSAGES,
+        (None, Mode::Bulk | Mode::HttpFile) => BULK,
         (None, Mode::Spin) => SPIN,
         (None, Mode::Storm) => STORM,
-        (None, Mode::Idle) => IDLE,
+        (None, Mode::Idle | Mode::HttpIdle | Mode::HttpsIdle) => IDLE,
         (None, Mode::Scale) => SCALE,
         (None, Mode::Timers) => TIMERS,
     }
@@ -88,8 +88,9 @@ pub(crate) fn of(case: &Case) -> &'static [Figure] {
 pub(crate) fn compared(case: &Case) -> Option<(&'static str, &'static str)> {
     match (case.instrument, case.mode) {
         (Some(Instrument::Callgrind), _) => Some((INSTRUCTIONS, "instructions")),
-        (Some(Instrument::Strace), _) | (None, Mode::Idle) => None,
-        (None, Mode::Bulk) => Some((CPU_PER_MB, "CPU")),
+        (Some(Instrument::Strace), _) => None,
+        (None, mode) if mode.is_idle() => None,
+        (None, Mode::Bulk | Mode::HttpFile) => Some((CPU_PER_MB, "CPU")),
         (None, Mode::Timers) => Some((FIRE, "make and fire")),
         (None, _) => Some((CPU, "CPU")),
     }
@@ -99,7 +100,7 @@ pub(crate) fn compared(case: &Case) -> Option<(&'static str, &'static str)> {
 pub(crate) fn headline(case: &Case) -> &'static Figure {
     let columns = of(case);
     let name = match case.mode {
-        Mode::Idle => Some(RESIDENT),
+        mode if mode.is_idle() => Some(RESIDENT),
         _ => compared(case).map(|(name, _)| name),
     };
     columns.iter().find(|figure| Some(figure.name) == name).unwrap_or(&columns[0])

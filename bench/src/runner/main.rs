@@ -71,7 +71,6 @@ fn run(command: Command) -> Result<()> {
         Command::Echo(options) => (Mode::Echo, options),
         Command::Bulk(options) => (Mode::Bulk, options),
         Command::Line(options) => (Mode::Line, options),
-        Command::Http(options) => (Mode::Http, options),
         Command::Fanout(options) => (Mode::Fanout, options),
         Command::Churn(options) => (Mode::Churn, options),
         Command::Storm(options) => (Mode::Storm, options),
@@ -79,6 +78,10 @@ fn run(command: Command) -> Result<()> {
         Command::Scale(options) => (Mode::Scale, options),
         Command::Spin(options) => (Mode::Spin, options),
         Command::Timers(options) => (Mode::Timers, options),
+        Command::Http(options) => (Mode::Http, options),
+        Command::HttpFile(options) => (Mode::HttpFile, options),
+        Command::HttpIdle(options) => (Mode::HttpIdle, options),
+        Command::HttpsIdle(options) => (Mode::HttpsIdle, options),
         Command::All(options) => {
             let plan = Plan::of_all(&options, bench::descriptors::connections_allowed())?;
             return measure(&plan, &options.who, &Options::SPINS, &options.output);
@@ -128,7 +131,7 @@ fn one(setup: &Setup, step: &Step, contestant: &contestant::Contestant) -> Resul
     let Step { case, seconds, messages, .. } = step;
     match (case.instrument, case.mode) {
         (Some(instrument), _) => counted::measure(setup, case, contestant, instrument, *messages),
-        (None, Mode::Idle) => idle::measure(setup, case, contestant),
+        (None, mode) if mode.is_idle() => idle::measure(setup, case, contestant),
         (None, Mode::Scale) => scale::measure(setup, case, contestant, *seconds),
         (None, Mode::Timers) => timers::measure(setup, case, contestant),
         (None, _) => timed::measure(setup, case, contestant, *seconds),

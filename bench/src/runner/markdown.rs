@@ -20,7 +20,6 @@ pub(crate) fn heading(mode: Mode) -> &'static str {
         Mode::Echo => "Echo",
         Mode::Bulk => "Bulk",
         Mode::Line => "Lines",
-        Mode::Http => "HTTP",
         Mode::Fanout => "Fan-out",
         Mode::Churn => "Connections that come and go",
         Mode::Storm => "A storm of connections",
@@ -28,6 +27,10 @@ pub(crate) fn heading(mode: Mode) -> &'static str {
         Mode::Scale => "Many connections, few of them active",
         Mode::Spin => "Polling before sleeping",
         Mode::Timers => "Timers",
+        Mode::Http => "HTTP",
+        Mode::HttpFile => "Files over HTTP",
+        Mode::HttpIdle => "Idle connections of HTTP",
+        Mode::HttpsIdle => "Idle connections of HTTP over TLS",
     }
 }
 

@@ -11,7 +11,6 @@ pub(crate) enum Mode {
     Echo,
     Bulk,
     Line,
-    Http,
     Fanout,
     Churn,
     Storm,
@@ -19,6 +18,13 @@ pub(crate) enum Mode {
     Scale,
     Spin,
     Timers,
+    Http,
+    #[serde(rename = "http-file")]
+    HttpFile,
+    #[serde(rename = "http-idle")]
+    HttpIdle,
+    #[serde(rename = "https-idle")]
+    HttpsIdle,
 }
 
 impl Mode {
@@ -27,11 +33,13 @@ impl Mode {
         match self {
             Self::Echo | Self::Bulk | Self::Churn | Self::Storm | Self::Idle => Service::Echo,
             Self::Line => Service::Line,
-            Self::Http => Service::Http,
             Self::Fanout => Service::Fanout,
             Self::Scale => Service::Scale,
             Self::Spin => Service::Spin,
             Self::Timers => Service::Timers,
+            Self::Http | Self::HttpIdle => Service::Http,
+            Self::HttpFile => Service::HttpFile,
+            Self::HttpsIdle => Service::Https,
         }
     }
 
@@ -40,7 +48,6 @@ impl Mode {
             Self::Echo => "echo",
             Self::Bulk => "bulk",
             Self::Line => "line",
-            Self::Http => "http",
             Self::Fanout => "fanout",
             Self::Churn => "churn",
             Self::Storm => "storm",
@@ -48,6 +55,10 @@ impl Mode {
             Self::Scale => "scale",
             Self::Spin => "spin",
             Self::Timers => "timers",
+            Self::Http => "http",
+            Self::HttpFile => "http-file",
+            Self::HttpIdle => "http-idle",
+            Self::HttpsIdle => "https-idle",
         }
     }
 
@@ -55,27 +66,36 @@ impl Mode {
     pub(crate) fn kind_of_load(self) -> &'static str {
         match self {
             Self::Line => "line",
-            Self::Http => "http",
             Self::Fanout => "fanout",
             Self::Churn => "churn",
             Self::Storm => "storm",
+            Self::Http | Self::HttpIdle => "http",
+            Self::HttpFile => "http-file",
+            Self::HttpsIdle => "https",
             _ => "echo",
         }
     }
 
     /// Whether a window of messages is measured, which can also be counted.
     pub(crate) fn has_messages(self) -> bool {
-        !matches!(self, Self::Idle | Self::Storm | Self::Scale | Self::Timers)
+        !self.is_idle() && !matches!(self, Self::Storm | Self::Scale | Self::Timers)
+    }
+
+    /// Whether the memory of idle connections is measured.
+    pub(crate) fn is_idle(self) -> bool {
+        matches!(self, Self::Idle | Self::HttpIdle | Self::HttpsIdle)
     }
 
     /// The usual numbers of connections, as far as allowed.
     pub(crate) fn connections(self, allowed: usize) -> Vec<usize> {
         match self {
-            Self::Echo | Self::Line | Self::Http | Self::Churn => vec![64],
+            Self::Echo | Self::Line | Self::Churn | Self::Http => vec![64],
             Self::Bulk => vec![1, 4],
             Self::Fanout => vec![1_000],
             Self::Storm => vec![10_000],
-            Self::Idle => vec![allowed.min(20_000)],
+            Self::HttpFile => vec![4],
+            Self::Idle | Self::HttpIdle => vec![allowed.min(20_000)],
+            Self::HttpsIdle => vec![allowed.min(2_000)],
             Self::Scale => vec![1_000, 5_000, allowed.min(100_000)],
             Self::Spin => vec![1],
             Self::Timers => vec![100_000],
@@ -93,6 +113,11 @@ impl Mode {
 
     /// Bytes in a message.
     pub(crate) fn size(self) -> usize {
-        if self == Self::Bulk { 64 * 1024 } else { 64 }
+        match self {
+            Self::Bulk => 64 * 1024,
+            Self::Http | Self::HttpIdle | Self::HttpsIdle => bench::http::TEXT.len(),
+            Self::HttpFile => bench::http::FILE_LEN,
+            _ => 64,
+        }
     }
 }

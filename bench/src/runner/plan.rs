@@ -64,8 +64,8 @@ impl Plan {
         let seconds = if quick { 0.25 } else { 0.5 };
         let messages = if quick { 1_000 } else { 5_000 };
         let steps = cases(quick, allowed).into_iter().map(|case| {
-            let once = case.instrument.is_some() || (quick && case.mode == Mode::Idle);
-            let few = matches!(case.mode, Mode::Idle | Mode::Storm | Mode::Scale);
+            let once = case.instrument.is_some() || (quick && case.mode.is_idle());
+            let few = case.mode.is_idle() || matches!(case.mode, Mode::Storm | Mode::Scale);
             let rounds = if once {
                 1
             } else if few {
@@ -114,7 +114,8 @@ impl Step {
         };
         let window = match (self.case.instrument, self.case.mode) {
             (Some(_), _) => COUNTED,
-            (None, Mode::Idle | Mode::Storm | Mode::Timers) => Duration::ZERO,
+            (None, Mode::Storm | Mode::Timers) => Duration::ZERO,
+            (None, mode) if mode.is_idle() => Duration::ZERO,
             (None, _) => Duration::from_secs_f64(1.2 * self.seconds),
         };
         OVERHEAD + opening + window
@@ -135,11 +136,14 @@ fn cases(quick: bool, allowed: usize) -> Vec<Case> {
     }
     add(Mode::Bulk, &[(4, 16)]);
     add(Mode::Line, &[(64, 1), (64, 16)]);
-    add(Mode::Http, &[(64, 1), (64, 16)]);
     add(Mode::Fanout, &[(1_000.min(allowed), 1)]);
+    add(Mode::Http, &[(64, 1), (64, 16)]);
+    add(Mode::HttpFile, &[(4, 1)]);
     add(Mode::Churn, &[(64, 1)]);
     add(Mode::Storm, &[(many, 1)]);
     add(Mode::Idle, &[(many, 1)]);
+    add(Mode::HttpIdle, &[(many, 1)]);
+    add(Mode::HttpsIdle, &[(1_000.min(allowed), 1)]);
     add(Mode::Spin, &[(1, 1)]);
     add(Mode::Timers, &[(100_000, 1)]);
     let scale = [900, 5_000, allowed.min(100_000)].map(|count| count.min(allowed));
@@ -152,6 +156,7 @@ fn cases(quick: bool, allowed: usize) -> Vec<Case> {
     cases.push(Case::new(Mode::Echo, 64, 1).counted(Instrument::Callgrind));
     cases.push(Case::new(Mode::Line, 64, 16).counted(Instrument::Callgrind));
     cases.push(Case::new(Mode::Http, 64, 1).counted(Instrument::Callgrind));
+    cases.push(Case::new(Mode::Http, 64, 16).counted(Instrument::Strace));
     if !quick {
         cases.push(Case::new(Mode::Fanout, 100, 1).counted(Instrument::Callgrind));
     }

@@ -8,9 +8,12 @@ use serde::Deserialize;
 pub(crate) enum Service {
     Echo,
     Line,
-    Http,
     Fanout,
     Scale,
     Spin,
     Timers,
+    Http,
+    #[serde(rename = "http-file")]
+    HttpFile,
+    Https,
 }

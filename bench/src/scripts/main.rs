@@ -42,8 +42,10 @@ enum Script {
     Accept,
     /// 10 messages, each to 1,000 connections in memory
     Fanout,
-    /// 1,000 requests through a router, in memory
+    /// 1,024 requests of HTTP/1.1 through a router, on 64 connections on mio
     Http,
+    /// The same on one connection, 16 in each piece
+    HttpPipelined,
 }
 
 fn main() -> Result<(), Failed> {
@@ -53,7 +55,8 @@ fn main() -> Result<(), Failed> {
         Script::Timers => timers::run(),
         Script::Accept => accept::run(),
         Script::Fanout => fanout::run(),
-        Script::Http => http::run(),
+        Script::Http => http::run(64, 1),
+        Script::HttpPipelined => http::run(1, 16),
     }
 }
 

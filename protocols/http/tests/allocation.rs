@@ -114,3 +114,135 @@ fn an_idle_connection_owns_no_buffer() {
     // All were accepted before the first request, so this is what requests leave behind.
     assert!(each < 64, "{each} bytes are left of the requests of a connection");
 }
+
+/// Bytes that a connection holds, all of it, once it has had an answer and waits for another request.
+#[test]
+fn an_idle_connection_is_small() {
+    const CLIENTS: usize = 200;
+    let reactor = Reactor::new().unwrap();
+    let port =
+        reactor.listen_tcp("127.0.0.1:0", HttpServer::new(answer(|_| "hello, world\n"))).unwrap();
+    let mut answer = vec![0; 4_096];
+    let mut streams = Vec::with_capacity(CLIENTS);
+    let mut held = Vec::new();
+    for clients in [CLIENTS / 2, CLIENTS] {
+        while streams.len() < clients {
+            let mut stream = TcpStream::connect(port.local()).unwrap();
+            stream.set_nonblocking(true).unwrap();
+            exchange(&reactor, &mut stream, REQUEST, &mut answer, usize::MAX);
+            streams.push(stream);
+        }
+        held.push(sys::held());
+    }
+    let each = (held[1] - held[0]) / (CLIENTS - CLIENTS / 2) as i64;
+    eprintln!("{each} bytes");
+    assert!(each <= 256, "{each} bytes for an idle connection");
+}
+
+#[cfg(feature = "websocket")]
+mod websocket {
+    use sinew_http::websocket::{
+        DeflateConfig, Opcode, WebSocket, WebSocketConfig, WebSocketHandler, WebSocketUpgrade,
+        encode_frame,
+    };
+
+    use super::*;
+
+    const HANDSHAKE: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n\
+        Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+        Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+
+    /// Echoes.
+    struct Echo;
+
+    impl WebSocketHandler for Echo {
+        fn text(&mut self, socket: &WebSocket, text: &str) {
+            socket.send_text(text);
+        }
+    }
+
+    fn frame(payload: &[u8]) -> Vec<u8> {
+        let mut frame = Vec::new();
+        encode_frame(&mut frame, Opcode::Text, true, payload, Some([1, 2, 3, 4]));
+        frame
+    }
+
+    /// Makes the handshake.
+    fn open(reactor: &Reactor, stream: &mut TcpStream) {
+        stream.write_all(HANDSHAKE).unwrap();
+        let (mut got, mut answer) = (0, vec![0; 4_096]);
+        while !answer[..got].ends_with(b"\r\n\r\n") {
+            match stream.read(&mut answer[got..]) {
+                Ok(n) => got += n,
+                Err(_) => reactor.turn(Some(Duration::ZERO)).unwrap(),
+            }
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 101 "));
+    }
+
+    fn server(deflate: bool) -> HttpServer {
+        // Small messages, too, so that the test sees what compression leaves behind.
+        let deflate = deflate.then(|| DeflateConfig::default().compress_from(0));
+        let config = WebSocketConfig::default().deflate(deflate);
+        HttpServer::new(WebSocketUpgrade::new(|_| Echo).config(config))
+    }
+
+    /// How many bytes more an idle WebSocket has than a connection that was accepted and is idle.
+    fn idle(deflate: bool) -> i64 {
+        const CLIENTS: usize = 200;
+        let reactor = Reactor::new().unwrap();
+        // What the first connections of a server need once.
+        let mut first = connect(&reactor, server(deflate), 10);
+        for stream in &mut first {
+            open(&reactor, stream);
+        }
+        let mut streams = connect(&reactor, server(deflate), 2 * CLIENTS);
+        let mut held = Vec::new();
+        for half in streams.chunks_mut(CLIENTS) {
+            for stream in half {
+                open(&reactor, stream);
+                let ping = frame(b"hello");
+                // In two parts: the connection has owned a buffer for a while.
+                for part in [&ping[..7], &ping[7..]] {
+                    stream.write_all(part).unwrap();
+                    reactor.turn(Some(Duration::ZERO)).unwrap();
+                }
+                let mut answer = [0; 64];
+                while stream.read(&mut answer).is_err() {
+                    reactor.turn(Some(Duration::ZERO)).unwrap();
+                }
+            }
+            held.push(sys::held());
+        }
+        (held[1] - held[0]) / CLIENTS as i64
+    }
+
+    #[test]
+    fn an_idle_websocket_owns_no_buffer() {
+        for deflate in [false, true] {
+            let left = idle(deflate);
+            println!("deflate {deflate}: {left} bytes");
+            assert!(left < 256, "{left} bytes more than a connection that was accepted");
+        }
+    }
+
+    /// A message of a client, and its echo.
+    #[test]
+    fn a_short_message_allocates_nothing() {
+        let reactor = Reactor::new().unwrap();
+        let mut streams = connect(&reactor, server(false), 1);
+        let stream = &mut streams[0];
+        open(&reactor, stream);
+        let message = frame(b"hello, world\n");
+        let (mut answer, mut before) = (vec![0; 4_096], 0);
+        for round in 0..1_100 {
+            if round == 100 {
+                before = sys::allocations();
+            }
+            exchange(&reactor, stream, &message, &mut answer, 15);
+        }
+        let made = sys::allocations() - before;
+        assert!(made < 50, "{made} allocations for 1,000 messages");
+    }
+}

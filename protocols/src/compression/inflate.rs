@@ -230,7 +230,7 @@ impl Inflate {
     /// Runs one step and returns the length of its output. Stores an error to be reported after that output.
     fn step(&mut self, input: &mut &[u8], output: &mut [u8]) -> usize {
         // Room for one byte more than the limit, to detect that there is more.
-        let left = (self.output_max - self.produced).saturating_add(1);
+        let left = self.output_max.saturating_sub(self.produced).saturating_add(1);
         let room = usize::try_from(left).map_or(output.len(), |left| left.min(output.len()));
         let (consumed, produced) = (self.engine.total_in(), self.engine.total_out());
         let status = self.engine.decompress(input, &mut output[..room], FlushDecompress::None);
@@ -279,6 +279,11 @@ impl Inflate {
             (None, Phase::Between | Phase::Ended) => Ok(()),
             (None, Phase::Inside | Phase::Full) => Err(InflateError::Truncated),
         }
+    }
+
+    /// Changes [`output_max`](Self::output_max). Call it between two messages, with [`renew_budget`](Self::renew_budget).
+    pub const fn set_output_max(&mut self, bytes: u64) {
+        self.output_max = bytes;
     }
 
     /// Renews the whole budget: the next message in the same stream begins.

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use sinew_reactor::{Builder, Engine, Handler, Reactor, Ready, Token};
+use sinew_reactor::{Builder, Engine, Handler, Phase, Reactor, Ready, Token};
 use tracing::{Event, Level, Metadata, Subscriber, field::Visit, span};
 
 /// The builder of all tests: a watchdog for hanging tests, no signal handlers, and no reports of slow callbacks on a
@@ -34,6 +34,20 @@ pub fn reactors() -> impl Iterator<Item = Reactor> {
         println!("{engine}"); // Shown if the test fails.
         builder().engine(engine).build().unwrap()
     })
+}
+
+pub const PHASES: [Phase; 5] = [
+    Phase::BeforeStartup,
+    Phase::AfterStartup,
+    Phase::BeforeShutdown,
+    Phase::DuringShutdown,
+    Phase::AfterShutdown,
+];
+
+/// A run that stops in its first turn.
+pub fn run_and_stop(reactor: &Reactor) {
+    reactor.call_soon(|reactor| reactor.stop().unwrap());
+    reactor.run().unwrap();
 }
 
 /// One turn that does not wait.

@@ -6,22 +6,8 @@ use std::{
     time::Duration,
 };
 
-use crate::kit::{Log, Puppet, Trail, reactor, reactors};
+use crate::kit::{Log, PHASES, Puppet, Trail, reactor, reactors, run_and_stop};
 use sinew_reactor::{Deferred, Failure, NotRunning, Phase, Promise, Reactor};
-
-const PHASES: [Phase; 5] = [
-    Phase::BeforeStartup,
-    Phase::AfterStartup,
-    Phase::BeforeShutdown,
-    Phase::DuringShutdown,
-    Phase::AfterShutdown,
-];
-
-/// A run that stops in its first turn.
-fn run_and_stop(reactor: &Reactor) {
-    reactor.call_soon(|reactor| reactor.stop().unwrap());
-    reactor.run().unwrap();
-}
 
 #[test]
 fn phases_run_in_order_and_each_trigger_once() {

@@ -7,23 +7,10 @@ use std::{
     time::Duration,
 };
 
-use crate::kit::{Census, Log, Puppet, Trail, reactor, reactors, turn};
+use crate::kit::{Census, Log, PHASES, Puppet, Trail, reactor, reactors, run_and_stop, turn};
 use sinew_reactor::{Failure, NotRunning, Phase, Reactor, RunError};
 
 const FAR: Duration = Duration::from_secs(3600);
-const PHASES: [Phase; 5] = [
-    Phase::BeforeStartup,
-    Phase::AfterStartup,
-    Phase::BeforeShutdown,
-    Phase::DuringShutdown,
-    Phase::AfterShutdown,
-];
-
-/// A run that stops in its first turn.
-fn run_and_stop(reactor: &Reactor) {
-    reactor.call_soon(|reactor| reactor.stop().unwrap());
-    reactor.run().unwrap();
-}
 
 #[test]
 fn run_and_turn_are_refused_inside_each_other() {

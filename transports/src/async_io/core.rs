@@ -21,7 +21,7 @@ pub(super) struct Core {
     pub(super) transport: Transport,
     /// Received bytes. `None` if there are none, so that an idle stream owns no buffer.
     unread: Cell<Option<Box<Unread>>>,
-    /// The task that waits for bytes, or for the end of a TLS handshake.
+    /// The task that waits for bytes, or for the end of a TLS handshake, or that did so last.
     reader: Cell<Option<Waker>>,
     flags: Cell<u8>,
     /// What few streams need, and none for most of its life.
@@ -106,10 +106,15 @@ impl Core {
         self.transport.pause_reading();
     }
 
+    /// The waker stays, since the same task waits again most often.
     #[inline]
     pub(super) fn wake_reader(&self) {
+        if !self.has(READING) {
+            return;
+        }
         if let Some(waker) = self.reader.take() {
-            waker.wake();
+            waker.wake_by_ref();
+            self.reader.set(Some(waker));
         }
     }
 
@@ -149,6 +154,7 @@ impl Core {
     }
 
     /// Has the loop wake this task when bytes or the end of the input arrive, and lets them arrive.
+    #[inline]
     pub(super) fn wait_for_input(&self, context: &Context<'_>) {
         self.set(READING);
         let waker = match self.reader.take() {

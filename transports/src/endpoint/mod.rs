@@ -134,6 +134,15 @@ pub trait Listen: fmt::Display + Send + Sync + 'static {
         config: ListenConfig,
         factory: DynFactory,
     ) -> Result<ListeningPort<Address>, ListenError>;
+
+    /// Reads the files of the endpoint again; see [`ServerEndpoint::reload`]. Does nothing by default.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError`]; then nothing has changed.
+    fn reload(&self) -> Result<(), EndpointError> {
+        Ok(())
+    }
 }
 
 /// A kind of client endpoint. Its `Display` is its endpoint string.
@@ -193,6 +202,41 @@ impl ServerEndpoint {
         factory: F,
     ) -> Result<ListeningPort<Address>, ListenError> {
         self.0.listen(reactor, config, DynFactory::new(factory))
+    }
+
+    /// Reads the files of the endpoint again: the certificates of one with TLS that was parsed from a string. From now on new
+    /// connections use them, on all ports that were opened with this endpoint or a clone of it, on all reactors. Open connections
+    /// are not affected. (Certificates that were set in code are replaced by `TlsServerConfig::reload`.)
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError`], if a file cannot be read or used; then nothing has changed.
+    ///
+    /// # Examples
+    ///
+    /// On SIGHUP, as after a renewal:
+    ///
+    /// ```no_run
+    /// # #[cfg(unix)]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use sinew_reactor::{Reactor, Signal};
+    /// use sinew_transports::endpoint::ServerEndpoint;
+    ///
+    /// let endpoint: ServerEndpoint = "tls:443:cert=cert.pem:key=key.pem".parse()?;
+    /// let reactor = Reactor::new()?;
+    /// let clone = endpoint.clone();
+    /// reactor.on_signal(Signal::HUP, move |_| {
+    ///     if let Err(error) = clone.reload() {
+    ///         eprintln!("the certificates stay as they were: {error}");
+    ///     }
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(unix))]
+    /// # fn main() {}
+    /// ```
+    pub fn reload(&self) -> Result<(), EndpointError> {
+        self.0.reload()
     }
 }
 

@@ -61,6 +61,10 @@ impl Listen for Proxy {
     ) -> Result<ListeningPort<Address>, ListenError> {
         self.inner.listen_with(reactor, config.proxy(self.config.clone()), factory)
     }
+
+    fn reload(&self) -> Result<(), EndpointError> {
+        self.inner.reload()
+    }
 }
 
 impl fmt::Display for Proxy {

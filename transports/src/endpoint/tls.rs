@@ -6,7 +6,7 @@ use sinew_reactor::Reactor;
 
 use super::{
     Arguments, ClientEndpoint, Connect, EndpointError, EndpointProblem, Listen, ServerEndpoint,
-    TcpClient, TcpServer, Value, quote, tcp,
+    TcpClient, TcpServer, Value, grammar::fields, quote, tcp,
 };
 use crate::{
     Address, ConnectConfig, Connecting, Destination, DynFactory, DynProtocol, ListenConfig,
@@ -58,6 +58,10 @@ impl TlsClient {
 }
 
 pub(super) fn server(arguments: &mut Arguments) -> Result<ServerEndpoint, EndpointError> {
+    parse_server(arguments).map(ServerEndpoint::new)
+}
+
+fn parse_server(arguments: &mut Arguments) -> Result<TlsServer, EndpointError> {
     let (at, _) = tcp::parse_port(arguments, Ipv4Addr::UNSPECIFIED.into())?;
     let mut options = Options::default();
     let cert = options.record(arguments.require_named("cert")?);
@@ -72,7 +76,7 @@ pub(super) fn server(arguments: &mut Arguments) -> Result<ServerEndpoint, Endpoi
         let value = options.record(alpn);
         tls = tls.alpn(protocols(&value)).map_err(|error| bad_protocols(&value, &error))?;
     }
-    Ok(ServerEndpoint::new(TlsServer { at, tls, options: options.0 }))
+    Ok(TlsServer { at, tls, options: options.0 })
 }
 
 pub(super) fn client(arguments: &mut Arguments) -> Result<ClientEndpoint, EndpointError> {
@@ -209,6 +213,16 @@ impl Listen for TlsServer {
     ) -> Result<ListeningPort<Address>, ListenError> {
         let (at, config) = self.at.configured(config);
         reactor.listen_tls_with(at, config, &self.tls, factory).map(ListeningPort::into_any)
+    }
+
+    fn reload(&self) -> Result<(), EndpointError> {
+        // Without options it was configured in code.
+        if !self.options.is_empty() {
+            let text = self.to_string();
+            let read = parse_server(&mut Arguments::new(&text, fields(&text)?)?)?;
+            self.tls.take_identities(&read.tls);
+        }
+        Ok(())
     }
 }
 

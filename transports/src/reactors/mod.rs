@@ -23,7 +23,7 @@
 //! | `stdio:`, kinds of your own that do not listen by TCP or Unix sockets | the first has it |
 //!
 //! A certificate is read once, with the endpoint, and shared by all; so are the session tickets, so that a client can resume
-//! its session on any reactor. `TlsServerConfig::reload` on a clone of the configuration replaces the certificates of all.
+//! its session on any reactor. [`ServerEndpoint::reload`] and `TlsServerConfig::reload` replace the certificates of all.
 //!
 //! [`ListenConfig`](crate::ListenConfig)'s limits, such as `max_connections` and `max_per_ip`, hold for each reactor.
 //!
@@ -34,6 +34,7 @@
 //! stop: they accept no more, drain, and end. A second signal ends the drain of all.
 //!
 //! [`Reactor::stop`]: sinew_reactor::Reactor::stop
+//! [`ServerEndpoint::reload`]: crate::endpoint::ServerEndpoint::reload
 
 mod builder;
 mod call;

@@ -248,6 +248,7 @@ impl Stream {
         self.token
     }
 
+    #[inline]
     pub(crate) fn reactor(&self) -> Option<Reactor> {
         self.shared.reactor.upgrade()
     }

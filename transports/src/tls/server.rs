@@ -167,6 +167,11 @@ impl TlsServerConfig {
         Ok(())
     }
 
+    /// The same with the certificates of another configuration.
+    pub(crate) fn take_identities(&self, other: &Self) {
+        self.identities.replace(other.identities.all());
+    }
+
     fn changed(mut self, change: impl FnOnce(&mut Options)) -> Self {
         change(&mut self.options);
         self.built = Arc::default();

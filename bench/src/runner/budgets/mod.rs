@@ -20,7 +20,7 @@ use self::profile::Profile;
 use self::record::Record;
 
 /// The scripts of `src/scripts/`.
-const SCRIPTS: [&str; 6] = ["echo", "line", "timers", "accept", "fanout", "http"];
+const SCRIPTS: [&str; 7] = ["echo", "line", "timers", "accept", "fanout", "http", "http-pipelined"];
 
 /// How much a script may grow in the environment of the committed counts.
 const TOLERANCE: f64 = 0.03;

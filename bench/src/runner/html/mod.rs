@@ -17,13 +17,16 @@ use self::svg::escape;
 const STYLE: &str = include_str!("style.css");
 
 /// In the order of the page.
-const MODES: [Mode; 11] = [
+const MODES: [Mode; 14] = [
     Mode::Echo,
     Mode::Line,
-    Mode::Http,
     Mode::Fanout,
+    Mode::Http,
+    Mode::HttpFile,
     Mode::Bulk,
     Mode::Idle,
+    Mode::HttpIdle,
+    Mode::HttpsIdle,
     Mode::Scale,
     Mode::Churn,
     Mode::Storm,

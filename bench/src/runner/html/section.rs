@@ -28,10 +28,6 @@ pub(crate) fn about(mode: Mode) -> &'static str {
             "Every line is decoded and answered. With several in flight it shows whether a batch is answered with one \
              write."
         }
-        Mode::Http => {
-            "Each connection keeps some requests in flight; every answer is a short text, and is checked. The bare loop parses heads with \
-             httparse and does nothing else."
-        }
         Mode::Fanout => {
             "Data of one connection is written to all others; a message counts once for each receiver."
         }
@@ -51,6 +47,17 @@ pub(crate) fn about(mode: Mode) -> &'static str {
              idle."
         }
         Mode::Timers => "Without a network, on one thread: CPU time for each timer.",
+        Mode::Http => {
+            "Requests for a short text on connections that are kept, as many outstanding on each. The bare loop parses the head and \
+             answers with a constant; the others route, date and check."
+        }
+        Mode::HttpFile => {
+            "Requests for a file of 1 MiB, which the kernel moves to the socket where the server lets it."
+        }
+        Mode::HttpIdle => {
+            "The growth of the server's resident memory for each connection that has had an answer and waits for another request."
+        }
+        Mode::HttpsIdle => "The same over TLS, whose session is kept.",
     }
 }
 
@@ -88,13 +95,15 @@ fn plain(results: &CaseResults, first: bool) -> Vec<String> {
             vec![ratio(CPU), own(CPU), lines::latency(results), figure("Messages/s", MORE, RATE)]
         }
         Mode::Echo => vec![ratio(CPU), lines::latency(results)],
-        Mode::Line | Mode::Http | Mode::Fanout => {
+        Mode::Line | Mode::Fanout | Mode::Http => {
             vec![ratio(CPU), figure("Messages/s", MORE, RATE)]
         }
         Mode::Churn => vec![ratio(CPU), figure("Connections/s", MORE, RATE)],
-        Mode::Bulk => vec![ratio(CPU_PER_MB), figure("MB/s", MORE, MB_RATE)],
+        Mode::Bulk | Mode::HttpFile => vec![ratio(CPU_PER_MB), figure("MB/s", MORE, MB_RATE)],
         Mode::Storm => vec![figure("All answered, ms", LESS, ELAPSED), lines::latency(results)],
-        Mode::Idle => vec![figure("Bytes a connection", LESS, RESIDENT)],
+        Mode::Idle | Mode::HttpIdle | Mode::HttpsIdle => {
+            vec![figure("Bytes a connection", LESS, RESIDENT)]
+        }
         Mode::Timers => vec![
             figure("Make, ns", LESS, MAKE),
             figure("Reset, ns", LESS, RESET),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use sinew_transports::reactor::Promise;
 
 use super::Decoding;
-use crate::codec::{BodyDecoder, BodyError, Fields};
+use crate::codec::{BodyDecoder, BodyError, ChunkLimits, Fields, Framing};
 
 /// Receives a body in pieces: of a request in a server, of a response in a client.
 ///
@@ -125,15 +125,25 @@ impl Incoming {
         Self { decoder, expects_continue, ..Self::default() }
     }
 
-    /// Drops what users have stored, and what takes memory. Most requests leave nothing.
+    /// A body that has not arrived yet. Most requests have none, and then there is nothing to do.
+    pub(crate) fn begin(&mut self, framing: Framing, limits: ChunkLimits, expects_continue: bool) {
+        if !matches!(framing, Framing::None | Framing::Length(0)) {
+            self.decoder = BodyDecoder::new(framing, limits);
+        }
+        self.expects_continue = expects_continue;
+    }
+
+    /// Resets it, if it was used.
     pub(crate) fn clear(&mut self) {
-        let is_plain = matches!(self.reader, Reader::Nobody)
-            && self.decoder.is_plain()
-            && self.trailers.is_empty()
-            && self.end.is_none();
-        if !is_plain {
+        if !self.is_untouched() || self.expects_continue || self.paused {
             *self = Self::default();
         }
+    }
+
+    /// Whether there was no body, and nobody has asked for it.
+    #[inline]
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.decoder.is_ended() && matches!(self.reader, Reader::Nobody)
     }
 
     /// Whether the reader wants more now.

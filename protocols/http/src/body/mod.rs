@@ -22,7 +22,7 @@ pub(crate) use decoding::{CODINGS, Decoding};
 pub(crate) use feeding::Receiving;
 pub use incoming::{BodyControl, BodyReceiver};
 pub(crate) use incoming::{Incoming, Reader};
-pub(crate) use sending::Sending;
+pub(crate) use sending::{INLINE_MAX, Sending};
 pub use writer::BodyWriter;
 
 /// The body of a message that is sent: of a response by a server, of a request by a client.
@@ -180,6 +180,7 @@ impl Body {
 }
 
 impl From<Bytes> for Body {
+    #[inline]
     fn from(bytes: Bytes) -> Self {
         Self(if bytes.is_empty() { Kind::Empty } else { Kind::Bytes(bytes) })
     }

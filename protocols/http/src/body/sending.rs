@@ -8,7 +8,7 @@ use super::{Body, BodySource, BodyWaker, Kind, Produced};
 use crate::codec::{Framing, last_chunk};
 
 /// Bodies up to this length are copied after their head, into one buffer.
-const INLINE_MAX: usize = 4 * 1024;
+pub(crate) const INLINE_MAX: usize = 4 * 1024;
 
 /// A source has produced less or more than the announced length.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]

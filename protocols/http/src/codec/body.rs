@@ -94,11 +94,6 @@ impl BodyDecoder {
         }
     }
 
-    /// Whether it owns no memory.
-    pub(crate) const fn is_plain(&self) -> bool {
-        !matches!(self.0, Kind::Chunked(_))
-    }
-
     /// Whether the body is complete.
     #[must_use]
     pub fn is_ended(&self) -> bool {

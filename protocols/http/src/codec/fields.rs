@@ -5,6 +5,8 @@ use std::{borrow::Cow, fmt, ops::Range, str};
 
 use sinew_transports::reactor::{Excerpt, error_debug};
 
+use super::byte_set::{ByteSet, alphanumeric_and};
+
 /// Longest name of a field that can be written. Not configurable: 256 bytes.
 const NAME_MAX: usize = 256;
 
@@ -157,25 +159,36 @@ impl Fields {
         self.entries.clear();
     }
 
+    /// Removes the fields, but keeps the bytes until others are set.
+    pub(super) fn clear_entries(&mut self) {
+        self.entries.clear();
+    }
+
     /// Starts again with the bytes of a decoded head; [`push_parsed`](Self::push_parsed) adds its fields.
     pub(super) fn begin(&mut self, head: &[u8]) {
-        self.clear();
+        self.entries.clear();
+        self.set_bytes(head);
+    }
+
+    /// Sets the head whose fields were entered by their places.
+    pub(super) fn set_bytes(&mut self, head: &[u8]) {
+        self.bytes.clear();
         self.bytes.extend_from_slice(head);
     }
 
-    /// Adds a field of the decoded head; where its line begins, and its value without the whitespace around it.
+    /// Adds a field of the decoded head; its value without the whitespace around it.
     pub(super) fn push_parsed<'h>(
         &mut self,
         head: &[u8],
         field: &httparse::Header<'h>,
-    ) -> (usize, &'h [u8]) {
+    ) -> &'h [u8] {
         let (name, value) = (field.name.as_bytes(), trim(field.value));
-        let at = place(head, name).start;
-        self.push(at, name.len(), place(head, value).start, value.len());
-        (at, value)
+        self.push(place(head, name).start, name.len(), place(head, value).start, value.len());
+        value
     }
 
-    /// Adds a field whose name and value are in the buffer already, and were checked.
+    /// Adds a field whose name and value are in the buffer, or will be, and were checked.
+    #[inline]
     pub(super) fn push(&mut self, name: usize, name_len: usize, value: usize, value_len: usize) {
         // Heads are limited far below 4 GiB, and a program that adds fields without limit runs out of memory before.
         debug_assert!(u32::try_from(value + value_len).is_ok());
@@ -190,9 +203,14 @@ impl Fields {
     }
 
     /// Frees storage beyond what a usual head needs.
+    #[inline]
     pub(crate) fn shrink(&mut self, bytes: usize, entries: usize) {
-        self.bytes.shrink_to(bytes);
-        self.entries.shrink_to(entries);
+        if self.bytes.capacity() > bytes {
+            self.bytes.shrink_to(bytes);
+        }
+        if self.entries.capacity() > entries {
+            self.entries.shrink_to(entries);
+        }
     }
 
     fn name(&self, entry: &Entry) -> &[u8] {
@@ -223,26 +241,13 @@ fn check(name: &str, value: &[u8]) -> Result<(), FieldError> {
 }
 
 /// A `tchar` of RFC 9110 5.6.2.
+#[inline]
 pub(crate) const fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-        )
+    TOKENS[byte as usize]
 }
+
+/// The table behind [`is_token`].
+pub(super) const TOKENS: ByteSet = alphanumeric_and(b"!#$%&'*+-.^_`|~");
 
 /// Whether a value may contain the byte (RFC 9110 5.5): all but control characters other than tab.
 pub(super) const fn is_value(byte: u8) -> bool {

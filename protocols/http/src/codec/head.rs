@@ -1,4 +1,5 @@
-//! The head of a request, and its decoder: [`RequestHead`]. Parsed in place, then copied as a whole into reused storage.
+//! The head of a request, and its decoder: [`RequestHead`]. Parsed in place, then copied as a whole into reused storage. `usual.rs` is
+//! the fast path that nearly all requests take.
 
 use std::{mem::MaybeUninit, ops::Range, str};
 
@@ -10,7 +11,7 @@ use super::{
     connection_options::ConnectionOptions,
     fields::place,
     framing::Gathered,
-    lines::{FIELDS_CAP, HeadLines},
+    lines::FIELDS_CAP,
     target::{Target, is_host},
 };
 
@@ -43,11 +44,9 @@ pub struct RequestHead {
     method: Method,
     version: Version,
     target: Target,
-    /// The target as it was sent. Kept as text, since it is asked for more often than any field.
-    target_text: String,
     /// The position of the target in the bytes of the fields.
     target_at: Range<usize>,
-    /// The position of the authority: of the target, or else of `Host`.
+    /// The position of the authority: of the target, or else of `Host`. `None` while the bytes are not those of an accepted head.
     authority: Option<Range<usize>>,
     fields: Fields,
     framing: Framing,
@@ -72,6 +71,20 @@ impl RequestHead {
         if seen > 0 && memchr::memchr(b'\n', &input[seen.min(input.len())..]).is_none() {
             return limits.check_rest(input).map(|()| None);
         }
+        if let Some(len) = self.decode_usual(input, limits) {
+            return Ok(Some(len));
+        }
+        self.decode_any(input, limits)
+    }
+
+    /// Decodes a head of any form, and says what is wrong with one that has none.
+    // Not inlined: the places for fields would be on the stack of heads that do not need them.
+    #[inline(never)]
+    fn decode_any(
+        &mut self,
+        input: &[u8],
+        limits: &HeadLimits,
+    ) -> Result<Option<usize>, HeadError> {
         let window = limits.window(input);
         let mut places = [const { MaybeUninit::uninit() }; FIELDS_CAP];
         let mut request = httparse::Request::new(&mut []);
@@ -79,13 +92,11 @@ impl RequestHead {
         match request.parse_with_uninit_headers(window, places) {
             Ok(Status::Complete(len)) => {
                 let head = &window[..len];
-                let mut lines = limits.lines(head);
-                let filled = self.fill(head, &request, &mut lines);
-                if filled.is_err() || !lines.are_good() {
-                    // What is wrong with a line comes before what is wrong with its meaning.
-                    limits.check(head)?;
-                }
-                filled.map(|()| Some(len))
+                let starts =
+                    request.headers.iter().map(|field| place(head, field.name.as_bytes()).start);
+                limits.check_head(head, starts)?;
+                self.fill(head, &request)?;
+                Ok(Some(len))
             }
             Ok(Status::Partial) => limits.check_part(input).map(|()| None),
             Err(_) => Err(limits.blame(window, |lines| {
@@ -97,12 +108,7 @@ impl RequestHead {
         }
     }
 
-    fn fill(
-        &mut self,
-        head: &[u8],
-        parsed: &httparse::Request<'_, '_>,
-        lines: &mut HeadLines<'_>,
-    ) -> Result<(), HeadError> {
+    fn fill(&mut self, head: &[u8], parsed: &httparse::Request<'_, '_>) -> Result<(), HeadError> {
         let malformed = HeadError::Malformed { what: "first line" };
         let (Some(method), Some(target)) = (parsed.method, parsed.path) else {
             return Err(malformed);
@@ -112,15 +118,13 @@ impl RequestHead {
         self.version = if is_1_0 { Version::HTTP_10 } else { Version::HTTP_11 };
         self.target = Target::parse(&self.method, target.as_bytes())?;
         self.target_at = place(head, target.as_bytes());
-        self.target_text.clear();
-        self.target_text.push_str(target);
+        self.authority = None;
         self.fields.begin(head);
         (self.connection, self.expects_continue) = Default::default();
         let mut gathered = Gathered::default();
         let mut host = None;
         for header in &*parsed.headers {
-            let (at, value) = self.fields.push_parsed(head, header);
-            lines.begins(at);
+            let value = self.fields.push_parsed(head, header);
             let is = |name: &str| header.name.eq_ignore_ascii_case(name);
             match header.name.len() {
                 4 if is("host") => match host.replace(place(head, value)) {
@@ -179,7 +183,7 @@ impl RequestHead {
     /// The target as it was sent.
     #[must_use]
     pub fn target(&self) -> &str {
-        &self.target_text
+        text(self.target_bytes())
     }
 
     /// The form of the target.
@@ -192,23 +196,28 @@ impl RequestHead {
     /// `CONNECT`.
     #[must_use]
     pub fn path(&self) -> &str {
+        text(self.path_bytes())
+    }
+
+    /// The same as bytes, which need no check for UTF-8.
+    pub(crate) fn path_bytes(&self) -> &[u8] {
         match &self.target {
-            Target { form: TargetForm::Absolute, path, .. } if path.is_empty() => "/",
-            Target { path, .. } => &self.target()[path.clone()],
+            Target { form: TargetForm::Absolute, path, .. } if path.is_empty() => b"/",
+            Target { path, .. } => &self.target_bytes()[path.clone()],
         }
     }
 
     /// The part after the question mark, as it was sent.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
-        self.target.query.clone().map(|query| &self.target()[query])
+        self.target.query.clone().map(|query| text(&self.target_bytes()[query]))
     }
 
     /// The host and port that the request is for: from its target, or else from its `Host` field. `None` if an HTTP/1.0 request has
     /// neither.
     #[must_use]
     pub fn authority(&self) -> Option<&str> {
-        self.authority.clone().map(|authority| self.text(authority))
+        self.authority.clone().map(|authority| text(&self.fields.bytes[authority]))
     }
 
     /// The fields.
@@ -243,16 +252,22 @@ impl RequestHead {
             && self.fields.get("upgrade").is_some()
     }
 
+    fn target_bytes(&self) -> &[u8] {
+        &self.fields.bytes[self.target_at.clone()]
+    }
+
     /// Frees storage beyond what a usual head needs.
     pub(crate) fn shrink(&mut self) {
         self.fields.shrink(2 * 1024, 32);
-        self.target_text.shrink_to(256);
-    }
-
-    fn text(&self, range: Range<usize>) -> &str {
-        str::from_utf8(&self.fields.bytes[range]).unwrap_or_default()
     }
 }
+
+/// Targets and hosts were checked to be ASCII.
+fn text(checked: &[u8]) -> &str {
+    str::from_utf8(checked).unwrap_or_default()
+}
+
+mod usual;
 
 #[cfg(test)]
 mod tests;

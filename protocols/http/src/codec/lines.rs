@@ -74,12 +74,22 @@ impl HeadLimits {
         Ok(())
     }
 
-    /// The lines of a complete head, to be checked while its fields are looked at. Much faster for valid heads; only an invalid one is
-    /// [checked](Self::check) line by line.
-    pub(super) fn lines<'h>(&self, head: &'h [u8]) -> HeadLines<'h> {
+    /// The same for a complete head whose fields begin at these positions. Much faster for valid heads; only an invalid one is
+    /// checked line by line.
+    pub(super) fn check_head(
+        &self,
+        head: &[u8],
+        starts: impl Iterator<Item = usize>,
+    ) -> Result<(), HeadError> {
         // There may be empty lines before the first.
-        let is_good = !matches!(head, [b'\r' | b'\n', ..]) && head.ends_with(b"\r\n\r\n");
-        HeadLines { head, line_max: self.line_max, last: 0, is_good }
+        let mut is_good = !matches!(head, [b'\r' | b'\n', ..]) && head.ends_with(b"\r\n\r\n");
+        let mut last = 0;
+        // Each line ends where the next begins.
+        for start in starts.chain([head.len().saturating_sub(2)]) {
+            is_good &= start >= 2 && head[start - 2] == b'\r' && start - last <= self.line_max + 1;
+            last = start;
+        }
+        if is_good { Ok(()) } else { self.check(head) }
     }
 
     /// Checks an incomplete head: its complete lines, the line that has begun, and the total length.
@@ -149,30 +159,6 @@ impl HeadLimits {
             true => HeadError::TargetTooLong { max: self.line_max },
             false => HeadError::LineTooLong { max: self.line_max },
         }
-    }
-}
-
-/// Whether the lines of a head end in CRLF, and are short enough.
-pub(super) struct HeadLines<'h> {
-    head: &'h [u8],
-    line_max: usize,
-    /// Where the last line begins.
-    last: usize,
-    is_good: bool,
-}
-
-impl HeadLines<'_> {
-    /// A line begins here: so the one before it has ended.
-    pub(super) fn begins(&mut self, at: usize) {
-        let is_ended = at >= 2 && self.head[at - 2] == b'\r';
-        self.is_good &= is_ended && at - self.last <= self.line_max + 1;
-        self.last = at;
-    }
-
-    /// No more lines begin, except the empty one at the end.
-    pub(super) fn are_good(&mut self) -> bool {
-        self.begins(self.head.len().saturating_sub(2));
-        self.is_good
     }
 }
 

@@ -7,6 +7,7 @@
 )]
 mod base64;
 mod body;
+mod byte_set;
 #[cfg(feature = "client")]
 mod challenge;
 mod chunked;
@@ -32,6 +33,7 @@ mod range;
 mod response;
 #[cfg(feature = "client")]
 mod set_cookie;
+mod swar;
 mod target;
 
 pub use body::{BodyDecoder, BodyEvent};

@@ -6,10 +6,8 @@ use http::{Method, StatusCode, Version};
 use httparse::{Header, Status};
 
 use super::{
-    Fields, Framing, HeadError, HeadLimits,
-    connection_options::ConnectionOptions,
-    framing::Gathered,
-    lines::{FIELDS_CAP, HeadLines},
+    Fields, Framing, HeadError, HeadLimits, connection_options::ConnectionOptions, fields::place,
+    framing::Gathered, lines::FIELDS_CAP,
 };
 
 /// A decoded response head: status line and fields (RFC 9112 4 and 5).
@@ -60,12 +58,11 @@ impl ResponseHead {
         match config.parse_response_with_uninit_headers(&mut response, window, places) {
             Ok(Status::Complete(len)) => {
                 let head = &window[..len];
-                let mut lines = limits.lines(head);
-                let filled = self.fill(head, &response, &mut lines);
-                if filled.is_err() || !lines.are_good() {
-                    limits.check(head)?;
-                }
-                filled.map(|()| Some(len))
+                let starts =
+                    response.headers.iter().map(|field| place(head, field.name.as_bytes()).start);
+                limits.check_head(head, starts)?;
+                self.fill(head, &response)?;
+                Ok(Some(len))
             }
             Ok(Status::Partial) => limits.check_part(input).map(|()| None),
             Err(_) => Err(limits.blame(window, |lines| {
@@ -77,12 +74,7 @@ impl ResponseHead {
         }
     }
 
-    fn fill(
-        &mut self,
-        head: &[u8],
-        parsed: &httparse::Response<'_, '_>,
-        lines: &mut HeadLines<'_>,
-    ) -> Result<(), HeadError> {
+    fn fill(&mut self, head: &[u8], parsed: &httparse::Response<'_, '_>) -> Result<(), HeadError> {
         let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok());
         self.status = status.ok_or(HeadError::Malformed { what: "status" })?;
         let is_1_0 = parsed.version == Some(0);
@@ -91,8 +83,7 @@ impl ResponseHead {
         self.connection = ConnectionOptions::default();
         let mut gathered = Gathered::default();
         for header in &*parsed.headers {
-            let (at, value) = self.fields.push_parsed(head, header);
-            lines.begins(at);
+            let value = self.fields.push_parsed(head, header);
             let is = |name: &str| header.name.eq_ignore_ascii_case(name);
             match header.name.len() {
                 10 if is("connection") => self.connection.add(value),

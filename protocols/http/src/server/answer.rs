@@ -1,7 +1,7 @@
 //! How a response is framed, and its head written (RFC 9112 6, RFC 9110 6.4): [`Plan`]. The body is sent in `sending.rs`.
 
 use http::{Method, StatusCode, Version};
-use sinew_transports::reactor::Reactor;
+use sinew_transports::Transport;
 
 use super::{Response, shared::Shared};
 use crate::codec::{Framing, RequestHead, push_field, push_fields, push_number, push_status_line};
@@ -54,14 +54,16 @@ impl Plan {
         &self,
         out: &mut Vec<u8>,
         shared: &Shared,
-        reactor: Option<&Reactor>,
+        transport: &Transport,
         head: &RequestHead,
         response: &Response,
     ) {
-        let has_date = !response.fields.is_empty() && response.fields.get("date").is_some();
-        match reactor.filter(|_| !has_date) {
-            Some(reactor) => shared.push_status_and_date(out, response.status, reactor),
-            None => push_status_line(out, response.status),
+        let reactor = transport.reactor();
+        push_status_line(out, response.status);
+        if let Some(reactor) = &reactor
+            && (response.fields.is_empty() || response.fields.get("date").is_none())
+        {
+            shared.push_date(out, reactor);
         }
         push_fields(out, &response.fields);
         if let Some(content_type) = response.content_type {

@@ -3,29 +3,33 @@
 //!
 //! | state | bytes arrive | the response is ready | the peer half-closes | drain | timeout |
 //! |---|---|---|---|---|---|
-//! | idle | a head begins | | closed | closed | `keep_alive`: closed |
+//! | idle | a head begins | | closed | closed | `keep_alive`, or `head_timeout` before the first request: closed |
 //! | part of a head | it continues | | closed | continues, then closes | `head_timeout`: 408, closed |
 //! | a request whose body is being read | its body | written, the body is dropped or the connection closed | 400, closed | continues, then closes | `body_rate`: 408, closed |
 //! | a request is being handled | kept, up to `read_ahead_max` | written, then idle | the response is still sent, then closed | continues, then closes | up to the handler |
 //! | a response is being sent | kept, as before | | as before | continues, then closes | `write_timeout`: aborted |
 //! | closing | dropped | dropped | | | up to the transport |
 
-use std::{fmt, rc::Rc};
+use std::{
+    fmt, mem,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::StatusCode;
 use sinew_transports::{ConnectionLost, Protocol, TimerId, Transport, reactor::Excerpt};
 
 use super::{
-    Ended, Reply, Request, Response,
+    Reply, Request, Response,
     answer::Plan,
     exchange::{Exchange, Stage},
     shared::Shared,
 };
 use crate::{
-    body::{Incoming, Receiving},
-    codec::{BodyDecoder, BodyError, RequestHead},
-    unread::Unread,
+    body::Receiving,
+    codec::{BodyError, RequestHead},
+    unread::{PartialHead, Unread},
 };
 
 /// A connection of an [`HttpServer`](super::HttpServer). Owns no buffer while it is idle.
@@ -34,20 +38,15 @@ pub struct HttpConnection {
     /// The current request. Only one at a time, so responses cannot be out of order.
     pub(super) exchange: Option<Rc<Exchange>>,
     unread: Unread,
-    /// The length of the part of `unread` that is known not to contain a complete head.
-    seen: usize,
     pub(super) requests: u32,
-    head_timer: Option<TimerId>,
-    body_timer: Option<TimerId>,
-    /// Bytes of the body when its timer was started.
-    body_mark: u64,
+    /// When the connection was made, in milliseconds of [`Shared::millis`].
+    made: u32,
     /// This connection has paused reading.
     pub(super) is_paused: bool,
     /// The peer has half-closed.
     pub(super) has_peer_ended: bool,
     pub(super) is_draining: bool,
-    /// The write timeout is set instead of the keep-alive timeout.
-    is_write_timed: bool,
+    timeout: TimeoutKind,
     pub(super) flood: Flood,
     pub(super) life: Life,
 }
@@ -60,6 +59,16 @@ pub(super) enum Flood {
     Maybe,
     /// It is, until `writing_resumed`.
     Yes,
+}
+
+/// Which timeout the transport has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TimeoutKind {
+    /// Until the first request, or until a head is complete.
+    Head,
+    KeepAlive,
+    /// While a response is being sent.
+    Write,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +86,15 @@ pub(super) enum Step {
     Used(usize),
     /// Nothing can be done with the present input.
     Wait,
+    /// The same: the input is a part of a head.
+    WaitForHead,
+}
+
+/// The result of processing all of it.
+struct Consumed {
+    used: usize,
+    /// The rest is a part of a head.
+    is_part_of_head: bool,
 }
 
 impl HttpConnection {
@@ -85,15 +103,12 @@ impl HttpConnection {
             shared,
             exchange: None,
             unread: Unread::NONE,
-            seen: 0,
             requests: 0,
-            head_timer: None,
-            body_timer: None,
-            body_mark: 0,
+            made: 0,
             is_paused: false,
             has_peer_ended: false,
             is_draining: false,
-            is_write_timed: false,
+            timeout: TimeoutKind::Head,
             flood: Flood::No,
             life: Life::Open,
         }
@@ -101,17 +116,20 @@ impl HttpConnection {
 
     // ---- the input ----
 
-    /// Consumes as much of the input as possible.
-    fn consume(&mut self, transport: &Transport, input: &[u8]) -> usize {
+    /// Consumes as much of the input as possible. `seen` bytes of it are known not to contain a complete head.
+    fn consume(&mut self, transport: &Transport, input: &[u8], mut seen: usize) -> Consumed {
         let mut used = 0;
+        let mut is_part_of_head = false;
+        // Requests with immediate responses use the same exchange, one after the other.
+        let mut spare = None;
         while self.life == Life::Open {
             let rest = &input[used..];
             let step = match self.exchange.clone() {
-                None => self.next_request(transport, rest),
+                None => self.next_request(transport, rest, mem::take(&mut seen), &mut spare),
                 Some(exchange) => {
                     let step = self.go_on(transport, &exchange, rest);
                     if self.exchange.is_none() {
-                        self.shared.give_back(exchange);
+                        spare = Shared::cleared(exchange);
                     }
                     step
                 }
@@ -119,20 +137,54 @@ impl HttpConnection {
             match step {
                 Step::Used(bytes) => used += bytes,
                 Step::Wait => break,
+                Step::WaitForHead => {
+                    is_part_of_head = true;
+                    break;
+                }
             }
         }
-        used
+        if let Some(exchange) = spare {
+            self.shared.give_back(exchange);
+        }
+        Consumed { used, is_part_of_head }
     }
 
     /// The state has changed: processes the unread input.
     fn go_on_with_unread(&mut self, transport: &Transport) {
         let mut unread = self.unread.take();
-        let used = self.consume(transport, unread.rest());
-        unread.advance(used);
+        let (head, requests) = (unread.head(), self.requests);
+        let seen = head.map_or(0, |head| head.seen);
+        let consumed = self.consume(transport, unread.rest(), seen);
+        unread.advance(consumed.used);
         if self.life != Life::Closing {
             self.unread = unread;
+            let deadline = head.filter(|_| self.requests == requests).map(|head| head.deadline);
+            self.note_head(transport, consumed.is_part_of_head, deadline);
         }
         self.settle(transport);
+    }
+
+    /// Records whether the unread input is a part of a head, and sets its deadline.
+    fn note_head(&mut self, transport: &Transport, is_part: bool, deadline: Option<Instant>) {
+        let now = transport.reactor().filter(|_| is_part).map(|reactor| reactor.now());
+        let head = now.map(|now| {
+            let deadline = deadline.unwrap_or_else(|| now + self.time_for_head(now));
+            // A read timeout starts again with each byte. So it is set again for each piece, to the time that is left.
+            self.timeout = TimeoutKind::Head;
+            transport.set_read_timeout(deadline.saturating_duration_since(now));
+            PartialHead { seen: self.unread.len(), deadline }
+        });
+        self.unread.set_head(head);
+    }
+
+    /// How long a head that begins now may take. For the first, the time counts from when the connection was made.
+    fn time_for_head(&self, now: Instant) -> Duration {
+        let all = self.shared.config.head_timeout;
+        let age = self.shared.millis(now).wrapping_sub(self.made);
+        match self.requests {
+            0 => all.saturating_sub(Duration::from_millis(age.into())),
+            _ => all,
+        }
     }
 
     /// Pauses reading while too much is unread, and resumes it after.
@@ -157,7 +209,13 @@ impl HttpConnection {
         }
     }
 
-    fn next_request(&mut self, transport: &Transport, input: &[u8]) -> Step {
+    fn next_request(
+        &mut self,
+        transport: &Transport,
+        input: &[u8],
+        seen: usize,
+        spare: &mut Option<Rc<Exchange>>,
+    ) -> Step {
         if input.is_empty() {
             if self.has_peer_ended || self.is_draining {
                 self.close(transport);
@@ -168,73 +226,60 @@ impl HttpConnection {
         if self.flood != Flood::No {
             return Step::Wait;
         }
-        let mut exchange = self.shared.take_exchange();
+        let mut exchange = spare.take().unwrap_or_else(|| self.shared.take_exchange());
         let Some(inside) = Rc::get_mut(&mut exchange) else { return Step::Wait };
-        match inside.head.decode(input, self.seen, &self.shared.config.head) {
+        match inside.head.decode(input, seen, &self.shared.config.head) {
             Ok(Some(len)) => {
-                self.seen = 0;
-                if let Some(timer) = self.head_timer.take() {
-                    transport.cancel_timer(timer);
+                self.begin(transport, &mut exchange);
+                if self.answer_at_once(transport, &exchange) {
+                    *spare = Shared::cleared(exchange);
                 }
-                self.begin(transport, exchange);
                 Step::Used(len)
             }
             Ok(None) => {
-                self.shared.give_back(exchange);
-                self.seen = input.len();
+                *spare = Some(exchange);
                 if self.has_peer_ended {
                     self.close(transport);
-                } else if self.head_timer.is_none() {
-                    self.head_timer = transport.call_later(self.shared.config.head_timeout);
+                    return Step::Wait;
                 }
-                Step::Wait
+                Step::WaitForHead
             }
             Err(error) => {
                 let start = Excerpt::new(&input[..input.len().min(64)]).len_max(64);
                 tracing::debug!(%error, ?start, peer = %transport.peer(), "a request was refused");
-                self.shared.give_back(exchange);
+                *spare = Some(exchange);
                 self.refuse(transport, error.status());
                 Step::Wait
             }
         }
     }
 
-    fn begin(&mut self, transport: &Transport, mut exchange: Rc<Exchange>) {
+    fn begin(&mut self, transport: &Transport, exchange: &mut Rc<Exchange>) {
         self.requests += 1;
+        self.set_timeout(transport);
         let config = &self.shared.config;
-        let Some(inside) = Rc::get_mut(&mut exchange) else { return };
+        let Some(inside) = Rc::get_mut(exchange) else { return };
         let closes = !inside.head.is_persistent() || self.requests >= config.requests_max;
-        let decoder = BodyDecoder::new(inside.head.framing(), config.chunks);
-        let incoming = Incoming::new(decoder, inside.head.expects_continue());
-        inside.begin(transport, incoming, config.body_max);
+        inside.begin(transport, config);
         inside.closes.set(closes);
-        self.exchange = Some(Rc::clone(&exchange));
+        self.exchange = Some(Rc::clone(exchange));
         exchange.in_loop.set(true);
-        let request = Request(Rc::clone(&exchange));
-        self.shared.handler.handle(request, Reply::new(Rc::clone(&exchange)));
+        let request = Request(Rc::clone(exchange));
+        self.shared.handler.handle(request, Reply::new(Rc::clone(exchange)));
         exchange.in_loop.set(false);
     }
 
     /// Continues with the current request.
     fn go_on(&mut self, transport: &Transport, exchange: &Rc<Exchange>, input: &[u8]) -> Step {
         exchange.looked_at();
-        self.continue_if_expected(transport, exchange, input);
-        exchange.in_loop.set(true);
-        let fed = exchange.feed(input);
-        exchange.in_loop.set(false);
-        let used = match fed {
-            Ok(used) => used,
-            Err(error) => {
-                self.body_failed(transport, exchange, error);
-                return Step::Wait;
-            }
+        let is_untouched = exchange.incoming.borrow().is_untouched();
+        let used = match is_untouched {
+            true => 0,
+            false => match self.feed(transport, exchange, input) {
+                Some(used) => used,
+                None => return Step::Wait,
+            },
         };
-        let is_waiting = used == input.len() && exchange.incoming.borrow().wants_more();
-        if is_waiting && self.has_peer_ended {
-            self.body_failed(transport, exchange, BodyError::Truncated);
-            return Step::Wait;
-        }
-        self.time_body(transport, exchange, is_waiting);
         if exchange.stage.get() == Stage::Answered {
             let has_more = used < input.len();
             self.answer(transport, exchange, has_more);
@@ -250,6 +295,33 @@ impl HttpConnection {
 
     // ---- the body ----
 
+    /// Feeds the body of the current request; returns how much of the input was consumed, or `None` if the body has failed.
+    fn feed(
+        &mut self,
+        transport: &Transport,
+        exchange: &Rc<Exchange>,
+        input: &[u8],
+    ) -> Option<usize> {
+        self.continue_if_expected(transport, exchange, input);
+        exchange.in_loop.set(true);
+        let fed = exchange.feed(input);
+        exchange.in_loop.set(false);
+        let used = match fed {
+            Ok(used) => used,
+            Err(error) => {
+                self.body_failed(transport, exchange, error);
+                return None;
+            }
+        };
+        let is_waiting = used == input.len() && exchange.incoming.borrow().wants_more();
+        if is_waiting && self.has_peer_ended {
+            self.body_failed(transport, exchange, BodyError::Truncated);
+            return None;
+        }
+        self.time_body(transport, exchange, is_waiting);
+        Some(used)
+    }
+
     /// The handler wants the body: tell a client that waits for it (RFC 9110 10.1.1).
     fn continue_if_expected(&self, transport: &Transport, exchange: &Exchange, input: &[u8]) {
         let mut incoming = exchange.incoming.borrow_mut();
@@ -263,15 +335,15 @@ impl HttpConnection {
     }
 
     /// Checks the rate of a body that is being read.
-    fn time_body(&mut self, transport: &Transport, exchange: &Exchange, is_waiting: bool) {
+    fn time_body(&self, transport: &Transport, exchange: &Exchange, is_waiting: bool) {
         let incoming = exchange.incoming.borrow();
         let config = &self.shared.config;
         let is_timed = is_waiting && incoming.wants_more();
-        if is_timed && self.body_timer.is_none() && config.body_rate > 0 {
-            self.body_mark = incoming.received;
-            self.body_timer = transport.call_later(config.body_window);
-        } else if !is_timed && let Some(timer) = self.body_timer.take() {
-            transport.cancel_timer(timer);
+        if !is_timed {
+            exchange.stop_body_timer(transport);
+        } else if exchange.body_timer.get().is_none() && config.body_rate > 0 {
+            exchange.body_mark.set(incoming.received);
+            exchange.body_timer.set(transport.call_later(config.body_window));
         }
     }
 
@@ -281,7 +353,7 @@ impl HttpConnection {
         if !exchange.incoming.borrow().is_wanted() {
             return;
         }
-        let received = exchange.incoming.borrow().received.saturating_sub(self.body_mark);
+        let received = exchange.incoming.borrow().received.saturating_sub(exchange.body_mark.get());
         let wanted = u64::from(config.body_rate) * config.body_window.as_millis() as u64 / 1_000;
         if received < wanted {
             self.body_failed(transport, &exchange, BodyError::TooSlow);
@@ -300,8 +372,9 @@ impl HttpConnection {
         exchange.in_loop.set(false);
         exchange.closes.set(true);
         if is_unanswered {
-            drop(exchange.take_answer());
-            self.write_response(transport, exchange, Response::new(status));
+            let answer = exchange.answered().take();
+            drop(answer);
+            self.write_response(transport, exchange, &mut Response::new(status));
         }
         match exchange.stage.get() {
             // Bytes that are being sent go out first.
@@ -318,7 +391,7 @@ impl HttpConnection {
         let head = RequestHead::default();
         let plan = Plan::new(&head, &response, true);
         self.shared.with_scratch(|out| {
-            plan.push_head(out, &self.shared, transport.reactor().as_ref(), &head, &response);
+            plan.push_head(out, &self.shared, transport, &head, &response);
             transport.write(out);
         });
         self.close(transport);
@@ -326,31 +399,22 @@ impl HttpConnection {
 
     pub(super) fn close(&mut self, transport: &Transport) {
         self.life = Life::Closing;
-        self.unread = Unread::default();
-        self.stop_timers(transport);
+        self.unread = Unread::NONE;
         transport.lose_connection();
     }
 
-    pub(super) fn stop_timers(&mut self, transport: &Transport) {
-        if let Some(timer) = self.head_timer.take() {
-            transport.cancel_timer(timer);
-        }
-        self.stop_body_timer(transport);
-    }
-
-    pub(super) fn stop_body_timer(&mut self, transport: &Transport) {
-        if let Some(timer) = self.body_timer.take() {
-            transport.cancel_timer(timer);
-        }
-    }
-
-    /// Switches between the write timeout and the keep-alive timeout.
+    /// Sets the timeout for what the connection waits for now.
     pub(super) fn set_timeout(&mut self, transport: &Transport) {
-        let on = self.is_sending() || self.flood == Flood::Yes;
-        if self.is_write_timed != on {
-            self.is_write_timed = on;
+        let is_writing = self.is_sending() || self.flood == Flood::Yes;
+        let timeout = if is_writing { TimeoutKind::Write } else { TimeoutKind::KeepAlive };
+        if self.timeout != timeout {
+            self.timeout = timeout;
             let config = &self.shared.config;
-            transport.set_idle_timeout(if on { config.write_timeout } else { config.keep_alive });
+            transport.set_idle_timeout(if is_writing {
+                config.write_timeout
+            } else {
+                config.keep_alive
+            });
         }
     }
 
@@ -361,8 +425,10 @@ impl HttpConnection {
 
 impl Protocol for HttpConnection {
     fn connection_made(&mut self, transport: &Transport) {
-        transport.set_idle_timeout(self.shared.config.keep_alive);
-        self.head_timer = transport.call_later(self.shared.config.head_timeout);
+        transport.set_read_timeout(self.shared.config.head_timeout);
+        if let Some(reactor) = transport.reactor() {
+            self.made = self.shared.millis(reactor.now());
+        }
     }
 
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
@@ -370,9 +436,10 @@ impl Protocol for HttpConnection {
             self.unread.push(data);
             return self.go_on_with_unread(transport);
         }
-        let used = self.consume(transport, data);
-        if self.life != Life::Closing {
-            self.unread.push(&data[used..]);
+        let consumed = self.consume(transport, data, 0);
+        if consumed.used < data.len() && self.life != Life::Closing {
+            self.unread.push(&data[consumed.used..]);
+            self.note_head(transport, consumed.is_part_of_head, None);
         }
         self.settle(transport);
     }
@@ -398,14 +465,10 @@ impl Protocol for HttpConnection {
     }
 
     fn timer_fired(&mut self, transport: &Transport, timer: TimerId) {
-        if self.head_timer.take_if(|running| *running == timer).is_some() {
-            // No byte has arrived: there is no request to respond to.
-            return match self.unread.is_empty() {
-                true => self.close(transport),
-                false => self.refuse(transport, StatusCode::REQUEST_TIMEOUT),
-            };
-        }
-        if self.body_timer.take_if(|running| *running == timer).is_some() {
+        if let Some(exchange) = &self.exchange
+            && exchange.body_timer.get() == Some(timer)
+        {
+            exchange.body_timer.set(None);
             return self.body_window_over(transport);
         }
         if self.flood == Flood::Maybe {
@@ -419,6 +482,8 @@ impl Protocol for HttpConnection {
         if transport.queued() > 0 || is_file && self.is_sending() {
             // The client reads nothing. If nothing is queued, the handler is slow instead.
             transport.abort();
+        } else if self.unread.head().is_some() {
+            self.refuse(transport, StatusCode::REQUEST_TIMEOUT);
         } else if self.exchange.is_none() && self.unread.is_empty() {
             self.close(transport);
         }
@@ -445,12 +510,7 @@ impl Protocol for HttpConnection {
             }
         }
         tracing::debug!(%reason, "a client was gone before it had its answer");
-        let ended = Ended {
-            status: exchange.answered_with.get(),
-            bytes: exchange.sent.get(),
-            complete: false,
-        };
-        exchange.tell_end(&ended);
+        exchange.tell_end(false);
     }
 }
 

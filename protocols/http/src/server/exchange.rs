@@ -3,16 +3,16 @@
 
 use std::{
     any::Any,
-    cell::{Cell, RefCell},
+    cell::{Cell, RefCell, RefMut},
     ops::Range,
     rc::Rc,
     time::Duration,
 };
 
 use http::StatusCode;
-use sinew_transports::{Protocol, Transport, reactor::Reactor};
+use sinew_transports::{Protocol, TimerId, Transport, reactor::Reactor};
 
-use super::{Ended, Request, Response};
+use super::{Ended, Request, Response, ServerConfig};
 use crate::{
     body::{Incoming, Receiving, Sending},
     codec::RequestHead,
@@ -66,23 +66,32 @@ pub(super) struct Exchange {
     pub(super) is_file: Cell<bool>,
     /// The connection closes after the response.
     pub(super) closes: Cell<bool>,
+    /// Whether there was something in one of the next three lists.
+    has_hooks: Cell<bool>,
     maps: RefCell<Vec<Map>>,
     ends: RefCell<Vec<OnEnd>>,
     disconnects: RefCell<Vec<OnDisconnect>>,
-    pub(super) notes: RefCell<Vec<Rc<dyn Any>>>,
+    /// Whether there was something in one of the next two lists.
+    has_notes: Cell<bool>,
+    notes: RefCell<Vec<Rc<dyn Any>>>,
     /// Parameters of the path: names, and the positions of their values.
     pub(super) params: RefCell<Vec<(Rc<str>, Range<usize>)>>,
     /// How much of the path routers have consumed.
     pub(super) mounted: Cell<usize>,
     pub(super) body_max: Cell<u64>,
+    /// Bytes of the body at the start of the window in which its rate is measured.
+    pub(super) body_mark: Cell<u64>,
+    /// The end of that window.
+    pub(super) body_timer: Cell<Option<TimerId>>,
 }
 
 impl Exchange {
     /// A new request on a connection. Its head is already set.
-    pub(super) fn begin(&mut self, transport: &Transport, incoming: Incoming, body_max: u64) {
+    pub(super) fn begin(&mut self, transport: &Transport, config: &ServerConfig) {
         self.transport = Some(transport.clone());
-        *self.incoming.get_mut() = incoming;
-        self.body_max.set(body_max);
+        let (framing, expects_continue) = (self.head.framing(), self.head.expects_continue());
+        self.incoming.get_mut().begin(framing, config.chunks, expects_continue);
+        self.body_max.set(config.body_max);
     }
 
     /// Resets it for another request. Drops what users have stored.
@@ -97,12 +106,22 @@ impl Exchange {
         self.answered_with.set(None);
         self.is_file.set(false);
         self.closes.set(false);
-        self.maps.get_mut().clear();
-        self.ends.get_mut().clear();
-        self.disconnects.get_mut().clear();
-        self.notes.get_mut().clear();
-        self.params.get_mut().clear();
         self.mounted.set(0);
+        if self.has_hooks.take() {
+            self.maps.get_mut().clear();
+            self.ends.get_mut().clear();
+            self.disconnects.get_mut().clear();
+        }
+        if self.has_notes.take() {
+            self.notes.get_mut().clear();
+            self.params.get_mut().clear();
+        }
+    }
+
+    pub(super) fn stop_body_timer(&self, transport: &Transport) {
+        if let Some(timer) = self.body_timer.take() {
+            transport.cancel_timer(timer);
+        }
     }
 
     pub(super) fn transport(&self) -> Option<&Transport> {
@@ -119,6 +138,7 @@ impl Exchange {
         thread_local! {
             static NO_NAME: Rc<str> = Rc::from("");
         }
+        self.has_notes.set(true);
         self.params.borrow_mut().push((NO_NAME.with(Rc::clone), place));
     }
 
@@ -129,6 +149,7 @@ impl Exchange {
         names: &[Rc<str>],
         rest: Option<(&Rc<str>, Range<usize>)>,
     ) {
+        self.has_notes.set(true);
         let mut params = self.params.borrow_mut();
         for (param, name) in params.iter_mut().skip(mark).zip(names) {
             param.0 = Rc::clone(name);
@@ -138,12 +159,19 @@ impl Exchange {
         }
     }
 
+    fn call_connection(&self) {
+        if let Some(transport) = &self.transport {
+            transport.call_later(Duration::ZERO);
+        }
+    }
+
     /// The connection checks for changes.
     pub(super) fn looked_at(&self) {
         self.woken.set(false);
     }
 
     /// The handler responds. Returns a response that is too late.
+    #[inline]
     pub(super) fn answer(&self, answer: Answer) -> Option<Answer> {
         if self.stage.get() != Stage::Waiting {
             return Some(answer);
@@ -154,27 +182,55 @@ impl Exchange {
         None
     }
 
-    pub(super) fn take_answer(&self) -> Option<Answer> {
-        self.answer.borrow_mut().take()
+    /// What the handler has answered. Nothing but the connection touches it from then on.
+    pub(super) fn answered(&self) -> RefMut<'_, Option<Answer>> {
+        self.answer.borrow_mut()
     }
 
     pub(super) fn add_map(&self, map: Map) {
+        self.has_hooks.set(true);
         self.maps.borrow_mut().push(map);
     }
 
     /// The maps, the last added one first.
+    #[inline]
     pub(super) fn next_map(&self) -> Option<Map> {
-        self.maps.borrow_mut().pop()
+        if self.has_hooks.get() { self.maps.borrow_mut().pop() } else { None }
+    }
+
+    /// Stores a value for later handlers.
+    pub(super) fn add_note(&self, note: Rc<dyn Any>) {
+        self.has_notes.set(true);
+        self.notes.borrow_mut().push(note);
+    }
+
+    pub(super) fn find_note<T: Any>(&self) -> Option<Rc<T>> {
+        self.notes.borrow().iter().rev().find_map(|note| Rc::clone(note).downcast().ok())
     }
 
     pub(super) fn add_end(&self, end: OnEnd) {
+        self.has_hooks.set(true);
         self.ends.borrow_mut().push(end);
     }
 
+    /// Whether there is no body, and nothing changes the response or has to know its end.
+    #[inline]
+    pub(super) fn is_plain(&self) -> bool {
+        !self.has_hooks.get() && self.incoming.borrow().is_untouched()
+    }
+
     /// Reports the end to all who asked for it.
-    pub(super) fn tell_end(self: &Rc<Self>, ended: &Ended) {
+    #[inline]
+    pub(super) fn tell_end(self: &Rc<Self>, complete: bool) {
+        if self.has_hooks.get() {
+            self.call_end_hooks(complete);
+        }
+    }
+
+    fn call_end_hooks(self: &Rc<Self>, complete: bool) {
         while let Some(end) = self.next_end() {
-            end(&Request(Rc::clone(self)), ended);
+            let (status, bytes) = (self.answered_with.get(), self.sent.get());
+            end(&Request(Rc::clone(self)), &Ended { status, bytes, complete });
         }
     }
 
@@ -187,6 +243,7 @@ impl Exchange {
         if self.stage.get() == Stage::Gone {
             return Some(disconnect);
         }
+        self.has_hooks.set(true);
         self.disconnects.borrow_mut().push(disconnect);
         None
     }
@@ -201,12 +258,10 @@ impl Receiving for Exchange {
         &self.incoming
     }
 
+    #[inline]
     fn wake(&self) {
-        if self.in_loop.get() || self.woken.replace(true) {
-            return;
-        }
-        if let Some(transport) = &self.transport {
-            transport.call_later(Duration::ZERO);
+        if !self.in_loop.get() && !self.woken.replace(true) {
+            self.call_connection();
         }
     }
 }

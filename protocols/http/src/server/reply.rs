@@ -93,22 +93,37 @@ impl Reply {
         self.0.as_ref().is_none_or(|exchange| exchange.stage.get() != Stage::Waiting)
     }
 
+    #[inline]
     fn answer(mut self, answer: Answer) {
         let Some(exchange) = self.0.take() else { return };
-        if let (Some(late), Some(reactor)) = (exchange.answer(answer), exchange.reactor()) {
-            // The loop drops what users have stored.
-            reactor.defer_drop(late);
+        if let Some(late) = exchange.answer(answer) {
+            drop_late(&exchange, late);
         }
     }
 }
 
+/// The loop drops what users have stored.
+#[inline(never)]
+fn drop_late(exchange: &Exchange, late: Answer) {
+    if let Some(reactor) = exchange.reactor() {
+        reactor.defer_drop(late);
+    }
+}
+
 impl Drop for Reply {
+    #[inline]
     fn drop(&mut self) {
-        let Some(exchange) = self.0.take() else { return };
-        if exchange.answer(Answer::Dropped).is_none() {
-            let target = Excerpt::new(exchange.head.target());
-            tracing::error!(method = %exchange.head.method(), %target, "a reply was dropped without an answer");
+        if let Some(exchange) = self.0.take() {
+            drop_unanswered(&exchange);
         }
+    }
+}
+
+#[inline(never)]
+fn drop_unanswered(exchange: &Exchange) {
+    if exchange.answer(Answer::Dropped).is_none() {
+        let target = Excerpt::new(exchange.head.target());
+        tracing::error!(method = %exchange.head.method(), %target, "a reply was dropped without an answer");
     }
 }
 

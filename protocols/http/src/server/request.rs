@@ -92,7 +92,8 @@ impl Request {
     pub fn param(&self, name: &str) -> Option<Cow<'_, str>> {
         let params = self.0.params.borrow();
         let (_, place) = params.iter().rev().find(|(found, _)| &**found == name)?;
-        match percent_decode(self.path().get(place.clone())?)? {
+        let sent = self.head().path_bytes().get(place.clone())?;
+        match percent_decode(std::str::from_utf8(sent).ok()?)? {
             Cow::Borrowed(text) => std::str::from_utf8(text).ok().map(Cow::Borrowed),
             Cow::Owned(text) => String::from_utf8(text).ok().map(Cow::Owned),
         }
@@ -169,13 +170,13 @@ impl Request {
 
     /// Attaches a value of any type to the request, for later handlers. A layer attaches the authenticated user, for example.
     pub fn put<T: Any>(&self, note: T) {
-        self.0.notes.borrow_mut().push(Rc::new(note));
+        self.0.add_note(Rc::new(note));
     }
 
     /// The last value of this type that was attached to the request.
     #[must_use]
     pub fn find<T: Any>(&self) -> Option<Rc<T>> {
-        self.0.notes.borrow().iter().rev().find_map(|note| Rc::clone(note).downcast().ok())
+        self.0.find_note()
     }
 
     /// Has the loop call `f` if the client disconnects before it has its whole response.

@@ -44,6 +44,7 @@ impl Response {
     }
 
     /// 200, with plain text in UTF-8. Text that is `'static` is not copied.
+    #[inline]
     pub fn text(text: impl Into<Bytes>) -> Self {
         Self::typed("text/plain; charset=utf-8", text)
     }
@@ -58,6 +59,7 @@ impl Response {
         Self::typed("application/json", text)
     }
 
+    #[inline]
     fn typed(content_type: &'static str, body: impl Into<Bytes>) -> Self {
         let body = Body::from(body.into());
         Self { content_type: Some(content_type), body, ..Self::default() }
@@ -197,6 +199,7 @@ impl From<StatusCode> for Response {
 }
 
 impl From<&'static str> for Response {
+    #[inline]
     fn from(text: &'static str) -> Self {
         Self::text(text)
     }

@@ -39,8 +39,8 @@ pub struct Router {
 
 #[derive(Default)]
 struct Node {
-    /// The nodes after a segment of text, decoded.
-    texts: Vec<(Box<str>, Self)>,
+    /// The nodes after a segment of text.
+    texts: Vec<TextNode>,
     /// The node after any segment.
     any: Option<Box<Self>>,
     /// The route for the rest of the path, and the name of its parameter.
@@ -49,6 +49,15 @@ struct Node {
     here: Option<Endpoint>,
     /// The nested handler for everything below this path.
     nested: Option<Nested>,
+}
+
+/// A node, and the segment before it.
+struct TextNode {
+    /// Decoded.
+    text: Box<[u8]>,
+    /// Whether it has a percent sign, which requests have to encode.
+    has_percent: bool,
+    node: Node,
 }
 
 /// A nested handler, and the names of the parameters before it.
@@ -180,10 +189,10 @@ impl Router {
 
 impl Handler for Router {
     fn handle(&self, request: Request, reply: Reply) {
-        let path = request.path();
+        let path = request.head().path_bytes();
         let start = request.0.mounted.get();
         let rest = path.get(start..).unwrap_or_default();
-        if !rest.is_empty() && !rest.starts_with('/') {
+        if !matches!(rest, [] | [b'/', ..]) {
             // `OPTIONS *`, CONNECT.
             return self.missing(request, reply);
         }
@@ -192,15 +201,13 @@ impl Handler for Router {
         let mark = request.0.params.borrow().len();
         match self.root.find(path, at, rest.is_empty(), &request) {
             Some(Found::Endpoint(endpoint, rest)) => {
-                request.0.name_params(
-                    mark,
-                    &endpoint.names,
-                    rest.map(|(name, at)| (name, at..path.len())),
-                );
+                let rest = rest.map(|(name, at)| (name, at..path.len()));
+                if rest.is_some() || !endpoint.names.is_empty() {
+                    request.0.name_params(mark, &endpoint.names, rest);
+                }
                 endpoint.handle(request, reply);
             }
             Some(Found::Nested(names, handler, at)) => {
-                let handler = Rc::clone(handler);
                 request.0.name_params(mark, names, None);
                 request.0.mounted.set(at);
                 handler.handle(request, reply);
@@ -243,31 +250,26 @@ impl Node {
             return self.any.get_or_insert_default();
         }
         assert!(!segment.contains(['{', '}']), "{segment} is neither text nor a {{name}}");
-        let at = self.texts.iter().position(|(text, _)| &**text == segment).unwrap_or_else(|| {
-            self.texts.push((segment.into(), Self::default()));
+        let text = segment.as_bytes();
+        let at = self.texts.iter().position(|known| *known.text == *text).unwrap_or_else(|| {
+            let (has_percent, node) = (text.contains(&b'%'), Self::default());
+            self.texts.push(TextNode { text: text.into(), has_percent, node });
             self.texts.len() - 1
         });
-        &mut self.texts[at].1
+        &mut self.texts[at].node
     }
 
     /// Finds the route for the path from `at`, where a segment begins, and records the positions of the parameters. `is_over` if
     /// there are no more segments, because the slash before them is missing.
     fn find<'a>(
         &'a self,
-        path: &str,
+        path: &[u8],
         at: usize,
         is_over: bool,
         request: &Request,
     ) -> Option<Found<'a>> {
-        // Segments are short, so one simple loop looks for what ends them and for what is encoded.
-        let (mut end, mut is_encoded) = (path.len(), false);
-        for (place, byte) in path.bytes().enumerate().skip(at) {
-            if byte == b'/' {
-                end = place;
-                break;
-            }
-            is_encoded |= byte == b'%';
-        }
+        let slash = path[at..].iter().position(|byte| *byte == b'/');
+        let end = slash.map_or(path.len(), |len| at + len);
         let segment = &path[at..end];
         let is_last = end == path.len();
         let below = |node: &'a Self| match is_last {
@@ -278,8 +280,7 @@ impl Node {
                 .or_else(|| node.nested(end)),
             false => node.find(path, end + 1, false, request).or_else(|| node.nested(end)),
         };
-        let text = self.texts.iter().find(|(text, _)| is_text(segment, is_encoded, text));
-        if let Some(found) = text.and_then(|(_, node)| below(node)) {
+        if let Some(found) = self.behind(segment).and_then(below) {
             return Some(found);
         }
         if let Some(node) = self.any.as_deref().filter(|_| !segment.is_empty()) {
@@ -292,6 +293,19 @@ impl Node {
         }
         let rest = self.rest.as_ref().filter(|_| !is_over);
         rest.map(|(name, endpoint)| Found::Endpoint(endpoint, Some((name, at))))
+    }
+
+    /// The node after a segment that decodes to its text.
+    fn behind(&self, segment: &[u8]) -> Option<&Self> {
+        let known = self.texts.iter().find(|known| *known.text == *segment && !known.has_percent);
+        let known = match known {
+            None if segment.contains(&b'%') => {
+                let decoded = percent_decode(std::str::from_utf8(segment).ok()?)?;
+                self.texts.iter().find(|known| *known.text == *decoded)
+            }
+            known => known,
+        };
+        known.map(|known| &known.node)
     }
 
     fn nested(&self, end: usize) -> Option<Found<'_>> {
@@ -308,8 +322,7 @@ impl Endpoint {
         };
         let handler = of(method)
             .or_else(|| of(&Method::GET).filter(|_| *method == Method::HEAD))
-            .or(self.any.as_ref())
-            .cloned();
+            .or(self.any.as_ref());
         if let Some(handler) = handler {
             return handler.handle(request, reply);
         }
@@ -353,12 +366,4 @@ fn param_name(segment: &str) -> Option<&str> {
 fn rest_name(segment: &str) -> Option<&str> {
     let name = segment.strip_prefix('{')?.strip_suffix("...}")?;
     (!name.is_empty() && !name.contains(['{', '}', '.'])).then_some(name)
-}
-
-/// Whether a segment as it was sent decodes to this text.
-fn is_text(segment: &str, is_encoded: bool, text: &str) -> bool {
-    match is_encoded {
-        false => segment == text,
-        true => percent_decode(segment).is_some_and(|decoded| *decoded == *text.as_bytes()),
-    }
 }

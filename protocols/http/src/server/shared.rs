@@ -1,5 +1,5 @@
 //! State that all connections of a server share: [`Shared`]. The handler, the limits, reusable exchanges, one buffer for heads,
-//! and the date, which is formatted once a second.
+//! and what is formatted once a second: the date, and the head of the usual response.
 
 use std::{
     cell::{Cell, RefCell},
@@ -8,10 +8,10 @@ use std::{
 };
 
 use http::StatusCode;
-use sinew_transports::reactor::Reactor;
+use sinew_transports::{Transport, WriteStatus, reactor::Reactor};
 
 use super::{Handler, ServerConfig, exchange::Exchange};
-use crate::codec::{format_date, push_status_line};
+use crate::codec::{format_date, push_field, push_number, push_status_line};
 
 /// Most exchanges that are kept for reuse: few requests are handled at the same moment, since those with immediate responses share
 /// one.
@@ -24,17 +24,28 @@ pub(super) struct Shared {
     pub(super) handler: Box<dyn Handler>,
     pub(super) config: ServerConfig,
     pool: RefCell<Vec<Rc<Exchange>>>,
-    scratch: Cell<Vec<u8>>,
+    scratch: RefCell<Vec<u8>>,
     date: RefCell<Date>,
+    usual: RefCell<UsualHead>,
+    /// When the first connection was made: see `millis`.
+    began: Cell<Option<Instant>>,
 }
 
-/// How most heads begin; the `Date` line follows.
-const OK: &str = "HTTP/1.1 200 OK\r\n";
-
-/// How most heads begin, with the `Date` line, and until when it is valid.
+/// The `Date` line of heads, and until when it is valid.
 #[derive(Default)]
 struct Date {
-    lines: String,
+    line: String,
+    until: Option<Instant>,
+}
+
+/// The head of a 200 without other fields than the content type, complete, and until when it is valid.
+#[derive(Default)]
+struct UsualHead {
+    bytes: Vec<u8>,
+    /// The position of the length.
+    length_at: usize,
+    content_type: Option<&'static str>,
+    length: usize,
     until: Option<Instant>,
 }
 
@@ -44,59 +55,124 @@ impl Shared {
             handler: Box::new(handler),
             config,
             pool: RefCell::default(),
-            scratch: Cell::default(),
+            scratch: RefCell::default(),
             date: RefCell::default(),
+            usual: RefCell::default(),
+            began: Cell::new(None),
         }
     }
 
     /// An exchange without other handles.
+    #[inline]
     pub(super) fn take_exchange(&self) -> Rc<Exchange> {
         self.pool.borrow_mut().pop().unwrap_or_default()
     }
 
-    /// Takes it back for reuse, unless there are other handles.
-    pub(super) fn give_back(&self, mut exchange: Rc<Exchange>) {
-        let Some(inside) = Rc::get_mut(&mut exchange) else { return };
+    /// Resets an exchange for another request. `None` if there are other handles.
+    pub(super) fn cleared(mut exchange: Rc<Exchange>) -> Option<Rc<Exchange>> {
         // This may drop what users have stored, so nothing is borrowed here.
-        inside.clear();
+        Rc::get_mut(&mut exchange)?.clear();
+        Some(exchange)
+    }
+
+    /// Takes a cleared exchange back for reuse.
+    #[inline]
+    pub(super) fn give_back(&self, exchange: Rc<Exchange>) {
         let mut pool = self.pool.borrow_mut();
         if pool.len() < POOL_MAX {
             pool.push(exchange);
         }
     }
 
-    /// Lends the empty buffer for heads.
+    /// Milliseconds since the first connection; starts again at 0 after 49 days. A connection that stores this needs no [`Instant`].
+    pub(super) fn millis(&self, now: Instant) -> u32 {
+        let began = self.began.get().unwrap_or(now);
+        self.began.set(Some(began));
+        now.saturating_duration_since(began).as_millis() as u32
+    }
+
+    /// Lends the empty buffer for heads to a function that runs no user code.
     pub(super) fn with_scratch<R>(&self, f: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-        let mut scratch = self.scratch.take();
+        let mut scratch = self.scratch.borrow_mut();
         scratch.clear();
         let result = f(&mut scratch);
-        scratch.shrink_to(SCRATCH_MAX);
-        self.scratch.set(scratch);
+        if scratch.capacity() > SCRATCH_MAX {
+            scratch.shrink_to(SCRATCH_MAX);
+        }
         result
     }
 
-    /// Appends the status line and the `Date` line (RFC 9110 6.6.1).
-    pub(super) fn push_status_and_date(
-        &self,
-        out: &mut Vec<u8>,
-        status: StatusCode,
-        reactor: &Reactor,
-    ) {
+    /// Appends the `Date` line (RFC 9110 6.6.1).
+    pub(super) fn push_date(&self, out: &mut Vec<u8>, reactor: &Reactor) {
         let mut date = self.date.borrow_mut();
+        date.renew(reactor);
+        out.extend_from_slice(date.line.as_bytes());
+    }
+
+    /// Writes a 200 without other fields than this content type, on a connection that is kept.
+    pub(super) fn write_usual(
+        &self,
+        transport: &Transport,
+        reactor: &Reactor,
+        content_type: Option<&'static str>,
+        body: &[u8],
+    ) -> WriteStatus {
+        let mut usual = self.usual.borrow_mut();
+        let is_valid = usual.until.is_some_and(|until| reactor.now() < until)
+            && is_same(usual.content_type, content_type);
+        if !is_valid {
+            let mut date = self.date.borrow_mut();
+            date.renew(reactor);
+            usual.write(&date, content_type, body.len());
+        } else if usual.length != body.len() {
+            usual.set_length(body.len());
+        }
+        transport.write_vectored(&[&usual.bytes, body])
+    }
+}
+
+/// Whether both are the same constant. Equal constants in two places count as different, which only costs time.
+fn is_same(one: Option<&'static str>, other: Option<&'static str>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => std::ptr::eq(one, other),
+        (one, other) => one.is_none() && other.is_none(),
+    }
+}
+
+impl Date {
+    /// Formats the line again when its second is over.
+    fn renew(&mut self, reactor: &Reactor) {
         let now = reactor.now();
-        if date.until.is_none_or(|until| now >= until) {
+        if self.until.is_none_or(|until| now >= until) {
             let wall = reactor.wall_clock();
             let since = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
             let left =
                 Duration::from_secs(1) - Duration::from_nanos(u64::from(since.subsec_nanos()));
-            date.lines = format!("{OK}Date: {}\r\n", format_date(wall));
-            date.until = Some(now + left);
+            self.line = format!("Date: {}\r\n", format_date(wall));
+            self.until = Some(now + left);
         }
-        let lines = date.lines.as_bytes();
-        if status == StatusCode::OK {
-            return out.extend_from_slice(lines);
+    }
+}
+
+impl UsualHead {
+    #[inline(never)]
+    fn write(&mut self, date: &Date, content_type: Option<&'static str>, length: usize) {
+        self.bytes.clear();
+        push_status_line(&mut self.bytes, StatusCode::OK);
+        self.bytes.extend_from_slice(date.line.as_bytes());
+        if let Some(content_type) = content_type {
+            push_field(&mut self.bytes, b"Content-Type", content_type.as_bytes());
         }
-        push_status_line(out, status);
-        out.extend_from_slice(&lines[OK.len()..]);
+        self.bytes.extend_from_slice(b"Content-Length: ");
+        self.length_at = self.bytes.len();
+        (self.content_type, self.until) = (content_type, date.until);
+        self.set_length(length);
+    }
+
+    fn set_length(&mut self, length: usize) {
+        self.bytes.truncate(self.length_at);
+        push_number(&mut self.bytes, length as u64);
+        self.bytes.extend_from_slice(b"\r\n\r\n");
+        self.length = length;
     }
 }

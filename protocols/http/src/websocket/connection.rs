@@ -34,7 +34,7 @@ pub struct WebSocketConnection<H> {
     agreement: Option<Box<Agreement>>,
     socket: Option<WebSocket>,
     /// Input that was not delivered because a callback paused reading.
-    held: Bytes,
+    held: Option<Box<Bytes>>,
     missed: u8,
     /// The transport is above its high watermark.
     is_above: bool,
@@ -81,7 +81,7 @@ impl<H: WebSocketHandler> WebSocketConnection<H> {
             decoder,
             agreement: None,
             socket: None,
-            held: Bytes::new(),
+            held: None,
             missed: 0,
             is_above: false,
             is_full: false,
@@ -149,10 +149,18 @@ impl<H: WebSocketHandler> WebSocketConnection<H> {
     }
 
     fn receive_held(&mut self, socket: &WebSocket) {
-        let mut held = mem::take(&mut self.held);
+        let mut held = self.take_held();
         let used = self.receive(socket, &held);
         held.advance(used);
-        self.held = held;
+        self.hold(held);
+    }
+
+    fn take_held(&mut self) -> Bytes {
+        self.held.take().map(|held| *held).unwrap_or_default()
+    }
+
+    fn hold(&mut self, input: Bytes) {
+        self.held = Some(input).filter(|input| !input.is_empty()).map(Box::new);
     }
 
     /// Tells the handler whether there is room for messages, if that has changed or was asked for.
@@ -183,16 +191,13 @@ impl<H: WebSocketHandler> Protocol for WebSocketConnection<H> {
     fn data_received(&mut self, _: &Transport, data: &[u8]) {
         self.missed = 0;
         let Some(socket) = self.socket.clone() else { return };
-        if self.held.is_empty() {
+        if self.held.is_none() {
             let used = self.receive(&socket, data);
-            if used < data.len() {
-                self.held = Bytes::copy_from_slice(&data[used..]);
-            }
-            return;
+            return self.hold(Bytes::copy_from_slice(&data[used..]));
         }
-        let mut held = BytesMut::from(mem::take(&mut self.held));
+        let mut held = BytesMut::from(self.take_held());
         held.extend_from_slice(data);
-        self.held = held.freeze();
+        self.hold(held.freeze());
         self.receive_held(&socket);
     }
 
@@ -240,7 +245,7 @@ impl<H: WebSocketHandler> Protocol for WebSocketConnection<H> {
     }
 
     fn take_unread(&mut self, _: &Transport) -> Bytes {
-        mem::take(&mut self.held)
+        self.take_held()
     }
 
     fn connection_lost(&mut self, _: &Transport, reason: &ConnectionLost) {

@@ -23,7 +23,7 @@ pub(super) struct Link {
     pub(super) transport: Transport,
     pub(super) shared: Rc<Shared>,
     pub(super) role: Role,
-    pub(super) protocol: Option<Rc<str>>,
+    pub(super) protocol: Option<Box<str>>,
     state: RefCell<State>,
 }
 
@@ -78,7 +78,7 @@ impl Link {
             queue: None,
             closing: None,
         };
-        let protocol = agreement.protocol.as_deref().map(Rc::from);
+        let protocol = agreement.protocol.as_deref().map(Box::from);
         Self { transport: transport.clone(), shared, role, protocol, state: RefCell::new(state) }
     }
 
@@ -209,7 +209,8 @@ impl Link {
     /// Gives a frame to the transport, or queues it.
     fn put(self: &Rc<Self>, state: &mut State, frame: Frame<'_>) -> SendStatus {
         let is_queueing = state.queue.as_ref().is_some_and(|queue| !queue.frames.is_empty());
-        if !(is_queueing || state.was_above && self.transport.queued() > LOW) {
+        let is_above = state.was_above && self.transport.queued() > LOW;
+        if !is_queueing && !is_above {
             let status = match frame {
                 Frame::Copied(frame) => self.transport.write(frame),
                 Frame::Shared(frame) => self.transport.write_bytes(frame),

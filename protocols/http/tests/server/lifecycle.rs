@@ -47,6 +47,26 @@ fn the_head_timeout_starts_with_the_first_byte() {
 }
 
 #[test]
+fn the_first_head_has_its_time_from_when_the_connection_was_made() {
+    let client = Client::new(answer(|_| "x"));
+    client.advance(seconds(9)).send("GET").advance(Duration::from_millis(999));
+    assert!(!client.is_closing());
+    client.advance(Duration::from_millis(1));
+    assert_eq!(client.received(), refused("408 Request Timeout"));
+    // What comes behind a request has its own, whatever came with it.
+    let client = Client::new(answer(|_| "x"));
+    client.advance(seconds(9));
+    assert_eq!(client.ask(get("/") + "GET"), ok("x"));
+    for byte in b" / HTTP/1" {
+        client.send([*byte]).advance(seconds(1));
+    }
+    client.advance(Duration::from_millis(999));
+    assert!(!client.is_closing());
+    client.advance(Duration::from_millis(1));
+    assert_eq!(client.received(), refused("408 Request Timeout"));
+}
+
+#[test]
 fn an_idle_connection_is_closed_after_a_while() {
     let client = Client::new(answer(|_| "x"));
     for _ in 0..3 {

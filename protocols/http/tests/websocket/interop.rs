@@ -163,7 +163,7 @@ fn their_server(other: &Other) {
             assert_eq!(stream.socket().unwrap().protocol(), Some("a"));
             for size in [0, 1, 125, 126, 1_000, 65_535, 65_536, 300_000_usize] {
                 let text = ReceivedMessage::Text("\u{20ac}".repeat(size / 3));
-                let noise = (0..size).map(|n| (n * n >> 3) as u8).collect();
+                let noise = (0..size).map(|n| ((n * n) >> 3) as u8).collect();
                 for message in [text, ReceivedMessage::Binary(noise)] {
                     stream.send(message.clone()).await.unwrap();
                     assert!(stream.recv().await.unwrap() == message, "{number}: {size}");

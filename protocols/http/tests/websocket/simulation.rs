@@ -36,7 +36,7 @@ impl WebSocketHandler for Echo {
     fn binary(&mut self, socket: &WebSocket, data: &[u8]) {
         self.0 += 1;
         socket.send_binary(data);
-        if self.0 == 25 && data.len() % 3 == 0 {
+        if self.0 == 25 && data.len().is_multiple_of(3) {
             socket.close(CloseCode::GOING_AWAY);
         }
     }

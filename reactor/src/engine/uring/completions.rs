@@ -1,4 +1,4 @@
-//! Completions that wait to be collected: the result that the engine buffers for one source, in one word. At most one
+//! Results from the completion queue that wait to be collected: what the engine buffers for one source, in one word. At most one
 //! per source, by the credit of the engine's contract. Knows no sources.
 
 use std::{

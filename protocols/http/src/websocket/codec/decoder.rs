@@ -63,7 +63,7 @@ pub struct MessageDecoder {
     role: Role,
     by_piece: bool,
     has_closed: bool,
-    /// The state was lent, and is kept until it is taken back.
+    /// The state is kept between two messages, until it is taken back.
     is_lent: bool,
     limits: MessageLimits,
     partial: Option<Box<Partial>>,
@@ -151,11 +151,12 @@ impl MessageDecoder {
         })
     }
 
-    /// Lends it the state of another decoder, with its buffers, unless it has one of its own.
+    /// Lends it the state of another decoder, with its buffers, unless it has one of its own. Until it is taken back, the state is kept
+    /// between two messages.
     pub(in crate::websocket) fn lend(&mut self, partial: &mut Option<Box<Partial>>) {
         if self.partial.is_none() {
             self.partial = partial.take();
-            self.is_lent = self.partial.is_some();
+            self.is_lent = true;
         }
     }
 

@@ -13,7 +13,7 @@ pub(in crate::websocket) struct MessageDeflater {
     takeover: bool,
     pool: ContextPool,
     /// With context takeover, and for a message that is sent in parts.
-    context: Option<Deflate>,
+    context: Option<Box<Deflate>>,
 }
 
 impl MessageDeflater {
@@ -46,7 +46,7 @@ impl MessageDeflater {
         out: &mut Vec<u8>,
     ) {
         let (level, bits) = (self.level, self.window_bits);
-        let deflate = self.context.get_or_insert_with(|| new_deflate(level, bits));
+        let deflate = self.context.get_or_insert_with(|| Box::new(new_deflate(level, bits)));
         if is_last {
             deflate_whole(deflate, part, out);
         } else {
@@ -92,7 +92,7 @@ pub(in crate::websocket) struct MessageInflater {
     takeover: bool,
     pool: ContextPool,
     /// With context takeover, and within a message.
-    context: Option<Inflate>,
+    context: Option<Box<Inflate>>,
 }
 
 impl MessageInflater {
@@ -102,9 +102,9 @@ impl MessageInflater {
 
     /// A message begins.
     pub(in crate::websocket) fn begin(&mut self, output_max: u64) {
-        let mut inflate = self.context.take().unwrap_or_else(|| self.pool.take_inflate());
+        let inflate = self.context.get_or_insert_with(|| self.pool.take_inflate());
+        inflate.set_output_max(output_max);
         inflate.renew_budget();
-        self.context = Some(inflate.output_max(output_max));
     }
 
     /// Inflates up to 16 KiB of a message; whether there was any output. If not, the input is used up.

@@ -20,15 +20,16 @@ struct Contexts {
 }
 
 impl ContextPool {
-    pub(super) fn take_inflate(&self) -> Inflate {
-        self.0.borrow_mut().inflates.pop().unwrap_or_else(|| Inflate::new(Format::Raw))
+    pub(super) fn take_inflate(&self) -> Box<Inflate> {
+        let kept = self.0.borrow_mut().inflates.pop();
+        Box::new(kept.unwrap_or_else(|| Inflate::new(Format::Raw)))
     }
 
-    pub(super) fn give_inflate(&self, mut inflate: Inflate) {
+    pub(super) fn give_inflate(&self, mut inflate: Box<Inflate>) {
         let mut contexts = self.0.borrow_mut();
         if contexts.inflates.len() < INFLATES_MAX {
             inflate.reset();
-            contexts.inflates.push(inflate);
+            contexts.inflates.push(*inflate);
         }
     }
 

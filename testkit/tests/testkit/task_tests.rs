@@ -1,8 +1,5 @@
 //! `task_test`: virtual time, and tests that fail because of a panic, a wait without end, or a task that never ends.
 
-#[path = "../../tests/support/watchdog.rs"]
-mod watchdog;
-
 use std::{
     future::pending,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -28,7 +25,7 @@ fn failure<F: Future<Output: 'static> + 'static>(test: impl FnOnce(Reactor) -> F
 
 #[test]
 fn time_is_virtual_and_the_value_is_returned() {
-    watchdog::watch_this_test();
+    crate::watchdog::watch_this_test();
     let age = task_test(|reactor| async move {
         reactor.sleep(hours(20)).await;
         reactor.timeout(hours(1), pending::<()>()).await.unwrap_err();
@@ -39,14 +36,14 @@ fn time_is_virtual_and_the_value_is_returned() {
 
 #[test]
 fn a_panic_in_the_test_fails_it() {
-    watchdog::watch_this_test();
+    crate::watchdog::watch_this_test();
     let message = failure(|_| async { panic!("three is not four") });
     assert!(message.contains("three is not four"), "{message}");
 }
 
 #[test]
 fn a_panic_in_another_task_fails_the_test() {
-    watchdog::watch_this_test();
+    crate::watchdog::watch_this_test();
     for after in [0, 2] {
         let message = failure(|reactor| async move {
             let sleep = reactor.sleep(hours(after));
@@ -64,7 +61,7 @@ fn a_panic_in_another_task_fails_the_test() {
 
 #[test]
 fn a_test_that_waits_for_nothing_fails_at_once() {
-    watchdog::watch_this_test();
+    crate::watchdog::watch_this_test();
     let message = failure(|reactor| {
         reactor.call_later(hours(2), |_| ());
         pending::<()>()
@@ -75,12 +72,12 @@ fn a_test_that_waits_for_nothing_fails_at_once() {
 
 #[test]
 fn a_task_that_never_ends_is_reported_with_the_place_where_it_was_spawned() {
-    watchdog::watch_this_test();
+    crate::watchdog::watch_this_test();
     let line = line!() + 2;
     let message = failure(|reactor| async move {
         reactor.spawn(pending::<()>()).detach();
     });
-    let place = format!("a task spawned at testkit/tests/task_tests.rs:{line}:");
+    let place = format!("a task spawned at testkit/tests/testkit/task_tests.rs:{line}:");
     assert!(message.contains(&place), "{message}");
 
     let message = failure(|reactor| async move {
@@ -93,13 +90,13 @@ fn a_task_that_never_ends_is_reported_with_the_place_where_it_was_spawned() {
         reactor.spawn(ticks).detach();
     });
     let line = line!() - 2;
-    let place = format!("a task spawned at testkit/tests/task_tests.rs:{line}:");
+    let place = format!("a task spawned at testkit/tests/testkit/task_tests.rs:{line}:");
     assert!(message.contains(&place), "{message}");
 }
 
 #[test]
 fn a_task_may_end_after_the_test() {
-    watchdog::watch_this_test();
+    crate::watchdog::watch_this_test();
     task_test(|reactor| async move {
         reactor.spawn(reactor.sleep(Duration::from_secs(3_000))).detach();
         drop(reactor.spawn(pending::<()>()));
@@ -116,7 +113,7 @@ impl Protocol for Echo {
 
 #[test]
 fn a_host_talks_to_itself_and_to_others() {
-    watchdog::watch_this_test();
+    crate::watchdog::watch_this_test();
     task_test(|reactor| async move {
         let port = reactor.listen_tcp("0.0.0.0:7", |_: &Peer| Echo).unwrap();
         for name in ["localhost:7", "test:7"] {

@@ -1,9 +1,6 @@
 //! Channels, locks and combinators of other crates in our tasks, in simulated time and across threads: those that the guide
 //! recommends. What they cancel is cancelled.
 
-#[path = "support/watchdog.rs"]
-mod watchdog;
-
 use std::{
     cell::{Cell, RefCell},
     future::pending,
@@ -13,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use crate::watchdog::watch_this_test;
 use async_broadcast::RecvError;
 use async_lock::{Mutex, Semaphore};
 use futures_lite::{FutureExt as _, StreamExt as _, future};
@@ -23,7 +21,6 @@ use sinew::{
     sim::Network,
     testing::{assert_clean, task_test, task_test_on},
 };
-use watchdog::watch_this_test;
 
 fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
