@@ -16,7 +16,7 @@ pub enum DigestAlgorithm {
 }
 
 impl DigestAlgorithm {
-    /// The secret that client and server share: the hash of `user:realm:password`, in hexadecimal digits. Whoever has it can log in to
+    /// The secret that client and server share: the hash of `user:realm:password`, in hexadecimal digits. Anyone who has it can log in to
     /// that realm.
     #[must_use]
     pub fn secret(self, user: &str, realm: &str, password: &[u8]) -> String {
