@@ -40,7 +40,6 @@ impl EngineArgs {
     }
 
     /// The settings of the requested reactor, for servers that run several.
-    #[must_use]
     pub fn builder(&self) -> Builder {
         Reactor::builder().engine(self.engine()).spin(Duration::from_micros(self.spin))
     }
