@@ -89,10 +89,8 @@ impl Wake for TaskWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if self.queued.must_queue() {
-            if !LocalWakeups::push(&self.shared, self.id) {
-                self.shared.push_woken(self.id);
-            }
+        if self.queued.must_queue() && !LocalWakeups::push(&self.shared, self.id) {
+            self.shared.push_woken(self.id);
         }
     }
 }

@@ -19,8 +19,8 @@ use sinew::{
 };
 
 use super::{
+    fixture::{Fixture, dial_again_and_again},
     parties::pattern,
-    stage::{Stage, dial_again_and_again},
 };
 use crate::{millis, secs, seeds};
 
@@ -268,14 +268,14 @@ impl Protocol for Client {
 
 /// Runs it with faults. Returns the numbers of responses and of connections on which all were received.
 fn serve(network: &Network, link: Link, faults: RandomFaults, kills: bool) -> (u64, u64) {
-    let mut stage = Stage::empty(network, 3, QUEUED_MAX);
+    let mut fixture = Fixture::empty(network, 3, QUEUED_MAX);
     if kills {
-        stage.watch.allow_kills();
+        fixture.watch.allow_kills();
     }
     network.set_link(link);
     let handled = Rc::new(Handled::default());
-    let (serving, handling) = (stage.serving.clone(), Rc::clone(&handled));
-    stage.server.boot(move |reactor| {
+    let (serving, handling) = (fixture.serving.clone(), Rc::clone(&handled));
+    fixture.server.boot(move |reactor| {
         let (serving, handled) = (serving.clone(), Rc::clone(&handling));
         let server =
             HttpServer::new(move |request: Request, reply: Reply| handled.handle(&request, reply));
@@ -283,23 +283,23 @@ fn serve(network: &Network, link: Link, faults: RandomFaults, kills: bool) -> (u
         reactor.listen_tcp("0.0.0.0:7", factory).expect("a free port");
     });
     let (ids, answers) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
-    for client in &stage.clients {
-        let watch = stage.watch.on(client, PIPELINED_MAX as usize * (LEN_MAX as usize + 1_024));
-        let (ids, answers, done) = (Rc::clone(&ids), Rc::clone(&answers), Rc::clone(&stage.done));
-        stage.diallers.push(watch.clone());
+    for client in &fixture.clients {
+        let watch = fixture.watch.on(client, PIPELINED_MAX as usize * (LEN_MAX as usize + 1_024));
+        let (ids, answers, done) = (Rc::clone(&ids), Rc::clone(&answers), Rc::clone(&fixture.done));
+        fixture.diallers.push(watch.clone());
         dial_again_and_again(client, move |reactor| {
             watch.watch(Client::new(reactor, &ids, &answers, &done))
         });
     }
     network.set_random_faults(faults);
-    stage.play(secs(20));
+    fixture.play(secs(20));
     let count = handled.ids.borrow().len();
     assert!(
         kills || handled.ended.get() == count,
         "{} of {count} were told the end",
         handled.ended.get()
     );
-    (answers.get(), stage.done.get())
+    (answers.get(), fixture.done.get())
 }
 
 fn fast() -> Link {
