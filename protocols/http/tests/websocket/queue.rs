@@ -90,7 +90,7 @@ fn fragments_let_control_frames_pass() {
     while let [first, 126, high, low, data @ ..] = rest {
         let (data, behind) = data.split_at(usize::from(u16::from_be_bytes([*high, *low])));
         let is_last = behind.is_empty();
-        assert_eq!(*first, u8::from(frames == 0) * 2 | u8::from(is_last) << 7);
+        assert_eq!(*first, (u8::from(frames == 0) * 2) | (u8::from(is_last) << 7));
         payload.extend_from_slice(data);
         (rest, frames) = (behind, frames + 1);
     }
