@@ -17,54 +17,23 @@ use cli::{DRAIN, Failed, ServerArgs, print_line};
 use sinew::{
     prelude::*,
     protocols::{
-        basic::{
-            Line, LineHandler, LineReceiver, LineTransport, RequestError, Requests, Text, send_line,
-        },
+        basic::{Line, RequestClient},
         wire::Echo,
     },
     reactor::Excerpt,
     transports::endpoint::ClientEndpoint,
 };
 
-/// The client protocol resolves the oldest outstanding request with each answer.
-#[derive(Default)]
-struct Client {
-    requests: Requests<String>,
-}
-
-impl Client {
-    fn ask(&self, transport: &Transport, question: &Text) -> Deferred<String, RequestError> {
-        let timeout = Duration::from_secs(5);
-        self.requests.send_within(transport, timeout, (), |to| Ok(send_line(to, question)?))
-    }
-}
-
-impl LineHandler for Client {
-    fn line_received(&mut self, transport: &mut LineTransport<'_>, line: &[u8]) {
-        if self.requests.resolve(String::from_utf8_lossy(line).into_owned()).is_err() {
-            transport.fail("an answer to nothing that was asked");
-        }
-    }
-
-    fn connection_lost(&mut self, _: &mut LineTransport<'_>, reason: &ConnectionLost) {
-        self.requests.connection_lost(reason);
-    }
-}
-
 /// Reads like blocking code, but nothing blocks: at each `await` the event loop runs other work.
 async fn talk(reactor: Reactor, to: ClientEndpoint, name: &str) -> Result<(), Failed> {
-    let factory = |_: &Peer| LineReceiver::with_decoder(Line::lf_or_crlf(), Client::default());
-    let connection = to.connect(&reactor, factory).await?;
+    let lines = RequestClient::in_order(Line::lf_or_crlf()).timeout(Duration::from_secs(5));
+    let client = lines.connect(&reactor, to).await?;
     for question in ["hello", "how are you?", "good bye"] {
-        // A name that contains a line break is an error here.
-        let question = Text::try_from(format!("{name}: {question}"))?;
-        // Runs at once; `None` if the connection has ended.
-        let asked = connection.with(|client, transport| client.handler().ask(transport, &question));
-        let answer = asked.ok_or("the connection is over")?;
-        print_line!("{}", Excerpt::new(&answer.await?))?;
+        let answer = client.ask(format!("{name}: {question}")).await?;
+        print_line!("{}", Excerpt::new(&answer))?;
         reactor.sleep(Duration::from_millis(100)).await;
     }
-    // The connection closes as it is dropped.
+    // The connection closes as the client is dropped.
     Ok(())
 }
 

@@ -56,6 +56,8 @@ pages! {
 #[cfg(feature = "http")]
 pages! {
     Http: "../docs/guide/15-http.md";
+    HttpClient: "../docs/guide/18-http-client.md";
+    WebSocket: "../docs/guide/17-websocket.md";
 }
 
 #[cfg(feature = "socketserver")]

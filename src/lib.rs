@@ -98,7 +98,7 @@ pub use sinew_transports::bytes;
 pub mod prelude {
     pub use sinew_reactor::{
         Deferred, DelayedCall, Engine, LoopingCall, Phase, Promise, Reactor, Remote, Task,
-        WeakReactor,
+        TaskGroup, WeakReactor,
     };
     #[cfg(feature = "tls")]
     pub use sinew_transports::tls::{

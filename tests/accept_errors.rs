@@ -15,15 +15,17 @@ use std::{
     io::{self, Read},
     net::{SocketAddr, TcpListener, TcpStream},
     rc::Rc,
-    sync::{Arc, Mutex},
     thread,
     time::{Duration, Instant},
 };
 
 use accept_errors::sys::forbid_accepting;
 use sinew::prelude::*;
-use support::{Echo, Watchdog, sockets::any_port};
-use tracing::subscriber::DefaultGuard;
+use support::{Echo, Watchdog, log::Log, sockets::any_port};
+use tracing::{
+    Level,
+    dispatcher::{self, DefaultGuard},
+};
 
 /// Longer than three accept pauses of a listener.
 const WHILE: Duration = Duration::from_millis(350);
@@ -31,40 +33,8 @@ const WHILE: Duration = Duration::from_millis(350);
 /// One turn per pause, and some for the timer wheel.
 const TURNS_MAX: u64 = 30;
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("nobody panics with it").write(line)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    /// Counts the errors logged on this thread.
-    fn begin() -> (Self, DefaultGuard) {
-        let log = Self::default();
-        let sink = log.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::ERROR)
-            .with_writer(move || sink.clone())
-            .with_ansi(false)
-            .finish();
-        (log, tracing::subscriber::set_default(subscriber))
-    }
-
-    fn lines(&self) -> Vec<String> {
-        let bytes = self.0.lock().expect("nobody panics with it");
-        String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
-    }
-}
-
 /// A listener of the reactor whose socket has a duplicate outside.
-struct Stage {
+struct Fixture {
     reactor: Reactor,
     other: TcpListener,
     log: Log,
@@ -72,9 +42,10 @@ struct Stage {
     _watchdog: Watchdog,
 }
 
-impl Stage {
+impl Fixture {
     fn new(engine: Engine, what: &str) -> Self {
-        let (log, guard) = Log::begin();
+        let log = Log::default();
+        let guard = dispatcher::set_default(&log.subscriber(Level::ERROR));
         let watchdog = Watchdog::new(format!("{what} on {engine}"));
         let reactor = Reactor::builder().engine(engine).build().unwrap();
         let listener = TcpListener::bind(any_port()).unwrap();
@@ -135,17 +106,17 @@ fn waits(mut client: &TcpStream) -> bool {
 #[test]
 fn a_listener_pauses_if_its_socket_stops_listening() {
     for engine in Engine::available() {
-        let stage = Stage::new(engine, "a socket that does not listen");
-        stage.shut_down();
-        let turns = stage.turns();
+        let fixture = Fixture::new(engine, "a socket that does not listen");
+        fixture.shut_down();
+        let turns = fixture.turns();
         assert!(turns <= TURNS_MAX, "{engine}: {turns} turns");
-        let client = client(stage.listen());
-        stage.until("a connection", || stage.reactor.stats().connections == 1);
+        let client = client(fixture.listen());
+        fixture.until("a connection", || fixture.reactor.stats().connections == 1);
         assert!(waits(&client));
-        let lines = stage.log.lines();
+        let lines = fixture.log.lines();
         assert_eq!(lines.len(), 1, "{engine}: {lines:#?}");
         assert!(lines[0].contains("could not accept connections"), "{lines:#?}");
-        let turns = stage.turns();
+        let turns = fixture.turns();
         assert!(turns <= TURNS_MAX, "{engine}: {turns} turns with nothing to do");
     }
 }
@@ -161,17 +132,17 @@ fn persistent_accept_errors_do_not_spin() {
         let threads = errors.map(|errno| {
             thread::spawn(move || {
                 let error = io::Error::from_raw_os_error(errno);
-                let stage = Stage::new(engine, &format!("{error}"));
-                stage.shut_down();
+                let fixture = Fixture::new(engine, &format!("{error}"));
+                fixture.shut_down();
                 if let Err(error) = forbid_accepting(errno) {
                     return println!("skipped: no filter of system calls: {error}");
                 }
-                let client = client(stage.listen());
-                let turns = stage.turns();
+                let client = client(fixture.listen());
+                let turns = fixture.turns();
                 assert!(turns <= TURNS_MAX, "{engine}: {turns} turns of {error}");
-                assert_eq!(stage.reactor.stats().connections_made, 0);
+                assert_eq!(fixture.reactor.stats().connections_made, 0);
                 assert!(waits(&client), "{engine}: {error} cost a client its connection");
-                let lines = stage.log.lines();
+                let lines = fixture.log.lines();
                 assert_eq!(lines.len(), 1, "{engine}: {lines:#?}");
             })
         });
@@ -184,16 +155,16 @@ fn persistent_accept_errors_do_not_spin() {
 fn a_listener_pauses_on_accept_errors() {
     for engine in Engine::available().filter(|engine| *engine != Engine::Uring) {
         let run = move || {
-            let stage = Stage::new(engine, "accepting is forbidden");
+            let fixture = Fixture::new(engine, "accepting is forbidden");
             if let Err(error) = forbid_accepting(libc::EACCES) {
                 return println!("skipped: no filter of system calls: {error}");
             }
-            let client = client(stage.other.local_addr().unwrap());
-            stage.until("the error", || !stage.log.lines().is_empty());
-            let turns = stage.turns();
+            let client = client(fixture.other.local_addr().unwrap());
+            fixture.until("the error", || !fixture.log.lines().is_empty());
+            let turns = fixture.turns();
             assert!(turns <= TURNS_MAX, "{engine}: {turns} turns");
-            assert!(waits(&client) && stage.reactor.stats().connections_made == 0);
-            assert_eq!(stage.log.lines().len(), 1, "{engine}");
+            assert!(waits(&client) && fixture.reactor.stats().connections_made == 0);
+            assert_eq!(fixture.log.lines().len(), 1, "{engine}");
         };
         thread::spawn(run).join().unwrap();
     }

@@ -24,7 +24,7 @@ mod conformance {
     mod handover;
     mod holding;
     mod inside;
-    mod life;
+    mod lifecycle;
     mod listening;
     mod output_failing;
     mod panicking;

@@ -5,46 +5,19 @@
 
 mod support;
 
-use std::{
-    cell::Cell,
-    fs::File,
-    io,
-    rc::Rc,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{cell::Cell, fs::File, rc::Rc, time::Duration};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sinew::prelude::*;
 use support::{
     Echo, EndState, Link, RemoteEnd, Width, World,
+    log::Log,
     sockets::{any_port, dial},
 };
+use tracing::{Level, dispatcher::set_global_default};
 
 /// More than the test needs, and few enough to be used up quickly.
 const DESCRIPTORS: u64 = 64;
-
-/// Captures log lines of errors.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("nobody panics with it").write(line)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    /// The lines since the last call.
-    fn lines(&self) -> Vec<String> {
-        let bytes = std::mem::take(&mut *self.0.lock().expect("nobody panics with it"));
-        String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
-    }
-}
 
 /// Takes every remaining descriptor.
 struct Greed(Vec<File>);
@@ -72,12 +45,7 @@ impl Greed {
 #[test]
 fn out_of_descriptors() {
     let log = Log::default();
-    let sink = log.clone();
-    tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::ERROR)
-        .with_writer(move || sink.clone())
-        .with_ansi(false)
-        .init();
+    set_global_default(log.subscriber(Level::ERROR)).expect("it is the first");
     let all = getrlimit(Resource::Nofile);
     let few = Rlimit { current: Some(DESCRIPTORS), ..all };
     setrlimit(Resource::Nofile, few).expect("a lower limit is always allowed");
@@ -122,7 +90,7 @@ fn scenario(world: &World, log: &Log) {
         // Their descriptors are released, and taken again.
         greed.0.append(&mut Greed::take_all().0);
     }
-    let lines = log.lines();
+    let lines = log.take();
     assert_eq!(lines.len(), 1, "an episode is logged once: {lines:#?}");
     assert!(lines[0].contains("could not accept connections"), "{lines:#?}");
     // Descriptors are free again; the listener recovers without a notification.
@@ -136,7 +104,7 @@ fn scenario(world: &World, log: &Log) {
     greed.give(1);
     let mut waiting = RemoteEnd::socket(dial(port.local(), Width::Wide));
     world.receive_to_end(&mut waiting);
-    assert_eq!(log.lines().len(), 1);
+    assert_eq!(log.take().len(), 1);
 }
 
 /// Without a spare descriptor, accepting pauses and is retried.
@@ -160,10 +128,10 @@ fn without_a_spare(world: &World, log: &Log) {
     }
     let turns = world.reactor().stats().turns - before;
     assert!(turns <= 30, "{turns} turns with no descriptor to be had");
-    assert_eq!((port.connections(), log.lines().len()), (0, 1));
+    assert_eq!((port.connections(), log.take().len()), (0, 1));
     greed.give(10);
     answer(world, &mut first);
-    assert_eq!(log.lines().len(), 0);
+    assert_eq!(log.take().len(), 0);
 }
 
 fn connecting_fails(world: &World) {

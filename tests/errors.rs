@@ -110,6 +110,7 @@ fn on_every_platform() -> impl Iterator<Item = Printed> {
         ArgumentError::Empty,
         DeadlinePassed { phase: "login", within: Duration::from_secs(10) },
         RequestError::IdInUse,
+        RequestError::NotConnected("the service was stopped".into()),
         InflateError::TooLong { max: 1 },
         NotHandedOver::Closed,
         SetProtocolError { protocol: Echo, reason: NotHandedOver::Closed },
@@ -258,7 +259,32 @@ fn with_http() -> impl Iterator<Item = Printed> {
         unsatisfiable,
         target,
         sinew::http::server::SessionFull { max: 1 },
+        sinew::http::server::FormFailure::NoForm,
+        sinew::http::server::Htpasswd::open("/no/such/file").unwrap_err(),
         sinew::http::websocket::WebSocketError::Text,
+        sinew::http::websocket::HandshakeError::Accept,
+        sinew::http::websocket::OpenError::from(sinew::reactor::Failure::Cancelled),
+        "ws:".parse::<sinew::http::websocket::WebSocketUrl>().unwrap_err(),
+    ];
+    made.into_iter().chain(of_http_clients())
+}
+
+#[cfg(feature = "http")]
+fn of_http_clients() -> impl Iterator<Item = Printed> {
+    use sinew::http::{
+        client::{CookieJar, RedirectError, Request, RequestError},
+        codec::DataUrl,
+        urllib::UrlOpenError,
+    };
+
+    let path = "/no/such/file".into();
+    let made = printed![
+        RequestError::from(sinew::reactor::Failure::Cancelled),
+        RedirectError::Invalid { to: "nowhere".to_owned() },
+        Request::get("nowhere").unwrap_err(),
+        CookieJar::new().read_text("no cookie").unwrap_err(),
+        DataUrl::parse("nowhere").unwrap_err(),
+        UrlOpenError::File { path, source: cause() },
     ];
     made.into_iter()
 }
@@ -327,8 +353,8 @@ mod sources {
         public.chain(by_hand).map(name).collect()
     }
 
-    /// Created by the loop only, and tested there.
-    const ELSEWHERE: [&str; 1] = ["WaitError"];
+    /// Created by the loop and by connections only, and tested there.
+    const ELSEWHERE: [&str; 2] = ["SendError", "WaitError"];
 
     #[test]
     fn every_public_error_type_is_tested() {

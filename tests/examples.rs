@@ -55,6 +55,8 @@ mod examples {
     mod upper_server;
     #[cfg(feature = "http")]
     mod web;
+    #[cfg(feature = "http")]
+    mod web_sockets;
     mod wire_server;
 }
 

@@ -1,9 +1,7 @@
 //! The HTTP server, its proxies and the client with other programs: curl, Python, Node and nginx. Where one is missing, the test says "skipped".
 
-#[path = "support"]
-mod support {
-    pub(crate) mod watchdog;
-}
+#[path = "support/watchdog.rs"]
+mod watchdog;
 
 mod http_interop {
     mod clients;

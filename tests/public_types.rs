@@ -11,13 +11,13 @@ use std::{
 const COMPLETE: [(&str, &str); 6] = [
     (
         "AcceptFailure",
-        "whoever accepts must handle each outcome, and a new one would be a new contract",
+        "callers of accept must handle each outcome, and a new one would change the contract",
     ),
-    ("Decoded", "whoever drives a decoder must handle each outcome"),
+    ("Decoded", "callers of a decoder must handle each outcome"),
     ("Family", "there are two versions of IP"),
-    ("Inflated", "whoever drives a decoder must handle each outcome"),
+    ("Inflated", "callers of a decoder must handle each outcome"),
     ("Role", "a WebSocket connection has two ends"),
-    ("Unstuffed", "whoever drives a decoder must handle each outcome"),
+    ("Unstuffed", "callers of a decoder must handle each outcome"),
 ];
 
 /// Exhaustive structs with public fields, with the reason.
@@ -37,7 +37,7 @@ const PLAIN: [(&str, &str); 12] = [
 ];
 
 /// Types that do something only if they are used, or that must not be ignored.
-const MUST_USE: [&str; 35] = [
+const MUST_USE: [&str; 39] = [
     "AcceptFailure",
     "Builder",
     "RandomFaults",
@@ -53,6 +53,7 @@ const MUST_USE: [&str; 35] = [
     "Keepalive",
     "Link",
     "ListenConfig",
+    "OwnedConnection",
     "Plan",
     "ProcessConfig",
     "Production",
@@ -61,15 +62,18 @@ const MUST_USE: [&str; 35] = [
     "ProxyHeader",
     "Reactors",
     "Registration",
+    "RequestClientConfig",
     "RetryConfig",
     "RunningReactors",
     "Server",
     "ServerConfig",
+    "SignalReceiver",
     "SignalWatch",
     "Sleep",
     "StreamConfig",
     "SystemUnderTest",
     "Task",
+    "TaskGroup",
     "TlsClientConfig",
     "TlsServerConfig",
     "Unstuffed",

@@ -6,6 +6,9 @@
 #[cfg(feature = "tls")]
 #[allow(dead_code, reason = "other tests use the rest")]
 mod certs;
+#[path = "support/log.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod log;
 #[path = "support/watchdog.rs"]
 mod watchdog;
 

@@ -28,13 +28,13 @@ mod scenarios {
     mod draining;
     #[cfg(feature = "http")]
     mod fetching;
+    mod fixture;
     mod forwarding;
     mod handshaking;
     mod panicking;
     mod parties;
     mod reconnecting;
     mod regressions;
-    mod stage;
     mod talking;
     mod timing;
     mod watch;

@@ -111,7 +111,8 @@ impl Room {
     fn tell_here(&self, talker: Option<&Transport>, line: &str) -> bool {
         let here = self.here.borrow();
         let others = here.values().filter(|guest| Some(*guest) != talker);
-        others.fold(false, |is_far_behind, guest| say(guest, line) || is_far_behind)
+        // Counted, so that all are told.
+        others.filter(|guest| say(guest, line)).count() > 0
     }
 
     fn tell_one(&self, name: &str, line: &str) -> bool {

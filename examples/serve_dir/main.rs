@@ -7,7 +7,7 @@
 //! hello
 //! ```
 //!
-//! Over TLS: `--listen tls:8443:privateKey=key.pem:certKey=cert.pem`.
+//! Over TLS: `--listen tls:8443:cert=cert.pem:key=key.pem`.
 
 #[path = "../cli/mod.rs"]
 mod cli;
@@ -119,10 +119,10 @@ fn site(args: &Args) -> Result<Router, Failed> {
     for (path, location) in &args.redirect {
         router = router.any(path, Redirect::to(location)?);
     }
-    if args.upload {
-        router = Uploads::new(&args.folder).routes(router);
-    }
-    Ok(router.fallback(files))
+    Ok(match args.upload {
+        true => router.fallback(Uploads::new(&args.folder, files)),
+        false => router.fallback(files),
+    })
 }
 
 fn server(handler: impl Handler) -> HttpServer {

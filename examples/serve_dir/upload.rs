@@ -9,7 +9,8 @@ use std::{
 
 use sinew::http::{
     Method, StatusCode,
-    server::{Form, FormLimits, Reply, Request, Response, Router, UploadedFile, answer},
+    codec::percent_decode,
+    server::{Form, FormLimits, Handler, Reply, Request, Response, UploadedFile},
 };
 
 const PAGE: &str = "<!doctype html>\n<title>Upload</title>\n<form method=post enctype=multipart/form-data>\n\
@@ -18,40 +19,42 @@ const PAGE: &str = "<!doctype html>\n<title>Upload</title>\n<form method=post en
 /// Longest file, and longest form.
 const FILE_MAX: u64 = 1 << 30;
 
-/// See the head of this file.
-#[derive(Clone)]
-pub(crate) struct Uploads {
+/// Takes files, and leaves all other requests to what is inside.
+pub(crate) struct Uploads<H> {
+    inner: H,
     folder: Rc<Path>,
-    limits: Rc<FormLimits>,
+    limits: FormLimits,
 }
 
-impl Uploads {
-    pub(crate) fn new(folder: &Path) -> Self {
+impl<H: Handler> Uploads<H> {
+    pub(crate) fn new(folder: &Path, inner: H) -> Self {
         // Temporary files lie in the same file system, so that they can be kept.
         let limits = FormLimits::default().file_max(FILE_MAX).total_max(FILE_MAX).folder(folder);
-        Self { folder: folder.into(), limits: Rc::new(limits) }
+        Self { inner, folder: folder.into(), limits }
     }
+}
 
-    pub(crate) fn routes(self, router: Router) -> Router {
-        let by_form = self.clone();
-        router
-            .get("/upload", answer(|_| Response::html(PAGE)))
-            .post("/upload", move |request: Request, reply: Reply| by_form.form(&request, reply))
-            .route(Method::PUT, "/{name}", move |request: Request, reply: Reply| {
-                self.put(request, reply);
-            })
+impl<H: Handler> Handler for Uploads<H> {
+    fn handle(&self, request: Request, reply: Reply) {
+        match (request.method(), request.path()) {
+            (&Method::GET, "/upload") => reply.send(Response::html(PAGE)),
+            (&Method::POST, "/upload") => self.form(&request, reply),
+            (&Method::PUT, _) => self.put(request, reply),
+            _ => self.inner.handle(request, reply),
+        }
     }
+}
 
+impl<H> Uploads<H> {
     fn form(&self, request: &Request, reply: Reply) {
         // A page of somebody else, in the browser of somebody who has logged in here.
         if request.field("sec-fetch-site") == Some("cross-site") {
             return reply.send(StatusCode::FORBIDDEN);
         }
-        let this = self.clone();
+        let folder = PathBuf::from(&*self.folder);
         request.form(&self.limits).then(move |reactor, form| match form {
             Ok(form) => {
                 // Renaming is quick, but the disk may not be.
-                let folder = PathBuf::from(&*this.folder);
                 reactor.defer_to_thread(move || keep_all(&folder, form)).then(|_, kept| {
                     reply.send(match kept {
                         Ok(Ok(count)) => Response::text(format!("{count} files\n")),
@@ -65,7 +68,9 @@ impl Uploads {
     }
 
     fn put(&self, request: Request, reply: Reply) {
-        let name = request.param("name").and_then(|name| safe_name(&name).map(str::to_owned));
+        let name = percent_decode(&request.path()[1..]).map(|name| name.into_owned());
+        let name = name.and_then(|name| String::from_utf8(name).ok());
+        let name = name.filter(|name| safe_name(name).is_some());
         let Some(name) = name else { return reply.send(StatusCode::FORBIDDEN) };
         let path = self.folder.join(name);
         let reactor = request.reactor();
@@ -110,7 +115,7 @@ async fn receive(
             }
             Ok(None) => break,
             Err(error) => {
-                received = Err(io::Error::other(error.to_string()));
+                received = Err(io::Error::new(io::ErrorKind::ConnectionAborted, error));
                 break;
             }
         }
@@ -162,6 +167,8 @@ fn failed(error: &io::Error) -> Response {
     let status = match error.kind() {
         io::ErrorKind::AlreadyExists => StatusCode::CONFLICT,
         io::ErrorKind::InvalidInput => StatusCode::FORBIDDEN,
+        // The server has answered.
+        io::ErrorKind::ConnectionAborted => StatusCode::BAD_REQUEST,
         _ => {
             tracing::error!(%error, "an upload failed");
             StatusCode::INTERNAL_SERVER_ERROR

@@ -1,6 +1,7 @@
 //! The bodies of the fuzz targets, one function per target. Independent of any fuzzer, so a test on stable Rust
 //! (`tests/fuzz_corpus.rs`) replays the corpus through them.
 
+mod compressed_web_sockets;
 mod decoding;
 mod dots;
 mod format;
@@ -21,7 +22,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 19] = [
+pub(crate) const TARGETS: [Target; 20] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -41,6 +42,7 @@ pub(crate) const TARGETS: [Target; 19] = [
     ("http_responses", http_responses),
     ("data_url", data_url),
     ("web_socket", web_socket),
+    ("web_socket_deflate", web_socket_deflate),
 ];
 
 pub(crate) fn line(data: &[u8]) {
@@ -101,6 +103,10 @@ pub(crate) fn http_multipart(data: &[u8]) {
 
 pub(crate) fn web_socket(data: &[u8]) {
     web_sockets::check(&mut Input::new(data));
+}
+
+pub(crate) fn web_socket_deflate(data: &[u8]) {
+    compressed_web_sockets::check(&mut Input::new(data));
 }
 
 pub(crate) fn http_cookie(data: &[u8]) {

@@ -1,5 +1,5 @@
-//! [`CheckedHandler`]: a handler that compares its callbacks with a [`ReferenceModel`] of the connection's state, and
-//! executes the next action of a script in each.
+//! Reference model of a connection, for fuzzing: [`CheckedHandler`], a handler that compares its callbacks with a [`ReferenceModel`]
+//! of the connection's state, and executes the next action of a script in each.
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 

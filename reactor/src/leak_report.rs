@@ -1,4 +1,4 @@
-//! [`LeakReport`]: everything that is still alive on a reactor, for tests that look for leaks.
+//! Leak report: everything that is still alive on a reactor, for tests that look for leaks ([`LeakReport`]).
 
 use std::{fmt, panic::Location};
 

@@ -42,6 +42,7 @@ mod handler;
 mod inherited;
 mod leak_report;
 mod lifecycle;
+mod local_wakeups;
 pub mod packet_info;
 mod pool;
 pub mod process;

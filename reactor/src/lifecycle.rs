@@ -1,4 +1,4 @@
-//! Life-cycle triggers: callbacks before and after startup and shutdown, in phases. The order of a run is in `run.rs`.
+//! Lifecycle triggers: callbacks before and after startup and shutdown, in phases. The order of a run is in `run.rs`.
 
 use std::{cell::RefCell, fmt};
 

@@ -17,6 +17,7 @@ use crate::{
     engine::{Event, Poller},
     handler::Token,
     lifecycle::Triggers,
+    local_wakeups::LocalWakeups,
     pool::Pool,
     process::{ForkEpoch, Origin},
     registration::Registry,
@@ -76,6 +77,7 @@ pub(crate) struct Inner {
     pub(crate) tasks: RefCell<Tasks>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) inbox: Inbox,
+    pub(crate) local_wakeups: Rc<LocalWakeups>,
     pub(crate) pool: Pool,
     pub(crate) life: Triggers,
     #[cfg(unix)]
@@ -157,6 +159,7 @@ impl Reactor {
             tasks: RefCell::default(),
             shared,
             inbox,
+            local_wakeups: Rc::default(),
             pool: Pool::new(&settings),
             life: Triggers::default(),
             #[cfg(unix)]

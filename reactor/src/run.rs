@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
-use crate::{Failure, NotRunning, Phase, Reactor, RunError, WeakReactor, run_state::Entered};
+use crate::{
+    Failure, NotRunning, Phase, Reactor, RunError, WeakReactor, reactor::Inner, run_state::Entered,
+};
 
 /// Held by the future of `run_until`: stops the loop when that future completes or panics.
 struct StopAtEnd {
@@ -164,9 +166,15 @@ impl Reactor {
         if self.inner.fork_epoch.is_in_child() {
             return Err(RunError::InChild);
         }
-        let entered = self.inner.state.enter(&self.inner.clock);
-        let entered = entered.ok_or(RunError::AlreadyRunning)?;
+        let entered = self.inner.enter_state().ok_or(RunError::AlreadyRunning)?;
         self.start_callback_timer();
         Ok(entered)
+    }
+}
+
+impl Inner {
+    /// `None` if it is entered already.
+    pub(crate) fn enter_state(&self) -> Option<Entered<'_>> {
+        self.state.enter(&self.clock, || self.local_wakeups.enter(&self.shared))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use crate::clock::Clock;
+use crate::{clock::Clock, local_wakeups::EnteredThread};
 
 /// The run state of a reactor.
 #[derive(Debug, Default)]
@@ -19,7 +19,11 @@ pub(crate) struct RunState {
 
 impl RunState {
     /// `None` if it is entered already.
-    pub(crate) fn enter<'a>(&'a self, clock: &'a Clock) -> Option<Entered<'a>> {
+    pub(crate) fn enter<'a>(
+        &'a self,
+        clock: &'a Clock,
+        thread: impl FnOnce() -> EnteredThread,
+    ) -> Option<Entered<'a>> {
         if self.entered.replace(true) {
             return None;
         }
@@ -27,7 +31,7 @@ impl RunState {
         self.stopping.set(false);
         self.crash.set(false);
         clock.keep_sample(true);
-        Some(Entered { state: self, clock })
+        Some(Entered { state: self, clock, _thread: thread() })
     }
 
     pub(crate) fn is_entered(&self) -> bool {
@@ -75,6 +79,7 @@ impl RunState {
 pub(crate) struct Entered<'a> {
     state: &'a RunState,
     clock: &'a Clock,
+    _thread: EnteredThread,
 }
 
 impl Drop for Entered<'_> {

@@ -83,7 +83,7 @@ impl Reactor {
     pub(crate) fn tear_down(&self) {
         let inner = &*self.inner;
         // A handler that is notified of its end here cannot run the reactor any more.
-        let Some(_entered) = inner.state.enter(&inner.clock) else { return };
+        let Some(_entered) = inner.enter_state() else { return };
         self.start_callback_timer();
         if inner.is_forked_copy() {
             self.release_after_fork();
@@ -184,6 +184,7 @@ impl Reactor {
             inner.shared.call_taken();
             self.defer_drop(call);
         }
+        while inner.local_wakeups.pop().is_some() {}
         while inner.inbox.woken.try_recv().is_ok() {
             inner.shared.woken_taken();
         }

@@ -1,7 +1,7 @@
 //! Futures on the loop: [`Reactor::spawn`], [`Task`], [`Reactor::sleep`] and [`Reactor::timeout`].
 //!
-//! A task is a slot with a boxed future, and a waker that puts the slot's id into the queue of woken tasks. Wakeups
-//! from the loop's own thread and from other threads use the same queue; the loop polls woken tasks in phase 3.
+//! A task is a slot with a boxed future, and a waker that puts the slot's id into a queue of woken tasks: one for wakeups from the
+//! running loop itself, one for those from other threads. The loop polls woken tasks in phase 3.
 
 use std::{
     fmt,
@@ -19,6 +19,7 @@ use slab::Slab;
 use crate::{
     Deferred, Failure, Promise, Reactor, TimedOut, WeakReactor,
     handler::TimerKey,
+    local_wakeups::LocalWakeups,
     remote::{Shared, TaskId},
     timer::{Sleeper, TimerPayload},
     wake::QueuedFlag,
@@ -89,7 +90,9 @@ impl Wake for TaskWaker {
 
     fn wake_by_ref(self: &Arc<Self>) {
         if self.queued.must_queue() {
-            self.shared.push_woken(self.id);
+            if !LocalWakeups::push(&self.shared, self.id) {
+                self.shared.push_woken(self.id);
+            }
         }
     }
 }
@@ -343,6 +346,12 @@ impl<T: 'static> Task<T> {
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.deferred.is_settled()
+    }
+
+    /// Takes the result, if it is available and has not been taken.
+    #[must_use]
+    pub fn take(&self) -> Option<Result<T, Failure>> {
+        self.deferred.take()
     }
 
     /// Has the loop call `f` with the result, as [`Deferred::then`] does. The task runs on.

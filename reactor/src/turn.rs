@@ -41,7 +41,13 @@ impl Reactor {
             self.fire_timer(key, payload);
         }
 
-        // 3. Tasks that were woken.
+        // 3. Tasks that were woken: by the loop itself, then from elsewhere.
+        for _ in 0..inner.local_wakeups.len() {
+            let Some(task) = inner.local_wakeups.pop() else {
+                break;
+            };
+            self.run_task(task);
+        }
         for _ in 0..inner.shared.woken_queued() {
             let Ok(task) = inner.inbox.woken.try_recv() else {
                 break;
@@ -153,6 +159,7 @@ impl Inner {
             || self.state.should_exit()
             || self.wheel.borrow().has_work()
             || self.shared.has_any()
+            || self.local_wakeups.len() > 0
             || !self.deferred_drops.borrow().is_empty()
     }
 }

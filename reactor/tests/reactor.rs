@@ -11,7 +11,7 @@ mod reactor {
     mod faults;
     #[cfg(unix)]
     mod handlers;
-    mod life;
+    mod lifecycle;
     mod pool;
     #[cfg(unix)]
     mod reentrancy;

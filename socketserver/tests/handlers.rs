@@ -15,7 +15,7 @@ use sinew_socketserver::{BaseServer, Family, Server};
 
 mod handlers {
     mod hooks;
-    mod life;
+    mod lifecycle;
     mod socket;
 }
 

@@ -37,7 +37,7 @@ table! {
         ports_of_any_family,
         sockets_for_datagrams,
         adopted_sockets_are_nonblocking_and_close_on_exec,
-        descriptors_of_other_kinds_are_handed_back,
+        descriptors_of_other_kinds_are_returned,
         a_connection_over_a_connection,
         a_simulated_host_adopts_nothing,
         endpoints_on_descriptors;
@@ -200,7 +200,7 @@ fn all_kinds() -> Vec<(DescriptorKind, OwnedFd)> {
     all
 }
 
-fn descriptors_of_other_kinds_are_handed_back(world: &World) {
+fn descriptors_of_other_kinds_are_returned(world: &World) {
     let reactor = world.reactor();
     type Adopt<'a> = &'a dyn Fn(OwnedFd) -> Option<AdoptError>;
     let count = || Answer(Rc::default());

@@ -38,7 +38,7 @@ table! {
         unrequested_descriptors_are_closed_by_the_kernel,
         descriptors_do_not_end_input_that_takes_none,
         descriptors_do_not_end_a_relay,
-        too_many_descriptors_to_send_are_handed_back,
+        too_many_descriptors_to_send_are_returned,
         unsent_descriptors_are_closed,
         descriptors_are_not_passed_under_faults;
 }
@@ -131,7 +131,7 @@ fn descriptors_arrive_with_their_bytes(world: &World) {
     world.until("all of them", || [&kept_a, &kept_b, &kept_c].into_iter().all(has_come));
     for (kept, expected) in [(kept_a, b"A"), (kept_b, b"B"), (kept_c, b"C")] {
         assert_eq!(word(&kept), expected);
-        assert!(is_closed(&kept), "whoever took it has closed it");
+        assert!(is_closed(&kept), "its new owner has closed it");
     }
     let all = b"first nothing, then A and B and C, and nothing";
     world.until("the rest", || line.trace.data() == all);
@@ -298,7 +298,7 @@ fn unrequested_descriptors_are_closed_by_the_kernel(world: &World) {
     assert!(line.transport().take_descriptor().is_none());
 }
 
-fn too_many_descriptors_to_send_are_handed_back(world: &World) {
+fn too_many_descriptors_to_send_are_returned(world: &World) {
     let line = join(world, 0, Sink);
     let transport = line.transport();
     for _ in 0..64 {

@@ -17,7 +17,7 @@ use sinew::{
 use super::relaying::{counts, tie};
 use crate::support::{
     Callback, EndState, Event, Lost, Script, Sink, TOO_MUCH, TestConnection, Trace, Width, World,
-    life::{NAMES, number, trigger_callbacks},
+    every_callback::{NAMES, number, trigger_callbacks},
     noise, table,
 };
 
@@ -351,11 +351,11 @@ fn a_replaced_protocol_gets_no_more_callbacks(world: &World) {
             give(transport, Sink);
             assert!(!transport.is_reading());
         }
-        Event::Lost(ConnectionLost::HandedOver) => drop(transport.write(b"farewell")),
+        Event::Lost(ConnectionLost::HandedOver) => drop(transport.write(b"last one")),
         _ => {}
     }));
     line.remote.send(&noise(150_000));
-    assert_eq!(world.receive(&mut line.remote, 8), b"farewell");
+    assert_eq!(world.receive(&mut line.remote, 8), b"last one");
     world.until("all of it", || line.trace.received() + trace(&later).received() == 150_000);
     assert!(matches!(
         line.trace.callbacks()[..],
@@ -547,7 +547,7 @@ fn handovers_that_are_refused(world: &World) {
     };
     let (a, b) = (world.join(Sink), world.join(Sink));
     tie(&a, &b);
-    assert_eq!(reason(&a), NotHandedOver::RelayedBytes);
+    assert_eq!(reason(&a), NotHandedOver::Relayed);
     let c = world.join(Sink);
     let later = Later::default();
     give(world, &later)(&c.transport(), Sink);

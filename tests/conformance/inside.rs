@@ -8,7 +8,7 @@ use sinew::prelude::*;
 
 use crate::support::{
     Echo, Event, Lost, Pull, Script, Width, World,
-    life::{NAMES, number, trigger_callbacks},
+    every_callback::{NAMES, number, trigger_callbacks},
     table,
 };
 

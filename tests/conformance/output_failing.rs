@@ -1,5 +1,5 @@
-//! Failed output: the peer answers early and closes without reading everything. Its answer is delivered, whoever
-//! first notices that nothing can be sent any more; then the connection is lost with the error.
+//! Failed output: the peer answers early and closes without reading everything. Its answer is delivered,
+//! whichever call finds first that nothing can be sent any more; then the connection is lost with the error.
 
 use std::{cell::Cell, io::Write, rc::Rc, time::Duration};
 

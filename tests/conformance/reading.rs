@@ -160,7 +160,7 @@ fn reading_resumed_is_told_once_for_each_pause(world: &World) {
     transport.resume_reading();
     transport.pause_reading();
     world.settle();
-    assert_eq!(resumed(), 1, "it is paused again by the time that the loop comes by");
+    assert_eq!(resumed(), 1, "it is paused again by the time that the loop calls it");
     transport.resume_reading();
     world.settle();
     assert_eq!(resumed(), 2, "times writing_resumed was told");
@@ -207,7 +207,7 @@ fn a_paused_connection_lets_the_loop_sleep(world: &World) {
                 _ => line.remote.close(),
             }
             world.assert_asleep();
-            assert_eq!(line.trace.calls(), 2, "fate {end_state}");
+            assert_eq!(line.trace.calls(), 2, "after {end_state}");
         }
     }
 }

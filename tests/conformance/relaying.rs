@@ -15,7 +15,7 @@ use super::producing::pieces;
 use crate::support::{
     Callback, EndState, Event, Link, Lost, Pull, RemoteEnd, Script, Sink, TOO_MUCH, TestConnection,
     Width, World,
-    life::{NAMES, number, trigger_callbacks},
+    every_callback::{NAMES, number, trigger_callbacks},
     noise,
     sockets::listener,
     table,

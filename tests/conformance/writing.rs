@@ -160,7 +160,7 @@ fn a_queue_of_exactly_the_high_watermark_is_not_above_it(world: &World) {
     for piece in 1..=5 {
         assert_eq!(transport.write(&noise(10_000)), WriteStatus::Ok, "piece {piece} of 5");
     }
-    assert_eq!(transport.queued(), 50_000, "nothing is sent before the loop comes by");
+    assert_eq!(transport.queued(), 50_000, "nothing is sent before the loop flushes");
     assert!(transport.is_reading(), "at the high watermark it goes on reading");
     assert_eq!(transport.write(b"x"), WriteStatus::AboveHighWatermark);
     assert!(!transport.is_reading(), "above the high watermark it does not");

@@ -1,4 +1,4 @@
-//! `async_client`
+//! Tests of the example `async_client`.
 
 use std::net::TcpListener;
 

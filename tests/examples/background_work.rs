@@ -1,4 +1,4 @@
-//! `background_work`
+//! Tests of the example `background_work`.
 
 use super::process::Example;
 use crate::ENGINES;

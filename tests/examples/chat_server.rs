@@ -1,4 +1,4 @@
-//! `chat_server`
+//! Tests of the example `chat_server`.
 
 use std::{
     net::TcpListener,

@@ -1,4 +1,4 @@
-//! `connect`
+//! Tests of the example `connect`.
 
 use std::{net::TcpListener, thread};
 

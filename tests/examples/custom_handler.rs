@@ -1,4 +1,4 @@
-//! `custom_handler`
+//! Tests of the example `custom_handler`.
 
 use std::net::UdpSocket;
 

@@ -1,4 +1,4 @@
-//! `echo_client`
+//! Tests of the example `echo_client`.
 
 use std::{net::TcpListener, thread};
 

@@ -1,4 +1,4 @@
-//! `echo_reactors`
+//! Tests of the example `echo_reactors`.
 
 use super::process::Example;
 use crate::ENGINES;

@@ -1,4 +1,4 @@
-//! `echo_server`
+//! Tests of the example `echo_server`.
 
 use std::thread;
 

@@ -1,4 +1,4 @@
-//! `embedded_loop`
+//! Tests of the example `embedded_loop`.
 #![cfg(unix)]
 
 use super::process::Example;

@@ -1,4 +1,4 @@
-//! `framed_echo`
+//! Tests of the example `framed_echo`.
 
 use super::process::Example;
 use crate::ENGINES;

@@ -1,4 +1,4 @@
-//! `inetd_echo`
+//! Tests of the example `inetd_echo`.
 
 #![cfg(unix)]
 

@@ -1,4 +1,4 @@
-//! `key_value`
+//! Tests of the example `key_value`.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! `simple_logger` and `line_logger`
+//! Tests of the examples `simple_logger` and `line_logger`.
 
 use super::process::Example;
 use crate::ENGINES;

@@ -1,4 +1,4 @@
-//! `mail_sink`
+//! Tests of the example `mail_sink`.
 
 use std::{
     env, fs,

@@ -1,4 +1,4 @@
-//! `multicast_chat`
+//! Tests of the example `multicast_chat`.
 
 use std::net::UdpSocket;
 

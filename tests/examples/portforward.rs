@@ -1,4 +1,4 @@
-//! `portforward`
+//! Tests of the example `portforward`.
 
 use std::net::TcpListener;
 

@@ -1,4 +1,4 @@
-//! `proxy_echo`
+//! Tests of the example `proxy_echo`.
 
 use super::process::Example;
 use crate::ENGINES;

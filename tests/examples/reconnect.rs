@@ -1,4 +1,4 @@
-//! `reconnect`
+//! Tests of the example `reconnect`.
 
 use std::net::TcpListener;
 

@@ -1,4 +1,4 @@
-//! `simulated_chat`
+//! Tests of the example `simulated_chat`.
 
 use super::process::Example;
 

@@ -1,4 +1,4 @@
-//! `starttls`
+//! Tests of the example `starttls`.
 
 use super::{process::Example, tls_echo::Folder};
 

@@ -1,4 +1,4 @@
-//! `stdio_shell`
+//! Tests of the example `stdio_shell`.
 
 #![cfg(unix)]
 

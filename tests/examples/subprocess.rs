@@ -1,4 +1,4 @@
-//! `subprocess`
+//! Tests of the example `subprocess`.
 
 #![cfg(unix)]
 

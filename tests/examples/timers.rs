@@ -1,4 +1,4 @@
-//! `timers`
+//! Tests of the example `timers`.
 
 use super::process::Example;
 use crate::ENGINES;

@@ -1,4 +1,4 @@
-//! `tls_echo`
+//! Tests of the example `tls_echo`.
 
 use std::{
     env, fs,

@@ -1,4 +1,4 @@
-//! `udp_server` and `udp_client`
+//! Tests of the examples `udp_server` and `udp_client`.
 
 use std::net::UdpSocket;
 

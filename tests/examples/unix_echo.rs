@@ -1,4 +1,4 @@
-//! `unix_echo`
+//! Tests of the example `unix_echo`.
 #![cfg(unix)]
 
 use std::{

@@ -1,4 +1,4 @@
-//! `upper_server`
+//! Tests of the example `upper_server`.
 
 use super::process::Example;
 use crate::ENGINES;

@@ -226,3 +226,139 @@ fn ws_echo_sends_back_what_comes() {
         server.finish();
     }
 }
+
+#[test]
+fn serve_dir_is_made_of_parts() {
+    let folder = folder("serve-dir-parts");
+    let dir = folder.0.to_str().unwrap();
+    let hello = Example::serve("web_hello", "mio", &[]);
+    let api = format!("/api=tcp:{}", hello.addr);
+    let args = ["--proxy", &api, "--redirect", "/old=https://a.example/new", dir];
+    let server = Example::serve("serve_dir", "mio", &args);
+    // The whole path is passed on, and the other server has no such page.
+    assert!(ask(&server, "GET /api/hello HTTP/1.1", "").0.starts_with("HTTP/1.1 404 "));
+    let (head, _) = ask(&server, "GET /old HTTP/1.1", "");
+    assert!(head.starts_with("HTTP/1.1 307 ") && head.contains("Location: https://a.example/new"));
+    assert_eq!(get(&server, "/hello.txt"), "hello, world\n");
+    // Uploads are off.
+    assert!(ask(&server, "PUT /new.txt HTTP/1.1", "new").0.starts_with("HTTP/1.1 405 "));
+    assert!(ask(&server, "GET /upload HTTP/1.1", "").0.starts_with("HTTP/1.1 404 "));
+    server.finish();
+    hello.finish();
+    for (args, part) in [
+        (["--proxy", "api=tcp:a:1"], "begins with a slash"),
+        (["--proxy", "/api=tcp:"], "tcp:"),
+        (["--redirect", "/old"], "PATH="),
+        (["--htpasswd", "/no/such/file"], "/no/such/file"),
+    ] {
+        let ended = Example::start("serve_dir", &args).wait();
+        assert!(ended.code != Some(0) && ended.stderr[0].contains(part), "{ended:?}");
+    }
+}
+
+#[test]
+fn serve_dir_takes_files_if_it_may() {
+    let folder = folder("serve-dir-upload");
+    let dir = folder.0.to_str().unwrap();
+    let server = Example::serve("serve_dir", "mio", &["--upload", dir]);
+    assert!(get(&server, "/upload").contains("<input type=file"));
+    let big = "x".repeat(300_000);
+    assert!(ask(&server, "PUT /new.txt HTTP/1.1", &big).0.starts_with("HTTP/1.1 201 "));
+    assert_eq!(get(&server, "/new.txt"), big);
+    assert!(ask(&server, "PUT /new.txt HTTP/1.1", "other").0.starts_with("HTTP/1.1 409 "));
+    assert_eq!(get(&server, "/new.txt"), big, "what is there is not replaced");
+    for name in [".hidden", "..%2fout", "a%5cb", "a%0ab"] {
+        let (head, _) = ask(&server, &format!("PUT /{name} HTTP/1.1"), "x");
+        assert!(head.starts_with("HTTP/1.1 403 "), "{name}: {head}");
+    }
+    let form = "POST /upload HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=x";
+    let file = |name: &str| {
+        format!(
+            "--x\r\nContent-Disposition: form-data; name=file; filename=\"{name}\"\r\n\r\n12345\r\n--x--\r\n"
+        )
+    };
+    assert_eq!(ask(&server, form, &file("C:\\a dir\\sent.txt")).1, "1 files\n");
+    assert_eq!(get(&server, "/sent.txt"), "12345");
+    assert!(ask(&server, form, &file("sent.txt")).0.starts_with("HTTP/1.1 409 "));
+    assert!(ask(&server, form, &file("..")).0.starts_with("HTTP/1.1 403 "));
+    let foreign = format!("{form}\r\nSec-Fetch-Site: cross-site");
+    assert!(ask(&server, &foreign, &file("other.txt")).0.starts_with("HTTP/1.1 403 "));
+    // An upload that breaks off leaves nothing behind.
+    let mut client = server.connect();
+    client.send("PUT /part.txt HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhello");
+    client.close_write();
+    client.rest();
+    let part = folder.0.join("part.txt.part");
+    for _ in 0..1_000 {
+        if !part.exists() {
+            break;
+        }
+        get(&server, "/hello.txt");
+    }
+    server.finish();
+    let mut names: Vec<_> = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["big.txt", "hello.txt", "new.txt", "sent.txt", "sub"]);
+}
+
+#[test]
+fn web_proxy_gives_requests_on() {
+    let backend = Example::serve("web_hello", "mio", &[]);
+    for engine in ENGINES {
+        let to = backend.addr.to_string();
+        let server = Example::serve("web_proxy", engine, &["--backend", &to, "--check", "/"]);
+        assert_eq!(get(&server, "/hello/ann"), "hello ann\n");
+        assert_eq!(ask(&server, "POST /echo HTTP/1.1", "to and fro").1, "to and fro");
+        let (head, _) = ask(&server, "GET / HTTP/1.1", "");
+        assert!(head.contains("\nX-Request-Id: "), "{head}");
+        server.finish();
+    }
+    backend.finish();
+    let ended = Example::start("web_proxy", &[]).wait();
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+}
+
+#[test]
+fn web_api_speaks_json() {
+    let server = Example::serve("web_api", "mio", &[]);
+    let json = |method: &str, path: &str, body: &str| {
+        let request = format!("{method} {path} HTTP/1.1\r\nContent-Type: application/json");
+        let (head, body) = ask(&server, &request, body);
+        (head.split(' ').nth(1).unwrap().to_owned(), body)
+    };
+    let milk = r#"{"id":1,"text":"buy milk","done":false}"#;
+    assert_eq!(json("POST", "/todos", r#"{"text":"buy milk"}"#), ("201".into(), milk.into()));
+    assert_eq!(get(&server, "/todos"), format!("[{milk}]"));
+    assert_eq!(json("PUT", "/todos/1", r#"{"done":true}"#).1, milk.replace("false", "true"));
+    assert_eq!(get(&server, "/digest"), r#"{"letters":8}"#);
+    for (method, path, body, status) in [
+        ("POST", "/todos", "{}", "422"),
+        ("POST", "/todos", "nonsense", "400"),
+        ("POST", "/todos", r#"{"text":"a","x":1}"#, "400"),
+        ("PUT", "/todos/7", "{}", "404"),
+        ("PUT", "/todos/x", "{}", "400"),
+        ("DELETE", "/todos/1", "", "204"),
+        ("DELETE", "/todos/1", "", "404"),
+        ("GET", "/", "", "404"),
+    ] {
+        assert_eq!(json(method, path, body).0, status, "{method} {path} {body}");
+    }
+    assert!(ask(&server, "POST /todos HTTP/1.1", "{}").0.starts_with("HTTP/1.1 415 "));
+    server.finish();
+}
+
+#[test]
+fn sse_clock_tells_the_time() {
+    let server = Example::serve("sse_clock", "mio", &[]);
+    assert!(get(&server, "/").contains("new EventSource"));
+    let mut client = server.connect();
+    client.send("GET /events HTTP/1.0\r\n\r\n");
+    assert_eq!(client.line(), "HTTP/1.1 200 OK");
+    while !client.line().is_empty() {}
+    assert_eq!([client.line(), client.line(), client.line()], ["data: 1", "", "data: 2"]);
+    drop(client);
+    server.finish();
+}

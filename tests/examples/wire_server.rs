@@ -1,4 +1,4 @@
-//! `wire_server`
+//! Tests of the example `wire_server`.
 
 use std::{
     collections::HashMap,

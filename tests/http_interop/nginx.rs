@@ -18,7 +18,7 @@ use super::{
     programs::{curl, is_there},
     site::{Folder, run, serve, site},
 };
-use crate::support::watchdog::watch_this_test;
+use crate::watchdog::watch_this_test;
 
 /// An nginx that listens on a Unix socket in its folder.
 pub(crate) struct Nginx {

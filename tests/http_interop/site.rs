@@ -15,7 +15,7 @@ use sinew::{
     prelude::*,
 };
 
-use crate::support::watchdog::watch_this_test;
+use crate::watchdog::watch_this_test;
 
 /// Serves on a port of this machine while `client` does what it does, on a thread of its own.
 pub(crate) fn serve<T: Send + 'static>(

@@ -4,7 +4,6 @@ use std::{
     fmt,
     io::{self, Read, Write},
     net::{SocketAddr, TcpStream},
-    sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
@@ -201,13 +200,11 @@ impl<S: Read + Write> Client<S> {
 /// A path for a socket that no other test uses.
 #[cfg(unix)]
 pub(crate) fn free_path() -> std::path::PathBuf {
+    use std::sync::atomic::{AtomicUsize, Ordering};
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     std::env::temp_dir().join(format!("sinew-reactors-{}-{number}.sock", std::process::id()))
 }
-
-#[cfg(not(unix))]
-const _: fn(&AtomicUsize, Ordering) -> usize = AtomicUsize::load;
 
 /// The text of an error.
 pub(crate) fn text<T, E: fmt::Display>(result: Result<T, E>) -> String {

@@ -202,7 +202,7 @@ fn an_outgoing_connection_moves_with_its_state() {
             if shard == 0 {
                 assert_eq!(transport.send_to(1), Err(SendToError::NoFactory));
                 let (name, sender) = (self.name, self.sender.clone());
-                let next = move |_: &Peer| Asking { name, sender };
+                let next = move |_: &Peer| Self { name, sender };
                 transport.send_to_with(1, next).expect("it may move");
             } else {
                 transport.write("?");

@@ -162,20 +162,15 @@ fn a_connection_in_memory_and_a_relayed_one_stay() {
     let addr = reactors.addresses()[1].socket_addr().expect("an IP address");
     let asked = reactors.call(0, move |shard| {
         let handle = shard.reactor().clone();
-        shard
-            .reactor()
-            .spawn(async move {
-                let connect = || {
-                    handle.connect_tcp(addr, |_: &Peer| sinew::protocols::wire::Discard::default())
-                };
-                let (one, other) =
-                    (connect().await.expect("it listens"), connect().await.expect("it listens"));
-                let relay = one.transport().relay(other.transport()).expect("both are open");
-                let _ =
-                    sender.send(one.transport().send_to_with(1, |_| sinew::protocols::wire::Echo));
-                drop(relay);
-            })
-            .detach();
+        let task = shard.reactor().spawn(async move {
+            let connect = || handle.connect_tcp(addr, |_: &Peer| sinew::protocols::wire::Discard);
+            let (one, other) =
+                (connect().await.expect("it listens"), connect().await.expect("it listens"));
+            let relay = one.transport().relay(other.transport()).expect("both are open");
+            let _ = sender.send(one.transport().send_to_with(1, |_| sinew::protocols::wire::Echo));
+            drop(relay);
+        });
+        task.detach();
     });
     asked.expect("it runs");
     assert_eq!(relayed.recv(), Ok(Err(SendToError::Relayed)));

@@ -1,38 +1,19 @@
 //! What is logged when several reactors start.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-    thread::available_parallelism,
-};
+use std::thread::available_parallelism;
+
+use tracing::{Level, dispatcher};
 
 use super::kit::quiet;
-
-/// Captures log lines.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("nobody panics with it").write(line)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
+use crate::log::Log;
 
 /// What is logged on this thread when so many start.
 fn logged(reactors: usize) -> String {
     let log = Log::default();
-    let writer = log.clone();
-    let subscriber =
-        tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    tracing::subscriber::with_default(subscriber, || {
+    dispatcher::with_default(&log.subscriber(Level::WARN), || {
         drop(quiet(reactors).start().expect("they start"));
     });
-    let bytes = log.0.lock().expect("nobody panics with it").clone();
-    String::from_utf8(bytes).expect("text")
+    log.lines().join("\n")
 }
 
 #[test]

@@ -8,7 +8,7 @@ use sinew::{
     testing::simulate,
 };
 
-use super::stage::{Stage, patient_server};
+use super::fixture::{Fixture, patient_server};
 use crate::{millis, secs, seeds};
 
 /// Turns of the server per second that indicate a busy loop.
@@ -50,12 +50,12 @@ fn under(network: &Network, limit: Limit, reached: &Cell<u64>) {
         Limit::PerClient => patient_server().max_per_ip(PER_CLIENT),
         Limit::Backlog => patient_server().backlog(BACKLOG),
     };
-    let stage = Stage::talking(network, 4, config);
+    let fixture = Fixture::talking(network, 4, config);
     if let Limit::Descriptors = limit {
-        stage.server.set_descriptors_max(DESCRIPTORS);
+        fixture.server.set_descriptors_max(DESCRIPTORS);
     }
-    let (server, serving) = (stage.server.clone(), stage.serving.clone());
-    let clients: Vec<_> = stage.clients.iter().map(|client| client.addr()).collect();
+    let (server, serving) = (fixture.server.clone(), fixture.serving.clone());
+    let clients: Vec<_> = fixture.clients.iter().map(|client| client.addr()).collect();
     let at_limit = std::rc::Rc::new(Cell::new(0));
     let seen = at_limit.clone();
     network.after_every_event(move || {
@@ -74,27 +74,27 @@ fn under(network: &Network, limit: Limit, reached: &Cell<u64>) {
     network.run_for(secs(2)).unwrap();
     if let Limit::Backlog = limit {
         // Connections that arrive during a failure wait in the backlog, and are accepted afterwards.
-        stage.server.pause();
+        fixture.server.pause();
         network.run_for(secs(3)).unwrap();
-        let before = stage.serving.made();
-        stage.server.resume();
+        let before = fixture.serving.made();
+        fixture.server.resume();
         network.run_for(secs(0)).unwrap();
-        let waited = stage.serving.made() - before;
+        let waited = fixture.serving.made() - before;
         let max = u64::from(BACKLOG);
         assert!(waited <= max, "{waited} have waited to be accepted, past {max}");
         at_limit.set(u64::from(waited == max));
     }
-    stage.server.fail_next_accepts(AcceptFault::SystemLimit, 5);
-    let before = stage.server.reactor().stats().turns;
+    fixture.server.fail_next_accepts(AcceptFault::SystemLimit, 5);
+    let before = fixture.server.reactor().stats().turns;
     network.run_for(secs(4)).unwrap();
-    let turns = stage.server.reactor().stats().turns - before;
+    let turns = fixture.server.reactor().stats().turns - before;
     assert!(turns < 4 * TURNS_MAX, "{turns} turns: the server spins");
-    stage.play(secs(20));
-    assert!(stage.done.get() > 5, "{} talks came to their end", stage.done.get());
+    fixture.play(secs(20));
+    assert!(fixture.done.get() > 5, "{} talks came to their end", fixture.done.get());
     // Being at a limit does not mean that it held anyone back: there were more clients than that.
-    let dialled: u64 = stage.diallers.iter().map(|client| client.made()).sum();
+    let dialled: u64 = fixture.diallers.iter().map(|client| client.made()).sum();
     let is_held_back = match limit {
-        Limit::PerClient => dialled > stage.serving.made(),
+        Limit::PerClient => dialled > fixture.serving.made(),
         _ => true,
     };
     if is_held_back {
@@ -121,11 +121,11 @@ fn few_descriptors_and_few_connections() {
 #[test]
 fn storms_of_emfile() {
     simulate(seeds(), |network| {
-        let stage = Stage::talking(network, 4, patient_server().backlog(8));
+        let fixture = Fixture::talking(network, 4, patient_server().backlog(8));
         let mut storms = Plan::default();
         let mut at = millis(100);
         while at < secs(10) {
-            let random = stage.server.reactor().random();
+            let random = fixture.server.reactor().random();
             let fault = match random % 3 {
                 0 => AcceptFault::ProcessLimit,
                 1 => AcceptFault::SystemLimit,
@@ -137,15 +137,19 @@ fn storms_of_emfile() {
         }
         network.plan(&storms).unwrap();
         for second in 1..=10 {
-            let before = stage.server.reactor().stats().turns;
+            let before = fixture.server.reactor().stats().turns;
             network.run_for(secs(1)).unwrap();
-            let turns = stage.server.reactor().stats().turns - before;
+            let turns = fixture.server.reactor().stats().turns - before;
             assert!(turns < TURNS_MAX, "{turns} turns in second {second}: the server spins");
         }
-        let before = stage.serving.made();
-        stage.clients[0].restart();
-        stage.watch.allow_kills();
-        stage.play(secs(20));
-        assert!(stage.serving.made() - before > 10, "{} accepted", stage.serving.made() - before);
+        let before = fixture.serving.made();
+        fixture.clients[0].restart();
+        fixture.watch.allow_kills();
+        fixture.play(secs(20));
+        assert!(
+            fixture.serving.made() - before > 10,
+            "{} accepted",
+            fixture.serving.made() - before
+        );
     });
 }

@@ -11,8 +11,8 @@ use sinew::{
 };
 
 use super::{
+    fixture::{Fixture, dial_again_and_again},
     parties::pattern,
-    stage::{Stage, dial_again_and_again},
 };
 use crate::{millis, portforward::End, secs, seeds};
 
@@ -78,34 +78,35 @@ impl Protocol for Client {
 }
 
 fn answers(network: &Network, is_forwarded: bool) {
-    let stage = Stage::empty(network, 2, TOTAL);
+    let fixture = Fixture::empty(network, 2, TOTAL);
     let latency = Latency::Tailed(millis(5), millis(5));
     network.set_link(Link::default().latency(latency).loss(0.02));
-    let origin = if is_forwarded { network.host("origin") } else { stage.server.clone() };
+    let origin = if is_forwarded { network.host("origin") } else { fixture.server.clone() };
     if is_forwarded {
-        let serving = stage.serving.clone().in_part();
-        stage.server.boot(move |reactor| {
+        let serving = fixture.serving.clone().in_part();
+        fixture.server.boot(move |reactor| {
             let (serving, to) = (serving.clone(), Destination::from("origin:7").into());
             let end = End { to, idle_timeout: None, send_proxy: None };
             let factory = move |_: &Peer| serving.watch(end.clone());
             reactor.listen_tcp("0.0.0.0:7", factory).expect("a free port");
         });
     }
-    let watch = if is_forwarded { stage.watch.on(&origin, TOTAL) } else { stage.serving.clone() };
+    let watch =
+        if is_forwarded { fixture.watch.on(&origin, TOTAL) } else { fixture.serving.clone() };
     origin.boot(move |reactor| {
         let watch = watch.clone();
         reactor
             .listen_tcp("0.0.0.0:7", move |_: &Peer| watch.watch(AnswersEarly))
             .expect("a free port");
     });
-    let done = stage.done.clone();
-    for client in &stage.clients {
-        let (watch, done) = (stage.watch.on(client, TOTAL), done.clone());
+    let done = fixture.done.clone();
+    for client in &fixture.clients {
+        let (watch, done) = (fixture.watch.on(client, TOTAL), done.clone());
         dial_again_and_again(client, move |_| {
             watch.watch(Client { sent: 0, got: 0, done: done.clone() })
         });
     }
-    stage.play(secs(20));
+    fixture.play(secs(20));
     assert!(done.get() > 10, "{} answers", done.get());
 }
 

@@ -14,7 +14,7 @@ use sinew::{
 };
 
 use super::{
-    stage::{Stage, dial_again_and_again},
+    fixture::{Fixture, dial_again_and_again},
     watch::HostWatch,
 };
 use crate::{
@@ -105,9 +105,9 @@ fn talk(host: &Host, watch: HostWatch, said: &Said, heard: &Rc<Cell<u64>>) {
 }
 
 pub(crate) fn partitions(network: &Network) {
-    let stage = Stage::empty(network, 4, UNREAD_MAX);
-    let serving = stage.serving.clone().watermarks(UNREAD_MAX / 2, UNREAD_MAX / 8).shared();
-    stage.server.boot(move |reactor| {
+    let fixture = Fixture::empty(network, 4, UNREAD_MAX);
+    let serving = fixture.serving.clone().watermarks(UNREAD_MAX / 2, UNREAD_MAX / 8).shared();
+    fixture.server.boot(move |reactor| {
         let (room, serving) = (Rc::<Room>::default(), serving.clone());
         let stream = StreamConfig::default().watermarks(UNREAD_MAX / 2, UNREAD_MAX / 8);
         let stream = stream.write_limit(UNREAD_MAX).idle_timeout(secs(20));
@@ -116,17 +116,17 @@ pub(crate) fn partitions(network: &Network) {
         reactor.listen_tcp_with("0.0.0.0:7", config, factory).expect("a free port");
     });
     let (said, heard) = (Said::default(), Rc::<Cell<u64>>::default());
-    for client in &stage.clients {
-        talk(client, stage.watch.on(client, CLIENT_QUEUED_MAX), &said, &heard);
+    for client in &fixture.clients {
+        talk(client, fixture.watch.on(client, CLIENT_QUEUED_MAX), &said, &heard);
     }
     let chance = RandomFaults::every(millis(900)).lasting(secs(3));
     network.set_random_faults(chance.cuts().partitions().pauses().resets());
     network.run_for(secs(15)).unwrap();
     assert!(heard.get() > 100, "{} lines were heard", heard.get());
-    for client in &stage.clients {
+    for client in &fixture.clients {
         client.reactor().call_soon(|reactor| reactor.stop().expect("it runs"));
     }
-    stage.play(secs(1));
+    fixture.play(secs(1));
 }
 
 #[test]

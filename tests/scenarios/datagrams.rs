@@ -37,7 +37,7 @@ impl Faults {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum Fixture {
     New,
     Started,
     Stopped,
@@ -46,51 +46,52 @@ enum Stage {
 /// A checked datagram protocol: the callback contract holds, and nothing is delivered while receiving is paused.
 struct Watched<P> {
     protocol: P,
-    stage: Stage,
+    fixture: Fixture,
     faults: Faults,
     lives: Rc<Cell<u64>>,
 }
 
 impl<P> Watched<P> {
-    fn callbacks(&self, what: &str, stage: Stage) {
-        let now = self.stage;
-        self.faults.unless(now == stage, || format!("a socket is told {what} when it is {now:?}"));
+    fn callbacks(&self, what: &str, fixture: Fixture) {
+        let now = self.fixture;
+        self.faults
+            .unless(now == fixture, || format!("a socket is told {what} when it is {now:?}"));
     }
 }
 
 impl<P: DatagramProtocol> DatagramProtocol for Watched<P> {
     fn started(&mut self, transport: &DatagramTransport) {
-        self.callbacks("started", Stage::New);
-        self.stage = Stage::Started;
+        self.callbacks("started", Fixture::New);
+        self.fixture = Fixture::Started;
         self.lives.set(self.lives.get() + 1);
         self.protocol.started(transport);
     }
 
     fn datagram_received(&mut self, transport: &DatagramTransport, data: &[u8], from: SocketAddr) {
-        self.callbacks("datagram_received", Stage::Started);
+        self.callbacks("datagram_received", Fixture::Started);
         let receives = transport.is_receiving();
         self.faults.unless(receives, || "a socket that rests is given a datagram".to_owned());
         self.protocol.datagram_received(transport, data, from);
     }
 
     fn send_failed(&mut self, transport: &DatagramTransport, failed: &SendFailed) {
-        self.callbacks("send_failed", Stage::Started);
+        self.callbacks("send_failed", Fixture::Started);
         self.protocol.send_failed(transport, failed);
     }
 
     fn sending_resumed(&mut self, transport: &DatagramTransport) {
-        self.callbacks("sending_resumed", Stage::Started);
+        self.callbacks("sending_resumed", Fixture::Started);
         self.protocol.sending_resumed(transport);
     }
 
     fn timer_fired(&mut self, transport: &DatagramTransport, timer: TimerId) {
-        self.callbacks("timer_fired", Stage::Started);
+        self.callbacks("timer_fired", Fixture::Started);
         self.protocol.timer_fired(transport, timer);
     }
 
     fn stopped(&mut self, transport: &DatagramTransport, reason: &Stopped) {
-        self.callbacks("stopped", Stage::Started);
-        self.stage = Stage::Stopped;
+        self.callbacks("stopped", Fixture::Started);
+        self.fixture = Fixture::Stopped;
         self.lives.set(self.lives.get() - 1);
         self.protocol.stopped(transport, reason);
     }
@@ -232,7 +233,7 @@ fn ask(network: &Network, link: Link, rests: bool) -> Vec<u32> {
     rests.set(false);
     network.run_for(secs(5)).unwrap();
     for socket in [&serving, &asking] {
-        // It has not fired by the time that leftovers are looked for.
+        // It has not fired by the time that leaks are checked.
         socket.call_later(secs(60));
         let stopping = socket.clone();
         socket.reactor().unwrap().call_soon(move |_| stopping.stop());
@@ -249,7 +250,7 @@ fn ask(network: &Network, link: Link, rests: bool) -> Vec<u32> {
 
 fn watched<P: DatagramProtocol>(protocol: P, faults: &Faults, lives: &Rc<Cell<u64>>) -> Watched<P> {
     let (faults, lives) = (faults.clone(), lives.clone());
-    Watched { protocol, stage: Stage::New, faults, lives }
+    Watched { protocol, fixture: Fixture::New, faults, lives }
 }
 
 #[test]

@@ -10,8 +10,8 @@ use sinew::{
 };
 
 use super::{
+    fixture::{Fixture, dial_again_and_again},
     parties::pattern,
-    stage::{Stage, dial_again_and_again},
 };
 use crate::{millis, secs, seeds};
 
@@ -197,16 +197,16 @@ impl Protocol for Client {
 }
 
 pub(crate) fn downloads(network: &Network, pauses: &Cell<u64>) {
-    let mut stage = Stage::empty(network, 3, 0);
-    let random = stage.server.reactor().random();
+    let mut fixture = Fixture::empty(network, 3, 0);
+    let random = fixture.server.reactor().random();
     let high = [0, 1, 1_000, 16_384, 65_536][random as usize % 5];
     let low = [0, high / 4, high][(random >> 32) as usize % 3];
     let max = high + PIECE_MAX;
-    stage.serving = stage.serving.watermarks(high, low).queued_max(max);
+    fixture.serving = fixture.serving.watermarks(high, low).queued_max(max);
     let latency = Latency::Tailed(millis(5), millis(5));
     network.set_link(Link::default().latency(latency).loss(0.01).bandwidth(400_000));
-    let serving = stage.serving.clone();
-    stage.server.boot(move |reactor| {
+    let serving = fixture.serving.clone();
+    fixture.server.boot(move |reactor| {
         let (serving, draws) = (serving.clone(), reactor.downgrade());
         let stream = StreamConfig::default().watermarks(high, low).idle_timeout(secs(60));
         let factory = move |_: &Peer| {
@@ -216,17 +216,17 @@ pub(crate) fn downloads(network: &Network, pauses: &Cell<u64>) {
         let config = ListenConfig::default().stream(stream);
         reactor.listen_tcp_with("0.0.0.0:7", config, factory).expect("a free port");
     });
-    for client in &stage.clients {
-        let (watch, done) = (stage.watch.on(client, 1), stage.done.clone());
+    for client in &fixture.clients {
+        let (watch, done) = (fixture.watch.on(client, 1), fixture.done.clone());
         dial_again_and_again(client, move |_| {
             watch.watch(Client { got: 0, head: [0; HEAD], done: done.clone() })
         });
     }
     network.set_random_faults(RandomFaults::every(secs(2)).lasting(secs(1)).pauses().cuts());
-    stage.play(secs(20));
-    pauses.set(pauses.get() + stage.serving.pauses());
+    fixture.play(secs(20));
+    pauses.set(pauses.get() + fixture.serving.pauses());
     // All faults are over, and nothing waits forever.
-    let (done, made) = (stage.done.get(), stage.serving.made());
+    let (done, made) = (fixture.done.get(), fixture.serving.made());
     assert_eq!(done, made, "downloads completed and started");
     assert!(done > 20, "{done} downloads");
 }

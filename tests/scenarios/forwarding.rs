@@ -15,8 +15,8 @@ use sinew::{
 };
 
 use super::{
+    fixture::{Fixture, dial_again_and_again},
     parties::pattern,
-    stage::{Stage, dial_again_and_again},
 };
 use crate::{millis, portforward::End, secs, seeds};
 
@@ -158,7 +158,7 @@ impl Protocol for Side {
 }
 
 pub(crate) fn resets(network: &Network) {
-    let stage = Stage::empty(network, 2, HELD_MAX);
+    let fixture = Fixture::empty(network, 2, HELD_MAX);
     let (tunnels, whole) = (Tunnels::default(), Rc::<Cell<u64>>::default());
     let side = move |reactor: &Reactor, number: Option<u64>, whole: &Rc<Cell<u64>>| Side {
         tunnels: tunnels.clone(),
@@ -169,8 +169,8 @@ pub(crate) fn resets(network: &Network) {
         whole: whole.clone(),
     };
 
-    let serving = stage.serving.clone().in_part();
-    stage.server.boot(move |reactor| {
+    let serving = fixture.serving.clone().in_part();
+    fixture.server.boot(move |reactor| {
         let serving = serving.clone();
         let to: Destination = "origin:9".into();
         let end = End { to: to.clone().into(), idle_timeout: None, send_proxy: None };
@@ -179,7 +179,7 @@ pub(crate) fn resets(network: &Network) {
     });
 
     let origin = network.host("origin");
-    let (watch, ours, done) = (stage.watch.on(&origin, TOTAL_MAX), side.clone(), whole.clone());
+    let (watch, ours, done) = (fixture.watch.on(&origin, TOTAL_MAX), side.clone(), whole.clone());
     origin.boot(move |reactor| {
         let (watch, side, done) = (watch.clone(), ours.clone(), done.clone());
         let host = reactor.downgrade();
@@ -191,8 +191,8 @@ pub(crate) fn resets(network: &Network) {
     });
 
     let numbers = Rc::new(Cell::new(0));
-    for client in &stage.clients {
-        let watch = stage.watch.on(client, TOTAL_MAX + HEAD);
+    for client in &fixture.clients {
+        let watch = fixture.watch.on(client, TOTAL_MAX + HEAD);
         let (side, numbers, whole) = (side.clone(), numbers.clone(), whole.clone());
         dial_again_and_again(client, move |reactor| {
             numbers.set(numbers.get() + 1);
@@ -201,7 +201,7 @@ pub(crate) fn resets(network: &Network) {
     }
     let chance = RandomFaults::every(millis(800)).lasting(secs(2));
     network.set_random_faults(chance.resets().cuts().partitions().pauses());
-    stage.play(secs(20));
+    fixture.play(secs(20));
     assert_eq!(origin.reactor().stats().connections, 0, "connections");
     assert!(whole.get() > 5, "{} tunnels came to a good end", whole.get());
 }

@@ -9,8 +9,8 @@ use sinew::{
 };
 
 use super::{
+    fixture::{Fixture, again_and_again, patient_server},
     parties::{ECHO_QUEUED_MAX, Echo, TALKER_TOTAL_MAX, Talker},
-    stage::{Stage, again_and_again, patient_server},
 };
 use crate::{
     certs::{self, CertificateAndKey, authority},
@@ -23,20 +23,20 @@ static PAPERS: LazyLock<CertificateAndKey> =
 
 /// An echo server with TLS clients. During the handshake there is no protocol yet, so only a part of the connections
 /// is checked.
-fn talking<'a>(network: &'a Network, clients: usize) -> Stage<'a> {
-    let mut stage = Stage::empty(network, clients, ECHO_QUEUED_MAX);
-    stage.serving = stage.serving.in_part();
-    let serving = stage.serving.clone();
+fn talking<'a>(network: &'a Network, clients: usize) -> Fixture<'a> {
+    let mut fixture = Fixture::empty(network, clients, ECHO_QUEUED_MAX);
+    fixture.serving = fixture.serving.in_part();
+    let serving = fixture.serving.clone();
     let tls = TlsServerConfig::new(PAPERS.identity());
-    stage.server.boot(move |reactor| {
+    fixture.server.boot(move |reactor| {
         let serving = serving.clone();
         let factory = move |_: &Peer| serving.watch(Echo);
         reactor.listen_tls_with("0.0.0.0:7", patient_server(), &tls, factory).expect("a free port");
     });
     let tls = certs::client();
-    for client in &stage.clients {
-        let watch = stage.watch.on(client, TALKER_TOTAL_MAX).in_part();
-        let (tls, done) = (tls.clone(), stage.done.clone());
+    for client in &fixture.clients {
+        let watch = fixture.watch.on(client, TALKER_TOTAL_MAX).in_part();
+        let (tls, done) = (tls.clone(), fixture.done.clone());
         again_and_again(client, move |reactor| {
             let (watch, done, dialler) = (watch.clone(), done.clone(), reactor.downgrade());
             let factory = move |_: &Peer| {
@@ -46,26 +46,26 @@ fn talking<'a>(network: &'a Network, clients: usize) -> Stage<'a> {
             reactor.connect_tls("server:7", &tls, factory).detach();
         });
     }
-    stage
+    fixture
 }
 
 #[test]
 fn talk_over_tls_and_bad_links() {
     simulate(seeds(), |network| {
-        let stage = talking(network, 2);
+        let fixture = talking(network, 2);
         let latency = Latency::Tailed(millis(5), millis(5));
         network.set_link(Link::default().latency(latency).loss(0.03).bandwidth(1_000_000));
-        stage.play(secs(20));
-        assert!(stage.done.get() > 8, "{} talks came to their end", stage.done.get());
+        fixture.play(secs(20));
+        assert!(fixture.done.get() > 8, "{} talks came to their end", fixture.done.get());
     });
 }
 
 #[test]
 fn talk_over_tls_under_cuts_and_resets() {
     simulate(seeds(), |network| {
-        let stage = talking(network, 2);
+        let fixture = talking(network, 2);
         let chance = RandomFaults::every(millis(700)).lasting(secs(3));
         network.set_random_faults(chance.cuts().one_way_cuts().pauses().resets());
-        stage.play(secs(20));
+        fixture.play(secs(20));
     });
 }

@@ -16,8 +16,8 @@ use sinew::{
 };
 
 use super::{
+    fixture::{Fixture, dial_again_and_again, patient_server},
     parties::{ECHO_QUEUED_MAX, Echo, TALKER_TOTAL_MAX},
-    stage::{Stage, dial_again_and_again, patient_server},
 };
 use crate::{millis, secs, seeds};
 
@@ -183,9 +183,9 @@ impl Protocol for Guest {
     }
 }
 
-fn serve(stage: &Stage<'_>, fragile: Vec<IpAddr>, panics: &Rc<Panics>) {
-    let (serving, panics) = (stage.serving.clone(), panics.clone());
-    stage.server.boot(move |reactor| {
+fn serve(fixture: &Fixture<'_>, fragile: Vec<IpAddr>, panics: &Rc<Panics>) {
+    let (serving, panics) = (fixture.serving.clone(), panics.clone());
+    fixture.server.boot(move |reactor| {
         let (serving, panics, fragile) = (serving.clone(), panics.clone(), fragile.clone());
         let draws = reactor.downgrade();
         let build = move |peer: &Peer| -> Box<dyn Protocol> {
@@ -203,9 +203,9 @@ fn serve(stage: &Stage<'_>, fragile: Vec<IpAddr>, panics: &Rc<Panics>) {
 
 fn others_live_on(network: &Network, panics: &Rc<Panics>) {
     network.allow_panics();
-    let stage = Stage::empty(network, 4, ECHO_QUEUED_MAX);
+    let fixture = Fixture::empty(network, 4, ECHO_QUEUED_MAX);
     // Panics are allowed here, so failures of guests have to be checked.
-    let guests = stage.clients.clone();
+    let guests = fixture.clients.clone();
     network.after_every_event(move || {
         for guest in &guests {
             let panics = guest.reactor().stats().panics;
@@ -215,21 +215,21 @@ fn others_live_on(network: &Network, panics: &Rc<Panics>) {
     let latency = Latency::Tailed(millis(3), millis(3));
     network.set_link(Link::default().latency(latency).loss(0.01).bandwidth(2_000_000));
     let before = panics.count.get();
-    let fragile = stage.clients[2..].iter().map(|client| client.addr()).collect();
-    serve(&stage, fragile, panics);
-    for (at, client) in stage.clients.iter().enumerate() {
-        let (watch, done) = (stage.watch.on(client, TOTAL), stage.done.clone());
+    let fragile = fixture.clients[2..].iter().map(|client| client.addr()).collect();
+    serve(&fixture, fragile, panics);
+    for (at, client) in fixture.clients.iter().enumerate() {
+        let (watch, done) = (fixture.watch.on(client, TOTAL), fixture.done.clone());
         let is_safe = at < 2;
         let done = if is_safe { done } else { Rc::default() };
         dial_again_and_again(client, move |_| {
             watch.watch(Guest { sent: 0, got: 0, is_safe, done: done.clone() })
         });
     }
-    stage.play(secs(20));
-    let counted = stage.server.reactor().stats().panics;
+    fixture.play(secs(20));
+    let counted = fixture.server.reactor().stats().panics;
     assert_eq!(counted, panics.count.get() - before, "panics counted by the reactor");
     assert!(counted > 5, "{counted} panics");
-    assert!(stage.done.get() > 30, "{} safe guests were served to the end", stage.done.get());
+    assert!(fixture.done.get() > 30, "{} safe guests were served to the end", fixture.done.get());
 }
 
 #[test]

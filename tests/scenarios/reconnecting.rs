@@ -5,8 +5,8 @@ use std::{cell::Cell, rc::Rc, time::Duration};
 use sinew::{prelude::*, sim::RandomFaults, testing::simulate};
 
 use super::{
+    fixture::Fixture,
     parties::{ECHO_QUEUED_MAX, Echo},
-    stage::Stage,
     watch::HostWatch,
 };
 use crate::{millis, secs, seeds};
@@ -82,12 +82,12 @@ impl Protocol for Pinger {
 }
 
 #[test]
-fn clients_come_back_over_flapping_links() {
+fn clients_reconnect_over_flapping_links() {
     simulate(seeds(), |network| {
-        let stage = Stage::empty(network, 4, ECHO_QUEUED_MAX);
-        stage.watch.allow_kills();
-        let serving = stage.serving.clone();
-        stage.server.boot(move |reactor| {
+        let fixture = Fixture::empty(network, 4, ECHO_QUEUED_MAX);
+        fixture.watch.allow_kills();
+        let serving = fixture.serving.clone();
+        fixture.server.boot(move |reactor| {
             let serving = serving.clone();
             let stream = StreamConfig::default().idle_timeout(PATIENCE);
             let config = ListenConfig::default().stream(stream);
@@ -95,8 +95,8 @@ fn clients_come_back_over_flapping_links() {
             reactor.listen_tcp_with("0.0.0.0:7", config, factory).expect("a free port");
         });
         let mut clients = Vec::new();
-        for host in &stage.clients {
-            let watch = stage.watch.on(host, 1024);
+        for host in &fixture.clients {
+            let watch = fixture.watch.on(host, 1024);
             clients.push(watch.clone());
             host.boot(move |reactor| {
                 let client = Client { watch: watch.clone(), dialling: Rc::default() };
@@ -123,11 +123,11 @@ fn clients_come_back_over_flapping_links() {
         }
         // The connections that the server considers alive are the clients'.
         network.run_for(PATIENCE).unwrap();
-        assert_eq!(stage.serving.alive(), clients.len());
+        assert_eq!(fixture.serving.alive(), clients.len());
 
-        for client in &stage.clients {
+        for client in &fixture.clients {
             client.reactor().call_soon(|reactor| reactor.stop().expect("it runs"));
         }
-        stage.play(secs(1));
+        fixture.play(secs(1));
     });
 }

@@ -5,36 +5,36 @@ use sinew::{
     testing::simulate,
 };
 
-use super::stage::{Stage, patient_server};
+use super::fixture::{Fixture, patient_server};
 use crate::{millis, secs, seeds};
 
 #[test]
 fn talk_over_bad_links() {
     simulate(seeds(), |network| {
-        let stage = Stage::talking(network, 3, patient_server());
+        let fixture = Fixture::talking(network, 3, patient_server());
         let latency = Latency::Tailed(millis(5), millis(5));
         network.set_link(Link::default().latency(latency).loss(0.03).bandwidth(3_000_000));
-        stage.play(secs(20));
-        assert!(stage.done.get() > 10, "{} talks came to their end", stage.done.get());
+        fixture.play(secs(20));
+        assert!(fixture.done.get() > 10, "{} talks came to their end", fixture.done.get());
     });
 }
 
 #[test]
 fn talk_under_partitions_and_pauses() {
     simulate(seeds(), |network| {
-        let stage = Stage::talking(network, 3, patient_server());
+        let fixture = Fixture::talking(network, 3, patient_server());
         let chance = RandomFaults::every(millis(700)).lasting(secs(3));
         network.set_random_faults(chance.cuts().partitions().pauses());
-        stage.play(secs(20));
+        fixture.play(secs(20));
     });
 }
 
 pub(crate) fn resets_kills_and_power_cuts(network: &Network) {
-    let stage = Stage::talking(network, 3, patient_server());
-    stage.watch.allow_kills();
+    let fixture = Fixture::talking(network, 3, patient_server());
+    fixture.watch.allow_kills();
     let chance = RandomFaults::every(millis(900)).lasting(secs(2));
     network.set_random_faults(chance.resets().kills().power_cuts());
-    stage.play(secs(20));
+    fixture.play(secs(20));
 }
 
 #[test]

@@ -5,7 +5,8 @@
 #![allow(unused_macros, unused_imports, reason = "each test binary uses a part of this")]
 
 pub(crate) mod certs;
-pub(crate) mod life;
+pub(crate) mod every_callback;
+pub(crate) mod log;
 #[cfg(unix)]
 pub(crate) mod lost_name;
 pub(crate) mod remote;

@@ -37,14 +37,14 @@ impl Protocol for Quiet {
 }
 
 /// A server, with or without TLS, and a client, on a slow network.
-struct Stage {
+struct Fixture {
     network: Network,
     client: Host,
     port: ListeningPort,
     tls: bool,
 }
 
-impl Stage {
+impl Fixture {
     fn new(tls: bool) -> Self {
         let network = Network::new(7);
         network.set_link(Link::default().latency(Latency::Fixed(millis(5))));
@@ -88,43 +88,43 @@ async fn first<T>(one: impl Future<Output = T>, two: impl Future<Output = T>) ->
 }
 
 /// A way to give up a connection after a time.
-type GiveUp = fn(&Stage, Duration);
+type GiveUp = fn(&Fixture, Duration);
 
 const WAYS: [(&str, GiveUp); 6] = [
-    ("a timeout", |stage, after| {
-        let reactor = stage.client.reactor();
-        reactor.spawn(reactor.timeout(after, stage.connect())).detach();
+    ("a timeout", |fixture, after| {
+        let reactor = fixture.client.reactor();
+        reactor.spawn(reactor.timeout(after, fixture.connect())).detach();
     }),
-    ("the other arm of a select", |stage, after| {
-        let (reactor, connecting) = (stage.client.reactor(), stage.connect());
+    ("the other arm of a select", |fixture, after| {
+        let (reactor, connecting) = (fixture.client.reactor(), fixture.connect());
         let sleep = reactor.sleep(after);
         let connect = async { drop(connecting.await) };
         reactor.spawn(first(connect, sleep)).detach();
     }),
-    ("a cancelled task", |stage, after| {
-        let connecting = stage.connect();
-        let reactor = stage.client.reactor();
+    ("a cancelled task", |fixture, after| {
+        let connecting = fixture.connect();
+        let reactor = fixture.client.reactor();
         let task = reactor.spawn(async move {
             let _connection = connecting.await;
             std::future::pending::<()>().await;
         });
         reactor.call_later(after, move |_| task.cancel());
     }),
-    ("a dropped task", |stage, after| {
-        let connecting = stage.connect();
-        let reactor = stage.client.reactor();
+    ("a dropped task", |fixture, after| {
+        let connecting = fixture.connect();
+        let reactor = fixture.client.reactor();
         let task = reactor.spawn(async move {
             let _connection = connecting.await;
             std::future::pending::<()>().await;
         });
         reactor.call_later(after, move |_| drop(task));
     }),
-    ("a dropped attempt, whether or not it has connected", |stage, after| {
-        let connecting = stage.connect();
-        stage.client.reactor().call_later(after, move |_| drop(connecting));
+    ("a dropped attempt, whether or not it has connected", |fixture, after| {
+        let connecting = fixture.connect();
+        fixture.client.reactor().call_later(after, move |_| drop(connecting));
     }),
-    ("a dropped guard in a callback", |stage, after| {
-        stage.connect().then(move |reactor, connected| {
+    ("a dropped guard in a callback", |fixture, after| {
+        fixture.connect().then(move |reactor, connected| {
             let guard = connected.unwrap().owned();
             reactor.call_later(after, move |_| drop(guard));
         });
@@ -138,11 +138,11 @@ fn a_connection_that_is_given_up_at_any_moment_closes() {
         for (way, give_up) in WAYS {
             // The name is found and the connection made within 120 ms.
             for after in (0..150).step_by(3) {
-                let stage = Stage::new(tls);
-                give_up(&stage, millis(after));
+                let fixture = Fixture::new(tls);
+                give_up(&fixture, millis(after));
                 let what = format!("{way}, TLS {tls}, after {after} ms");
-                assert_eq!(stage.left(&what), 0, "{what}");
-                assert_clean(&stage.client.reactor());
+                assert_eq!(fixture.left(&what), 0, "{what}");
+                assert_clean(&fixture.client.reactor());
             }
         }
     }
@@ -153,51 +153,51 @@ fn a_connection_that_is_given_up_at_any_moment_closes() {
 fn giving_up_a_tls_handshake_closes_its_socket() {
     watchdog::watch_this_test();
     for (way, give_up) in &WAYS[..5] {
-        let mut stage = Stage::new(false);
-        stage.tls = true;
-        stage.port.stop_listening();
-        let server = stage.network.host("silent");
-        stage.network.set_name("server", [server.addr()]);
-        stage.port = server.reactor().listen_tcp(("0.0.0.0", PORT), |_: &Peer| Quiet).unwrap();
-        give_up(&stage, Duration::from_secs(10));
-        stage.network.run_for(Duration::from_secs(5)).unwrap();
-        assert_eq!(stage.port.connections(), 1, "{way}: the handshake is in progress");
-        assert_eq!(stage.left(way), 0, "{way}");
+        let mut fixture = Fixture::new(false);
+        fixture.tls = true;
+        fixture.port.stop_listening();
+        let server = fixture.network.host("silent");
+        fixture.network.set_name("server", [server.addr()]);
+        fixture.port = server.reactor().listen_tcp(("0.0.0.0", PORT), |_: &Peer| Quiet).unwrap();
+        give_up(&fixture, Duration::from_secs(10));
+        fixture.network.run_for(Duration::from_secs(5)).unwrap();
+        assert_eq!(fixture.port.connections(), 1, "{way}: the handshake is in progress");
+        assert_eq!(fixture.left(way), 0, "{way}");
     }
 }
 
 #[test]
 fn a_connection_that_is_detached_stays() {
     watchdog::watch_this_test();
-    type Detach = fn(&Stage);
+    type Detach = fn(&Fixture);
     let ways: [(&str, Detach); 5] = [
-        ("before it connects", |stage| stage.connect().detach()),
-        ("after it was awaited", |stage| {
-            let connecting = stage.connect();
+        ("before it connects", |fixture| fixture.connect().detach()),
+        ("after it was awaited", |fixture| {
+            let connecting = fixture.connect();
             let connect = async move { drop(connecting.await.unwrap().detach()) };
-            stage.client.reactor().spawn(connect).detach();
+            fixture.client.reactor().spawn(connect).detach();
         }),
-        ("a callback", |stage| stage.connect().then(|_, connected| drop(connected.unwrap()))),
-        ("a guard", |stage| {
-            stage.connect().then(|_, connected| drop(connected.unwrap().owned().detach()));
+        ("a callback", |fixture| fixture.connect().then(|_, connected| drop(connected.unwrap()))),
+        ("a guard", |fixture| {
+            fixture.connect().then(|_, connected| drop(connected.unwrap().owned().detach()));
         }),
-        ("a clone of what a guard holds", |stage| {
+        ("a clone of what a guard holds", |fixture| {
             let kept = Rc::new(RefCell::new(None));
             let slot = kept.clone();
-            stage.connect().then(move |_, connected| {
+            fixture.connect().then(move |_, connected| {
                 let guard = connected.unwrap().owned();
                 drop(Connection::clone(&guard));
                 slot.replace(Some(guard));
             });
-            stage.network.run_for(Duration::from_secs(1)).unwrap();
+            fixture.network.run_for(Duration::from_secs(1)).unwrap();
             assert!(kept.take().map(OwnedConnection::detach).is_some());
         }),
     ];
     for tls in [false, true] {
         for (way, detach) in ways {
-            let stage = Stage::new(tls);
-            detach(&stage);
-            assert_eq!(stage.left(way), 1, "{way}, TLS {tls}");
+            let fixture = Fixture::new(tls);
+            detach(&fixture);
+            assert_eq!(fixture.left(way), 1, "{way}, TLS {tls}");
         }
     }
 }
@@ -206,14 +206,14 @@ fn a_connection_that_is_detached_stays() {
 fn a_guard_closes_gracefully_or_aborts() {
     watchdog::watch_this_test();
     let lost = |end: fn(OwnedConnection<Tells>)| {
-        let stage = Stage::new(false);
+        let fixture = Fixture::new(false);
         let told: Rc<RefCell<Vec<String>>> = Rc::default();
         let theirs = told.clone();
-        let reactor = stage.client.reactor();
+        let reactor = fixture.client.reactor();
         let connecting =
             reactor.connect_tcp(("server", PORT), move |_: &Peer| Tells(theirs.clone()));
         reactor.spawn(async move { end(connecting.await.unwrap()) }).detach();
-        assert_eq!(stage.left("a guard"), 0);
+        assert_eq!(fixture.left("a guard"), 0);
         told.take()
     };
     assert_eq!(lost(drop), ["closed by this side"]);

@@ -57,23 +57,23 @@ impl Protocol for Noting {
     }
 }
 
-struct Stage {
+struct Fixture {
     engine: Engine,
     reactor: Reactor,
     notes: Rc<Notes>,
 }
 
-fn on_every_engine(what: &str, scenario: impl Fn(&Stage)) {
+fn on_every_engine(what: &str, scenario: impl Fn(&Fixture)) {
     for engine in Engine::available() {
         let _watchdog = Watchdog::new(format!("{what} on {engine}"));
         let reactor = Reactor::builder().engine(engine).build().expect("it is available");
-        let stage = Stage { engine, reactor, notes: Rc::default() };
-        scenario(&stage);
-        assert_clean(&stage.reactor);
+        let fixture = Fixture { engine, reactor, notes: Rc::default() };
+        scenario(&fixture);
+        assert_clean(&fixture.reactor);
     }
 }
 
-impl Stage {
+impl Fixture {
     fn until(&self, done: impl Fn(&Notes) -> bool) {
         while !done(&self.notes) {
             self.reactor.turn(Some(Duration::from_secs(10))).expect("the loop turns");
@@ -115,29 +115,29 @@ impl Stage {
 
 #[test]
 fn written_data_are_read() {
-    on_every_engine("a reader", |stage| {
-        let (transport, mut writer) = stage.reader();
+    on_every_engine("a reader", |fixture| {
+        let (transport, mut writer) = fixture.reader();
         for piece in ["one", "two"] {
             writer.write_all(piece.as_bytes()).unwrap();
-            stage.until(|notes| notes.received.borrow().ends_with(piece.as_bytes()));
+            fixture.until(|notes| notes.received.borrow().ends_with(piece.as_bytes()));
         }
         assert_eq!(transport.write(b"backwards"), WriteStatus::Closed);
-        stage.assert_asleep();
+        fixture.assert_asleep();
         writer.write_all(b"three").unwrap();
         drop(writer);
-        assert_eq!(stage.lost(), "Done");
-        assert_eq!(*stage.notes.received.borrow(), b"onetwothree");
-        assert!(stage.notes.ended.get());
+        assert_eq!(fixture.lost(), "Done");
+        assert_eq!(*fixture.notes.received.borrow(), b"onetwothree");
+        assert!(fixture.notes.ended.get());
     });
 }
 
 #[test]
 fn a_reader_may_close_first() {
-    on_every_engine("a reader that goes", |stage| {
-        let (transport, mut writer) = stage.reader();
-        stage.until(|notes| notes.made.get() == 1);
+    on_every_engine("a reader that goes", |fixture| {
+        let (transport, mut writer) = fixture.reader();
+        fixture.until(|notes| notes.made.get() == 1);
         transport.lose_connection();
-        assert_eq!(stage.lost(), "Closed");
+        assert_eq!(fixture.lost(), "Closed");
         // A child started by another test may hold a copy of the reader for a moment.
         let error = std::iter::repeat_with(|| writer.write(b"x")).find_map(Result::err).unwrap();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
@@ -146,67 +146,67 @@ fn a_reader_may_close_first() {
 
 #[test]
 fn a_paused_reader_loses_nothing() {
-    on_every_engine("a paused reader", |stage| {
-        let (transport, mut writer) = stage.reader();
+    on_every_engine("a paused reader", |fixture| {
+        let (transport, mut writer) = fixture.reader();
         transport.pause_reading();
         writer.write_all(b"later").unwrap();
-        stage.assert_asleep();
+        fixture.assert_asleep();
         drop(writer);
-        stage.assert_asleep();
-        assert!(stage.notes.received.borrow().is_empty());
+        fixture.assert_asleep();
+        assert!(fixture.notes.received.borrow().is_empty());
         transport.resume_reading();
-        assert_eq!(stage.lost(), "Done");
-        assert_eq!(*stage.notes.received.borrow(), b"later");
+        assert_eq!(fixture.lost(), "Done");
+        assert_eq!(*fixture.notes.received.borrow(), b"later");
     });
 }
 
 /// A graceful close of a pipe has no timeout: the reader either reads, or has closed it.
 #[test]
 fn a_writer_sends_everything_before_closing() {
-    on_every_engine("a writer", |stage| {
-        let (transport, mut reader) = stage.writer();
+    on_every_engine("a writer", |fixture| {
+        let (transport, mut reader) = fixture.writer();
         let data: Vec<u8> = (0..3_000_000u32).map(|at| (at / 251) as u8).collect();
         assert_eq!(transport.write(&data), WriteStatus::AboveHighWatermark);
-        stage.until(|notes| notes.paused.get());
-        stage.assert_asleep();
+        fixture.until(|notes| notes.paused.get());
+        fixture.assert_asleep();
         transport.lose_connection();
         assert_eq!(transport.write(b"late"), WriteStatus::Closed);
-        stage.assert_asleep();
-        assert_eq!(stage.reactor.leak_report().timers, 0);
+        fixture.assert_asleep();
+        assert_eq!(fixture.reactor.leak_report().timers, 0);
         let rest = std::thread::spawn(move || {
             let mut all = Vec::new();
             reader.read_to_end(&mut all).map(|_| all)
         });
-        assert_eq!(stage.lost(), "Closed");
+        assert_eq!(fixture.lost(), "Closed");
         assert!(rest.join().unwrap().unwrap() == data, "it is not what was written");
     });
 }
 
 #[test]
 fn a_writer_is_notified_of_a_closed_reader() {
-    on_every_engine("a writer to nobody", |stage| {
-        let (_, reader) = stage.writer();
-        stage.until(|notes| notes.made.get() == 1);
-        stage.assert_asleep();
+    on_every_engine("a writer to nobody", |fixture| {
+        let (_, reader) = fixture.writer();
+        fixture.until(|notes| notes.made.get() == 1);
+        fixture.assert_asleep();
         drop(reader);
-        assert_eq!(stage.lost(), "Reset", "with nothing to send");
+        assert_eq!(fixture.lost(), "Reset", "with nothing to send");
     });
-    on_every_engine("a full writer to nobody", |stage| {
-        let (transport, reader) = stage.writer();
+    on_every_engine("a full writer to nobody", |fixture| {
+        let (transport, reader) = fixture.writer();
         transport.write(&[7; 1 << 20]);
-        stage.until(|notes| notes.paused.get());
+        fixture.until(|notes| notes.paused.get());
         drop(reader);
-        assert_eq!(stage.lost(), "Reset", "with much to send");
+        assert_eq!(fixture.lost(), "Reset", "with much to send");
     });
 }
 
 #[test]
 fn output_ends_with_eof() {
-    on_every_engine("close_write", |stage| {
-        let (transport, mut reader) = stage.writer();
+    on_every_engine("close_write", |fixture| {
+        let (transport, mut reader) = fixture.writer();
         transport.write(b"all");
         transport.close_write();
-        stage.lost();
+        fixture.lost();
         let mut all = String::new();
         reader.read_to_string(&mut all).unwrap();
         assert_eq!(all, "all");
@@ -215,12 +215,12 @@ fn output_ends_with_eof() {
 
 #[test]
 fn an_abort_drops_what_is_queued() {
-    on_every_engine("abort", |stage| {
-        let (transport, mut reader) = stage.writer();
+    on_every_engine("abort", |fixture| {
+        let (transport, mut reader) = fixture.writer();
         transport.write(&[7; 1 << 20]);
-        stage.until(|notes| notes.paused.get());
+        fixture.until(|notes| notes.paused.get());
         transport.abort();
-        assert_eq!(stage.lost(), "Aborted");
+        assert_eq!(fixture.lost(), "Aborted");
         let mut some = Vec::new();
         reader.read_to_end(&mut some).unwrap();
         assert!(some.len() < 1 << 20, "nothing was dropped");
@@ -229,11 +229,11 @@ fn an_abort_drops_what_is_queued() {
 
 #[test]
 fn a_stop_ends_them() {
-    on_every_engine("a stop", |stage| {
-        let (_, _writer) = stage.reader();
-        stage.reactor.call_soon(|reactor| reactor.stop().expect("it runs"));
-        stage.reactor.run().expect("it is stopped");
-        assert_eq!(stage.lost(), "Shutdown");
+    on_every_engine("a stop", |fixture| {
+        let (_, _writer) = fixture.reader();
+        fixture.reactor.call_soon(|reactor| reactor.stop().expect("it runs"));
+        fixture.reactor.run().expect("it is stopped");
+        assert_eq!(fixture.lost(), "Shutdown");
     });
 }
 
@@ -266,54 +266,55 @@ impl Drop for Path {
 fn regular_files_are_always_ready() {
     let path = Path::new("regular");
     let data: Vec<u8> = (0..1_000_000u32).map(|at| (at / 13) as u8).collect();
-    on_every_engine("regular files", |stage| {
+    on_every_engine("regular files", |fixture| {
         let file = File::create(&path.0).unwrap();
-        let writer = stage.reactor.open_pipe_writer(file, stage.protocol()).expect("it opens");
+        let writer = fixture.reactor.open_pipe_writer(file, fixture.protocol()).expect("it opens");
         writer.transport().write(&data);
         writer.transport().lose_connection();
-        assert_eq!(stage.lost(), "Closed");
-        *stage.notes.lost.borrow_mut() = None;
-        stage.notes.made.set(0);
+        assert_eq!(fixture.lost(), "Closed");
+        *fixture.notes.lost.borrow_mut() = None;
+        fixture.notes.made.set(0);
 
         let file = File::open(&path.0).unwrap();
-        stage.reactor.open_pipe_reader(file, stage.protocol()).expect("it opens");
-        assert_eq!(stage.lost(), "Done");
-        assert!(*stage.notes.received.borrow() == data, "it is not what was written");
+        fixture.reactor.open_pipe_reader(file, fixture.protocol()).expect("it opens");
+        assert_eq!(fixture.lost(), "Done");
+        assert!(*fixture.notes.received.borrow() == data, "it is not what was written");
     });
 }
 
 #[test]
 fn unpollable_files_are_an_error() {
-    on_every_engine("a folder", |stage| {
+    on_every_engine("a folder", |fixture| {
         let folder = File::open("/").unwrap();
-        let opened = stage.reactor.open_pipe_reader(folder, stage.protocol());
+        let opened = fixture.reactor.open_pipe_reader(folder, fixture.protocol());
         if opened.is_ok() {
-            let why = stage.lost();
+            let why = fixture.lost();
             assert!(why.starts_with("Io("), "{why}");
         }
-        stage.until(|notes| Rc::strong_count(&stage.notes) == 1 || notes.lost.borrow().is_some());
+        fixture
+            .until(|notes| Rc::strong_count(&fixture.notes) == 1 || notes.lost.borrow().is_some());
     });
 }
 
 #[test]
 fn fifos_by_path() {
     let path = Path::fifo("fifo");
-    on_every_engine("a fifo", |stage| {
-        let error = stage.reactor.open_fifo_writer(&path.0, stage.protocol()).err();
+    on_every_engine("a fifo", |fixture| {
+        let error = fixture.reactor.open_fifo_writer(&path.0, fixture.protocol()).err();
         assert!(matches!(error, Some(PipeError::NoReader { .. })), "{error:?}");
-        stage.reactor.open_fifo_reader(&path.0, stage.protocol()).expect("it opens");
-        stage.until(|notes| notes.made.get() == 1);
+        fixture.reactor.open_fifo_reader(&path.0, fixture.protocol()).expect("it opens");
+        fixture.until(|notes| notes.made.get() == 1);
         // No writer has opened the FIFO yet, which is not EOF.
-        stage.assert_asleep();
-        assert!(!stage.notes.ended.get());
+        fixture.assert_asleep();
+        assert!(!fixture.notes.ended.get());
 
         let sender = Rc::new(Notes::default());
-        let writer = stage.reactor.open_fifo_writer(&path.0, Noting(sender.clone()));
+        let writer = fixture.reactor.open_fifo_writer(&path.0, Noting(sender.clone()));
         let writer = writer.expect("somebody reads").transport().clone();
         writer.write(b"by name");
         writer.lose_connection();
-        assert_eq!(stage.lost(), "Done");
-        assert_eq!(*stage.notes.received.borrow(), b"by name");
+        assert_eq!(fixture.lost(), "Done");
+        assert_eq!(*fixture.notes.received.borrow(), b"by name");
         assert_eq!(sender.lost.borrow().as_deref(), Some("Closed"));
     });
 }
@@ -322,13 +323,13 @@ fn fifos_by_path() {
 fn paths_of_other_file_types() {
     let path = Path::new("plain");
     fs::write(&path.0, "").unwrap();
-    on_every_engine("no fifo", |stage| {
-        let error = stage.reactor.open_fifo_reader(&path.0, stage.protocol()).unwrap_err();
+    on_every_engine("no fifo", |fixture| {
+        let error = fixture.reactor.open_fifo_reader(&path.0, fixture.protocol()).unwrap_err();
         assert_eq!(error.to_string(), format!("{} is not a FIFO", path.0.display()));
         let missing = path.0.with_extension("missing");
-        let error = stage.reactor.open_fifo_writer(&missing, stage.protocol()).unwrap_err();
+        let error = fixture.reactor.open_fifo_writer(&missing, fixture.protocol()).unwrap_err();
         let PipeError::Open { path, source } = &error else { panic!("{error}") };
         assert_eq!((path, source.kind()), (&missing, io::ErrorKind::NotFound));
-        stage.until(|_| Rc::strong_count(&stage.notes) == 1);
+        fixture.until(|_| Rc::strong_count(&fixture.notes) == 1);
     });
 }

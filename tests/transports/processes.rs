@@ -3,8 +3,8 @@
 
 pub(crate) mod kit;
 
-mod ending;
 mod endpoints;
+mod exiting;
 mod failing;
 mod talking;
 mod terminals;

@@ -1,7 +1,7 @@
 //! TLS beyond the conformance suite: certificate verification, failed handshakes, close_notify, and STARTTLS.
 
+mod closing;
 mod cutting;
-mod ending;
 mod failing;
 mod handshakes;
 #[cfg(unix)]

@@ -63,14 +63,10 @@ mod dyn_protocol;
 pub mod endpoint;
 mod factory;
 mod faults;
-#[path = "stream/handover/error.rs"]
-mod handover;
 mod immediate_connect;
 mod listener_hooks;
 mod mailbox;
 pub mod memory;
-#[path = "stream/moving/error.rs"]
-mod moving;
 pub mod names;
 pub mod net;
 pub mod options;
@@ -83,10 +79,7 @@ mod producer;
 mod protocol;
 pub mod proxy;
 pub mod reactors;
-#[path = "stream/relay/api.rs"]
-pub mod relay;
-#[path = "stream/file/error.rs"]
-mod send_file;
+mod sealed;
 mod sharing;
 mod stream;
 mod tcp;
@@ -96,9 +89,6 @@ pub mod tls;
 // Without the feature, too.
 #[path = "tls/tls_error.rs"]
 mod tls_error;
-#[cfg(feature = "tls")]
-#[path = "tls/tls_info.rs"]
-mod tls_info;
 mod transport;
 #[cfg(unix)]
 pub mod unix;
@@ -116,11 +106,14 @@ pub use {
     disconnect::ConnectionLost,
     factory::{Factory, SharedFactory, factory},
     faults::Faults,
-    handover::{NotHandedOver, SetProtocolError, UnreadInput},
     peer::Peer,
     producer::{Producer, Production},
     protocol::Protocol,
-    send_file::SendFileError,
+    stream::{
+        file::SendFileError,
+        handover::{NotHandedOver, SetProtocolError, UnreadInput},
+        relay::api as relay,
+    },
     tcp::{
         ConnectError, ConnectPhase, Connecting, Destination, FailedAttempt, Family, ListenError,
         ListeningPort, ReactorTcp,
@@ -155,9 +148,9 @@ pub use {
         UdpError,
     },
     endpoint::{DynFactory, DynProtocol},
-    moving::SendToError,
     options::{Dscp, Keepalive, SocketOptionError},
     relay::{RelayError, RelayedBytes},
+    stream::moving::SendToError,
 };
 
 // The code blocks of the README are compiled with the tests.

@@ -9,7 +9,7 @@ mod transports {
     mod datagrams;
     mod endpoints;
     mod happy_eyeballs;
-    mod lives;
+    mod lifecycle_model;
     mod lookups;
     mod own_network;
     mod untrusted_text;

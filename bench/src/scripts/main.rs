@@ -7,6 +7,7 @@
 mod accept;
 mod echo;
 mod fanout;
+mod http;
 mod line;
 mod timers;
 
@@ -41,6 +42,8 @@ enum Script {
     Accept,
     /// 10 messages, each to 1,000 connections in memory
     Fanout,
+    /// 1,000 requests through a router, in memory
+    Http,
 }
 
 fn main() -> Result<(), Failed> {
@@ -50,6 +53,7 @@ fn main() -> Result<(), Failed> {
         Script::Timers => timers::run(),
         Script::Accept => accept::run(),
         Script::Fanout => fanout::run(),
+        Script::Http => http::run(),
     }
 }
 

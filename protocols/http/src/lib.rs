@@ -4,8 +4,8 @@
 //!   leniency allows request smuggling.
 //! - [`server`] is a server for any endpoint: [`server::HttpServer`] builds a connection for each client, which calls a
 //!   [`server::Handler`] for each request. It includes a router, static files, sessions, and layers.
-//! - `websocket` (feature `websocket`) is RFC 6455: frames and messages without I/O, and connections that are upgraded from
-//!   requests.
+//! - `websocket` (feature `websocket`) is RFC 6455 with the compression of RFC 7692: frames and messages without I/O, connections that are
+//!   upgraded from requests, and a client.
 //!
 //! # Examples
 //!
@@ -39,6 +39,7 @@
 //! | `forms`, on by default | `server::Form`: forms with files, in temporary files |
 //! | `guard`, on by default | `server::Guard`: Basic, Digest, htpasswd files |
 //! | `sessions`, on by default | `server::Sessions`, with a signed cookie |
+//! | `tls` | `wss` URLs |
 //! | `websocket`, on by default | the module `websocket` |
 #![forbid(unsafe_code)]
 

@@ -9,7 +9,8 @@ mod support;
 mod server {
     mod answers;
     mod bodies;
-    mod life;
+    mod framing;
+    mod lifecycle;
     mod pipelining;
     mod splits;
     mod streams;

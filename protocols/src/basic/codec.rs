@@ -1,4 +1,4 @@
-//! The codec traits: [`Decoder`] and [`Encoder`]. Pure: they know no transport and keep no buffer.
+//! The codec traits: [`Decoder`] and [`Encoder`], and both as [`Codec`]. Pure: they know no transport and keep no buffer.
 
 use std::ops::Range;
 
@@ -104,3 +104,8 @@ pub trait Encoder {
         write: impl FnOnce(&[&[u8]]) -> R,
     ) -> Result<R, EncodeError>;
 }
+
+/// A decoder that is also an encoder, and can be cloned, once for each connection.
+pub trait Codec: Decoder + Encoder + Clone {}
+
+impl<D: Decoder + Encoder + Clone> Codec for D {}

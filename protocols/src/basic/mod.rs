@@ -19,6 +19,7 @@ mod int;
 mod line;
 mod netstring;
 mod phase_deadline;
+mod request_client;
 mod requests;
 #[cfg(test)]
 mod scan_counter;
@@ -38,7 +39,7 @@ mod scan_counter {
 
 pub use argument::{ArgumentError, Command, Text, Word};
 pub use async_frames::{AsyncFrames, FramesError, QueuesFrames};
-pub use codec::{Decoded, Decoder, Encoder};
+pub use codec::{Codec, Decoded, Decoder, Encoder};
 pub use dot_stuffed::{DotStuffed, DotStuffing, Unstuffed};
 pub use error::{EncodeError, FrameError};
 pub use fixed::Fixed;
@@ -50,6 +51,9 @@ pub use int::{Int, Int8, Int16, Int32};
 pub use line::Line;
 pub use netstring::Netstring;
 pub use phase_deadline::{DeadlinePassed, PhaseDeadline};
+pub use request_client::{
+    AnswersById, AnswersInOrder, MatchAnswers, RequestClient, RequestClientConfig,
+};
 pub use requests::{AnswerError, RequestError, Requests, RequestsById};
 pub use send::{send_frame, send_int8, send_int16, send_int32, send_line, send_netstring};
 pub use typed::{Parse, Parsed, TypedDecoder};

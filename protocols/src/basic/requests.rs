@@ -13,6 +13,8 @@ use sinew_transports::reactor::Failure;
 
 use super::EncodeError;
 
+pub(super) use places::{OUTSTANDING_MAX, TIMEOUT};
+
 pub use self::{by_id::RequestsById, in_order::Requests};
 
 /// Why a request failed.
@@ -40,6 +42,9 @@ pub enum RequestError {
     /// The request could not be encoded.
     #[error("the request cannot be encoded: {0}")]
     NotSent(#[from] EncodeError),
+    /// There is no connection, and there will be none, so the request was not sent.
+    #[error("there is no connection to send the request on: {0}")]
+    NotConnected(Rc<str>),
     /// The request was cancelled, or its handle was dropped without an answer.
     #[error("the request was cancelled or abandoned: {0}")]
     GivenUp(#[from] Failure),
@@ -50,6 +55,10 @@ sinew_transports::reactor::error_debug!(RequestError);
 impl RequestError {
     fn lost(reason: &dyn fmt::Display) -> Self {
         Self::Lost(reason.to_string().into())
+    }
+
+    pub(super) fn not_connected(reason: &dyn fmt::Display) -> Self {
+        Self::NotConnected(reason.to_string().into())
     }
 }
 

@@ -1,8 +1,9 @@
 //! Test kit for protocols and networks, for the project and its users. [`protocol_tests!`] and [`SystemUnderTest`]
 //! test a protocol with random inputs in memory, with a fuzzer, and on a simulated network with fault injection.
 //! Separate tools: [`every_split`] and [`Pair`] for protocols, [`simulate`] for scenarios on a simulated network,
-//! [`tap`] and [`replay`] for recording connections and replaying them as regression tests, [`assert_clean`] for
-//! leaks, and [`for_seeds`] for other randomized tests. Nothing here needs a kernel.
+//! [`task_test`] for tasks in virtual time, [`tap`] and [`replay`] for recording connections and replaying them as
+//! regression tests, [`assert_clean`] for leaks, and [`for_seeds`] for other randomized tests. Nothing here needs a
+//! kernel.
 
 mod draw;
 mod fuzz;
@@ -16,6 +17,7 @@ mod silence;
 mod simulate;
 mod split;
 mod system_under_test;
+mod task_test;
 
 use std::{env, ops::Range};
 
@@ -31,6 +33,7 @@ pub use record::{
 pub use simulate::simulate;
 pub use split::every_split;
 pub use system_under_test::SystemUnderTest;
+pub use task_test::{task_test, task_test_on};
 
 /// Fails if anything is left on the reactor: timers, calls, tasks, jobs, connections or other handlers; or if a
 /// callback has panicked. The message lists what is left.

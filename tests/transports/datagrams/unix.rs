@@ -203,7 +203,7 @@ fn what_waits_at_the_end_is_sent_if_there_is_room() {
             sent += 1;
         }
         while take(&peer).is_some() {}
-        // There is fixture, but the loop has not run yet.
+        // There is room, but the loop has not run yet.
         transport.stop();
         fixture.turn();
         assert!(log.is_stopped() && sent > 0);

@@ -32,9 +32,9 @@ impl Drop for Folder {
 
 #[test]
 fn no_such_program() {
-    on_every_engine("no such program", |stage| {
+    on_every_engine("no such program", |fixture| {
         for name in ["no-such-program-anywhere", "/no/such/program", "/dev/null/program"] {
-            let error = stage.spawn_error(Command::new(name), config());
+            let error = fixture.spawn_error(Command::new(name), config());
             assert!(
                 matches!(&error, SpawnError::NotFound { program } if program == name),
                 "{error}"
@@ -49,9 +49,9 @@ fn not_a_program() {
     let folder = Folder::new("not-a-program");
     let plain = folder.file("plain", "#!/bin/sh\n", 0o644);
     let empty = folder.file("nonsense", "\u{1}\u{2}", 0o755);
-    on_every_engine("not a program", |stage| {
+    on_every_engine("not a program", |fixture| {
         for path in [&plain, &empty, &folder.0] {
-            let error = stage.spawn_error(Command::new(path), config());
+            let error = fixture.spawn_error(Command::new(path), config());
             assert!(matches!(error, SpawnError::NotExecutable { .. }), "{error:?}");
             assert!(error.to_string().contains(path.to_str().expect("plain text")), "{error}");
         }
@@ -62,11 +62,11 @@ fn not_a_program() {
 fn no_such_directory() {
     let folder = Folder::new("no-such-directory");
     let plain = folder.file("plain", "", 0o644);
-    on_every_engine("no such directory", |stage| {
+    on_every_engine("no such directory", |fixture| {
         for bad in [folder.0.join("missing"), plain.clone()] {
             let mut command = sh("true");
             command.current_dir(&bad);
-            let error = stage.spawn_error(command, config());
+            let error = fixture.spawn_error(command, config());
             let SpawnError::BadDirectory { directory, program, .. } = &error else {
                 panic!("{error:?}")
             };
@@ -75,17 +75,17 @@ fn no_such_directory() {
         // The directory exists; the program is missing.
         let mut command = Command::new("no-such-program-anywhere");
         command.current_dir(&folder.0);
-        assert!(matches!(stage.spawn_error(command, config()), SpawnError::NotFound { .. }));
+        assert!(matches!(fixture.spawn_error(command, config()), SpawnError::NotFound { .. }));
     });
 }
 
 #[test]
 fn additional_descriptors() {
-    on_every_engine("no such program, forked", |stage| {
+    on_every_engine("no such program, forked", |fixture| {
         // The pipe through which exec failures are reported must not collide with them.
         for fd in 3..12 {
             let command = Command::new("no-such-program-anywhere");
-            let error = stage.spawn_error(command, config().read_from(ChildFd(fd)));
+            let error = fixture.spawn_error(command, config().read_from(ChildFd(fd)));
             assert!(matches!(error, SpawnError::NotFound { .. }), "{error:?}");
         }
     });
@@ -93,19 +93,19 @@ fn additional_descriptors() {
 
 #[test]
 fn invalid_additional_descriptors() {
-    on_every_engine("bad descriptors", |stage| {
+    on_every_engine("bad descriptors", |fixture| {
         let twice = config().read_from(ChildFd(3)).write_to(ChildFd(3));
         let standard = config().read_from(ChildFd::STDOUT);
         let negative = config().write_to(ChildFd(-1));
         for (config, number) in [(twice, 3), (standard, 1), (negative, -1)] {
-            let error = stage.spawn_error(sh("true"), config);
+            let error = fixture.spawn_error(sh("true"), config);
             assert!(
                 matches!(error, SpawnError::BadDescriptor { fd, .. } if fd.0 == number),
                 "{error}"
             );
         }
         // Invalid descriptor numbers.
-        let error = stage.spawn_error(sh("true"), config().read_from(ChildFd(i32::MAX)));
+        let error = fixture.spawn_error(sh("true"), config().read_from(ChildFd(i32::MAX)));
         assert!(matches!(error, SpawnError::Start { .. }), "{error:?}");
     });
 }

@@ -151,31 +151,31 @@ impl ProcessProtocol for Recorder {
 }
 
 /// A reactor with one engine, for one scenario.
-pub(crate) struct Stage {
+pub(crate) struct Fixture {
     pub(crate) engine: Engine,
     pub(crate) reactor: Reactor,
     _watchdog: Watchdog,
 }
 
 /// Runs a scenario on every available engine. At the end, nothing may be left, and nothing may have panicked.
-pub(crate) fn on_every_engine(what: &str, scenario: impl Fn(&Stage)) {
+pub(crate) fn on_every_engine(what: &str, scenario: impl Fn(&Fixture)) {
     with_panics(what, 0, scenario);
 }
 
 /// The same, with this many panics expected in callbacks.
-pub(crate) fn with_panics(what: &str, panics: u64, scenario: impl Fn(&Stage)) {
+pub(crate) fn with_panics(what: &str, panics: u64, scenario: impl Fn(&Fixture)) {
     for engine in Engine::available() {
         let watchdog = Watchdog::new(format!("{what} on {engine}"));
         let reactor = Reactor::builder().engine(engine).build().expect("it is available");
-        let stage = Stage { engine, reactor, _watchdog: watchdog };
-        scenario(&stage);
-        let leak_report = stage.reactor.leak_report();
+        let fixture = Fixture { engine, reactor, _watchdog: watchdog };
+        scenario(&fixture);
+        let leak_report = fixture.reactor.leak_report();
         assert!(leak_report.is_empty(), "left on {engine}: {leak_report}");
-        assert_eq!(stage.reactor.stats().panics, panics, "in callbacks; see above");
+        assert_eq!(fixture.reactor.stats().panics, panics, "in callbacks; see above");
     }
 }
 
-impl Stage {
+impl Fixture {
     /// Runs the loop until a condition holds.
     pub(crate) fn until(&self, done: impl Fn() -> bool) {
         while !done() {

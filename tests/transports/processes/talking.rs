@@ -22,9 +22,9 @@ fn noise(len: usize) -> Vec<u8> {
 
 #[test]
 fn cat_echoes() {
-    on_every_engine("cat", |stage| {
+    on_every_engine("cat", |fixture| {
         let notes =
-            stage.run(Command::new("cat"), config(), |process, callbacks| match callbacks {
+            fixture.run(Command::new("cat"), config(), |process, callbacks| match callbacks {
                 Callback::Started => assert_eq!(process.write(b"hello"), WriteStatus::Ok),
                 Callback::Received(_) => process.close_stdin(),
                 Callback::Ended(_) => assert_eq!(process.write(b"late"), WriteStatus::Closed),
@@ -40,10 +40,10 @@ fn cat_echoes() {
 
 #[test]
 fn megabytes_both_ways() {
-    on_every_engine("megabytes", |stage| {
+    on_every_engine("megabytes", |fixture| {
         let data = noise(MEGABYTES);
         let bytes = data.clone();
-        let notes = stage.run(Command::new("cat"), config(), move |process, callbacks| {
+        let notes = fixture.run(Command::new("cat"), config(), move |process, callbacks| {
             if *callbacks == Callback::Started {
                 assert_eq!(process.write(&bytes), WriteStatus::AboveHighWatermark);
                 process.close_stdin();
@@ -61,9 +61,9 @@ fn megabytes_both_ways() {
 /// It reads nothing until it gets a signal, and then counts.
 #[test]
 fn a_child_that_does_not_read_applies_backpressure() {
-    on_every_engine("a slow reader", |stage| {
+    on_every_engine("a slow reader", |fixture| {
         let waits = "trap 'exec wc -c' USR1; echo ready; while :; do sleep 0.02; done";
-        let (process, notes) = stage.spawn(sh(waits), config(), |process, callbacks| {
+        let (process, notes) = fixture.spawn(sh(waits), config(), |process, callbacks| {
             if *callbacks == Callback::Received(ChildFd::STDOUT)
                 && process.channel(ChildFd::STDIN).is_some()
             {
@@ -71,13 +71,13 @@ fn a_child_that_does_not_read_applies_backpressure() {
             }
         });
         let paused = || notes.has(&Callback::Paused(ChildFd::STDIN));
-        stage.until(paused);
+        fixture.until(paused);
         assert!(!notes.has(&Callback::Resumed(ChildFd::STDIN)), "nobody has read anything");
         let stdin = process.channel(ChildFd::STDIN).expect("it is open");
         assert!(stdin.queued() > MEGABYTES / 2, "{} bytes are queued", stdin.queued());
         process.close_stdin();
         process.signal(sinew::reactor::Signal::USR1).expect("it runs");
-        stage.until(|| notes.is_over());
+        fixture.until(|| notes.is_over());
         assert_eq!(notes.out().trim_start_matches("ready\n").trim(), MEGABYTES.to_string());
         assert!(notes.status().is_success());
     });
@@ -86,19 +86,19 @@ fn a_child_that_does_not_read_applies_backpressure() {
 /// Its output is paused: the child fills the pipe and blocks. Then everything arrives.
 #[test]
 fn a_child_whose_output_is_paused_blocks() {
-    on_every_engine("a slow parent", |stage| {
+    on_every_engine("a slow parent", |fixture| {
         let command = sh("head -c 4194304 /dev/zero; echo done >&2");
-        let (process, notes) = stage.spawn(command, config(), |process, callbacks| {
+        let (process, notes) = fixture.spawn(command, config(), |process, callbacks| {
             if *callbacks == Callback::Started {
                 process.pause_reading(ChildFd::STDOUT);
             }
         });
         let other = sh("echo");
         // Another child runs meanwhile; this one neither ends nor keeps the loop busy.
-        stage.run(other, config(), ignore);
+        fixture.run(other, config(), ignore);
         assert_eq!((notes.out().len(), process.status()), (0, None));
         process.resume_reading(ChildFd::STDOUT);
-        stage.until(|| notes.is_over());
+        fixture.until(|| notes.is_over());
         assert_eq!(notes.received(ChildFd::STDOUT).len(), MEGABYTES);
         assert_eq!(notes.received(ChildFd::STDERR), b"done\n");
     });
@@ -106,9 +106,9 @@ fn a_child_whose_output_is_paused_blocks() {
 
 #[test]
 fn stdout_and_stderr_are_separate_and_complete() {
-    on_every_engine("out and err", |stage| {
+    on_every_engine("out and err", |fixture| {
         let script = "i=0; while [ $i -lt 500 ]; do echo out $i; echo err $i >&2; i=$((i+1)); done";
-        let notes = stage.run(sh(script), config(), ignore);
+        let notes = fixture.run(sh(script), config(), ignore);
         let expected = |word: &str| {
             (0..500).map(|at| format!("{word} {at}\n")).collect::<String>().into_bytes()
         };
@@ -119,11 +119,11 @@ fn stdout_and_stderr_are_separate_and_complete() {
 
 #[test]
 fn additional_descriptors_keep_their_numbers() {
-    on_every_engine("further descriptors", |stage| {
+    on_every_engine("further descriptors", |fixture| {
         // Descriptor numbers that are in use in the parent, and free ones.
         for (reads, writes) in [(ChildFd(3), ChildFd(4)), (ChildFd(9), ChildFd(7))] {
             let script = format!("cat <&{}; echo bye >&{}", writes.0, reads.0);
-            let notes = stage.run(
+            let notes = fixture.run(
                 sh(&script),
                 config().read_from(reads).write_to(writes),
                 move |process, callbacks| {
@@ -148,10 +148,10 @@ fn additional_descriptors_keep_their_numbers() {
 #[test]
 #[cfg(target_os = "linux")]
 fn nothing_else_is_inherited() {
-    on_every_engine("inherited descriptors", |stage| {
-        let (other, life) = stage.spawn(Command::new("cat"), config(), ignore);
+    on_every_engine("inherited descriptors", |fixture| {
+        let (other, life) = fixture.spawn(Command::new("cat"), config(), ignore);
         let list = "for fd in /proc/self/fd/*; do [ -e $fd ] && echo ${fd##*/}; done";
-        let notes = stage.run(sh(list), config().read_from(ChildFd(5)), ignore);
+        let notes = fixture.run(sh(list), config().read_from(ChildFd(5)), ignore);
         // Descriptors that this process inherited without close-on-exec are inherited by every child.
         let plain = sh(list).stdin(std::process::Stdio::piped()).output().expect("a shell");
         let plain = String::from_utf8(plain.stdout).expect("numbers");
@@ -160,18 +160,18 @@ fn nothing_else_is_inherited() {
         expected.dedup();
         assert_eq!(notes.out().split_whitespace().collect::<Vec<_>>(), expected);
         other.close_stdin();
-        stage.until(|| life.is_over());
+        fixture.until(|| life.is_over());
     });
 }
 
 #[test]
 fn the_command_may_say_where_output_goes() {
-    on_every_engine("as commanded", |stage| {
+    on_every_engine("as commanded", |fixture| {
         let (mut reader, writer) = std::io::pipe().expect("a pipe");
         let mut command = sh("cat; echo out; echo err >&2");
         command.stdin(std::process::Stdio::null()).stdout(writer);
         let config = config().stdin(ChildIo::FromCommand).stdout(ChildIo::FromCommand);
-        let notes = stage.run(command, config, ignore);
+        let notes = fixture.run(command, config, ignore);
         assert_eq!(
             (notes.out().as_str(), notes.received(ChildFd::STDERR)),
             ("", b"err\n".to_vec())
@@ -186,12 +186,12 @@ fn the_command_may_say_where_output_goes() {
 /// It closes its input and continues; nothing was written meanwhile.
 #[test]
 fn a_closed_standard_input_is_noticed() {
-    on_every_engine("a closed input", |stage| {
+    on_every_engine("a closed input", |fixture| {
         let closed = Rc::new(Cell::new(false));
         let flag = closed.clone();
         let script = "exec <&-; cat <&3; echo still here";
         let notes =
-            stage.run(sh(script), config().write_to(ChildFd(3)), move |process, callbacks| {
+            fixture.run(sh(script), config().write_to(ChildFd(3)), move |process, callbacks| {
                 if *callbacks == Callback::Closed(ChildFd::STDIN) {
                     flag.set(process.status().is_none());
                     process.channel(ChildFd(3)).expect("it is open").lose_connection();
@@ -204,9 +204,9 @@ fn a_closed_standard_input_is_noticed() {
 
 #[test]
 fn a_stale_handle_is_inert() {
-    on_every_engine("a handle of the past", |stage| {
-        let (process, notes) = stage.spawn(sh("exit 3"), config(), ignore);
-        stage.until(|| notes.is_over());
+    on_every_engine("a handle of the past", |fixture| {
+        let (process, notes) = fixture.spawn(sh("exit 3"), config(), ignore);
+        fixture.until(|| notes.is_over());
         assert_eq!(process.status(), Some(ProcessStatus::Exited(3)));
         assert!(matches!(process.kill(), Err(SignalError::Exited)));
         assert!(process.channel(ChildFd::STDOUT).is_none());
@@ -239,20 +239,20 @@ impl Protocol for Twice {
 
 #[test]
 fn a_program_as_a_connection() {
-    on_every_engine("a program as a connection", |stage| {
+    on_every_engine("a program as a connection", |fixture| {
         let (received, lost) = (Rc::default(), Rc::new(Cell::new(None)));
         let twice = Twice { received: Rc::clone(&received), lost: lost.clone() };
         let command = sh("cat; exit 9");
-        let (_, process) = stage.reactor.connect_process(twice, command).expect("it starts");
+        let (_, process) = fixture.reactor.connect_process(twice, command).expect("it starts");
         let ended = process.when_ended();
-        stage.until(|| lost.get().is_some() && ended.is_settled());
+        fixture.until(|| lost.get().is_some() && ended.is_settled());
         assert_eq!((lost.get(), ended.take()), (Some(true), Some(Ok(ProcessStatus::Exited(9)))));
         assert!(*received.borrow() == noise(MEGABYTES), "what came back is not what was sent");
 
         let twice = Twice { received, lost };
         let missing = Command::new("no-such-program-anywhere");
-        assert!(stage.reactor.connect_process(twice, missing).is_err());
-        stage.reactor.turn(Some(std::time::Duration::ZERO)).expect("the loop turns");
+        assert!(fixture.reactor.connect_process(twice, missing).is_err());
+        fixture.reactor.turn(Some(std::time::Duration::ZERO)).expect("the loop turns");
     });
 }
 
@@ -276,7 +276,7 @@ fn output_continues_after_a_program_closes_its_input() {
             self.lost.set(Some(matches!(reason, ConnectionLost::Reset)));
         }
     }
-    on_every_engine("a closed input", |stage| {
+    on_every_engine("a closed input", |fixture| {
         let (heard, lost) = (Rc::<RefCell<Vec<u8>>>::default(), Rc::new(Cell::new(None)));
         let talks = Talks { heard: Rc::clone(&heard), lost: lost.clone() };
         let sign = std::env::temp_dir().join(format!("sinew-{}-sign", std::process::id()));
@@ -285,14 +285,15 @@ fn output_continues_after_a_program_closes_its_input() {
             "exec 0<&-; echo enough; while ! [ -e {0} ]; do :; done; rm {0}; echo the rest",
             sign.display()
         );
-        let (connection, _) = stage.reactor.connect_process(talks, sh(&script)).expect("it starts");
+        let (connection, _) =
+            fixture.reactor.connect_process(talks, sh(&script)).expect("it starts");
         let transport = connection.transport();
         // Until a write has failed.
-        stage
+        fixture
             .until(|| heard.borrow().len() == 7 && transport.write(b"more") == WriteStatus::Closed);
         assert!(!transport.is_closing() && lost.get().is_none());
         std::fs::write(&sign, "").unwrap();
-        stage.until(|| lost.get().is_some());
+        fixture.until(|| lost.get().is_some());
         assert_eq!((&heard.borrow()[..], lost.get()), (&b"enough\nthe rest\n"[..], Some(true)));
     });
 }
@@ -300,12 +301,12 @@ fn output_continues_after_a_program_closes_its_input() {
 /// Fault injection on the pipes: short, interrupted and failing calls. Everything arrives all the same.
 #[test]
 fn under_faults() {
-    on_every_engine("faults", |stage| {
+    on_every_engine("faults", |fixture| {
         let data = noise(200_000);
         let bytes = data.clone();
         let stream = StreamConfig::default().faults(sinew::transports::Faults::survivable(7));
         let notes =
-            stage.run(Command::new("cat"), config().stream(stream), move |process, callbacks| {
+            fixture.run(Command::new("cat"), config().stream(stream), move |process, callbacks| {
                 if *callbacks == Callback::Started {
                     process.write(&bytes);
                     process.close_stdin();

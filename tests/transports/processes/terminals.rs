@@ -12,10 +12,10 @@ fn terminal() -> ProcessConfig {
 
 #[test]
 fn all_three_descriptors_are_the_terminal() {
-    on_every_engine("a terminal", |stage| {
+    on_every_engine("a terminal", |fixture| {
         let script =
             "[ -t 0 ] && [ -t 1 ] && [ -t 2 ] && tty >/dev/null && stty size && echo err >&2";
-        let notes = stage.run(sh(script), terminal(), ignore);
+        let notes = fixture.run(sh(script), terminal(), ignore);
         // A terminal ends its lines in CRLF.
         assert_eq!(notes.out(), "12 34\r\nerr\r\n");
         assert!(notes.status().is_success());
@@ -29,9 +29,9 @@ fn all_three_descriptors_are_the_terminal() {
 /// It is the controlling terminal: `/dev/tty` can be opened, and control-C interrupts.
 #[test]
 fn the_terminal_controls_the_child() {
-    on_every_engine("a controlling terminal", |stage| {
+    on_every_engine("a controlling terminal", |fixture| {
         let script = "echo ready >/dev/tty; exec cat";
-        let notes = stage.run(sh(script), terminal(), |process, callbacks| {
+        let notes = fixture.run(sh(script), terminal(), |process, callbacks| {
             if *callbacks == Callback::Received(ChildFd::STDOUT) && process.status().is_none() {
                 process.write(b"\x03");
             }
@@ -42,10 +42,10 @@ fn the_terminal_controls_the_child() {
 
 #[test]
 fn eof_can_be_typed() {
-    on_every_engine("control-D", |stage| {
+    on_every_engine("control-D", |fixture| {
         let script = "stty -echo; echo ready; exec cat";
         let mut typed = false;
-        let notes = stage.run(sh(script), terminal(), move |process, callbacks| {
+        let notes = fixture.run(sh(script), terminal(), move |process, callbacks| {
             if *callbacks == Callback::Received(ChildFd::STDOUT)
                 && !std::mem::replace(&mut typed, true)
             {
@@ -63,9 +63,9 @@ fn eof_can_be_typed() {
 /// Several lines at once: a terminal returns one per read, and an edge-triggered engine reports once.
 #[test]
 fn large_output_arrives_completely() {
-    on_every_engine("much output", |stage| {
+    on_every_engine("much output", |fixture| {
         let script = "stty -opost; i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done";
-        let notes = stage.run(sh(script), terminal(), ignore);
+        let notes = fixture.run(sh(script), terminal(), ignore);
         let expected: String = (0..3000).map(|at| format!("line {at}\n")).collect();
         assert_eq!(notes.out(), expected);
     });
@@ -73,44 +73,44 @@ fn large_output_arrives_completely() {
 
 #[test]
 fn its_size_can_be_changed() {
-    on_every_engine("a window", |stage| {
+    on_every_engine("a window", |fixture| {
         let script = "trap 'stty size; exit' WINCH; echo ready; while :; do sleep 0.02; done";
-        let notes = stage.run(sh(script), terminal(), |process, callbacks| {
+        let notes = fixture.run(sh(script), terminal(), |process, callbacks| {
             if *callbacks == Callback::Received(ChildFd::STDOUT) && process.status().is_none() {
                 process.set_window_size(WindowSize { rows: 50, columns: 100 }).expect("it has one");
             }
         });
         assert_eq!(notes.out(), "ready\r\n50 100\r\n");
 
-        let (process, notes) = stage.spawn(Command::new("cat"), config(), ignore);
+        let (process, notes) = fixture.spawn(Command::new("cat"), config(), ignore);
         assert!(process.set_window_size(WindowSize::default()).is_err(), "it has none");
         process.close_stdin();
-        stage.until(|| notes.is_over());
+        fixture.until(|| notes.is_over());
     });
 }
 
 /// Its output is not read, so it blocks. The loop must not be busy.
 #[test]
 fn a_paused_terminal_is_quiet() {
-    on_every_engine("a paused terminal", |stage| {
+    on_every_engine("a paused terminal", |fixture| {
         let mut pauses = 1;
-        let (process, notes) = stage.spawn(sh("yes"), terminal(), move |process, callbacks| {
+        let (process, notes) = fixture.spawn(sh("yes"), terminal(), move |process, callbacks| {
             if *callbacks == Callback::Received(ChildFd::STDOUT) && pauses > 0 {
                 pauses -= 1;
                 process.pause_reading(ChildFd::STDOUT);
             }
         });
-        stage.until(|| notes.has(&Callback::Received(ChildFd::STDOUT)));
+        fixture.until(|| notes.has(&Callback::Received(ChildFd::STDOUT)));
         let later = std::rc::Rc::new(std::cell::Cell::new(false));
         let flag = later.clone();
-        stage.reactor.call_later(std::time::Duration::from_millis(100), move |_| flag.set(true));
-        let before = stage.reactor.stats().turns;
-        stage.until(|| later.get());
-        let turns = stage.reactor.stats().turns - before;
-        assert!(turns < 20, "{turns} turns on {} while nothing is wanted", stage.engine);
+        fixture.reactor.call_later(std::time::Duration::from_millis(100), move |_| flag.set(true));
+        let before = fixture.reactor.stats().turns;
+        fixture.until(|| later.get());
+        let turns = fixture.reactor.stats().turns - before;
+        assert!(turns < 20, "{turns} turns on {} while nothing is wanted", fixture.engine);
         process.kill().expect("it runs");
         process.resume_reading(ChildFd::STDOUT);
-        stage.until(|| notes.is_over());
+        fixture.until(|| notes.is_over());
         assert_eq!(notes.status().signal(), Some(Signal::KILL));
     });
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::support::{
     EndState, Event, Link, RemoteEnd, Script, TestConnection, Traces, Watched, Width, World, certs,
-    life::{NAMES, number, trigger_callbacks},
+    every_callback::{NAMES, number, trigger_callbacks},
     sockets::{any_port, dial},
     table,
 };

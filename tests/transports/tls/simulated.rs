@@ -77,7 +77,7 @@ impl Protocol for Asks {
 }
 
 /// A server with a certificate for its name, and a client that trusts it.
-struct Stage {
+struct Fixture {
     network: Network,
     server: Host,
     client: Host,
@@ -86,7 +86,7 @@ struct Stage {
     done: Rc<Cell<usize>>,
 }
 
-impl Stage {
+impl Fixture {
     fn new(seed: u64) -> Self {
         let network = Network::new(seed);
         let (server, client) = (network.host("server"), network.host("client"));
@@ -134,19 +134,19 @@ fn slow(mtu: usize, loss: f64) -> Link {
 fn fragmented_records_are_reassembled() {
     for_seeds(0..8, |seed| {
         for (mtu, loss, len) in [(100, 0.0, 3_000), (577, 0.05, 40_000), (1_500, 0.2, 100_000)] {
-            let stage = Stage::new(seed);
-            stage.network.set_link(slow(mtu, loss));
-            let connecting = stage.connect(len);
-            stage.network.run_until(secs(600), || stage.done.get() == 1).unwrap();
+            let fixture = Fixture::new(seed);
+            fixture.network.set_link(slow(mtu, loss));
+            let connecting = fixture.connect(len);
+            fixture.network.run_until(secs(600), || fixture.done.get() == 1).unwrap();
             let connection = connecting.take().unwrap().unwrap();
             drop(connection);
-            stage.network.run_for(secs(200)).unwrap();
+            fixture.network.run_for(secs(200)).unwrap();
             let expected = [
                 ("client", "closed by this side".to_owned()),
                 ("server", "closed by the peer".to_owned()),
             ];
-            assert_eq!(stage.ends(), expected, "pieces of {mtu}");
-            assert_clean(&stage.client.reactor());
+            assert_eq!(fixture.ends(), expected, "pieces of {mtu}");
+            assert_clean(&fixture.client.reactor());
         }
     });
 }
@@ -155,25 +155,25 @@ fn fragmented_records_are_reassembled() {
 #[test]
 fn an_interrupted_handshake_times_out() {
     for_seeds(0..20, |seed| {
-        let stage = Stage::new(seed);
-        stage.network.set_link(Link::default().latency(Latency::Fixed(millis(100))));
-        let connecting = stage.connect(10);
+        let fixture = Fixture::new(seed);
+        fixture.network.set_link(Link::default().latency(Latency::Fixed(millis(100))));
+        let connecting = fixture.connect(10);
         // TCP connects after two hundred milliseconds, TLS after another two hundred.
-        stage.network.run_for(millis(210 + seed * 9)).unwrap();
-        stage.network.cut(&stage.server, &stage.client);
-        stage.network.run_for(secs(9)).unwrap();
+        fixture.network.run_for(millis(210 + seed * 9)).unwrap();
+        fixture.network.cut(&fixture.server, &fixture.client);
+        fixture.network.run_for(secs(9)).unwrap();
         assert!(!connecting.is_settled());
-        stage.network.run_for(secs(2)).unwrap();
+        fixture.network.run_for(secs(2)).unwrap();
         match connecting.take() {
             Some(Err(ConnectError::Tls { source: TlsError::TimedOut { after }, .. })) => {
                 assert_eq!(after, secs(10));
             }
             other => panic!("{other:?}"),
         }
-        stage.network.run_for(secs(300)).unwrap();
-        assert_eq!(stage.done.get(), 0, "those that came to their end");
-        assert!(stage.ends().iter().all(|(whose, _)| *whose == "server"));
-        assert_clean(&stage.client.reactor());
+        fixture.network.run_for(secs(300)).unwrap();
+        assert_eq!(fixture.done.get(), 0, "those that came to their end");
+        assert!(fixture.ends().iter().all(|(whose, _)| *whose == "server"));
+        assert_clean(&fixture.client.reactor());
     });
 }
 
@@ -181,23 +181,23 @@ fn an_interrupted_handshake_times_out() {
 fn a_partition_ends_by_healing_or_by_the_timeout() {
     for_seeds(0..10, |seed| {
         for heals in [true, false] {
-            let stage = Stage::new(seed);
-            stage.network.set_link(slow(1_500, 0.0).bandwidth(50_000));
-            stage.connect(200_000).detach();
-            stage.network.run_for(secs(2) + millis(seed * 100)).unwrap();
-            assert_eq!(stage.done.get(), 0, "those that came to their end");
-            stage.network.cut(&stage.server, &stage.client);
-            stage.network.run_for(secs(10)).unwrap();
+            let fixture = Fixture::new(seed);
+            fixture.network.set_link(slow(1_500, 0.0).bandwidth(50_000));
+            fixture.connect(200_000).detach();
+            fixture.network.run_for(secs(2) + millis(seed * 100)).unwrap();
+            assert_eq!(fixture.done.get(), 0, "those that came to their end");
+            fixture.network.cut(&fixture.server, &fixture.client);
+            fixture.network.run_for(secs(10)).unwrap();
             if heals {
-                stage.network.heal();
+                fixture.network.heal();
             }
-            stage.network.run_for(secs(400)).unwrap();
-            assert_eq!(stage.done.get(), usize::from(heals));
-            let ends = stage.ends();
+            fixture.network.run_for(secs(400)).unwrap();
+            assert_eq!(fixture.done.get(), usize::from(heals));
+            let ends = fixture.ends();
             assert_eq!(ends.len(), 2, "{ends:?}");
             let is_clean = |(_, why): &(_, String)| why.starts_with("closed by");
             assert_eq!(ends.iter().all(is_clean), heals, "{ends:?}");
-            assert_clean(&stage.client.reactor());
+            assert_clean(&fixture.client.reactor());
         }
     });
 }
@@ -206,18 +206,18 @@ fn a_partition_ends_by_healing_or_by_the_timeout() {
 #[test]
 fn a_killed_server_truncates_the_stream() {
     for_seeds(0..10, |seed| {
-        let stage = Stage::new(seed);
-        stage.network.set_link(slow(1_500, 0.0).bandwidth(50_000));
-        stage.connect(200_000).detach();
-        stage.network.run_for(secs(2)).unwrap();
-        stage.server.kill();
-        stage.network.run_for(secs(400)).unwrap();
+        let fixture = Fixture::new(seed);
+        fixture.network.set_link(slow(1_500, 0.0).bandwidth(50_000));
+        fixture.connect(200_000).detach();
+        fixture.network.run_for(secs(2)).unwrap();
+        fixture.server.kill();
+        fixture.network.run_for(secs(400)).unwrap();
         let ends: Vec<_> =
-            stage.ends().into_iter().filter(|(whose, _)| *whose == "client").collect();
+            fixture.ends().into_iter().filter(|(whose, _)| *whose == "client").collect();
         assert_eq!(ends.len(), 1, "ends");
         assert!(!ends[0].1.starts_with("closed by"), "{ends:?}");
-        assert_eq!(stage.done.get(), 0, "those that came to their end");
-        assert_clean(&stage.client.reactor());
+        assert_eq!(fixture.done.get(), 0, "those that came to their end");
+        assert_clean(&fixture.client.reactor());
     });
 }
 
@@ -226,23 +226,23 @@ fn a_killed_server_truncates_the_stream() {
 #[test]
 fn nothing_is_left_after_any_handshake() {
     for_seeds(0..10, |seed| {
-        let stage = Stage::new(seed);
-        stage.network.set_link(slow(1_500, 0.02));
-        stage.network.set_random_faults(
+        let fixture = Fixture::new(seed);
+        fixture.network.set_link(slow(1_500, 0.02));
+        fixture.network.set_random_faults(
             RandomFaults::every(secs(2)).lasting(secs(5)).cuts().pauses().resets(),
         );
-        let all: Vec<_> = (0..10).map(|_| stage.connect(30_000)).collect();
-        stage.network.run_for(secs(60)).unwrap();
-        stage.network.set_random_faults(None);
-        stage.network.heal();
-        stage.network.run_for(secs(3_000)).unwrap();
+        let all: Vec<_> = (0..10).map(|_| fixture.connect(30_000)).collect();
+        fixture.network.run_for(secs(60)).unwrap();
+        fixture.network.set_random_faults(None);
+        fixture.network.heal();
+        fixture.network.run_for(secs(3_000)).unwrap();
         assert!(all.iter().all(Connecting::is_settled));
         let made = all.iter().filter_map(Connecting::take).filter(Result::is_ok).count();
-        let ends = stage.ends();
+        let ends = fixture.ends();
         let whole = |end: &&(&str, String)| **end == ("client", "closed by this side".to_owned());
         assert_eq!(ends.iter().filter(|(whose, _)| *whose == "client").count(), made);
-        assert_eq!(ends.iter().filter(whole).count(), stage.done.get());
-        assert_clean(&stage.client.reactor());
+        assert_eq!(ends.iter().filter(whole).count(), fixture.done.get());
+        assert_clean(&fixture.client.reactor());
     });
 }
 
@@ -251,14 +251,14 @@ fn nothing_is_left_after_any_handshake() {
 #[test]
 fn runs_are_reproducible_except_for_the_bytes() {
     fn run(seed: u64) -> (Vec<String>, u64) {
-        let stage = Stage::new(seed);
-        stage.network.set_link(slow(1_500, 0.02));
+        let fixture = Fixture::new(seed);
+        fixture.network.set_link(slow(1_500, 0.02));
         for _ in 0..3 {
-            stage.connect(5_000).detach();
+            fixture.connect(5_000).detach();
         }
-        stage.network.run_for(secs(100)).unwrap();
-        assert_eq!(stage.done.get(), 3, "those that came to their end");
-        (stage.network.trace_tail(usize::MAX), stage.network.trace_hash())
+        fixture.network.run_for(secs(100)).unwrap();
+        assert_eq!(fixture.done.get(), 3, "those that came to their end");
+        (fixture.network.trace_tail(usize::MAX), fixture.network.trace_hash())
     }
     for_seeds(0..5, |seed| {
         let ((first, hash), (second, other)) = (run(seed), run(seed));

@@ -12,6 +12,7 @@ use crate::{
     DatagramTransport, Factory, ListenConfig, ListeningPort, Peer, Protocol, StreamConfig,
     UnixAddr, UnixPeer, datagram, immediate_connect,
     net::listener::Listener,
+    sealed::Sealed,
     sharing::Opening,
     stream::{
         Shared, StreamBuilder,
@@ -26,12 +27,6 @@ mod kind;
 
 pub use error::AdoptError;
 pub use kind::DescriptorKind;
-
-mod sealed {
-    #[allow(unnameable_types, reason = "that is how a trait is sealed")]
-    pub trait Sealed {}
-    impl Sealed for sinew_reactor::Reactor {}
-}
 
 /// Existing descriptors on a [`Reactor`]: inherited, received, or opened by other code. Unix only.
 ///
@@ -85,7 +80,7 @@ mod sealed {
 /// # Ok(())
 /// # }
 /// ```
-pub trait ReactorAdopt: sealed::Sealed {
+pub trait ReactorAdopt: Sealed {
     /// Makes a connection of a connected stream socket, TCP or Unix, with the defaults of [`StreamConfig`].
     /// `connection_made` is called by the event loop.
     ///

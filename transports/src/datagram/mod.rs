@@ -8,7 +8,7 @@ use std::{io, net::SocketAddr};
 
 use sinew_reactor::Reactor;
 
-use crate::Destination;
+use crate::{Destination, sealed::Sealed};
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod batch;
@@ -36,12 +36,6 @@ pub use {
     socket::DatagramAddr,
     transport::{DatagramStats, DatagramTransport, SendStatus},
 };
-
-mod sealed {
-    #[allow(unnameable_types, reason = "that is how a trait is sealed")]
-    pub trait Sealed {}
-    impl Sealed for sinew_reactor::Reactor {}
-}
 
 /// A UDP socket could not be opened.
 #[derive(thiserror::Error)]
@@ -108,7 +102,7 @@ sinew_reactor::error_debug!(UdpError);
 /// # Ok(())
 /// # }
 /// ```
-pub trait ReactorUdp: sealed::Sealed {
+pub trait ReactorUdp: Sealed {
     /// Receives on `addr`, with the defaults of [`DatagramConfig`]. With port 0 the system chooses one, which
     /// [`DatagramTransport::local`] returns. A name is resolved synchronously.
     ///

@@ -15,11 +15,7 @@ use socket2::{Domain, Protocol as IpProtocol, Socket, Type};
 
 #[cfg(unix)]
 use super::{DatagramAddr, socket::UnixDatagrams};
-use super::{
-    DatagramConfig, DatagramProtocol, UdpError,
-    core::Opened,
-    socket_io::{Foreign, SocketIo},
-};
+use super::{DatagramConfig, DatagramProtocol, UdpError, core::Opened, socket_io::SocketIo};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use super::{batch::Batched, packet_info::WithPacketInfo};
 #[cfg(unix)]
@@ -95,7 +91,7 @@ pub(super) fn listen(
 ) -> Result<Opened<SocketAddr>, UdpError> {
     let on_error = |source| UdpError::Listen { addr, source };
     let socket: Box<dyn SocketIo<SocketAddr>> = match net::installed(reactor).map_err(on_error)? {
-        Some(net) => Box::new(Foreign(net.datagrams(addr, None).map_err(on_error)?)),
+        Some(net) => Box::new(net.datagrams(addr, None).map_err(on_error)?),
         None => bound(addr, config).map(|socket| into_udp(socket, config)).map_err(on_error)?,
     };
     Ok(Opened { socket, peer: None, is_shared: false })
@@ -110,7 +106,7 @@ pub(super) fn connect(
     let socket: Box<dyn SocketIo<SocketAddr>> = match net::installed(reactor).map_err(on_error)? {
         Some(net) => {
             let from = config.bind.unwrap_or_else(|| unspecified(addr));
-            Box::new(Foreign(net.datagrams(from, Some(addr)).map_err(on_error)?))
+            Box::new(net.datagrams(from, Some(addr)).map_err(on_error)?)
         }
         None => {
             let socket = match config.bind {

@@ -1,5 +1,5 @@
-//! What is under a [`Core`](super::core::Core): [`SocketIo`], the calls on a socket for datagrams. The kernel's sockets implement it;
-//! those of a network in the kernel's place are [`Foreign`].
+//! The trait of datagram sockets under a [`Core`](super::core::Core): [`SocketIo`]. Kernel sockets implement it, and the boxed sockets
+//! of a network in the kernel's place.
 
 use std::{io, net::SocketAddr};
 
@@ -11,21 +11,21 @@ use crate::net::{DatagramSocket, Received};
 /// A socket for datagrams that never blocks.
 pub(crate) trait SocketIo<A> {
     fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError>;
-    /// As `recvfrom(2)`: what does not fit is cut off.
+    /// Like `recvfrom(2)`: a longer datagram is truncated.
     fn receive(&self, buffer: &mut [u8]) -> io::Result<Received<A>>;
-    /// As `sendto(2)`; `None` is the peer of a connected socket. `from` says which of the host's addresses it is to leave from.
+    /// Like `sendto(2)`; `None` is the peer of a connected socket. `from` chooses one of the host's addresses as the source.
     fn send(&self, data: &[u8], to: Option<&A>, from: Option<&PacketInfo>) -> io::Result<()>;
     fn local(&self) -> io::Result<A>;
-    /// Who the socket is connected to, as the system has it.
+    /// The peer of a connected socket, according to the system.
     fn peer(&self) -> io::Result<A> {
         Err(io::ErrorKind::NotConnected.into())
     }
-    /// Whether no engine tells of it.
+    /// Whether no engine reports events of the socket.
     fn is_unwatched(&self) -> bool {
         false
     }
-    /// Whether the engine tells when there is room to send again. Linux says of Unix sockets that are not connected that there
-    /// always is, for it knows no peer whose queue might be full.
+    /// Whether the engine reports when there is room to send again. Linux always reports an unconnected Unix socket as writable,
+    /// since it has no peer whose queue could be full.
     fn tells_of_room(&self) -> bool {
         true
     }
@@ -35,18 +35,15 @@ pub(crate) trait SocketIo<A> {
     }
 }
 
-/// A socket that a network has brought.
-pub(super) struct Foreign(pub(super) Box<dyn DatagramSocket>);
-
-impl SocketIo<SocketAddr> for Foreign {
+impl SocketIo<SocketAddr> for Box<dyn DatagramSocket> {
     fn register(&mut self, reactor: &Reactor) -> Result<Token, RegisterError> {
         let token = reactor.reserve()?;
-        self.0.register(token);
+        (**self).register(token);
         Ok(token)
     }
 
     fn receive(&self, buffer: &mut [u8]) -> io::Result<Received<SocketAddr>> {
-        self.0.receive(buffer)
+        (**self).receive(buffer)
     }
 
     fn send(
@@ -55,11 +52,11 @@ impl SocketIo<SocketAddr> for Foreign {
         to: Option<&SocketAddr>,
         from: Option<&PacketInfo>,
     ) -> io::Result<()> {
-        self.0.send(data, to, from)
+        (**self).send(data, to, from)
     }
 
     fn local(&self) -> io::Result<SocketAddr> {
-        self.0.local()
+        (**self).local()
     }
 
     fn is_unwatched(&self) -> bool {

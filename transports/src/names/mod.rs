@@ -9,6 +9,7 @@ use self::{
     error::{NAME_LEN_MAX, check_len, too_long},
     literal::Literal,
 };
+use crate::sealed::Sealed;
 
 #[cfg(not(feature = "idna"))]
 #[path = "ascii_only.rs"]
@@ -76,14 +77,8 @@ impl<F: Fn(&Reactor, &str) -> Lookup + 'static> Resolve for F {
 #[derive(Default)]
 struct InstalledResolver(RefCell<Option<Rc<dyn Resolve>>>);
 
-mod sealed {
-    #[allow(unnameable_types, reason = "that is how a trait is sealed")]
-    pub trait Sealed {}
-    impl Sealed for sinew_reactor::Reactor {}
-}
-
 /// Names on a [`Reactor`].
-pub trait ReactorNames: sealed::Sealed {
+pub trait ReactorNames: Sealed {
     /// Sets the resolver for all new connections of the reactor. Default: [`SystemResolver`].
     fn set_resolver(&self, resolver: impl Resolve);
 

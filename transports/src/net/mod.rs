@@ -220,7 +220,7 @@ impl<A> Received<A> {
     }
 }
 
-/// A descriptor, held by whoever owns this.
+/// A file descriptor, closed when this is dropped.
 pub type Spare = Box<dyn Any>;
 
 /// The network of a reactor, where it is not the kernel's.

@@ -15,6 +15,7 @@ use sinew_reactor::{Excerpt, Reactor, RegisterError, Token};
 use crate::{
     Connection, Peer, Protocol, StreamConfig,
     net::ByteStream,
+    sealed::Sealed,
     stream::{Shared, StreamBuilder, socket::Socket},
 };
 
@@ -71,12 +72,6 @@ pub enum PipeError {
 
 sinew_reactor::error_debug!(PipeError);
 
-mod sealed {
-    #[allow(unnameable_types, reason = "that is how a trait is sealed")]
-    pub trait Sealed {}
-    impl Sealed for sinew_reactor::Reactor {}
-}
-
 /// Pipes, FIFOs, and the process's standard input and output, on a [`Reactor`]. Unix only.
 ///
 /// Each is an ordinary connection, with these differences. Writes to a read-only connection return `Closed`. A write-only
@@ -123,7 +118,7 @@ mod sealed {
 /// # Ok(())
 /// # }
 /// ```
-pub trait ReactorPipes: sealed::Sealed {
+pub trait ReactorPipes: Sealed {
     /// Makes a connection of the process's standard input and output, whatever they are: a terminal, pipes, sockets, regular
     /// files, or one of each. `connection_made` is called in the next turn.
     ///

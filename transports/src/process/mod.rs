@@ -7,7 +7,7 @@ use std::process::Command;
 
 use sinew_reactor::Reactor;
 
-use crate::{Connection, Protocol};
+use crate::{Connection, Protocol, sealed::Sealed};
 
 mod child_pipe;
 mod config;
@@ -31,12 +31,6 @@ pub use {
     spawn::SpawnError,
     status::ProcessStatus,
 };
-
-mod sealed {
-    #[allow(unnameable_types, reason = "that is how a trait is sealed")]
-    pub trait Sealed {}
-    impl Sealed for sinew_reactor::Reactor {}
-}
 
 /// Child processes on a [`Reactor`]. Unix only.
 ///
@@ -73,7 +67,7 @@ mod sealed {
 /// # Ok(())
 /// # }
 /// ```
-pub trait ReactorProcesses: sealed::Sealed {
+pub trait ReactorProcesses: Sealed {
     /// Starts a program, with pipes for its standard input, output and error, and the defaults of [`ProcessConfig`].
     /// No callback is made before the event loop runs. Arguments, environment,
     /// directory and user are set on the [`Command`].

@@ -85,8 +85,10 @@ impl Group {
 
     /// Ends the drain of all reactors, once.
     pub(super) fn force(&self) {
+        // First, so that a reactor that begins to stop does not begin to drain.
+        let is_first = !self.forced.swap(true, Ordering::SeqCst);
         self.stop();
-        if !self.forced.swap(true, Ordering::SeqCst) {
+        if is_first {
             // A second stop ends the wait for connections.
             for remote in self.remotes() {
                 let _ = remote.stop();

@@ -49,7 +49,7 @@ mod supervisor;
 mod thread;
 
 #[doc(inline)]
-pub use crate::{moving::SendToError, sharing::Distribution};
+pub use crate::{sharing::Distribution, stream::moving::SendToError};
 pub use {
     builder::{OnFailure, Reactors},
     error::{CallError, ShardError, ShardFailure},

@@ -1,4 +1,5 @@
-//! What users call on a stream. Each call changes the state at once and queues a flush; none of them calls the user back.
+//! What users call on a stream. Each call changes the state at once and queues a flush; none of them calls user code before it returns
+//! (no re-entrancy).
 
 #[cfg(unix)]
 use std::os::fd::OwnedFd;

@@ -1,6 +1,10 @@
 //! A file as a producer, for `send_file`. The kernel moves the bytes from the file to the socket where it can (`sendfile(2)`,
 //! zero-copy); else they are read and queued.
 
+mod error;
+
+pub use error::SendFileError;
+
 use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom},
@@ -11,7 +15,7 @@ use bytes::BytesMut;
 use sinew_reactor::Reactor;
 
 use crate::{
-    SendFileError, Transport,
+    Transport,
     producer::{Feed, FeedStatus},
 };
 

@@ -2,6 +2,10 @@
 //! by [`Protocol::take_unread`] and delivered first. The request only sets a flag; the event loop calls the protocol in the
 //! stream's next round of output, because `take_unread` is user code.
 
+mod error;
+
+pub use error::{NotHandedOver, SetProtocolError, UnreadInput};
+
 use std::cell::Cell;
 
 use bytes::{Bytes, BytesMut};
@@ -9,7 +13,7 @@ use sinew_reactor::Reactor;
 
 use super::{Stream, hold::Hold, pending_handover::Handover, state::State};
 use crate::{
-    Connection, ConnectionLost, NotHandedOver, Protocol, SetProtocolError, Transport, UnreadInput,
+    Connection, ConnectionLost, Protocol, Transport,
     dyn_protocol::{DynProtocol, boxed},
 };
 
@@ -82,7 +86,7 @@ impl Transport {
         let stream = self.inner();
         let reason = match () {
             () if !stream.is_open() => NotHandedOver::Closed,
-            () if stream.is_relayed() => NotHandedOver::RelayedBytes,
+            () if stream.is_relayed() => NotHandedOver::Relayed,
             () if stream.has_successor() => NotHandedOver::Pending,
             () => {
                 stream.holds().handover.successor.set(Some(boxed(protocol)));

@@ -2,6 +2,10 @@
 //! is sent; then the event loop takes the socket from its engine and sends it, with the unread input, to the other thread.
 //! There a new stream and a new protocol begin. Which reactors there are is known by `sharing.rs`.
 
+mod error;
+
+pub use error::SendToError;
+
 use bytes::{Bytes, BytesMut};
 use sinew_reactor::{Completion, Handler, Reactor, Ready};
 
@@ -10,7 +14,7 @@ use super::{
     socket::Socket, state::State,
 };
 use crate::{
-    ConnectionLost, Peer, Protocol, SendToError, StreamConfig, Transport,
+    ConnectionLost, Peer, Protocol, StreamConfig, Transport,
     dyn_protocol::{DynProtocol, boxed},
     mailbox::NotQueued,
     sharing::{Handed, MakeProtocol, Membership, Moved, SentSocket, Share},

@@ -2,6 +2,8 @@
 //! the rest is queued, and the first end is held until the [`RelaySink`], a [`Feed`] at the other, finds the queue empty. So at
 //! most the data of one read is in flight. Makes no system calls except through `direct.rs` and `splice.rs`.
 
+pub mod api;
+
 use std::{
     cell::Cell,
     io::IoSlice,

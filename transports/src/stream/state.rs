@@ -1,5 +1,5 @@
-//! State machine of a stream. Pure: no system calls, no callbacks, no clock. Its caller reports events and asks for the next
-//! action. Four bytes, copied in and out of a `Cell`.
+//! State machine of a stream: the lifecycle of a connection. Pure: no system calls, no callbacks, no clock. Its caller reports events and
+//! asks for the next action. Four bytes, copied in and out of a `Cell`.
 //!
 //! A stream passes through these stages in order and never goes back:
 //!

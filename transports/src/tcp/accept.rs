@@ -1,4 +1,5 @@
-//! Accept loop of a listening socket: connection limits, accept errors, and running out of file descriptors.
+//! Accept loop of a listening socket: connection limits, accept errors, the pause after them (accept backoff), and running out of file
+//! descriptors.
 
 use std::{
     any::Any,

@@ -7,6 +7,7 @@ use sinew_reactor::Reactor;
 use crate::{
     ConnectConfig, Factory, ListenConfig,
     net::{self, listener::Listener},
+    sealed::Sealed,
     stream::layer::driver::MakeLayer,
 };
 
@@ -30,12 +31,6 @@ pub(crate) use listen::open;
 pub use listen::{ListenError, ListeningPort};
 #[cfg(unix)]
 pub(crate) use listen::{adopted, is_listener};
-
-pub(crate) mod sealed {
-    #[allow(unnameable_types, reason = "that is how a trait is sealed")]
-    pub trait Sealed {}
-    impl Sealed for sinew_reactor::Reactor {}
-}
 
 /// TCP on a [`Reactor`].
 ///
@@ -61,7 +56,7 @@ pub(crate) mod sealed {
 /// # Ok(())
 /// # }
 /// ```
-pub trait ReactorTcp: sealed::Sealed {
+pub trait ReactorTcp: Sealed {
     /// Listens on `addr`, with the defaults of [`ListenConfig`]. With port 0 the system chooses one, which
     /// [`ListeningPort::local`] returns. A name is resolved synchronously, by the system or, on a simulated host, from the
     /// simulation's names; the first of its addresses that works is used.

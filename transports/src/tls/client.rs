@@ -1,4 +1,4 @@
-//! TLS configuration of clients: [`TlsClientConfig`].
+//! TLS configuration of clients, with the cache for session resumption: [`TlsClientConfig`].
 
 use std::{
     sync::{Arc, OnceLock},

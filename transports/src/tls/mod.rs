@@ -10,13 +10,15 @@ use sinew_reactor::Reactor;
 use crate::{
     ConnectConfig, ConnectError, Connecting, Destination, Factory, ListenConfig, ListenError,
     ListeningPort,
-    tcp::{connect, listen_over, sealed::Sealed},
+    sealed::Sealed,
+    tcp::{connect, listen_over},
 };
 
 mod client;
 mod error;
 mod handshake_limiter;
 mod identity;
+mod info;
 mod layer;
 mod names;
 mod pem;
@@ -25,12 +27,11 @@ mod server;
 mod session;
 mod settings;
 
-pub use crate::tls_info::{TlsInfo, TlsVersion};
-
 pub use {
     client::TlsClientConfig,
     error::TlsConfigError,
     identity::{Identity, TrustedRoots},
+    info::{TlsInfo, TlsVersion},
     role::{StartTlsError, TlsRole},
     server::TlsServerConfig,
 };

@@ -1,4 +1,4 @@
-//! TLS configuration of servers: [`TlsServerConfig`].
+//! TLS configuration of servers, with tickets and a cache for session resumption: [`TlsServerConfig`].
 
 use std::{
     sync::{Arc, OnceLock},

@@ -9,6 +9,7 @@ use crate::{
     ConnectConfig, ConnectError, Connecting, DatagramProtocol, DatagramTransport, Destination,
     Factory, ListeningPort, datagram,
     net::listener::Listener,
+    sealed::Sealed,
     sharing::{Opening, Share},
     tcp::{connect, open},
 };
@@ -30,12 +31,6 @@ pub use config::{UnixDatagramConfig, UnixListenConfig};
 pub use error::UnixListenError;
 use listening::UnixListening;
 use socket::check_kernel;
-
-mod sealed {
-    #[allow(unnameable_types, reason = "that is how a trait is sealed")]
-    pub trait Sealed {}
-    impl Sealed for sinew_reactor::Reactor {}
-}
 
 /// Unix sockets on a [`Reactor`].
 ///
@@ -66,7 +61,7 @@ mod sealed {
 /// # Ok(())
 /// # }
 /// ```
-pub trait ReactorUnix: sealed::Sealed {
+pub trait ReactorUnix: Sealed {
     /// Listens on a path or an abstract name, with the defaults of [`UnixListenConfig`]. A stale socket file is removed
     /// first; its own is removed when listening ends.
     ///

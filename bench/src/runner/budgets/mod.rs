@@ -20,7 +20,7 @@ use self::profile::Profile;
 use self::record::Record;
 
 /// The scripts of `src/scripts/`.
-const SCRIPTS: [&str; 5] = ["echo", "line", "timers", "accept", "fanout"];
+const SCRIPTS: [&str; 6] = ["echo", "line", "timers", "accept", "fanout", "http"];
 
 /// How much a script may grow in the environment of the committed counts.
 const TOLERANCE: f64 = 0.03;

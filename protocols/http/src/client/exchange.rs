@@ -172,7 +172,7 @@ impl Exchange {
         RequestError::Lost { reason, is_stale: self.is_reused && !self.is_answered.get() }
     }
 
-    /// The body is over, one way or the other. Whoever has not asked for it yet is told when he does.
+    /// The body has ended, complete or not. A reader that asks for it later is told then.
     pub(super) fn close_body(self: &Rc<Self>, end: Result<Fields, BodyError>) {
         let mut incoming = self.incoming.borrow_mut();
         if !incoming.is_unasked() {
@@ -201,7 +201,7 @@ impl Exchange {
         self.wake();
     }
 
-    /// Closes the connection, unless the response is over. For whoever does not want it any more.
+    /// Closes the connection, unless the response is over. For readers that do not want the rest.
     pub(super) fn abort(&self) {
         if self.stage.get() == Stage::Over {
             return;

@@ -139,7 +139,7 @@ impl Link {
         self.watcher.borrow().clone()
     }
 
-    /// It takes no request any more: whoever watches is told, once.
+    /// It accepts no more requests: tells the watcher, once.
     pub(super) fn tell_gone(self: &Rc<Self>, reactor: Option<&Reactor>) {
         let watcher = self.watcher.borrow_mut().take();
         if let Some(watcher) = watcher {

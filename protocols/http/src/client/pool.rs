@@ -243,7 +243,7 @@ impl Shared {
             let mut guard = self.state.borrow_mut();
             let state = &mut *guard;
             let Some(place) = state.places.get_mut(key) else { return };
-            // Whoever has cancelled is dropped while nothing is borrowed.
+            // A cancelled request is dropped while nothing is borrowed.
             if let Some(at) = place.waiting.iter().position(|one| !one.promise.is_pending()) {
                 let cancelled = place.waiting.remove(at);
                 drop(guard);

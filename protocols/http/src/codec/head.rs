@@ -16,6 +16,16 @@ use super::{
 
 /// A decoded request head: request line and fields (RFC 9112 3 and 5).
 ///
+/// Strict, but for this:
+///
+/// | leniency | reason |
+/// |---|---|
+/// | up to 4 empty lines before a request | RFC 9112 2.2; old clients sent one after a body |
+/// | `"`, `^`, `` ` ``, `{`, `\|` and `}` in a target | browsers send them as they are |
+/// | several `Content-Length` that are equal | RFC 9112 6.3; proxies that joined requests repeated it |
+/// | bytes beyond ASCII in the value of a field | RFC 9110 5.5; cookies and names of files hold them |
+/// | no `Host` in HTTP/1.0 | RFC 1945 had none |
+///
 /// # Examples
 ///
 /// ```

@@ -1,4 +1,4 @@
-//! Redirects: [`Redirect`].
+//! Redirects to other locations: [`Redirect`].
 
 use http::StatusCode;
 

@@ -13,7 +13,7 @@ use crate::codec::parameter;
 ///
 /// Of the addresses in the field, the last one that is no trusted proxy is the client: what stands before it may be made up. Fields of
 /// peers that are not trusted are ignored. Trusted are loopback addresses, unless others are named, and peers without an address:
-/// whoever may connect to a Unix socket is decided by the mode of its file.
+/// the mode of its file decides who may connect to a Unix socket.
 ///
 /// # Examples
 ///

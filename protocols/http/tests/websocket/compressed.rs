@@ -4,7 +4,7 @@ use sinew_http::websocket::{
     DeflateConfig, MessageLimits, Opcode, PreparedMessage, WebSocketConfig, encode_frame,
 };
 
-use super::{Site, frame, handshake, site, unmasked};
+use crate::server::{Site, frame, handshake, site, unmasked};
 
 fn open_with(deflate: DeflateConfig, offer: &str) -> (Site, String) {
     let limits = MessageLimits::default().message_max(10_000);

@@ -10,7 +10,10 @@ use sinew_http::{
     },
 };
 
-use super::{Client, KEY, UPGRADE, close, frame, handshake, open, unmasked};
+use crate::{
+    server::{KEY, UPGRADE, close, frame, handshake, open, unmasked},
+    support::Client,
+};
 
 /// A frame of a server that is not the last of its message.
 fn fragment(first: u8, payload: &[u8]) -> Vec<u8> {

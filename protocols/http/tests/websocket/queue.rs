@@ -7,7 +7,7 @@ use sinew_http::websocket::{
     WebSocketConfig, WebSocketUpgrade,
 };
 
-use super::{Site, close, frame, handshake, site, unmasked};
+use crate::server::{Site, close, frame, handshake, site, unmasked};
 
 /// A connection whose peer receives nothing at first, and its server's handle.
 fn stalled(config: WebSocketConfig) -> (Site, WebSocket) {

@@ -8,7 +8,7 @@ use sinew_http::{
 };
 use sinew_testkit::testing::{Draw, SystemUnderTest, every_split};
 
-use super::{Echo, frame, handshake};
+use crate::server::{Echo, frame, handshake};
 
 fn server() -> HttpServer {
     let deflate = DeflateConfig::default().compress_from(10).receive_context_takeover(true);

@@ -1,7 +1,7 @@
 //! Tests of the framing engine, grouped by topic. Shared helpers, and the cost of an idle connection.
 
 mod decoders;
-mod ending;
+mod end_of_input;
 mod handover;
 mod pausing;
 mod raw_mode;

@@ -17,10 +17,10 @@ use sinew_transports::{
 use super::{AnswerError, RequestError};
 
 /// Default limit of outstanding requests.
-const OUTSTANDING_MAX: usize = 1024;
+pub(in crate::basic) const OUTSTANDING_MAX: usize = 1024;
 
 /// Default timeout of a request.
-const TIMEOUT: Duration = Duration::from_secs(30);
+pub(in crate::basic) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The slot of an outstanding request. It is kept after a timeout or a cancellation, for the answer that may still
 /// arrive.

@@ -1,4 +1,4 @@
-//! Recordings of connections: [`Recording`]. `tap.rs` captures them, `text.rs` is their file format, `replay.rs`
+//! Record and replay of connections: [`Recording`]. `tap.rs` captures them, `text.rs` is their file format, `replay.rs`
 //! replays them, and `pcapng.rs` exports them for Wireshark.
 
 mod compare;

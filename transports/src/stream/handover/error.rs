@@ -14,7 +14,7 @@ pub enum NotHandedOver {
     Closed,
     /// The connection is relayed: its input goes to the other end.
     #[error("the connection is relayed to another")]
-    RelayedBytes,
+    Relayed,
     /// A handover to another protocol is pending already.
     #[error("a handover to another protocol is pending already")]
     Pending,

@@ -217,7 +217,7 @@ impl Settings {
         let is_plain =
             request.head().target().get(..7).is_some_and(|s| s.eq_ignore_ascii_case("http://"));
         let found = host_and_port(&request, Some(80)).filter(|_| is_plain);
-        // TLS is for tunnels: whoever asks for it here would be answered in the clear.
+        // TLS works through tunnels only: a response here would be sent in the clear.
         let Some((host, port)) = found else { return reply.send(StatusCode::BAD_REQUEST) };
         if *request.method() == Method::TRACE {
             return reply.send(StatusCode::METHOD_NOT_ALLOWED);

@@ -35,7 +35,7 @@ struct Outlet<S: Sender> {
     is_begun: bool,
 }
 
-/// Whoever sends the body.
+/// The sender of the body.
 trait Sender: 'static {
     /// The body is wanted for the first time.
     fn begin(&mut self, inlet: Inlet);

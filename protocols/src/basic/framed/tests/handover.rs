@@ -56,7 +56,7 @@ fn decoding_starts_over_after_take_unread() {
 
 /// A length prefix is handed back with its frame, and so are raw bytes that were not consumed.
 #[test]
-fn prefixes_and_raw_bytes_are_handed_back() {
+fn prefixes_and_raw_bytes_are_returned() {
     struct Raw;
     impl FrameHandler<Int8> for Raw {
         fn frame_received(&mut self, transport: &mut FrameTransport<'_, Int8>, _: &[u8]) {

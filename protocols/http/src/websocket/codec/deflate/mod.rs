@@ -107,6 +107,14 @@ impl DeflateConfig {
     }
 }
 
+impl DeflateConfig {
+    /// The parameters of this end if the other one agrees to all of them: for ends that agree in another way than by a handshake.
+    #[must_use]
+    pub fn params(&self) -> DeflateParams {
+        self.agreed(self.send, self.receive)
+    }
+}
+
 impl DeflateParams {
     /// Window of messages that are sent, as the exponent of a power of two.
     #[must_use]

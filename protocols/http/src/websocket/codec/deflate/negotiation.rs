@@ -93,7 +93,7 @@ impl DeflateConfig {
         Ok(self.agreed(send, receive))
     }
 
-    const fn agreed(&self, send: Direction, receive: Direction) -> DeflateParams {
+    pub(super) const fn agreed(&self, send: Direction, receive: Direction) -> DeflateParams {
         DeflateParams { level: self.level, compress_from: self.compress_from, send, receive }
     }
 }

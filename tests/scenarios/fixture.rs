@@ -1,4 +1,4 @@
-//! [`Stage`]: the common setup of scenarios: a server, clients that connect repeatedly, and checks at the end.
+//! [`Fixture`]: the common setup of scenarios: a server, clients that connect repeatedly, and checks at the end.
 
 use std::{
     cell::{Cell, RefCell},
@@ -24,7 +24,7 @@ pub(crate) const DIALLING: Duration = secs(8);
 const AFTERWARDS: Duration = secs(3_000);
 
 /// A server that listens on port 7, with clients.
-pub(crate) struct Stage<'a> {
+pub(crate) struct Fixture<'a> {
     pub(crate) network: &'a Network,
     pub(crate) watch: Watch,
     pub(crate) server: Host,
@@ -41,18 +41,18 @@ pub(crate) fn patient_server() -> ListenConfig {
     ListenConfig::default().stream(StreamConfig::default().idle_timeout(secs(20)))
 }
 
-impl<'a> Stage<'a> {
+impl<'a> Fixture<'a> {
     /// An echo server with talking clients.
     pub(crate) fn talking(network: &'a Network, clients: usize, config: ListenConfig) -> Self {
-        let mut stage = Self::empty(network, clients, ECHO_QUEUED_MAX);
-        let serving = stage.serving.clone();
-        stage.server.boot(move |reactor| {
+        let mut fixture = Self::empty(network, clients, ECHO_QUEUED_MAX);
+        let serving = fixture.serving.clone();
+        fixture.server.boot(move |reactor| {
             let serving = serving.clone();
             let factory = move |_: &Peer| serving.watch(Echo);
             reactor.listen_tcp_with("0.0.0.0:7", config.clone(), factory).expect("a free port");
         });
-        stage.talk();
-        stage
+        fixture.talk();
+        fixture
     }
 
     /// Hosts without programs. Each connection of the server may queue `queued_max` bytes.

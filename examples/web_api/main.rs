@@ -7,6 +7,7 @@
 //! [{"id":1,"text":"buy milk","done":false}]
 //! ```
 
+#[path = "../cli/mod.rs"]
 mod cli;
 
 use std::{cell::RefCell, collections::BTreeMap, process::ExitCode, rc::Rc, time::Duration};

@@ -144,7 +144,10 @@ fn a_protocol_that_keeps_its_transport_is_dropped(world: &World) {
     let transport = line.transport();
     line.remote.close();
     world.lost(&line.trace);
-    assert!(line.trace.is_dropped(), "right after connection_lost, whoever holds the transport");
+    assert!(
+        line.trace.is_dropped(),
+        "right after connection_lost even if the transport is held elsewhere"
+    );
     assert!(transport.is_closing());
 }
 
