@@ -107,7 +107,7 @@ pub(crate) struct Incoming {
     pub(crate) reader: Reader,
     /// Undoes the content coding.
     pub(crate) decoding: Option<Box<Decoding>>,
-    /// Most bytes that are delivered, whoever reads them.
+    /// Most bytes that are delivered to any reader.
     pub(crate) delivered_max: Option<u64>,
     pub(crate) delivered: u64,
     pub(crate) paused: bool,

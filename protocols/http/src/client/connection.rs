@@ -171,7 +171,7 @@ impl ClientConnection {
         self.0.set_watcher(watcher);
     }
 
-    /// A tunnel is ready for HTTP; unless something has come through it that nobody asked for.
+    /// A tunnel is ready for HTTP, unless unrequested data has arrived through it.
     pub(super) fn reopen(&self) {
         if self.0.has_unread.get() {
             return self.0.transport().iter().for_each(Transport::abort);

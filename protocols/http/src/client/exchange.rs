@@ -47,7 +47,7 @@ pub(super) struct Exchange {
     pub(super) is_answered: Cell<bool>,
     /// Not all of the request is with the transport.
     pub(super) is_sending: Cell<bool>,
-    /// What is sent is a file, of which what waits is in no queue.
+    /// The body is a file, whose unsent bytes are in no queue.
     pub(super) is_file: Cell<bool>,
     /// A body that waits for `100 Continue`.
     held: RefCell<Option<(Body, Framing)>>,
@@ -155,7 +155,7 @@ impl Exchange {
         }
     }
 
-    /// Gives the response to the user. One that nobody waits for any more is dropped with it.
+    /// Gives the response to the user. It is dropped if the deferred was cancelled.
     pub(super) fn respond(&self, response: Response) {
         if let Some(promise) = self.promise.take() {
             promise.resolve(response);
@@ -185,7 +185,7 @@ impl Exchange {
         }
     }
 
-    /// Nobody will ask for the rest of the body: it is read and dropped, if it is little.
+    /// The rest of the body is not wanted: reads and drops it if it is short, else closes the connection.
     pub(super) fn give_up_body(self: &Rc<Self>, framing: Framing) {
         let incoming = self.incoming.borrow();
         if incoming.end.is_some() || !incoming.is_unasked() {

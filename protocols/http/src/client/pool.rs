@@ -218,7 +218,8 @@ impl Shared {
         PooledConnection { connection, pool: Rc::downgrade(self), key, is_sent: false }
     }
 
-    /// Looks from the loop whether connections can be made for those who wait: no call into the library runs what a user has given.
+    /// Has the loop check whether connections can be made for waiting requests, because no call into the library may run a closure of the
+    /// user.
     fn look_later(self: &Rc<Self>, reactor: &Reactor) {
         if self.is_looking.replace(true) {
             return;
@@ -237,7 +238,7 @@ impl Shared {
         });
     }
 
-    /// Makes connections for those who wait, as many as there may be.
+    /// Makes connections for waiting requests, up to the limits.
     fn connect_more(self: &Rc<Self>, reactor: &Reactor, key: &Rc<str>) {
         loop {
             let mut guard = self.state.borrow_mut();
@@ -297,7 +298,7 @@ impl Shared {
         });
     }
 
-    /// Starts the clock of the last one who waits.
+    /// Starts the timeout of the request that was queued last.
     fn time_last(self: &Rc<Self>, reactor: &Reactor, key: &Rc<str>) {
         let mut state = self.state.borrow_mut();
         let place = state.places.get_mut(key);
@@ -329,7 +330,7 @@ impl Shared {
         }
     }
 
-    /// A connection is free: it goes to the first who waits, or is kept.
+    /// A connection is free: gives it to the first waiting request, or keeps it.
     fn idle(self: &Rc<Self>, key: &Rc<str>, connection: ClientConnection) {
         let mut state = self.state.borrow_mut();
         let Some(place) = state.places.get_mut(key) else { return connection.close() };

@@ -2,11 +2,11 @@
 //!
 //! | what is there | bytes come | the response is over | the peer ends its side | the time is over |
 //! |---|---|---|---|---|
-//! | nothing (idle) | nobody asked for them: closed | | closed | `keep_alive`: closed |
+//! | nothing (idle) | unrequested: closed | | closed | `keep_alive`: closed |
 //! | a request, being sent | the response, early | closed: the server has not all of the request | rejected, closed | `idle_timeout`: rejected, aborted |
 //! | a request, sent | the head of the response | | rejected, closed | `head_timeout`: rejected, aborted |
 //! | a response whose body is wanted | they are its body | idle, or closed | its end, or it is cut off | `idle_timeout`: the same, aborted |
-//! | one whose body nobody reads now | kept, reading pauses | | seen when it is read again | does not count |
+//! | a response whose body is not read now | kept, reading pauses | | seen when it is read again | does not count |
 //! | another protocol, agreed upon | kept, reading pauses | | seen by that protocol | does not count |
 
 use std::{fmt, rc::Rc};

@@ -18,7 +18,7 @@ use crate::{
 
 /// A response: its head, and the way to its body.
 ///
-/// The body is not read before somebody asks for it, and no faster than it is taken. A response that is dropped before its body is over
+/// The body is not received before it is asked for, and no faster than it is read. A response that is dropped before its body is over
 /// has the rest read and dropped if that is little, for the next request on the connection; else the connection is closed.
 ///
 /// # Examples
@@ -166,7 +166,8 @@ impl Response {
         })
     }
 
-    /// The next piece of the body; `None` after the last. The connection is not read from while nobody asks. Cancelled, no piece is lost.
+    /// The next piece of the body; `None` after the last. Nothing is received between calls. If the
+    /// deferred is cancelled, no piece is lost.
     pub fn next_piece(&self) -> Deferred<Option<Bytes>, BodyError> {
         let (promise, piece) = self.exchange.new_promise();
         let mut incoming = self.exchange.incoming.borrow_mut();

@@ -16,8 +16,8 @@ pub enum DigestAlgorithm {
 }
 
 impl DigestAlgorithm {
-    /// The secret that client and server share: the hash of `user:realm:password`, in hexadecimal digits. Whoever has it can log in to
-    /// that realm.
+    /// The secret that client and server share: the hash of `user:realm:password`, in hexadecimal digits. It is as good as the
+    /// password in that realm.
     #[must_use]
     pub fn secret(self, user: &str, realm: &str, password: &[u8]) -> String {
         self.hash(&[user.as_bytes(), b":", realm.as_bytes(), b":", password])

@@ -1,4 +1,4 @@
-//! What an opener is made of: [`Handler`], and those that everybody needs.
+//! The parts of an opener: the trait [`Handler`], and its common implementations.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ use crate::{
 /// ```
 /// use sinew_http::urllib::{Handler, Handlers, Request, UrlOpenError, build_opener};
 ///
-/// /// Says who asks.
+/// /// Adds the address of the user.
 /// struct From(&'static str);
 ///
 /// impl Handler for From {
@@ -154,7 +154,7 @@ impl Handler for ProxyHandler {
     }
 }
 
-/// Follows redirects: ten, of which four to one URL.
+/// Follows redirects: ten in all, four to one URL.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HttpRedirectHandler(Redirects);
 

@@ -52,7 +52,7 @@ impl Redirects {
         self
     }
 
-    /// Whether a redirect may lead from `https` to `http`. Default `false`: whoever listens there would see what was to be hidden.
+    /// Whether a redirect may lead from `https` to `http`. Default `false`: what was to be hidden could be read there.
     pub const fn allow_downgrade(mut self, allow: bool) -> Self {
         self.downgrade = allow;
         self

@@ -186,7 +186,7 @@ fn parse(line: &str, is_http_only: bool) -> Option<Cookie> {
 
 /// Writes a new file that only its owner may read.
 fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
-    // One that a crash has left; a link that somebody has put there is not followed.
+    // Removes a file that a crash has left. A symbolic link at this path is removed, not followed.
     let _ = fs::remove_file(path);
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
