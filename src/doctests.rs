@@ -58,6 +58,7 @@ pages! {
 #[cfg(feature = "http")]
 pages! {
     Http: "../docs/guide/15-http.md";
+    HttpClient: "../docs/guide/19-http-client.md";
     WebSocket: "../docs/guide/17-websocket.md";
 }
 

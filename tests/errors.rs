@@ -266,6 +266,26 @@ fn with_http() -> impl Iterator<Item = Printed> {
         sinew::http::websocket::OpenError::from(sinew::reactor::Failure::Cancelled),
         "ws:".parse::<sinew::http::websocket::WebSocketUrl>().unwrap_err(),
     ];
+    made.into_iter().chain(of_http_clients())
+}
+
+#[cfg(feature = "http")]
+fn of_http_clients() -> impl Iterator<Item = Printed> {
+    use sinew::http::{
+        client::{CookieJar, RedirectError, Request, RequestError},
+        codec::DataUrl,
+        urllib::UrlOpenError,
+    };
+
+    let path = "/no/such/file".into();
+    let made = printed![
+        RequestError::from(sinew::reactor::Failure::Cancelled),
+        RedirectError::Invalid { to: "nowhere".to_owned() },
+        Request::get("nowhere").unwrap_err(),
+        CookieJar::new().read_text("no cookie").unwrap_err(),
+        DataUrl::parse("nowhere").unwrap_err(),
+        UrlOpenError::File { path, source: cause() },
+    ];
     made.into_iter()
 }
 
@@ -333,8 +353,8 @@ mod sources {
         public.chain(by_hand).map(name).collect()
     }
 
-    /// Created by the loop only, and tested there.
-    const ELSEWHERE: [&str; 1] = ["WaitError"];
+    /// Created by the loop and by connections only, and tested there.
+    const ELSEWHERE: [&str; 2] = ["SendError", "WaitError"];
 
     #[test]
     fn every_public_error_type_is_tested() {

@@ -19,6 +19,8 @@ mod examples {
     mod echo_server;
     mod embedded_loop;
     mod endpoints;
+    #[cfg(feature = "http")]
+    mod fetch;
     mod framed_echo;
     mod inetd_echo;
     mod key_value;

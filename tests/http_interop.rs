@@ -1,4 +1,4 @@
-//! The HTTP server and its proxies with other programs: curl, Python, Node and nginx. Where one is missing, the test says "skipped".
+//! The HTTP server, its proxies and the client with other programs: curl, Python, Node and nginx. Where one is missing, the test says "skipped".
 
 #[path = "support/watchdog.rs"]
 mod watchdog;
@@ -6,6 +6,7 @@ mod watchdog;
 mod http_interop {
     mod clients;
     mod nginx;
+    mod origins;
     mod programs;
     mod site;
 }

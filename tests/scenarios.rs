@@ -26,6 +26,8 @@ mod scenarios {
     mod datagrams;
     mod downloading;
     mod draining;
+    #[cfg(feature = "http")]
+    mod fetching;
     mod fixture;
     mod forwarding;
     mod handshaking;

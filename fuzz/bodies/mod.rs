@@ -7,6 +7,7 @@ mod dots;
 mod format;
 mod framing;
 mod http_bodies;
+mod http_client;
 mod http_heads;
 mod inflating;
 mod input;
@@ -21,7 +22,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 16] = [
+pub(crate) const TARGETS: [Target; 20] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -36,6 +37,10 @@ pub(crate) const TARGETS: [Target; 16] = [
     ("http_response", http_response),
     ("http_chunked", http_chunked),
     ("http_multipart", http_multipart),
+    ("http_cookie", http_cookie),
+    ("http_challenge", http_challenge),
+    ("http_responses", http_responses),
+    ("data_url", data_url),
     ("web_socket", web_socket),
     ("web_socket_deflate", web_socket_deflate),
 ];
@@ -102,4 +107,20 @@ pub(crate) fn web_socket(data: &[u8]) {
 
 pub(crate) fn web_socket_deflate(data: &[u8]) {
     compressed_web_sockets::check(&mut Input::new(data));
+}
+
+pub(crate) fn http_cookie(data: &[u8]) {
+    http_client::cookie(&mut Input::new(data));
+}
+
+pub(crate) fn http_challenge(data: &[u8]) {
+    http_client::challenge(&mut Input::new(data));
+}
+
+pub(crate) fn http_responses(data: &[u8]) {
+    http_client::responses(&mut Input::new(data));
+}
+
+pub(crate) fn data_url(data: &[u8]) {
+    http_client::data_url(&mut Input::new(data));
 }

@@ -19,7 +19,7 @@ const TURNS_MAX: usize = 16;
 ///
 /// # Examples
 ///
-/// `examples/embedded_loop.rs` is a complete program. In short:
+/// `examples/embedded_loop/main.rs` is a complete program. In short:
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

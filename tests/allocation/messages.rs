@@ -1,13 +1,13 @@
 //! The path of a message after warm-up: no allocation, with any engine and any protocol of the project.
 
-use std::{cell::Cell, rc::Rc, time::Duration};
+use std::{cell::Cell, rc::Rc, sync::PoisonError, time::Duration};
 
 use sinew::{
     prelude::*,
     protocols::basic::{LineHandler, LineReceiver, LineTransport},
 };
 
-use super::sys::allocations;
+use super::{idle::MANY_DESCRIPTORS, sys::allocations};
 use crate::support::{
     Echo, Link, RemoteEnd, Watchdog, Width, World, sockets::any_port, sockets::dial,
 };
@@ -68,6 +68,7 @@ fn an_echo_on_poll() {
 #[cfg(unix)]
 #[test]
 fn an_echo_on_select() {
+    let _alone = MANY_DESCRIPTORS.lock().unwrap_or_else(PoisonError::into_inner);
     count(Engine::Select, StreamConfig::default(), &[7; 64], |_: &Peer| Echo);
 }
 

@@ -349,16 +349,3 @@ fn web_api_speaks_json() {
     assert!(ask(&server, "POST /todos HTTP/1.1", "{}").0.starts_with("HTTP/1.1 415 "));
     server.finish();
 }
-
-#[test]
-fn sse_clock_tells_the_time() {
-    let server = Example::serve("sse_clock", "mio", &[]);
-    assert!(get(&server, "/").contains("new EventSource"));
-    let mut client = server.connect();
-    client.send("GET /events HTTP/1.0\r\n\r\n");
-    assert_eq!(client.line(), "HTTP/1.1 200 OK");
-    while !client.line().is_empty() {}
-    assert_eq!([client.line(), client.line(), client.line()], ["data: 1", "", "data: 2"]);
-    drop(client);
-    server.finish();
-}

@@ -21,14 +21,14 @@ use super::{
 use crate::watchdog::watch_this_test;
 
 /// An nginx that listens on a Unix socket in its folder.
-struct Nginx {
+pub(crate) struct Nginx {
     child: Child,
     folder: Folder,
 }
 
 impl Nginx {
     /// `None`, aloud, if it is not installed. `location` is the configuration of what it serves.
-    fn start(location: &str) -> Option<Self> {
+    pub(crate) fn start(location: &str) -> Option<Self> {
         if !is_there("nginx", "-v") || !is_there("curl", "--version") {
             return None;
         }
@@ -63,7 +63,7 @@ impl Nginx {
         Some(nginx)
     }
 
-    fn socket(&self) -> String {
+    pub(crate) fn socket(&self) -> String {
         self.folder.path("socket")
     }
 }

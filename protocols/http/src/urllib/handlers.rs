@@ -154,7 +154,7 @@ impl Handler for ProxyHandler {
     }
 }
 
-/// Follows redirects: ten, of which four to one URL.
+/// Follows redirects: ten in all, four to one URL.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HttpRedirectHandler(Redirects);
 

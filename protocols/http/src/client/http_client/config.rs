@@ -17,7 +17,7 @@ use crate::codec::{FieldError, Fields};
 /// | [`connect`](Self::connect) | 10 s | [`RequestError::Connect`](super::RequestError::Connect) |
 /// | [`timeout`](Self::timeout): until the head of the final response | 60 s | [`RequestError::TimedOut`](super::RequestError::TimedOut) |
 /// | [`total_timeout`](Self::total_timeout): the same with the body | none | the same, or [`BodyError::TooSlow`](crate::codec::BodyError::TooSlow) |
-/// | [`redirects`](Self::redirects) | 10, of which 4 to one URL | [`RequestError::Redirect`](super::RequestError::Redirect) |
+/// | [`redirects`](Self::redirects) | 10 in all, 4 to one URL | [`RequestError::Redirect`](super::RequestError::Redirect) |
 ///
 /// # Examples
 ///

@@ -14,6 +14,7 @@
 //! 6
 //! ```
 
+#[path = "../cli/mod.rs"]
 mod cli;
 
 #[cfg(unix)]
