@@ -9,7 +9,10 @@ use std::{
     mem,
     panic::Location,
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, Wake, Waker},
     time::Duration,
 };
@@ -74,12 +77,13 @@ struct Slot {
     /// Taken out while it is polled.
     job: Option<Box<dyn Job>>,
     waker: Arc<TaskWaker>,
-    cancelled: bool,
 }
 
 struct TaskWaker {
     id: TaskId,
     queued: QueuedFlag,
+    /// Set and read on the loop's thread only; it is here because it takes no space.
+    cancelled: AtomicBool,
     shared: Arc<Shared>,
 }
 
@@ -105,8 +109,13 @@ impl Tasks {
         self.serial += 1;
         let entry = self.slots.vacant_entry();
         let id = TaskId { slot: entry.key(), serial: self.serial };
-        let waker = Arc::new(TaskWaker { id, queued: QueuedFlag::new(), shared: shared.clone() });
-        entry.insert(Slot { at, job: Some(job), waker: waker.clone(), cancelled: false });
+        let waker = Arc::new(TaskWaker {
+            id,
+            queued: QueuedFlag::new(),
+            cancelled: AtomicBool::new(false),
+            shared: shared.clone(),
+        });
+        entry.insert(Slot { at, job: Some(job), waker: waker.clone() });
         waker
     }
 
@@ -183,7 +192,7 @@ impl Reactor {
             slot.waker.queued.clear();
             let Some(job) = slot.job.take() else { return };
             let at = slot.at;
-            if slot.cancelled {
+            if slot.waker.cancelled.load(Ordering::Relaxed) {
                 tasks.slots.remove(id.slot);
                 drop(tasks);
                 self.drop_job(job, at);
@@ -229,7 +238,7 @@ impl Reactor {
     /// Has the loop drop a task's future.
     pub(crate) fn cancel_task(&self, id: TaskId) {
         if let Some(slot) = self.inner.tasks.borrow_mut().get(id) {
-            slot.cancelled = true;
+            slot.waker.cancelled.store(true, Ordering::Relaxed);
             slot.waker.wake_by_ref();
         }
     }

@@ -21,7 +21,7 @@ use super::{
     programs::{is_there, output},
     site::Folder,
 };
-use crate::support::watchdog::watch_this_test;
+use crate::watchdog::watch_this_test;
 
 /// A server of Python, on a port of this machine.
 struct Python {

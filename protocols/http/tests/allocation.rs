@@ -188,23 +188,22 @@ mod websocket {
         HttpServer::new(WebSocketUpgrade::new(|_| Echo).config(config))
     }
 
-    /// How many bytes more an idle WebSocket has than a connection that was accepted and is idle.
+    /// All bytes of an idle WebSocket, from its acceptance on.
     fn idle(deflate: bool) -> i64 {
         const CLIENTS: usize = 200;
         let reactor = Reactor::new().unwrap();
-        // What the first connections of a server need once.
-        let mut first = connect(&reactor, server(deflate), 10);
-        for stream in &mut first {
-            open(&reactor, stream);
-        }
-        let mut streams = connect(&reactor, server(deflate), 2 * CLIENTS);
+        let port = reactor.listen_tcp("127.0.0.1:0", server(deflate)).unwrap();
+        let mut streams = Vec::with_capacity(2 * CLIENTS);
         let mut held = Vec::new();
-        for half in streams.chunks_mut(CLIENTS) {
-            for stream in half {
-                open(&reactor, stream);
-                let ping = frame(b"hello");
+        for clients in [CLIENTS, 2 * CLIENTS] {
+            while streams.len() < clients {
+                let mut stream = TcpStream::connect(port.local()).unwrap();
+                stream.set_nonblocking(true).unwrap();
+                stream.set_nodelay(true).unwrap();
+                open(&reactor, &mut stream);
+                let message = frame(b"hello");
                 // In two parts: the connection has owned a buffer for a while.
-                for part in [&ping[..7], &ping[7..]] {
+                for part in [&message[..7], &message[7..]] {
                     stream.write_all(part).unwrap();
                     reactor.turn(Some(Duration::ZERO)).unwrap();
                 }
@@ -212,6 +211,7 @@ mod websocket {
                 while stream.read(&mut answer).is_err() {
                     reactor.turn(Some(Duration::ZERO)).unwrap();
                 }
+                streams.push(stream);
             }
             held.push(sys::held());
         }
@@ -223,7 +223,7 @@ mod websocket {
         for deflate in [false, true] {
             let left = idle(deflate);
             println!("deflate {deflate}: {left} bytes");
-            assert!(left < 256, "{left} bytes more than a connection that was accepted");
+            assert!(left < 900, "{left} bytes for an idle WebSocket, with deflate: {deflate}");
         }
     }
 
