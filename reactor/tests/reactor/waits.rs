@@ -73,7 +73,8 @@ fn a_transient_failure_to_wait_does_not_end_the_loop() {
                 let remote = reactor.remote();
                 let (sender, receiver) = mpsc::channel();
                 let caller = thread::spawn(move || {
-                    for _ in 0..10 {
+                    // A call that arrives before the loop waits keeps it from waiting: enough of them that some arrive later.
+                    for _ in 0..200 {
                         let sender = sender.clone();
                         remote.call(move |_| sender.send(()).unwrap()).unwrap();
                         receiver.recv().unwrap();
