@@ -75,6 +75,12 @@ pub(crate) trait Pooled: Default {
     fn capacity_bytes(&self) -> usize;
 }
 
+impl Pooled for Queue {
+    fn capacity_bytes(&self) -> usize {
+        Self::capacity_bytes(self)
+    }
+}
+
 /// Empty items that keep their capacity for the next connection that needs one.
 #[derive(Default)]
 struct Pool<T> {

@@ -3,6 +3,7 @@
 //! never for a message.
 
 use std::{
+    any::Any,
     cell::{Cell, OnceCell},
     fmt,
     sync::{
@@ -10,17 +11,16 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
+#[cfg(unix)]
+use std::{net::TcpStream, os::unix::net::UnixStream};
 
-use bytes::Bytes;
+#[cfg(not(unix))]
+use mio::net::TcpStream;
 use sinew_reactor::{Reactor, Remote};
 
-use crate::stream::socket::TcpStream;
-#[cfg(unix)]
-use crate::stream::socket::UnixStream;
 use crate::{
-    Address, DynProtocol, Peer,
+    Address, Peer,
     mailbox::{Mailbox, NotQueued},
-    stream::socket::Socket,
 };
 
 /// Connections on their way to a reactor, for each port. Above it, another reactor is chosen, or they wait in the
@@ -106,19 +106,10 @@ pub(crate) enum SentSocket {
 pub(crate) struct Handed {
     pub(crate) socket: SentSocket,
     pub(crate) peer: Peer,
-    /// `None` for a connection that has just been accepted.
-    pub(crate) moved: Option<Box<Moved>>,
+    /// What a connection takes along that was open already: a `Moved`, which the stream knows. `None` for one that has just
+    /// been accepted.
+    pub(crate) moved: Option<Box<dyn Any + Send>>,
 }
-
-/// What a connection takes along that was open already.
-pub(crate) struct Moved {
-    /// Received, and not used by its protocol.
-    pub(crate) unread: Bytes,
-    /// Makes its next protocol; `None` leaves that to the factory of the port.
-    pub(crate) make: Option<MakeProtocol>,
-}
-
-pub(crate) type MakeProtocol = Box<dyn FnOnce(&Peer) -> DynProtocol + Send>;
 
 impl SharedPort {
     pub(crate) fn new(shards: usize, distribution: Distribution) -> Arc<Self> {
@@ -233,23 +224,19 @@ impl Share {
     /// Hands an accepted connection to the reactor whose turn it is. Returns it if it is this reactor's.
     pub(crate) fn distribute(
         &self,
-        socket: Socket,
+        socket: SentSocket,
         peer: Peer,
         max: usize,
-    ) -> Option<(Socket, Peer)> {
-        let socket = match SentSocket::try_from(socket) {
-            Ok(socket) => socket,
-            Err(socket) => return Some((socket, peer)),
-        };
+    ) -> Option<(SentSocket, Peer)> {
         let chosen = self.choose(max);
         if chosen == self.shard {
-            return Some((socket.into(), peer));
+            return Some((socket, peer));
         }
         let handed = Handed { socket, peer, moved: None };
         match self.port.slots[chosen].handed.send(handed) {
             Ok(()) => None,
             // It has ended this very moment.
-            Err((Handed { socket, peer, .. }, _)) => Some((socket.into(), peer)),
+            Err((Handed { socket, peer, .. }, _)) => Some((socket, peer)),
         }
     }
 
@@ -289,29 +276,6 @@ impl Share {
 impl fmt::Debug for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Share").field("shard", &self.shard).finish_non_exhaustive()
-    }
-}
-
-impl TryFrom<Socket> for SentSocket {
-    type Error = Socket;
-
-    fn try_from(socket: Socket) -> Result<Self, Socket> {
-        match socket {
-            Socket::Tcp(socket) => Ok(Self::Tcp(socket)),
-            #[cfg(unix)]
-            Socket::Unix(socket) => Ok(Self::Unix(socket)),
-            other @ Socket::Other(_) => Err(other),
-        }
-    }
-}
-
-impl From<SentSocket> for Socket {
-    fn from(socket: SentSocket) -> Self {
-        match socket {
-            SentSocket::Tcp(socket) => Self::Tcp(socket),
-            #[cfg(unix)]
-            SentSocket::Unix(socket) => Self::Unix(socket),
-        }
     }
 }
 

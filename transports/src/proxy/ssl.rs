@@ -135,11 +135,11 @@ impl ProxySsl {
 }
 
 #[cfg(feature = "tls")]
-impl From<&crate::tls::TlsInfo> for ProxySsl {
+impl From<&crate::tls::info::TlsInfo> for ProxySsl {
     /// The parameters of a client's connection, from [`Transport::tls_info`](crate::Transport::tls_info). A client certificate, if there
     /// is one, was verified.
-    fn from(info: &crate::tls::TlsInfo) -> Self {
-        use crate::tls::TlsVersion;
+    fn from(info: &crate::tls::info::TlsInfo) -> Self {
+        use crate::tls::info::TlsVersion;
         let version = match info.version {
             TlsVersion::Tls12 => "TLSv1.2",
             TlsVersion::Tls13 => "TLSv1.3",

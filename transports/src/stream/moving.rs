@@ -6,18 +6,24 @@ mod error;
 
 pub use error::SendToError;
 
+use std::any::Any;
+
 use bytes::{Bytes, BytesMut};
 use sinew_reactor::{Completion, Handler, Reactor, Ready};
 
 use super::{
-    Shared, Stream, StreamBuilder, hold::Hold, input::count_received, pending_handover::Move,
-    socket::Socket, state::State,
+    Shared, Stream, StreamBuilder,
+    hold::Hold,
+    input::count_received,
+    pending_handover::{MakeProtocol, Move, Moved},
+    socket::Socket,
+    state::State,
 };
 use crate::{
     ConnectionLost, Peer, Protocol, StreamConfig, Transport,
     dyn_protocol::{DynProtocol, boxed},
     mailbox::NotQueued,
-    sharing::{Handed, MakeProtocol, Membership, Moved, SentSocket, Share},
+    sharing::{Handed, Membership, SentSocket, Share},
 };
 
 /// Whether a socket can be taken from an engine without being closed.
@@ -167,7 +173,7 @@ impl Transport {
         reactor.meter().connections_made.sub(1);
         let Some(Ok(socket)) = socket else { return reactor.defer_drop(moving) };
         let Move { shard, make } = moving;
-        let moved = Some(Box::new(Moved { unread, make }));
+        let moved: Option<Box<dyn Any + Send>> = Some(Box::new(Moved { unread, make }));
         let handed = Handed { socket, peer: self.peer(), moved };
         let is_sent = match stream.share() {
             Some(share) => share.send(shard, handed),
@@ -209,7 +215,7 @@ fn send_without_port(
             Ok(token) => {
                 let shared = Shared::new(reactor, config, None);
                 let builder = StreamBuilder { reactor, socket, token, peer, shared };
-                builder.start_moved(*moved, |_| None::<DynProtocol>);
+                builder.start_moved(moved, |_| None::<DynProtocol>);
             }
             Err(error) => {
                 tracing::error!(%peer, %error, "could not register a connection from another reactor; it is closed");
@@ -220,14 +226,15 @@ fn send_without_port(
 }
 
 impl StreamBuilder<'_> {
-    /// Starts a stream for a connection from another reactor. `build` is the factory of its port.
+    /// Starts a stream for a connection from another reactor, with what it took along. `build` is the factory of its port.
     pub(crate) fn start_moved<P: Protocol>(
         self,
-        moved: Moved,
+        moved: Box<dyn Any + Send>,
         build: impl FnOnce(&Peer) -> Option<P>,
     ) {
         let (reactor, token, peer) = (self.reactor, self.token, self.peer.clone());
-        let Moved { unread, make } = moved;
+        let Ok(moved) = moved.downcast::<Moved>() else { return reactor.deregister(token, true) };
+        let Moved { unread, make } = *moved;
         let what = || format!("the factory of a moved connection with {peer}");
         let built = reactor.guard(what, || match make {
             Some(make) => Some(make(&peer)),

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use bytes::Bytes;
 
-use crate::{dyn_protocol::DynProtocol, sharing::MakeProtocol};
+use crate::{Peer, dyn_protocol::DynProtocol};
 
 /// Handover state of a stream.
 #[derive(Default)]
@@ -23,5 +23,16 @@ pub(super) struct Handover {
 pub(super) struct Move {
     pub(super) shard: usize,
     /// Makes the next protocol; `None` leaves that to the factory of the port there.
+    pub(super) make: Option<MakeProtocol>,
+}
+
+/// Makes the next protocol of a connection, on the reactor that it moves to.
+pub(super) type MakeProtocol = Box<dyn FnOnce(&Peer) -> DynProtocol + Send>;
+
+/// What a connection takes along to another reactor.
+pub(super) struct Moved {
+    /// Received, and not used by its protocol.
+    pub(super) unread: Bytes,
+    /// Makes its next protocol; `None` leaves that to the factory of the port.
     pub(super) make: Option<MakeProtocol>,
 }

@@ -7,8 +7,6 @@ use std::{collections::VecDeque, io::IoSlice};
 
 use bytes::Bytes;
 
-use crate::buffers::Pooled;
-
 /// `Bytes` shorter than this are copied into the gather buffer: cheaper than a segment of their own.
 const COPY_MAX: usize = 4 * 1024;
 
@@ -75,6 +73,11 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
+    /// Bytes of memory that it keeps when it is empty.
+    pub(crate) fn capacity_bytes(&self) -> usize {
+        self.front.capacity() + self.rest.capacity() * size_of::<Segment>()
+    }
+
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.len
@@ -266,12 +269,6 @@ impl Queue {
     pub(crate) fn clear(&mut self) {
         self.consume(self.len);
         self.rest.clear();
-    }
-}
-
-impl Pooled for Queue {
-    fn capacity_bytes(&self) -> usize {
-        self.front.capacity() + self.rest.capacity() * size_of::<Segment>()
     }
 }
 

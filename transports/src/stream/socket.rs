@@ -26,6 +26,7 @@ use crate::{
     config::StreamConfig,
     net::ByteStream,
     options::{self, Keepalive},
+    sharing::SentSocket,
 };
 
 /// A non-blocking kernel socket. On Unix the reactor registers anything with a file descriptor; elsewhere it needs mio's types.
@@ -231,6 +232,29 @@ pub(crate) enum Socket {
 impl From<TcpStream> for Socket {
     fn from(socket: TcpStream) -> Self {
         Self::Tcp(socket)
+    }
+}
+
+impl TryFrom<Socket> for SentSocket {
+    type Error = Socket;
+
+    fn try_from(socket: Socket) -> Result<Self, Socket> {
+        match socket {
+            Socket::Tcp(socket) => Ok(Self::Tcp(socket)),
+            #[cfg(unix)]
+            Socket::Unix(socket) => Ok(Self::Unix(socket)),
+            other @ Socket::Other(_) => Err(other),
+        }
+    }
+}
+
+impl From<SentSocket> for Socket {
+    fn from(socket: SentSocket) -> Self {
+        match socket {
+            SentSocket::Tcp(socket) => Self::Tcp(socket),
+            #[cfg(unix)]
+            SentSocket::Unix(socket) => Self::Unix(socket),
+        }
     }
 }
 

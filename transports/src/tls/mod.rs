@@ -18,7 +18,7 @@ mod client;
 mod error;
 mod handshake_limiter;
 mod identity;
-mod info;
+pub(crate) mod info;
 mod layer;
 mod names;
 mod pem;

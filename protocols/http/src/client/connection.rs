@@ -10,8 +10,7 @@ use sinew_transports::{
 
 use super::{
     ClientProtocol, ConnectionConfig, Outgoing, RequestError, Response,
-    exchange::Exchange,
-    link::{Life, Link, Watcher},
+    exchange::{Exchange, Life, Link, Watcher},
 };
 
 /// A connection to a server or a proxy. It sends one request at a time, the next after the end of the response. Cheap to clone.

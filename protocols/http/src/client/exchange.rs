@@ -1,4 +1,5 @@
-//! One request with its response, shared by the connection and the user's handles: [`Exchange`].
+//! What the handles of a client connection, its protocol and its requests share: [`Link`], the connection's state, and
+//! [`Exchange`], one request with its response. Each knows the other.
 
 use std::{
     cell::{Cell, RefCell},
@@ -9,15 +10,159 @@ use std::{
 
 use http::{Method, StatusCode};
 use sinew_transports::{
-    Transport,
-    reactor::{Deferred, Failure, Promise, WeakReactor},
+    TimerId, Transport,
+    reactor::{Deferred, Failure, Promise, Reactor, WeakReactor},
 };
 
-use super::{RequestError, Response, link::Link, outgoing::OnInformational};
+use super::{
+    ClientConnection, ConnectionConfig, RequestError, Response, outgoing::OnInformational,
+};
 use crate::{
     body::{Body, Incoming, Receiving, Sending},
     codec::{BodyError, Fields, Framing},
 };
+
+/// Is told when a connection can take another request, or never will again. Called with nothing borrowed; calls no user code.
+pub(super) trait Watcher {
+    fn idle(&self, connection: &ClientConnection);
+    fn gone(&self, reactor: Option<&Reactor>, connection: &ClientConnection);
+}
+
+/// State shared by the handle of a client connection and its protocol. It serves one [`Exchange`] at a time.
+pub(super) struct Link {
+    pub(super) config: ConnectionConfig,
+    transport: RefCell<Option<Transport>>,
+    /// The current request, one at a time.
+    exchange: RefCell<Option<Rc<Exchange>>>,
+    pub(super) life: Cell<Life>,
+    /// Requests with complete responses.
+    pub(super) served: Cell<u32>,
+    pub(super) head_timer: Cell<Option<TimerId>>,
+    pub(super) continue_timer: Cell<Option<TimerId>>,
+    /// The deadline of the whole response.
+    pub(super) total_timer: Cell<Option<TimerId>>,
+    /// Reading is paused here.
+    pub(super) is_paused: Cell<bool>,
+    /// Some input is unread.
+    pub(super) has_unread: Cell<bool>,
+    /// Resolves when the TLS handshake is complete.
+    pub(super) secured: Cell<Option<Promise<ClientConnection, RequestError>>>,
+    reactor: RefCell<WeakReactor>,
+    watcher: RefCell<Option<Rc<dyn Watcher>>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Life {
+    /// Not connected yet.
+    New,
+    Open,
+    /// A TLS handshake is in progress.
+    Securing,
+    /// Closing; input is dropped.
+    Closing,
+    /// Handed over to another protocol, with the unread input.
+    HandedOver,
+    Gone,
+}
+
+impl Link {
+    pub(super) fn new(config: ConnectionConfig) -> Self {
+        Self {
+            config,
+            transport: RefCell::default(),
+            exchange: RefCell::default(),
+            life: Cell::new(Life::New),
+            served: Cell::default(),
+            head_timer: Cell::default(),
+            continue_timer: Cell::default(),
+            total_timer: Cell::default(),
+            is_paused: Cell::default(),
+            has_unread: Cell::default(),
+            secured: Cell::default(),
+            reactor: RefCell::default(),
+            watcher: RefCell::default(),
+        }
+    }
+
+    pub(super) fn transport(&self) -> Option<Transport> {
+        self.transport.borrow().clone()
+    }
+
+    pub(super) fn exchange(&self) -> Option<Rc<Exchange>> {
+        self.exchange.borrow().clone()
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.life.get() == Life::Open
+    }
+
+    /// Whether it accepts a request now.
+    pub(super) fn is_idle(&self) -> bool {
+        self.is_open()
+            && self.exchange.borrow().is_none()
+            && self.transport.borrow().as_ref().is_some_and(|transport| !transport.is_closing())
+    }
+
+    pub(super) fn made(&self, transport: &Transport) {
+        self.life.set(Life::Open);
+        *self.transport.borrow_mut() = Some(transport.clone());
+        if let Some(reactor) = transport.reactor() {
+            *self.reactor.borrow_mut() = reactor.downgrade();
+        }
+    }
+
+    /// The peer of its transport.
+    pub(super) fn weak_reactor(&self) -> WeakReactor {
+        self.reactor.borrow().clone()
+    }
+
+    pub(super) fn begin(&self, exchange: &Rc<Exchange>) {
+        *self.exchange.borrow_mut() = Some(Rc::clone(exchange));
+    }
+
+    /// The current request has ended.
+    pub(super) fn end_exchange(&self) -> Option<Rc<Exchange>> {
+        self.stop_timer(&self.head_timer);
+        self.stop_timer(&self.continue_timer);
+        self.stop_timer(&self.total_timer);
+        self.exchange.borrow_mut().take()
+    }
+
+    pub(super) fn lost(&self) {
+        if self.life.get() != Life::HandedOver {
+            self.life.set(Life::Gone);
+        }
+        *self.transport.borrow_mut() = None;
+    }
+
+    pub(super) fn stop_timer(&self, timer: &Cell<Option<TimerId>>) {
+        if let (Some(timer), Some(transport)) = (timer.take(), &*self.transport.borrow()) {
+            transport.cancel_timer(timer);
+        }
+    }
+
+    pub(super) fn set_watcher(&self, watcher: Rc<dyn Watcher>) {
+        *self.watcher.borrow_mut() = Some(watcher);
+    }
+
+    pub(super) fn watcher(&self) -> Option<Rc<dyn Watcher>> {
+        self.watcher.borrow().clone()
+    }
+
+    /// It accepts no more requests: tells the watcher, once.
+    pub(super) fn tell_gone(self: &Rc<Self>, reactor: Option<&Reactor>) {
+        let watcher = self.watcher.borrow_mut().take();
+        if let Some(watcher) = watcher {
+            watcher.gone(reactor, &ClientConnection::of(self));
+        }
+    }
+
+    /// Accepts no more requests, and drops further input.
+    pub(super) fn start_closing(self: &Rc<Self>, transport: &Transport) {
+        self.life.set(Life::Closing);
+        self.tell_gone(transport.reactor().as_ref());
+    }
+}
 
 /// Stages of the response, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +177,7 @@ pub(super) enum Stage {
     Over,
 }
 
-/// See the head of this file.
+/// One request with its response, shared by the connection and the user's handles.
 pub(super) struct Exchange {
     link: Weak<Link>,
     reactor: WeakReactor,

@@ -9,7 +9,6 @@ mod exchange;
 #[cfg(feature = "client")]
 mod http_client;
 #[cfg_attr(not(feature = "tls"), allow(dead_code))]
-mod link;
 mod outgoing;
 mod pool;
 mod protocol;

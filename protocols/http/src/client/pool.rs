@@ -10,7 +10,7 @@ use std::{
 
 use sinew_transports::reactor::{Canceller, Deferred, DelayedCall, Promise, Reactor};
 
-use super::{ClientConnection, Outgoing, Phase, RequestError, Response, link::Watcher};
+use super::{ClientConnection, Outgoing, Phase, RequestError, Response, exchange::Watcher};
 
 /// Limits of a [`Pool`]: connections, and how long a request waits for one.
 ///

@@ -17,8 +17,7 @@ use sinew_transports::{ConnectionLost, Protocol, TimerId, Transport, reactor::Ex
 
 use super::{
     ClientConnection, Phase, RequestError, Response,
-    exchange::{Exchange, Stage},
-    link::{Life, Link},
+    exchange::{Exchange, Life, Link, Stage},
 };
 use crate::{
     body::{Incoming, Reader, Receiving},

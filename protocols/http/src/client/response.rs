@@ -8,8 +8,7 @@ use sinew_transports::{Connection, Protocol, SetProtocolError, Transport, reacto
 
 use super::{
     ClientConnection, ConnectionConfig,
-    exchange::{Exchange, Stage},
-    link::{Life, Link},
+    exchange::{Exchange, Life, Link, Stage},
 };
 use crate::{
     body::{BodyReceiver, Decoding, Incoming, Reader, Receiving},

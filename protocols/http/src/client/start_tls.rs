@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use sinew_transports::{reactor::Deferred, tls::TlsRole};
 
-use super::{ClientConnection, RequestError, Upgraded, link::Life};
+use super::{ClientConnection, RequestError, Upgraded, exchange::Life};
 
 impl Upgraded {
     /// Starts TLS with the server at the other end of the tunnel, and uses HTTP on it from then on. Cancelling closes the

@@ -36,7 +36,7 @@ pub(crate) trait Layer {
     fn finish_handshake(&self) -> bool;
     /// What TLS has negotiated with the peer.
     #[cfg(feature = "tls")]
-    fn tls_info(&self) -> Option<crate::tls::TlsInfo>;
+    fn tls_info(&self) -> Option<crate::tls::info::TlsInfo>;
 }
 
 /// Progress of the handshake.

@@ -8,7 +8,7 @@ use sinew_reactor::Reactor;
 use super::{Acceptor, PortCore};
 use crate::{
     Factory, Peer,
-    sharing::Handed,
+    sharing::{Handed, SentSocket},
     stream::{StreamBuilder, socket::Socket},
 };
 
@@ -27,7 +27,7 @@ impl<F: Factory> Acceptor<F> {
         };
         let shared = self.shared.clone();
         let builder = StreamBuilder { reactor, socket, token, peer, shared };
-        builder.start_moved(*moved, |peer| self.factory.borrow_mut().build_protocol(peer));
+        builder.start_moved(moved, |peer| self.factory.borrow_mut().build_protocol(peer));
     }
 }
 
@@ -58,9 +58,13 @@ impl PortCore {
     /// Returns a connection that this reactor is to open; others are handed over.
     pub(super) fn distribute(&self, socket: Socket, peer: Peer) -> Option<(Socket, Peer)> {
         match &self.config.share {
-            Some(share) if share.distributes() => {
-                share.distribute(socket, peer, self.config.connections_max)
-            }
+            Some(share) if share.distributes() => match SentSocket::try_from(socket) {
+                Ok(socket) => {
+                    let mine = share.distribute(socket, peer, self.config.connections_max)?;
+                    Some((mine.0.into(), mine.1))
+                }
+                Err(socket) => Some((socket, peer)),
+            },
             _ => Some((socket, peer)),
         }
     }
