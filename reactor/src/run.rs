@@ -7,7 +7,8 @@ use std::{
 };
 
 use crate::{
-    Failure, NotRunning, Phase, Reactor, RunError, WeakReactor, reactor::Inner, run_state::Entered,
+    Failure, NotRunning, Phase, Reactor, RunError, WeakReactor, local_wakeups::EnteredThread,
+    reactor::Inner, run_state::Entered,
 };
 
 /// Held by the future of `run_until`: stops the loop when that future completes or panics.
@@ -41,6 +42,7 @@ impl Reactor {
             return Err(RunError::Driven);
         }
         let entered = self.enter()?;
+        let _wakeups = self.inner.enter_thread();
         self.inner.shared.set_ended(false);
         self.inner.wait_failures.reset();
         #[cfg(unix)]
@@ -112,6 +114,9 @@ impl Reactor {
     /// As [`run`](Self::run).
     pub fn turn(&self, max_wait: Option<Duration>) -> Result<(), RunError> {
         let entered = self.enter()?;
+        // Without tasks, a single turn need not prepare for their wakeups.
+        let has_tasks = self.inner.tasks.borrow().len() > 0;
+        let _wakeups = has_tasks.then(|| self.inner.enter_thread());
         self.inner.shared.set_ended(false);
         self.inner.state.set_running(true);
         let max_wait = if self.inner.is_busy() { Some(Duration::ZERO) } else { max_wait };
@@ -166,15 +171,16 @@ impl Reactor {
         if self.inner.fork_epoch.is_in_child() {
             return Err(RunError::InChild);
         }
-        let entered = self.inner.enter_state().ok_or(RunError::AlreadyRunning)?;
+        let entered = self.inner.state.enter(&self.inner.clock);
+        let entered = entered.ok_or(RunError::AlreadyRunning)?;
         self.start_callback_timer();
         Ok(entered)
     }
 }
 
 impl Inner {
-    /// `None` if it is entered already.
-    pub(crate) fn enter_state(&self) -> Option<Entered<'_>> {
-        self.state.enter(&self.clock, || self.local_wakeups.enter(&self.shared))
+    /// Until the guard is dropped, wakeups of this reactor's tasks on this thread take the queue without atomics.
+    pub(crate) fn enter_thread(&self) -> EnteredThread {
+        self.local_wakeups.enter(&self.shared)
     }
 }

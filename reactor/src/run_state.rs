@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use crate::{clock::Clock, local_wakeups::EnteredThread};
+use crate::clock::Clock;
 
 /// The run state of a reactor.
 #[derive(Debug, Default)]
@@ -19,11 +19,7 @@ pub(crate) struct RunState {
 
 impl RunState {
     /// `None` if it is entered already.
-    pub(crate) fn enter<'a>(
-        &'a self,
-        clock: &'a Clock,
-        thread: impl FnOnce() -> EnteredThread,
-    ) -> Option<Entered<'a>> {
+    pub(crate) fn enter<'a>(&'a self, clock: &'a Clock) -> Option<Entered<'a>> {
         if self.entered.replace(true) {
             return None;
         }
@@ -31,7 +27,7 @@ impl RunState {
         self.stopping.set(false);
         self.crash.set(false);
         clock.keep_sample(true);
-        Some(Entered { state: self, clock, _thread: thread() })
+        Some(Entered { state: self, clock })
     }
 
     pub(crate) fn is_entered(&self) -> bool {
@@ -79,7 +75,6 @@ impl RunState {
 pub(crate) struct Entered<'a> {
     state: &'a RunState,
     clock: &'a Clock,
-    _thread: EnteredThread,
 }
 
 impl Drop for Entered<'_> {

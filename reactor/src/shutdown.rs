@@ -84,7 +84,8 @@ impl Reactor {
     pub(crate) fn tear_down(&self) {
         let inner = &*self.inner;
         // A handler that is notified of its end here cannot run the reactor any more.
-        let Some(_entered) = inner.enter_state() else { return };
+        let Some(_entered) = inner.state.enter(&inner.clock) else { return };
+        let _wakeups = inner.enter_thread();
         self.start_callback_timer();
         if inner.is_forked_copy() {
             self.release_after_fork();

@@ -117,6 +117,7 @@ impl Reactor {
         self.check_drivable()?;
         let inner = &*self.inner;
         let _entered = self.enter()?;
+        let _wakeups = self.inner.enter_thread();
         inner.set_turning();
         let (mut turns, mut turns_at_instant) = (0, 0);
         loop {
@@ -223,6 +224,7 @@ impl Driver {
         let reactor = &self.reactor;
         let inner = &*reactor.inner;
         let _entered = reactor.enter()?;
+        let _wakeups = reactor.inner.enter_thread();
         if !self.started.replace(true) {
             reactor.fire(Phase::BeforeStartup);
             inner.set_turning();
@@ -263,6 +265,7 @@ impl Driver {
     /// Ends the reactor as a killed process would: everything is dropped, and no callback runs.
     pub fn kill(&self) {
         let Ok(_entered) = self.reactor.enter() else { return };
+        let _wakeups = self.reactor.inner.enter_thread();
         self.reactor.notify_killed();
         self.reactor.end();
     }
