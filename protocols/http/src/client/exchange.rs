@@ -57,7 +57,8 @@ pub(super) enum Life {
     New,
     Open,
     /// A TLS handshake is in progress.
-    Securing,
+    #[cfg_attr(not(feature = "tls"), allow(dead_code))]
+    Handshaking,
     /// Closing; input is dropped.
     Closing,
     /// Handed over to another protocol, with the unread input.
@@ -112,6 +113,7 @@ impl Link {
     }
 
     /// The peer of its transport.
+    #[cfg(feature = "tls")]
     pub(super) fn weak_reactor(&self) -> WeakReactor {
         self.reactor.borrow().clone()
     }

@@ -38,7 +38,7 @@ impl ClientConnection {
             promise.reject(RequestError::Tls { reason: error.to_string() });
             return deferred;
         }
-        link.life.set(Life::Securing);
+        link.life.set(Life::Handshaking);
         let closing = transport.clone();
         promise.on_cancel(move |_| closing.abort());
         link.secured.set(Some(promise));
