@@ -368,6 +368,15 @@ impl Exchange {
     pub(super) fn link(&self) -> Option<Rc<Link>> {
         self.link.upgrade()
     }
+
+    /// Calls `f`, after which the connection looks for changes by itself: what `f` does need not wake it.
+    #[inline]
+    pub(super) fn in_callback<R>(&self, f: impl FnOnce() -> R) -> R {
+        self.in_loop.set(true);
+        let result = f();
+        self.in_loop.set(false);
+        result
+    }
 }
 
 impl Receiving for Exchange {

@@ -196,10 +196,7 @@ impl ClientProtocol {
     // ---- the body ----
 
     fn body(&mut self, transport: &Transport, exchange: &Rc<Exchange>, input: &[u8]) -> Step {
-        exchange.in_loop.set(true);
-        let fed = exchange.feed(input);
-        exchange.in_loop.set(false);
-        let used = match fed {
+        let used = match exchange.in_callback(|| exchange.feed(input)) {
             Ok(used) => used,
             Err(error) => {
                 self.body_failed(transport, exchange, error);
@@ -215,9 +212,7 @@ impl ClientProtocol {
         };
         match finished {
             Some(Ok(trailers)) => {
-                exchange.in_loop.set(true);
-                exchange.close_body(Ok(trailers));
-                exchange.in_loop.set(false);
+                exchange.in_callback(|| exchange.close_body(Ok(trailers)));
                 self.finish(transport, exchange, used == input.len());
                 Step::Used(used)
             }
@@ -237,9 +232,7 @@ impl ClientProtocol {
     fn body_failed(&mut self, transport: &Transport, exchange: &Rc<Exchange>, error: BodyError) {
         tracing::debug!(%error, peer = %transport.peer(), "the body of a response was given up");
         self.link.end_exchange();
-        exchange.in_loop.set(true);
-        exchange.close_body(Err(error));
-        exchange.in_loop.set(false);
+        exchange.in_callback(|| exchange.close_body(Err(error)));
         exchange.stage.set(Stage::Over);
         self.abort(transport);
     }

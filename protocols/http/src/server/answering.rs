@@ -91,9 +91,7 @@ impl HttpConnection {
         response: &mut Response,
     ) {
         while let Some(map) = exchange.next_map() {
-            exchange.in_loop.set(true);
-            map(&Request(Rc::clone(exchange)), response);
-            exchange.in_loop.set(false);
+            exchange.in_callback(|| map(&Request(Rc::clone(exchange)), response));
         }
         exchange.answered_with.set(Some(response.status));
         let status = match self.write_usual(transport, exchange, response) {
@@ -199,9 +197,7 @@ impl HttpConnection {
             return Step::Used(used);
         }
         if !is_discarded {
-            exchange.in_loop.set(true);
-            exchange.discard_body();
-            exchange.in_loop.set(false);
+            exchange.in_callback(|| exchange.discard_body());
             return Step::Used(used);
         }
         match used {

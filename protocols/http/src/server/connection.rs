@@ -263,10 +263,9 @@ impl HttpConnection {
         inside.begin(transport, config);
         inside.closes.set(closes);
         self.exchange = Some(Rc::clone(exchange));
-        exchange.in_loop.set(true);
         let request = Request(Rc::clone(exchange));
-        self.shared.handler.handle(request, Reply::new(Rc::clone(exchange)));
-        exchange.in_loop.set(false);
+        let reply = Reply::new(Rc::clone(exchange));
+        exchange.in_callback(|| self.shared.handler.handle(request, reply));
     }
 
     /// Continues with the current request.
@@ -303,10 +302,7 @@ impl HttpConnection {
         input: &[u8],
     ) -> Option<usize> {
         self.continue_if_expected(transport, exchange, input);
-        exchange.in_loop.set(true);
-        let fed = exchange.feed(input);
-        exchange.in_loop.set(false);
-        let used = match fed {
+        let used = match exchange.in_callback(|| exchange.feed(input)) {
             Ok(used) => used,
             Err(error) => {
                 self.body_failed(transport, exchange, error);
@@ -367,9 +363,7 @@ impl HttpConnection {
         tracing::debug!(%error, peer = %transport.peer(), "the body of a request was refused");
         let is_unanswered = matches!(exchange.stage.get(), Stage::Waiting | Stage::Answered);
         let status = error.status();
-        exchange.in_loop.set(true);
-        exchange.end_body(Err(error));
-        exchange.in_loop.set(false);
+        exchange.in_callback(|| exchange.end_body(Err(error)));
         exchange.closes.set(true);
         if is_unanswered {
             let answer = exchange.answered().take();

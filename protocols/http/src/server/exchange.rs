@@ -56,7 +56,7 @@ pub(super) struct Exchange {
     pub(super) stage: Cell<Stage>,
     answer: RefCell<Option<Answer>>,
     /// The connection will check for changes when the present call returns.
-    pub(super) in_loop: Cell<bool>,
+    in_loop: Cell<bool>,
     woken: Cell<bool>,
     /// Bytes of the response body that were written.
     pub(super) sent: Cell<u64>,
@@ -250,6 +250,15 @@ impl Exchange {
 
     pub(super) fn next_disconnect(&self) -> Option<OnDisconnect> {
         self.disconnects.borrow_mut().pop()
+    }
+
+    /// Calls `f`, after which the connection looks for changes by itself: what `f` does need not wake it.
+    #[inline]
+    pub(super) fn in_callback<R>(&self, f: impl FnOnce() -> R) -> R {
+        self.in_loop.set(true);
+        let result = f();
+        self.in_loop.set(false);
+        result
     }
 }
 
