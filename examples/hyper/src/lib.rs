@@ -9,6 +9,7 @@ use std::{
     error::Error,
     future::{Future, poll_fn},
     pin::{Pin, pin},
+    process::ExitCode,
     time::Duration,
 };
 
@@ -33,6 +34,18 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Most bytes that `/bytes/N` returns.
 const BYTES_MAX: usize = 100 << 20;
+
+/// Runs a program, with its log on standard error. An error is printed there.
+pub fn start(run: impl FnOnce() -> Result<(), Failed>) -> ExitCode {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
 
 /// Accepts connections until the port is closed, each served in a task.
 pub async fn accept(reactor: Reactor, mut listener: AsyncListener) {
