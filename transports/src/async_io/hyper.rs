@@ -22,11 +22,11 @@
 //! ```
 
 use std::{
-    cmp, fmt,
+    fmt,
     future::Future,
     io::{self, IoSlice},
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
@@ -34,7 +34,7 @@ use hyper::rt::{Executor, Read, ReadBufCursor, Sleep, Timer, Write};
 use send_wrapper::SendWrapper;
 use sinew_reactor::{self as reactor, Reactor, WeakReactor};
 
-use super::{AsyncStream, ReadHalf, WriteHalf};
+use super::{AsyncStream, ReadHalf, WriteHalf, foreign::impl_write};
 
 macro_rules! impl_read {
     ($($reads:ty),*) => {$(
@@ -44,61 +44,30 @@ macro_rules! impl_read {
                 context: &mut Context<'_>,
                 mut buffer: ReadBufCursor<'_>,
             ) -> Poll<io::Result<()>> {
-                let reader = &mut self.get_mut().reader;
-                if buffer.remaining() > 0 {
-                    ready!(reader.poll_fill(context))?;
-                    let len = cmp::min(reader.buffered().len(), buffer.remaining());
-                    buffer.put_slice(&reader.buffered()[..len]);
-                    reader.consume(len);
-                }
-                Poll::Ready(Ok(()))
-            }
-        }
-    )*};
-}
-
-macro_rules! impl_write {
-    ($($writes:ty),*) => {$(
-        impl Write for $writes {
-            fn poll_write(
-                self: Pin<&mut Self>,
-                context: &mut Context<'_>,
-                data: &[u8],
-            ) -> Poll<io::Result<usize>> {
-                self.writer.poll_write(context, data)
-            }
-
-            fn poll_flush(
-                self: Pin<&mut Self>,
-                context: &mut Context<'_>,
-            ) -> Poll<io::Result<()>> {
-                self.writer.poll_flush(context)
-            }
-
-            fn poll_shutdown(
-                self: Pin<&mut Self>,
-                context: &mut Context<'_>,
-            ) -> Poll<io::Result<()>> {
-                self.writer.poll_shutdown(context)
-            }
-
-            fn poll_write_vectored(
-                self: Pin<&mut Self>,
-                context: &mut Context<'_>,
-                slices: &[IoSlice<'_>],
-            ) -> Poll<io::Result<usize>> {
-                self.writer.poll_write_vectored(context, slices)
-            }
-
-            fn is_write_vectored(&self) -> bool {
-                true
+                let (reader, room) = (&mut self.get_mut().reader, buffer.remaining());
+                reader.poll_take(context, room, |bytes| buffer.put_slice(bytes))
             }
         }
     )*};
 }
 
 impl_read!(AsyncStream, ReadHalf);
-impl_write!(AsyncStream, WriteHalf);
+impl_write!(
+    Write,
+    AsyncStream,
+    poll_shutdown,
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+);
+impl_write!(
+    Write,
+    WriteHalf,
+    poll_shutdown,
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+);
 
 /// Runs hyper's futures as tasks of a reactor. They need not be `Send`. Needed for HTTP/2, whose streams are tasks.
 #[derive(Clone, Debug)]

@@ -35,6 +35,7 @@
 
 mod core;
 mod datagram;
+mod foreign;
 mod futures_io;
 #[cfg(feature = "hyper")]
 pub mod hyper;

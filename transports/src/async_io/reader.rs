@@ -129,6 +129,24 @@ impl Reader {
         Poll::Ready(Ok(self.copy_to(buffer)))
     }
 
+    /// Gives `take` at most `room` bytes, once there are any or the input has ended, and consumes them. Ready at once without room.
+    #[cfg(any(feature = "hyper", feature = "tokio-io"))]
+    #[inline]
+    pub(super) fn poll_take(
+        &mut self,
+        context: &Context<'_>,
+        room: usize,
+        take: impl FnOnce(&[u8]),
+    ) -> Poll<io::Result<()>> {
+        if room > 0 {
+            ready!(self.poll_fill(context))?;
+            let len = cmp::min(self.buffered().len(), room);
+            take(&self.buffered()[..len]);
+            self.consume(len);
+        }
+        Poll::Ready(Ok(()))
+    }
+
     /// Copies bytes to the buffer and consumes them.
     #[inline]
     fn copy_to(&mut self, buffer: &mut [u8]) -> usize {
