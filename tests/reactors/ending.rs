@@ -7,7 +7,7 @@ use std::{
 
 use sinew::{
     prelude::*,
-    transports::reactors::{CallError, Distribution, Shard},
+    transports::reactors::{CallError, Distribution, RunningReactors, Shard},
 };
 
 use super::kit::{Client, connections, serving};
@@ -31,15 +31,21 @@ fn a_stop_drains_all() {
     assert!(handle.remote(0).is_none());
 }
 
-/// The second call must not end the drain.
-#[test]
-fn stopping_twice_is_stopping_once() {
+/// Two reactors with a client each, which will be told of the drain.
+fn serving_two() -> (RunningReactors, [Client; 2]) {
     let reactors = serving(2).distribution(Distribution::RoundRobin).start().expect("they start");
     let mut clients = [(); 2].map(|()| Client::of(&reactors));
     for client in &mut clients {
         client.send("d");
         assert_eq!(client.take(1), "d");
     }
+    (reactors, clients)
+}
+
+/// The second call must not end the drain.
+#[test]
+fn stopping_twice_is_stopping_once() {
+    let (reactors, mut clients) = serving_two();
     reactors.stop().expect("they run");
     for client in &mut clients {
         assert_eq!(client.take(1), "D");
@@ -55,12 +61,7 @@ fn stopping_twice_is_stopping_once() {
 
 #[test]
 fn stop_now_ends_the_drain() {
-    let reactors = serving(2).distribution(Distribution::RoundRobin).start().expect("they start");
-    let mut clients = [(); 2].map(|()| Client::of(&reactors));
-    for client in &mut clients {
-        client.send("d");
-        assert_eq!(client.take(1), "d");
-    }
+    let (reactors, mut clients) = serving_two();
     reactors.stop().expect("they run");
     for client in &mut clients {
         assert_eq!(client.take(1), "D");
@@ -73,12 +74,7 @@ fn stop_now_ends_the_drain() {
 /// One reactor whose drain was ended by a second stop, as by a second signal, ends that of the others.
 #[test]
 fn a_drain_that_is_ended_on_one_is_ended_on_all() {
-    let reactors = serving(2).distribution(Distribution::RoundRobin).start().expect("they start");
-    let mut clients = [(); 2].map(|()| Client::of(&reactors));
-    for client in &mut clients {
-        client.send("d");
-        assert_eq!(client.take(1), "d");
-    }
+    let (reactors, mut clients) = serving_two();
     let first = reactors.remote(0).expect("it runs");
     first.stop().expect("it runs");
     for client in &mut clients {

@@ -10,6 +10,7 @@ pub(crate) mod log;
 #[cfg(unix)]
 pub(crate) mod lost_name;
 pub(crate) mod remote;
+pub(crate) mod rest;
 pub(crate) mod script;
 pub(crate) mod secured;
 pub(crate) mod sockets;

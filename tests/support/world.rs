@@ -16,6 +16,7 @@ use sinew::{
 
 use super::{
     Echo, EndState, RemoteEnd, Trace, Traces, Watchdog, Width, certs,
+    rest::{assert_at_rest, pass},
     sockets::{NARROW, any_port, dial, listener},
 };
 #[cfg(unix)]
@@ -30,13 +31,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// More bytes than the narrowest connection buffers without a reader: the kernel grows send buffers to megabytes.
 pub(crate) const TOO_MUCH: usize = 6 << 20;
-
-/// Turns that an idle loop may make before a timer of some milliseconds: some for late kernel events, one per level
-/// of the timer wheel, and one for the timer itself.
-const TURNS_ASLEEP: u64 = 12;
-
-/// How many times a loop that made more turns is checked again: late kernel events are finite, a busy loop is not.
-const LOOKS: usize = 5;
 
 /// Seed of the faults, unless `SINEW_SEED` is set.
 const SEED: u64 = 20_261;
@@ -421,28 +415,12 @@ impl World {
             sent = self.reactor.stats().bytes_sent;
             self.drain_faults();
         }
-        let turns_asleep = || {
-            let before = self.reactor.stats().turns;
-            self.pass(Duration::from_millis(40));
-            self.reactor.stats().turns - before
-        };
-        let looks: Vec<u64> =
-            (0..LOOKS).map(|_| turns_asleep()).take_while(|&turns| turns > TURNS_ASLEEP).collect();
-        assert!(looks.len() < LOOKS, "{looks:?} turns with nothing to do");
+        assert_at_rest(&self.reactor);
     }
 
     /// Runs the loop for this time.
     fn pass(&self, time: Duration) {
-        let over = Rc::new(Cell::new(false));
-        let rings = over.clone();
-        self.reactor.call_later(time, move |reactor| {
-            rings.set(true);
-            // Otherwise this turn would wait for an event.
-            reactor.call_soon(|_| ());
-        });
-        while !over.get() {
-            self.reactor.turn(None).expect("the loop turns");
-        }
+        pass(&self.reactor, time);
     }
 
     // ---- bytes ----

@@ -12,6 +12,7 @@ use std::{
 };
 
 use crate::support::lost_name::lost_name;
+use crate::support::rest::assert_at_rest;
 use crate::support::watchdog::Watchdog;
 use sinew::{prelude::*, testing::assert_clean, transports::PipeError};
 
@@ -58,7 +59,6 @@ impl Protocol for Noting {
 }
 
 struct Fixture {
-    engine: Engine,
     reactor: Reactor,
     notes: Rc<Notes>,
 }
@@ -67,7 +67,7 @@ fn on_every_engine(what: &str, scenario: impl Fn(&Fixture)) {
     for engine in Engine::available() {
         let _watchdog = Watchdog::new(format!("{what} on {engine}"));
         let reactor = Reactor::builder().engine(engine).build().expect("it is available");
-        let fixture = Fixture { engine, reactor, notes: Rc::default() };
+        let fixture = Fixture { reactor, notes: Rc::default() };
         scenario(&fixture);
         assert_clean(&fixture.reactor);
     }
@@ -101,21 +101,9 @@ impl Fixture {
         (connection.transport().clone(), reader)
     }
 
-    /// Nothing happens, and the loop sleeps. Signals for the children of other tests interrupt a wait, so this looks for one calm
-    /// stretch: a loop that spins has none.
+    /// Nothing happens, and the loop sleeps.
     fn assert_asleep(&self) {
-        let calmest = (0..5).map(|_| self.turns_of_a_stretch()).find(|turns| *turns < 20);
-        assert!(calmest.is_some(), "never at rest on {} with nothing to do", self.engine);
-    }
-
-    /// Turns within 50 ms.
-    fn turns_of_a_stretch(&self) -> u64 {
-        let over = Rc::new(Cell::new(false));
-        let flag = over.clone();
-        self.reactor.call_later(Duration::from_millis(50), move |_| flag.set(true));
-        let before = self.reactor.stats().turns;
-        self.until(|_| over.get());
-        self.reactor.stats().turns - before
+        assert_at_rest(&self.reactor);
     }
 }
 

@@ -12,7 +12,7 @@ use sinew::{
     transports::{DatagramAddr, DatagramProtocol, DatagramTransport, SendFailed, Stopped, TimerId},
 };
 
-use crate::support::Watchdog;
+use crate::support::{Watchdog, rest::assert_at_rest};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -210,29 +210,12 @@ impl Fixture {
         self.reactor.turn(Some(Duration::from_millis(5))).expect("the loop turns");
     }
 
-    /// Fails if the loop is busy with nothing to do. Signals for the children of other tests interrupt a wait, so this looks for
-    /// one calm stretch: a loop that spins has none.
+    /// Fails if the loop is busy with nothing to do.
     pub(crate) fn assert_asleep(&self) {
         for _ in 0..5 {
             self.reactor.turn(Some(Duration::ZERO)).expect("the loop turns");
         }
-        let calmest = (0..5).map(|_| self.turns_of_a_stretch()).find(|turns| *turns <= 12);
-        assert!(calmest.is_some(), "never at rest with nothing to do");
-    }
-
-    /// Turns within 40 ms.
-    fn turns_of_a_stretch(&self) -> u64 {
-        let over = Rc::new(Cell::new(false));
-        let rings = over.clone();
-        self.reactor.call_later(Duration::from_millis(40), move |reactor| {
-            rings.set(true);
-            reactor.call_soon(|_| ());
-        });
-        let before = self.reactor.stats().turns;
-        while !over.get() {
-            self.reactor.turn(None).expect("the loop turns");
-        }
-        self.reactor.stats().turns - before
+        assert_at_rest(&self.reactor);
     }
 }
 
