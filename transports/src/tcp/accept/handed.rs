@@ -8,7 +8,7 @@ use sinew_reactor::Reactor;
 use super::{Acceptor, PortCore};
 use crate::{
     Factory, Peer,
-    sharing::{Handed, SentSocket},
+    sharing::{Handed, SentSocket, Share},
     stream::{StreamBuilder, socket::Socket},
 };
 
@@ -56,21 +56,32 @@ impl PortCore {
     }
 
     /// Returns a connection that this reactor is to open; others are handed over.
+    #[inline]
     pub(super) fn distribute(&self, socket: Socket, peer: Peer) -> Option<(Socket, Peer)> {
         match &self.config.share {
-            Some(share) if share.distributes() => match SentSocket::try_from(socket) {
-                Ok(socket) => {
-                    let mine = share.distribute(socket, peer, self.config.connections_max)?;
-                    Some((mine.0.into(), mine.1))
-                }
-                Err(socket) => Some((socket, peer)),
-            },
+            Some(share) if share.distributes() => self.hand_over(share, socket, peer),
             _ => Some((socket, peer)),
         }
     }
 
+    fn hand_over(&self, share: &Share, socket: Socket, peer: Peer) -> Option<(Socket, Peer)> {
+        match SentSocket::try_from(socket) {
+            Ok(socket) => {
+                let (socket, peer) = share.distribute(socket, peer, self.config.connections_max)?;
+                Some((socket.into(), peer))
+            }
+            Err(socket) => Some((socket, peer)),
+        }
+    }
+
     /// The next connection from another reactor, if it can be opened now.
+    #[inline]
     pub(super) fn take_handed(&self) -> Option<Handed> {
+        self.config.share.as_ref()?;
+        self.take_from_inbox()
+    }
+
+    fn take_from_inbox(&self) -> Option<Handed> {
         let inbox = self.inbox.borrow();
         let inbox = inbox.as_ref().filter(|_| self.may_open())?;
         let was_full = inbox.is_full();
