@@ -82,6 +82,8 @@
 #[cfg(doctest)]
 mod doctests;
 
+#[cfg(feature = "application")]
+pub use sinew_application as application;
 #[cfg(feature = "http")]
 pub use sinew_http as http;
 pub use sinew_protocols as protocols;

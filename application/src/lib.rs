@@ -1,0 +1,3 @@
+//! Server programs made with sinew: services, which start and stop in an order.
+
+#![forbid(unsafe_code)]
