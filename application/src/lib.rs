@@ -1,3 +1,27 @@
 //! Server programs made with sinew: services, which start and stop in an order.
+//!
+//! | to | see |
+//! |---|---|
+//! | run a whole program | [`Application`] |
+//! | write a part of a program that starts and stops | [`Service`] |
+//! | start and stop several as one | [`MultiService`] |
+//! | serve connections | [`ServerService`] |
+//! | keep a connection to a server | [`ClientService`](sinew_transports::ClientService) is a [`Service`] |
+//! | call a function at an interval | [`TimerService`] |
 
 #![forbid(unsafe_code)]
+
+mod application;
+mod client_service;
+mod multi_service;
+mod server_service;
+mod service;
+mod timer_service;
+
+pub use {
+    application::{Application, ApplicationError},
+    multi_service::MultiService,
+    server_service::ServerService,
+    service::{Service, StartError, StopError},
+    timer_service::{TimerOutcome, TimerResult, TimerService},
+};
