@@ -8,12 +8,15 @@
 //! | serve connections | [`ServerService`] |
 //! | keep a connection to a server | [`ClientService`](sinew_transports::ClientService) is a [`Service`] |
 //! | call a function at an interval | [`TimerService`] |
+//! | tell systemd that the program is ready | the module `notify` (Unix) |
 
 #![forbid(unsafe_code)]
 
 mod application;
 mod client_service;
 mod multi_service;
+#[cfg(unix)]
+pub mod notify;
 mod server_service;
 mod service;
 mod timer_service;
