@@ -36,6 +36,13 @@ use crate::{
 };
 
 mod handed;
+#[cfg(unix)]
+mod taken_over;
+
+#[cfg(unix)]
+use crate::HandedPort;
+#[cfg(unix)]
+pub(crate) use taken_over::Rebuild;
 
 /// Connections accepted in one turn, so that other handlers get their share of the turn.
 const ACCEPTS_PER_TURN: usize = 256;
@@ -67,6 +74,9 @@ pub(crate) struct PortCore {
     untrusted_logged: Cell<bool>,
     /// Connections that other reactors have handed over, if the port is shared with some.
     inbox: RefCell<Option<Inbox<Handed>>>,
+    /// Connections from another process that have not begun.
+    #[cfg(unix)]
+    incoming: RefCell<Vec<taken_over::Incoming>>,
     /// Spare descriptor for EMFILE and ENFILE: closed to accept one more connection, which is then closed.
     spare: RefCell<Option<Spare>>,
     when_empty: RefCell<Vec<(Promise<()>, DelayedCall)>>,
@@ -112,6 +122,8 @@ impl<F: Factory> Acceptor<F> {
             pending_proxies: RefCell::default(),
             untrusted_logged: Cell::new(false),
             inbox: RefCell::default(),
+            #[cfg(unix)]
+            incoming: RefCell::default(),
             when_empty: RefCell::default(),
             when_closed: RefCell::default(),
         });
@@ -296,6 +308,8 @@ impl<F: Factory> Handler for Acceptor<F> {
         if self.core.listener.borrow().as_ref().is_some_and(Listener::is_ready) {
             self.core.readable.set(true);
         }
+        #[cfg(unix)]
+        self.begin_incoming(reactor);
         self.accept_some(reactor);
         if self.core.is_finished() {
             self.core.close(reactor);
@@ -372,6 +386,8 @@ impl PortCore {
         reactor.deregister(self.registered_as(), true);
         // Connections on their way to this reactor are closed, as are those in the backlog.
         self.inbox.take();
+        #[cfg(unix)]
+        self.incoming.take();
         self.listener.take();
         self.spare.take();
         for (token, timer) in self.pending_proxies.take() {
@@ -470,6 +486,18 @@ impl PortCore {
         let stopped = self.paused.get() || self.backing_off.get() || self.is_full_everywhere();
         let interest = if stopped { Interest::NONE } else { Interest::READ };
         reactor.set_interest(self.registered_as(), interest);
+    }
+
+    #[cfg(unix)]
+    pub(super) fn to_hand_over(&self) -> io::Result<Option<HandedPort>> {
+        self.listener.borrow().as_ref().map_or(Ok(None), Listener::to_hand_over)
+    }
+
+    #[cfg(unix)]
+    pub(super) fn leave_file(&self, leave: bool) {
+        if let Some(listener) = &*self.listener.borrow() {
+            listener.leave_file(leave);
+        }
     }
 
     fn accept_one(&self, reactor: &Reactor) -> io::Result<(Socket, Peer)> {
