@@ -110,7 +110,7 @@ pub trait Protocol: 'static {
     /// The connection may go over to another process ([`ListeningPort::hand_over_connections`](crate::ListeningPort::hand_over_connections)): returns what the next protocol has
     /// to know, as bytes, if this is a moment at which the connection can go. Input that is unread, by
     /// [`take_unread`](Self::take_unread), and output that is queued need not be part of it: the former follows, the latter is sent first. May be called
-    /// several times. `None`, the default, says that the connection stays. A wrapper forwards this call.
+    /// several times. `None`, the default, says that the connection stays; it also stays with a state of more than 64 KiB. A wrapper forwards this call.
     ///
     /// # Examples
     ///

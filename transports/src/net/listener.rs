@@ -124,6 +124,25 @@ impl Listener {
         }
     }
 
+    /// A connection that the engine has accepted already, if it does such things.
+    pub(crate) fn take_accepted(&self, reactor: &Reactor, token: Token) -> Option<(Socket, Peer)> {
+        match self {
+            #[cfg(unix)]
+            Self::Kernel(socket) => {
+                let taken = socket.take_accepted(reactor, token)?.ok()?;
+                let (socket, addr) = tcp_peer(taken).ok()?;
+                Some((socket.into(), Peer::Inet(addr)))
+            }
+            #[cfg(unix)]
+            Self::Unix(socket) => {
+                let socket = UnixStream::from(socket.take_accepted(reactor, token)?.ok()?);
+                let peer = Peer::Unix(UnixPeer::of(&socket));
+                Some((socket.into(), peer))
+            }
+            _ => None,
+        }
+    }
+
     /// What no engine tells of.
     pub(crate) fn is_ready(&self) -> bool {
         match self {

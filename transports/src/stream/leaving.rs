@@ -22,6 +22,9 @@ use crate::{
     sharing::SentSocket,
 };
 
+/// The longest state of a connection, in bytes. With a longer one it stays.
+const SAVED_STATE_MAX: usize = 64 << 10;
+
 /// An open connection on its way from one process to another: its socket, what its protocol has saved
 /// ([`Protocol::saved_state`](crate::Protocol::saved_state)), and the input that was received and not used. Dropping it closes the connection. Unix only.
 pub struct HandedConnection {
@@ -133,6 +136,11 @@ impl Transport {
             self.panicked(reactor, &panic.message);
         }
         match state {
+            Some(state) if state.len() > SAVED_STATE_MAX => {
+                let bytes = state.len();
+                tracing::debug!(peer = %self.peer(), bytes, "a connection stays: its state is too long");
+                Departure::Stays
+            }
             Some(state) if !self.inner().state.get().is_over() => Departure::Goes(state),
             _ => Departure::Stays,
         }

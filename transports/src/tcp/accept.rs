@@ -60,6 +60,8 @@ pub(crate) struct PortCore {
     /// Readiness flag: set by an event, cleared when accept(2) returns `WouldBlock`.
     readable: Cell<bool>,
     paused: Cell<bool>,
+    /// Nothing is taken from the kernel's queue any more; what was taken before is still opened.
+    leaves_backlog: Cell<bool>,
     backing_off: Cell<bool>,
     closed: Cell<bool>,
     /// A call of `rescheduled` is queued. Connections are accepted only there, so once a turn.
@@ -114,6 +116,7 @@ impl<F: Factory> Acceptor<F> {
             listener: RefCell::new(Some(listener)),
             readable: Cell::new(false),
             paused: Cell::new(false),
+            leaves_backlog: Cell::new(false),
             backing_off: Cell::new(false),
             closed: Cell::new(false),
             reschedule_queued: Cell::new(false),
@@ -164,6 +167,12 @@ impl<F: Factory> Acceptor<F> {
         for _ in 0..ACCEPTS_PER_TURN {
             if let Some(handed) = core.take_handed() {
                 self.open_handed(reactor, handed);
+                continue;
+            }
+            if let Some((socket, peer)) = core.take_accepted(reactor) {
+                if let Some((socket, peer)) = core.distribute(socket, peer) {
+                    self.open(reactor, socket, peer);
+                }
                 continue;
             }
             if !core.may_accept() {
@@ -358,12 +367,29 @@ impl PortCore {
         self.token.get().expect("a port is registered before anything else can reach it")
     }
 
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.get()
+    }
+
     pub(crate) fn set_paused(&self, paused: bool) {
         self.paused.set(paused);
         self.report();
         if !paused {
             self.tell_acceptor();
         }
+    }
+
+    pub(crate) fn set_leaves_backlog(&self, leaves: bool) {
+        self.leaves_backlog.set(leaves);
+    }
+
+    /// What the engine had accepted before the kernel's queue was left.
+    fn take_accepted(&self, reactor: &Reactor) -> Option<(Socket, Peer)> {
+        if !self.leaves_backlog.get() || self.closed.get() {
+            return None;
+        }
+        let listener = self.listener.borrow();
+        listener.as_ref()?.take_accepted(reactor, self.registered_as())
     }
 
     /// Queues a call of `rescheduled`: in this turn if dispatch is still to come, else in the next.
@@ -425,6 +451,7 @@ impl PortCore {
         self.readable.get()
             && !self.closed.get()
             && !self.paused.get()
+            && !self.leaves_backlog.get()
             && !self.backing_off.get()
             && !self.is_full_everywhere()
     }
@@ -483,7 +510,8 @@ impl PortCore {
         if reactor.is_edge_triggered() || self.closed.get() {
             return;
         }
-        let stopped = self.paused.get() || self.backing_off.get() || self.is_full_everywhere();
+        let is_paused = self.paused.get() || self.leaves_backlog.get();
+        let stopped = is_paused || self.backing_off.get() || self.is_full_everywhere();
         let interest = if stopped { Interest::NONE } else { Interest::READ };
         reactor.set_interest(self.registered_as(), interest);
     }

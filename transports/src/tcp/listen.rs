@@ -307,6 +307,12 @@ impl<A> ListeningPort<A> {
         self.core.open_count()
     }
 
+    /// Whether it has stopped listening, or is about to at the end of this turn.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.core.is_closed()
+    }
+
     /// Stops accepting until [`resume`](Self::resume). New connections wait in the backlog.
     pub fn pause(&self) {
         self.core.set_paused(true);
@@ -372,6 +378,16 @@ impl<A> ListeningPort<A> {
         let Some(reactor) = self.reactor.upgrade() else { return };
         let rebuild: Rebuild = Rc::new(move |state, peer| rebuild(state, peer).map(boxed));
         self.core.take_over(&reactor, connections, &rebuild);
+    }
+
+    /// Takes no more connections from the kernel's queue, or takes them again. As [`pause`](Self::pause), but connections that have been taken are opened: those that
+    /// an engine has accepted by itself, and those on their way from another reactor. For a socket that another process has, too, and accepts from.
+    pub fn leave_backlog(&self, leave: bool) {
+        self.core.set_leaves_backlog(leave);
+        if let Some(reactor) = self.reactor.upgrade() {
+            self.core.update_interest(&reactor);
+            self.core.reschedule(&reactor);
+        }
     }
 
     /// Stops accepting at once; the event loop closes the socket at the end of the turn. Open connections stay open. The system
