@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use sinew_reactor::{Engine, Reactor};
+
 #[path = "../../tests/support/watchdog.rs"]
 mod watchdog;
 
@@ -43,6 +45,35 @@ fn ten_upgrades_in_a_row_lose_nothing() {
 }
 
 #[test]
+fn every_engine_hands_over() {
+    let _watchdog = watchdog::Watchdog::within(Duration::from_secs(180), "upgrades on engines");
+    for engine in ["poll", "select", "uring"] {
+        if engine == "uring"
+            && Reactor::builder()
+                .engine(Engine::Uring)
+                .build()
+                .is_ok_and(|reactor| reactor.engine() != Engine::Uring)
+        {
+            eprintln!("skipped: this system has no io_uring");
+            continue;
+        }
+        let mut server = Server::start_on(engine, engine);
+        let load = Load::start(&server);
+        let mut room = load::Room::enter(server.chat, 50);
+        for _ in 0..4 {
+            load.wait_for_more();
+            server.upgrade("serve");
+            server.serving();
+            room.everybody_hears(engine);
+        }
+        load.wait_for_more();
+        eprintln!("four upgrades on {engine}: {:?}", load.stop());
+        room.leave();
+        server.stop();
+    }
+}
+
+#[test]
 fn versions_that_fail_change_nothing() {
     let _watchdog = watchdog::Watchdog::within(Duration::from_secs(180), "failing versions");
     let mut server = Server::start("fail");
@@ -58,6 +89,7 @@ fn versions_that_fail_change_nothing() {
         ),
         ("crash_committing", "the new process has ended before it was ready: killed by signal 6"),
         ("crash_taken", "the new process has ended before it was ready: killed by signal 6"),
+        ("crash_settled", "the new process has ended before it was ready: killed by signal 6"),
         ("missing", "could not find the program \"/no/such/program\""),
         ("ignorant", "the new process was not ready within 500ms, and was killed"),
     ];

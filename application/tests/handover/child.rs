@@ -14,7 +14,7 @@ use std::{
 };
 
 use sinew_application::handover::Handover;
-use sinew_reactor::{Deferred, Phase, Reactor, Signal, inherited};
+use sinew_reactor::{Deferred, Engine, Phase, Reactor, Signal, inherited};
 use sinew_transports::{
     ConnectionId, ConnectionLost, DatagramConfig, DatagramProtocol, DatagramTransport,
     ListenConfig, Peer, Protocol, Transport,
@@ -123,7 +123,7 @@ fn misbehave(version: &str) {
             handover.failed(&"the configuration is broken");
             process::exit(1);
         }
-        "garbage" | "crash_committing" | "crash_taken" => by_hand(version),
+        "garbage" | "crash_committing" | "crash_taken" | "crash_settled" => by_hand(version),
         _ => {}
     }
 }
@@ -142,22 +142,27 @@ fn by_hand(version: &str) {
     }
     // Ready, without a name.
     channel.write_all(b"SH\x01\x03\0\0\0\x04\0\0\0\0").unwrap();
+    read_until(&mut channel, 4);
+    if version != "crash_committing" {
+        channel.write_all(b"SH\x01\x05\0\0\0\0").unwrap();
+    }
+    if version == "crash_settled" {
+        read_until(&mut channel, 7);
+    }
+    process::abort();
+}
+
+/// Reads messages until one of this type.
+fn read_until(channel: &mut UnixStream, wanted: u8) {
     loop {
         let mut head = [0; 8];
         channel.read_exact(&mut head).unwrap();
-        match head[3] {
-            4 => break,
-            2 | 1 => {
-                let len = u32::from_be_bytes(head[4..].try_into().unwrap());
-                channel.read_exact(&mut vec![0; len as usize]).unwrap();
-            }
-            other => panic!("{other}"),
+        let len = u32::from_be_bytes(head[4..].try_into().unwrap());
+        channel.read_exact(&mut vec![0; len as usize]).unwrap();
+        if head[3] == wanted {
+            return;
         }
     }
-    if version == "crash_taken" {
-        channel.write_all(b"SH\x01\x05\0\0\0\0").unwrap();
-    }
-    process::abort();
 }
 
 pub(super) fn main() {
@@ -165,7 +170,10 @@ pub(super) fn main() {
     let version = fs::read_to_string(format!("{folder}/version")).unwrap();
     misbehave(&version);
     let handover = Handover::inherit().unwrap();
-    let reactor = Reactor::builder().shutdown_max(Duration::from_secs(100)).build().unwrap();
+    let engine =
+        env::var("SINEW_TEST_ENGINE").map_or(Engine::default(), |name| name.parse().unwrap());
+    let builder = Reactor::builder().engine(engine).shutdown_max(Duration::from_secs(100));
+    let reactor = builder.build().unwrap();
     let config = ListenConfig::default().backlog(4096);
     let echo = handover
         .port("echo")

@@ -20,6 +20,10 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn start(name: &str) -> Self {
+        Self::start_on("mio", name)
+    }
+
+    pub(super) fn start_on(engine: &str, name: &str) -> Self {
         let folder = env::temp_dir().join(format!("sinew-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
@@ -27,6 +31,7 @@ impl Server {
         let mut child = Command::new(env::current_exe().unwrap())
             .args(["child_process", "--exact", "--ignored", "--nocapture", "--test-threads=1"])
             .env("SINEW_TEST_FOLDER", &folder)
+            .env("SINEW_TEST_ENGINE", engine)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
