@@ -16,6 +16,8 @@ mod child;
 mod load;
 #[path = "handover/server.rs"]
 mod server;
+#[path = "handover/shards.rs"]
+mod shards;
 
 use load::Load;
 use server::Server;
@@ -71,6 +73,25 @@ fn every_engine_hands_over() {
         room.leave();
         server.stop();
     }
+}
+
+/// On more and on fewer reactors than before: no socket is closed with connections in its queue.
+#[test]
+fn several_reactors_hand_over() {
+    let _watchdog = watchdog::Watchdog::within(Duration::from_secs(180), "upgrades on reactors");
+    let mut server = Server::start_version("shards 3", "reactors");
+    let load = Load::start(&server);
+    for version in ["shards 3", "shards 1", "shards 2", "serve", "shards 4"] {
+        load.wait_for_more();
+        server.upgrade(version);
+        server.serving();
+    }
+    load.wait_for_more();
+    server.upgrade("broken");
+    server.line("failed the new process cannot start");
+    load.wait_for_more();
+    eprintln!("upgrades on several reactors: {:?}", load.stop());
+    server.stop();
 }
 
 #[test]

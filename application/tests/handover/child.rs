@@ -20,7 +20,7 @@ use sinew_transports::{
     ListenConfig, Peer, Protocol, Transport,
 };
 
-struct Echo;
+pub(super) struct Echo;
 
 impl Protocol for Echo {
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
@@ -97,7 +97,7 @@ impl Member {
     }
 }
 
-fn say(line: &str) {
+pub(super) fn say(line: &str) {
     let mut out = std::io::stdout().lock();
     writeln!(out, "\n@{line}").unwrap();
     out.flush().unwrap();
@@ -169,6 +169,9 @@ pub(super) fn main() {
     let folder = env::var("SINEW_TEST_FOLDER").expect("only started by the tests");
     let version = fs::read_to_string(format!("{folder}/version")).unwrap();
     misbehave(&version);
+    if let Some(shards) = version.strip_prefix("shards ") {
+        return super::shards::main(shards.parse().unwrap(), folder);
+    }
     let handover = Handover::inherit().unwrap();
     let engine =
         env::var("SINEW_TEST_ENGINE").map_or(Engine::default(), |name| name.parse().unwrap());
@@ -250,7 +253,7 @@ pub(super) fn main() {
     process::exit(0);
 }
 
-fn upgrade_on_signal(reactor: &Reactor, handover: &Handover, folder: String) {
+pub(super) fn upgrade_on_signal(reactor: &Reactor, handover: &Handover, folder: String) {
     let handover = handover.clone();
     let upgrade = move |reactor: &Reactor| {
         let version = fs::read_to_string(format!("{folder}/version")).unwrap();

@@ -20,14 +20,22 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn start(name: &str) -> Self {
-        Self::start_on("mio", name)
+        Self::start_with("mio", "serve", name)
     }
 
     pub(super) fn start_on(engine: &str, name: &str) -> Self {
+        Self::start_with(engine, "serve", name)
+    }
+
+    pub(super) fn start_version(version: &str, name: &str) -> Self {
+        Self::start_with("mio", version, name)
+    }
+
+    fn start_with(engine: &str, version: &str, name: &str) -> Self {
         let folder = env::temp_dir().join(format!("sinew-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join("version"), "serve").unwrap();
+        fs::write(folder.join("version"), version).unwrap();
         let mut child = Command::new(env::current_exe().unwrap())
             .args(["child_process", "--exact", "--ignored", "--nocapture", "--test-threads=1"])
             .env("SINEW_TEST_FOLDER", &folder)
