@@ -23,7 +23,7 @@ type Cause = Box<dyn Error + Send + Sync>;
 
 type Make = Box<dyn Fn(&Shard, &PortShares) -> Result<Box<dyn Service>, Cause> + Send + Sync>;
 
-type Hook = Box<dyn FnOnce() -> Result<(), Cause>>;
+type Hook = Box<dyn FnOnce() -> Result<(), Cause> + Send>;
 
 /// Services on several reactors, each on a thread of its own. What is one for all, and what each reactor has for itself, is said service by service; closures make them, on the threads of their
 /// reactors.
@@ -129,7 +129,7 @@ impl ShardedApplication {
     /// Calls `f` between the privileged start and the start, on the thread of [`run`](Self::run). If it fails, the program stops. Replaces an earlier `f`.
     pub fn after_privileged_start<E: Into<Cause>>(
         mut self,
-        f: impl FnOnce() -> Result<(), E> + 'static,
+        f: impl FnOnce() -> Result<(), E> + Send + 'static,
     ) -> Self {
         self.hook = Some(Box::new(|| f().map_err(Into::into)));
         self

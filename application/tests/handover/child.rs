@@ -181,7 +181,7 @@ pub(super) fn main() {
     let echo = handover
         .port("echo")
         .config(config.clone())
-        .listen(&reactor, &"tcp:0:interface=127.0.0.1".parse().unwrap(), |_: &Peer| Echo)
+        .listen_all(&reactor, &"tcp:0:interface=127.0.0.1".parse().unwrap(), |_: &Peer| Echo)
         .unwrap();
     let unix = format!("unix:{folder}/echo.sock").parse().unwrap();
     let unix = handover
@@ -205,7 +205,7 @@ pub(super) fn main() {
         });
     let chat = chat.unwrap();
     let pid = process::id();
-    let places = (echo.local(), udp.local(), chat.local());
+    let places = (echo[0].local(), udp.local(), chat.local());
     let addrs = format!(
         "{} {} {}",
         places.0.socket_addr().unwrap(),
@@ -213,7 +213,7 @@ pub(super) fn main() {
         places.2.socket_addr().unwrap()
     );
     upgrade_on_signal(&reactor, &handover, folder);
-    let ports = [echo, unix, chat];
+    let ports = [echo, vec![unix, chat]].concat();
     reactor.on(Phase::BeforeShutdown, move |reactor| {
         let drained: Vec<Deferred<()>> =
             ports.iter().map(|port| port.drain(Duration::from_secs(100))).collect();
