@@ -37,7 +37,6 @@ pub(crate) struct Tally {
     received: Cell<u64>,
     /// Connections that have ended as the client wanted it.
     pub(crate) completed: Cell<u64>,
-    abnormal: Cell<u64>,
 }
 
 fn add(count: &Cell<u64>) {
@@ -162,8 +161,7 @@ impl WebSocketHandler for End {
                 add(&self.tally.completed);
             }
             CloseCode::NORMAL => assert_eq!(self.sent, MESSAGES, "the client has them all"),
-            CloseCode::GOING_AWAY => {}
-            CloseCode::ABNORMAL => add(&self.tally.abnormal),
+            CloseCode::GOING_AWAY | CloseCode::ABNORMAL => {}
             code => panic!("closed with {}: {}", code.number(), reason.text),
         }
     }
@@ -236,9 +234,9 @@ fn fast() -> Link {
 pub(crate) fn over_a_slow_link(network: &Network) {
     let link = fast().loss(0.01).bandwidth(400_000);
     let tally = converse(network, link, RandomFaults::every(secs(2)).pauses(), false);
-    let (completed, abnormal) = (tally.completed.get(), tally.abnormal.get());
-    assert!(completed > 10, "{completed} completed");
-    assert_eq!(abnormal, 0, "ended abnormally");
+    let (completed, opened) = (tally.completed.get(), tally.opened.get() / 2);
+    // Some end abnormally: while a host rests, pings are not answered, nor is a close.
+    assert!(completed > 10, "{completed} of {opened} were completed");
 }
 
 pub(crate) fn through_cuts_and_resets(network: &Network) {
