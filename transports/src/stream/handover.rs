@@ -9,11 +9,7 @@ pub use error::{NotHandedOver, SetProtocolError, UnreadInput};
 use bytes::{Bytes, BytesMut};
 use sinew_reactor::Reactor;
 
-use super::{
-    Stream,
-    hold::Hold,
-    state::State,
-};
+use super::{Stream, hold::Hold, state::State};
 use crate::{
     Connection, ConnectionLost, Protocol, Transport,
     dyn_protocol::{DynProtocol, boxed},
