@@ -182,9 +182,8 @@ fn what_a_connection_has_done_leaves_little() {
         let _watchdog = Watchdog::new(format!("connections with a past: {act}"));
         let world = World::new(Engine::Mio, Link::Accepted);
         let port = world.reactor().listen_tcp(any_port(), |_: &Peer| Acts).unwrap();
-        let mut clients: Vec<_> = (0..=CONNECTIONS)
-            .map(|_| RemoteEnd::socket(dial(port.local(), Width::Wide)))
-            .collect();
+        let mut clients: Vec<_> =
+            (0..=CONNECTIONS).map(|_| RemoteEnd::socket(dial(port.local(), Width::Wide))).collect();
         world.until("them", || port.connections() == clients.len());
         let mut ask = |client: &mut RemoteEnd| {
             client.send(act.as_bytes());
