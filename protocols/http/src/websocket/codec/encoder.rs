@@ -93,8 +93,7 @@ impl MessageEncoder {
         let mut scratch = Vec::new();
         let compressed = match &mut self.deflater {
             Some(deflater) if !is_control && payload.len() >= deflater.compress_from => {
-                deflater.deflate(payload, &mut scratch);
-                Some(&*scratch)
+                deflater.deflate(payload, &mut scratch).then_some(&*scratch)
             }
             _ => None,
         };
@@ -180,15 +179,17 @@ fn mask(role: Role, masks: &mut dyn FnMut() -> [u8; 4]) -> Option<[u8; 4]> {
     }
 }
 
-/// A message in one frame of a server, compressed by itself.
+/// A message in one frame of a server, compressed by itself. `None` if that does not make it shorter.
 pub(in crate::websocket) fn compressed_frame(
     opcode: Opcode,
     payload: &[u8],
     deflater: &MessageDeflater,
-) -> Vec<u8> {
+) -> Option<Vec<u8>> {
     let mut compressed = Vec::new();
-    deflater.deflate_alone(payload, &mut compressed);
+    if !deflater.deflate_alone(payload, &mut compressed) {
+        return None;
+    }
     let mut frame = Vec::with_capacity(compressed.len() + 10);
     push_frame(&mut frame, first_byte(opcode, true, true), &compressed, None);
-    frame
+    Some(frame)
 }
