@@ -67,10 +67,15 @@ impl PreparedMessage {
         self.0.plain.slice(self.0.plain.len() - self.0.payload_len..)
     }
 
+    /// The frame for a connection of a server that compresses nothing.
+    pub(super) fn plain(&self) -> Bytes {
+        self.0.plain.clone()
+    }
+
     /// The frame for a connection of a server.
     pub(super) fn frame(&self, deflater: Option<&mut MessageDeflater>) -> Bytes {
         let Some(deflater) = deflater.filter(|it| self.0.payload_len >= it.compress_from) else {
-            return self.0.plain.clone();
+            return self.plain();
         };
         let Some(frame) = self.compressed(deflater) else { return self.0.plain.clone() };
         deflater.forget();

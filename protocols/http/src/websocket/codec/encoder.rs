@@ -23,7 +23,7 @@ pub struct MessageEncoder {
     role: Role,
     /// Longest payload of a frame.
     fragment_len: usize,
-    deflater: Option<Box<MessageDeflater>>,
+    deflater: Option<MessageDeflater>,
     part: Part,
 }
 
@@ -57,7 +57,7 @@ impl MessageEncoder {
         params: &DeflateParams,
         pool: &ContextPool,
     ) -> Self {
-        self.deflater = Some(Box::new(MessageDeflater::new(params, pool)));
+        self.deflater = Some(MessageDeflater::new(params, pool));
         self
     }
 
@@ -161,8 +161,14 @@ impl MessageEncoder {
         !matches!(self.part, Part::None)
     }
 
-    pub(in crate::websocket) fn deflater(&mut self) -> Option<&mut MessageDeflater> {
-        self.deflater.as_deref_mut()
+    /// Whether a new one would go on in the same way.
+    pub(in crate::websocket) fn is_unused(&self) -> bool {
+        let is_deflating = self.deflater.as_ref().is_some_and(MessageDeflater::has_context);
+        !self.is_in_message() && !is_deflating
+    }
+
+    pub(in crate::websocket) const fn deflater(&mut self) -> Option<&mut MessageDeflater> {
+        self.deflater.as_mut()
     }
 }
 

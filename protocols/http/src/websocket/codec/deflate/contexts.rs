@@ -66,6 +66,11 @@ impl MessageDeflater {
         }
     }
 
+    /// Whether later messages, or parts, may refer to earlier ones.
+    pub(in crate::websocket) const fn has_context(&self) -> bool {
+        self.context.is_some()
+    }
+
     /// The same for a message that is compressed by itself, such as one for many connections.
     #[must_use]
     pub(in crate::websocket) fn deflate_alone(&self, message: &[u8], out: &mut Vec<u8>) -> bool {
@@ -138,6 +143,11 @@ impl MessageInflater {
                 Inflated::End => inflate.next_stream(),
             }
         }
+    }
+
+    /// Whether later messages, or the rest of this one, may refer to what was received.
+    pub(in crate::websocket) const fn has_context(&self) -> bool {
+        self.context.is_some()
     }
 
     /// What a message lacks at its end (RFC 7692 7.2.2).
