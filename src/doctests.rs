@@ -45,6 +45,7 @@ pages! {
     SeveralCores: "../docs/guide/16-several-cores.md";
     Async: "../docs/guide/18-async.md";
     StreamsForTasks: "../docs/design/21-streams-for-tasks.md";
+    Restarting: "../docs/design/22-restarts.md";
     Layer: "../docs/design/12-tls-layer.md";
 }
 
@@ -55,11 +56,17 @@ pages! {
     ProcessesAndPipes: "../docs/guide/14-processes-and-pipes.md";
 }
 
+#[cfg(all(unix, feature = "application"))]
+pages! {
+    Services: "../docs/guide/20-services.md";
+    Restarts: "../docs/guide/21-restarts.md";
+}
+
 #[cfg(feature = "http")]
 pages! {
     Http: "../docs/guide/15-http.md";
     HttpClient: "../docs/guide/19-http-client.md";
-    TwistedWebByClass: "../docs/guide/20-twisted-web-by-class.md";
+    TwistedWebByClass: "../docs/guide/27-twisted-web-by-class.md";
     WebSocket: "../docs/guide/17-websocket.md";
 }
 
