@@ -11,6 +11,8 @@ mod arguments;
 mod command_line;
 mod commands;
 mod exit;
+mod log;
+mod process;
 mod quantity;
 mod run;
 mod servers;
