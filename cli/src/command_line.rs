@@ -5,6 +5,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use crate::{
     arguments::Options,
     commands::{COMMANDS, Kind, Row},
+    config::Program,
     exit::Failure,
     run,
 };
@@ -37,7 +38,8 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<Result<(), Failure>, clap::Err
         Kind::Server(kind) => {
             let (server, options) =
                 ((kind.from_matches)(matches)?, Options::from_arg_matches(matches)?);
-            Ok(run::run_one(&*server, &options))
+            Ok(Program::of_command(name, server, options)
+                .and_then(|program| run::run_one(&program)))
         }
         Kind::Tool(kind) => (kind.run)(matches),
     }

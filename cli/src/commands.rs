@@ -5,6 +5,7 @@ use clap::{ArgMatches, Args, Command};
 use serde::de::DeserializeOwned;
 
 use crate::{
+    config::keys_of,
     exit::Failure,
     run::{ServerCommand, Tool},
     servers,
@@ -37,6 +38,8 @@ pub(crate) struct ServerKind {
     pub(crate) from_matches: fn(&ArgMatches) -> Result<Box<dyn ServerCommand>, clap::Error>,
     pub(crate) from_file:
         fn(toml::de::Deserializer<'_>) -> Result<Box<dyn ServerCommand>, toml::de::Error>,
+    /// The keys that it has in a file.
+    pub(crate) keys: fn() -> &'static [&'static str],
 }
 
 /// How a tool is run with arguments.
@@ -60,6 +63,19 @@ pub(crate) const COMMANDS: &[Row] = &[
     ),
 ];
 
+/// All servers, by their names.
+pub(crate) fn servers() -> impl Iterator<Item = (&'static str, &'static ServerKind)> {
+    COMMANDS.iter().filter_map(|row| match &row.kind {
+        Kind::Server(kind) => Some((row.name, kind)),
+        Kind::Tool(_) => None,
+    })
+}
+
+/// The server of that name.
+pub(crate) fn server_named(name: &str) -> Option<&'static ServerKind> {
+    servers().find(|(known, _)| *known == name).map(|(_, kind)| kind)
+}
+
 /// A row for a server.
 const fn server<T>(name: &'static str, about: &'static str, examples: &'static str) -> Row
 where
@@ -73,6 +89,7 @@ where
             arguments: T::augment_args,
             from_matches: |matches| Ok(Box::new(T::from_arg_matches(matches)?)),
             from_file: |table| Ok(Box::new(T::deserialize(table)?)),
+            keys: keys_of::<T>,
         }),
     }
 }

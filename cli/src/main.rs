@@ -10,6 +10,7 @@ compile_error!("the command `sinew` needs Unix; the library does not");
 mod arguments;
 mod command_line;
 mod commands;
+mod config;
 mod exit;
 mod log;
 mod process;

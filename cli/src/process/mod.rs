@@ -1,14 +1,12 @@
-//! What a server does with its process before and after it serves: the pid file, the way into the background, the identity, the
-//! words to systemd. Nothing here knows services or reactors.
+//! What a server does with its process before and after it serves: the pid file, the way into the background, the identity. Nothing here knows services or reactors.
 
 mod environment;
 mod foreground;
 mod identity;
-mod notify;
 mod pid_file;
 mod sys;
 
 pub(crate) use {
-    environment::enter, foreground::Foreground, identity::Identity, notify::Notify,
+    environment::enter, foreground::Foreground, identity::Identity,
     pid_file::PidFile, sys::end_by_signal,
 };

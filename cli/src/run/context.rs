@@ -1,21 +1,38 @@
 //! What a command is given to make its service: [`Context`].
 
+use std::time::Duration;
+
 use sinew::{
+    application::{ServerService, Service, StartError},
     reactor::Reactor,
     transports::{Factory, ListenConfig, endpoint::ServerEndpoint},
 };
 
-use super::{Service, StartError, service::Ports};
-use crate::arguments::{Endpoint, Limits, ListenOptions};
+use crate::{
+    arguments::{Endpoint, Limits, ListenOptions},
+    config::Planned,
+};
 
 /// The reactor, the endpoints and the limits of a service that is about to be made.
+#[derive(Debug)]
 pub(crate) struct Context {
-    pub(crate) reactor: Reactor,
-    pub(crate) listen: ListenOptions,
-    pub(crate) limits: Limits,
+    reactor: Reactor,
+    listen: ListenOptions,
+    limits: Limits,
+    drain: Duration,
 }
 
 impl Context {
+    /// For a service that runs on this reactor.
+    pub(crate) fn new(reactor: Reactor, planned: &Planned, drain: Duration) -> Self {
+        Self { reactor, listen: planned.listen.clone(), limits: planned.limits.clone(), drain }
+    }
+
+    /// For a service that is made to check its arguments, and dropped again.
+    pub(crate) fn for_check(reactor: Reactor, planned: &Planned) -> Self {
+        Self::new(reactor, planned, Duration::ZERO)
+    }
+
     /// The reactor on which the service will run.
     #[allow(dead_code)]
     pub(crate) fn reactor(&self) -> &Reactor {
@@ -27,8 +44,7 @@ impl Context {
         if !self.listen.listen.is_empty() {
             return Ok(self.listen.listen.iter().map(|listen| listen.endpoint.clone()).collect());
         }
-        let endpoint: Endpoint =
-            default.parse().map_err(|error| StartError::Failed(Box::new(error)))?;
+        let endpoint: Endpoint = default.parse().map_err(StartError::other)?;
         Ok(vec![endpoint.endpoint])
     }
 
@@ -37,22 +53,22 @@ impl Context {
         self.limits.listen_config()
     }
 
-    /// A service that listens on all endpoints, each with a factory that `make` makes: all that most servers need.
-    pub(crate) fn serve<F: Factory>(
+    /// How long a stop waits for connections.
+    #[allow(dead_code)]
+    pub(crate) fn drain(&self) -> Duration {
+        self.drain
+    }
+
+    /// A service that serves connections on all endpoints with one factory: all that most servers need.
+    pub(crate) fn serve(
         &self,
         default: &str,
-        make: impl Fn() -> F + 'static,
+        factory: impl Factory,
     ) -> Result<Box<dyn Service>, StartError> {
-        let make = std::rc::Rc::new(make);
-        let listen = self.endpoints(default)?.into_iter().map(|endpoint| {
-            let (config, make) = (self.listen_config(), make.clone());
-            let listen: Box<dyn Fn(&Reactor) -> _> = Box::new(move |reactor: &Reactor| {
-                endpoint
-                    .listen_with(reactor, config.clone(), make())
-                    .map_err(|error| StartError::Failed(Box::new(error)))
-            });
-            listen
-        });
-        Ok(Box::new(Ports { listen: listen.collect(), open: Default::default() }))
+        let mut endpoints = self.endpoints(default)?.into_iter();
+        let first = endpoints.next().expect("there is one at least: that of the command");
+        let service = ServerService::new(first, factory);
+        let service = endpoints.fold(service, ServerService::also_on);
+        Ok(Box::new(service.config(self.listen_config()).drain(self.drain)))
     }
 }

@@ -3,12 +3,10 @@
 
 mod context;
 mod server_command;
-mod service;
 mod start;
 
 pub(crate) use {
     context::Context,
-    server_command::{ServerCommand, StartError, Tool},
-    service::Service,
+    server_command::{ServerCommand, Tool},
     start::run_one,
 };

@@ -1,35 +1,38 @@
 //! The order of a start: the reactor, the privileged part of the services, the services, the loop.
 
-use sinew::{prelude::Phase, reactor::Reactor};
-
-use super::{Context, ServerCommand, StartError};
-use crate::{
-    arguments::Options,
-    exit::{Code, Failure},
+use sinew::{
+    application::{Application, ApplicationError},
+    reactor::Reactor,
 };
 
-/// Runs one service until it is stopped.
-pub(crate) fn run_one(command: &dyn ServerCommand, options: &Options) -> Result<(), Failure> {
+use super::Context;
+use crate::{
+    config::Program,
+    exit::{Code, Failure},
+    log::{Journal, Log},
+};
+
+/// Runs a program until it is stopped.
+pub(crate) fn run_one(program: &Program) -> Result<(), Failure> {
+    let log = Log::start(&program.log, Journal::connect(&program.log)?, None)?;
     let reactor = Reactor::builder()
-        .engine(options.reactor.engine.0)
+        .engine(program.reactor.engine.0)
         .build()
         .map_err(|error| Failure::new(Code::System, error.to_string()))?;
-    let context = Context {
-        reactor: reactor.clone(),
-        listen: options.listen.clone(),
-        limits: options.limits.clone(),
-    };
-    let service = command.service(&context).map_err(failure)?;
-    service.privileged_start(&reactor).map_err(failure)?;
-    service.start(&reactor).map_err(failure)?;
-    reactor.on(Phase::BeforeShutdown, move |reactor| service.stop(reactor));
-    reactor.run().map_err(|error| Failure::new(Code::Software, error.to_string()))
+    let application = Application::new();
+    for planned in &program.services {
+        let context = Context::new(reactor.clone(), planned, program.reactor.drain.0);
+        let service = planned.server.service(&context).map_err(|error| failure(&error.into()))?;
+        application
+            .services()
+            .add(planned.name.clone(), service)
+            .map_err(|error| failure(&error.into()))?;
+    }
+    let ran = application.run(&reactor).map_err(|error| failure(&error));
+    log.flush();
+    ran
 }
 
-fn failure(error: StartError) -> Failure {
-    let code = match error {
-        StartError::Config(_) => Code::Config,
-        StartError::Failed(_) => Code::Unavailable,
-    };
-    Failure::new(code, error.to_string())
+fn failure(error: &ApplicationError) -> Failure {
+    Failure::new(Code::Unavailable, error.to_string())
 }

@@ -1,9 +1,13 @@
 //! `sinew discard`: receives and forgets (RFC 863).
 
 use serde::Deserialize;
-use sinew::{protocols::wire, transports::Peer};
+use sinew::{
+    application::{Service, StartError},
+    protocols::wire,
+    transports::Peer,
+};
 
-use crate::run::{Context, ServerCommand, Service, StartError};
+use crate::run::{Context, ServerCommand};
 
 /// It has no options of its own.
 #[derive(Clone, Debug, Default, clap::Args, Deserialize)]
@@ -12,6 +16,6 @@ pub(crate) struct Discard {}
 
 impl ServerCommand for Discard {
     fn service(&self, context: &Context) -> Result<Box<dyn Service>, StartError> {
-        context.serve("tcp:9", || |_: &Peer| wire::Discard)
+        context.serve("tcp:9", |_: &Peer| wire::Discard)
     }
 }

@@ -1,9 +1,13 @@
 //! `sinew echo`: sends back what it receives (RFC 862).
 
 use serde::Deserialize;
-use sinew::{protocols::wire, transports::Peer};
+use sinew::{
+    application::{Service, StartError},
+    protocols::wire,
+    transports::Peer,
+};
 
-use crate::run::{Context, ServerCommand, Service, StartError};
+use crate::run::{Context, ServerCommand};
 
 /// It has no options of its own.
 #[derive(Clone, Debug, Default, clap::Args, Deserialize)]
@@ -12,6 +16,6 @@ pub(crate) struct Echo {}
 
 impl ServerCommand for Echo {
     fn service(&self, context: &Context) -> Result<Box<dyn Service>, StartError> {
-        context.serve("tcp:7", || |_: &Peer| wire::Echo)
+        context.serve("tcp:7", |_: &Peer| wire::Echo)
     }
 }
