@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     config::keys_of,
     exit::Failure,
+    files,
     run::{ServerCommand, Tool},
     servers,
 };
@@ -46,11 +47,24 @@ pub(crate) struct ServerKind {
 #[derive(Debug)]
 pub(crate) struct ToolKind {
     pub(crate) arguments: fn(Command) -> Command,
+    /// It starts a log of its own.
+    pub(crate) runs_servers: bool,
     pub(crate) run: fn(&ArgMatches) -> Result<Result<(), Failure>, clap::Error>,
 }
 
 /// All commands, in the order in which the help lists them.
 pub(crate) const COMMANDS: &[Row] = &[
+    tool::<files::Run>("run", "Run the services of a file", "sinew run server.toml"),
+    tool::<files::Check>(
+        "check",
+        "Say what is wrong with a file of services",
+        "sinew check server.toml",
+    ),
+    tool::<files::Config>(
+        "config",
+        "Print a file of services with every key",
+        "sinew config --example > server.toml",
+    ),
     server::<servers::Echo>(
         "echo",
         "Send back what is received (RFC 862)",
@@ -95,7 +109,6 @@ where
 }
 
 /// A row for a tool.
-#[allow(dead_code)]
 const fn tool<T: Tool + Args>(
     name: &'static str,
     about: &'static str,
@@ -107,6 +120,7 @@ const fn tool<T: Tool + Args>(
         examples,
         kind: Kind::Tool(ToolKind {
             arguments: T::augment_args,
+            runs_servers: T::RUNS_SERVERS,
             run: |matches| Ok(T::from_arg_matches(matches)?.run()),
         }),
     }

@@ -12,6 +12,7 @@ mod command_line;
 mod commands;
 mod config;
 mod exit;
+mod files;
 mod log;
 mod process;
 mod quantity;
@@ -32,6 +33,8 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    eprintln!("sinew: {failed}");
+    if !failed.is_silent() {
+        eprintln!("sinew: {failed}");
+    }
     ExitCode::from(failed.code())
 }
