@@ -65,6 +65,11 @@ pub(crate) const COMMANDS: &[Row] = &[
         "Print a file of services with every key",
         "sinew config --example > server.toml",
     ),
+    tool::<files::Upgrade>(
+        "upgrade",
+        "Replace a running server by its next version, without a lost connection",
+        "sinew upgrade --pidfile /run/sinew.pid",
+    ),
     server::<servers::Echo>(
         "echo",
         "Send back what is received (RFC 862)",

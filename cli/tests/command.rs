@@ -15,4 +15,5 @@ mod command {
     mod reloading;
     mod serving;
     mod systemd;
+    mod upgrading;
 }
