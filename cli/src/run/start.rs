@@ -156,6 +156,7 @@ impl Entered {
             }
             Ok(reactors) => {
                 tracing::info!("ready");
+                log.flush();
                 foreground.ready();
                 let control = start.into_control(log.clone(), &reactors, sender.clone());
                 await_end(reactors, sender);
