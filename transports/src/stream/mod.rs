@@ -38,6 +38,7 @@ mod output;
 mod pending_handover;
 pub(crate) mod queue;
 pub(crate) mod relay;
+mod report;
 pub(crate) mod rights;
 pub(crate) mod socket;
 mod socket_and_peer;
@@ -340,6 +341,10 @@ impl Handler for Stream {
     fn panicked(self: Rc<Self>, reactor: &Reactor, message: &str) -> bool {
         Transport(self).panicked(reactor, message);
         true
+    }
+
+    fn inspect(self: Rc<Self>, reactor: &Reactor, _: Token, visitor: &mut dyn Any) {
+        Transport(self).answer_visitor(reactor, visitor);
     }
 
     fn describe(&self) -> String {
