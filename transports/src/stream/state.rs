@@ -458,8 +458,7 @@ impl State {
     /// Whether anything keeps input from being delivered: the user's pause, a handshake, a hold, or the high watermark.
     #[inline]
     pub(super) const fn is_input_blocked(self) -> bool {
-        self.has(PAUSED | HANDSHAKING | INPUT_HELD)
-            || self.is_paused_by_watermark()
+        self.has(PAUSED | HANDSHAKING | INPUT_HELD) || self.is_paused_by_watermark()
     }
 
     /// Whether the high watermark keeps input from being delivered.
