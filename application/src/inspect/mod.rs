@@ -23,8 +23,8 @@
 //! # std::fs::create_dir_all(&folder)?;
 //! # let endpoint = format!("unix:{}", folder.join("status.sock").display());
 //! inspect::serve_status(&reactor, &endpoint.parse()?)?; // unix:/run/shop.sock
-//! inspect::serve_metrics(&reactor, &"tcp:127.0.0.1:0".parse()?, WebConfig::default())?;
-//! let page = inspect::serve_dashboard(&reactor, &"tcp:127.0.0.1:0".parse()?, WebConfig::default())?;
+//! inspect::serve_metrics(&reactor, &inspect::endpoint("tcp:127.0.0.1:0")?, WebConfig::default())?;
+//! let page = inspect::serve_dashboard(&reactor, &inspect::endpoint("tcp:127.0.0.1:0")?, WebConfig::default())?;
 //! println!("http://{}/", page.local());
 //! # reactor.turn(Some(std::time::Duration::ZERO))?;
 //! # drop(reactor);
@@ -57,11 +57,14 @@ mod host;
 mod metrics;
 pub mod report;
 
-use std::{rc::Rc, time::Duration};
+use std::{net::SocketAddr, rc::Rc, time::Duration};
 
 use sinew_http::server::{Guard, Handler, HttpServer, Router, ServerConfig, Users};
 use sinew_reactor::Reactor;
-use sinew_transports::{Address, ListenConfig, ListeningPort, endpoint::ServerEndpoint};
+use sinew_transports::{
+    Address, ListenConfig, ListeningPort,
+    endpoint::{EndpointError, ServerEndpoint},
+};
 
 pub use error::InspectError;
 use host::KnownHosts;
@@ -115,6 +118,29 @@ impl WebConfig {
     pub const fn max_connections(mut self, clients: usize) -> Self {
         self.connections_max = clients;
         self
+    }
+}
+
+/// Parses an endpoint as the options of programs have it: as [`ServerEndpoint`] does, and also `tcp:ADDRESS:PORT`.
+///
+/// # Errors
+///
+/// [`EndpointError`], with the place of the mistake.
+///
+/// # Examples
+///
+/// ```
+/// use sinew_application::inspect::endpoint;
+///
+/// assert_eq!(endpoint("tcp:127.0.0.1:9100")?.to_string(), endpoint("127.0.0.1:9100")?.to_string());
+/// assert!(endpoint("tcp:example:9100").is_err());
+/// # Ok::<(), sinew_transports::endpoint::EndpointError>(())
+/// ```
+pub fn endpoint(text: &str) -> Result<ServerEndpoint, EndpointError> {
+    let address = text.strip_prefix("tcp:").and_then(|rest| rest.parse::<SocketAddr>().ok());
+    match address {
+        Some(address) => Ok(address.into()),
+        None => text.parse(),
     }
 }
 
