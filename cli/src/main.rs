@@ -1,12 +1,40 @@
-//! The command `sinew`.
+//! The command `sinew`: ready servers and clients, and server programs from a file.
 
-use clap::Parser;
+#![deny(unsafe_code)]
 
-/// Ready servers and clients, and server programs from a file.
-#[derive(Parser)]
-#[command(name = "sinew", version)]
-struct Arguments {}
+use std::process::ExitCode;
 
-fn main() {
-    let Arguments {} = Arguments::parse();
+#[cfg(not(unix))]
+compile_error!("the command `sinew` needs Unix; the library does not");
+
+mod arguments;
+mod command_line;
+mod commands;
+mod config;
+mod exit;
+mod files;
+mod log;
+mod process;
+mod quantity;
+mod run;
+mod servers;
+
+use exit::Code;
+
+fn main() -> ExitCode {
+    let parsed = command_line::command().try_get_matches();
+    let failed = match parsed.and_then(|matches| command_line::run(&matches)) {
+        Ok(Ok(())) => return ExitCode::SUCCESS,
+        Ok(Err(failure)) => failure,
+        Err(error) => {
+            // Help and the version are "errors" of clap that go to standard output.
+            let _ = error.print();
+            let code = if error.use_stderr() { Code::Usage as u8 } else { 0 };
+            return ExitCode::from(code);
+        }
+    };
+    if !failed.is_silent() {
+        eprintln!("sinew: {failed}");
+    }
+    ExitCode::from(failed.code())
 }

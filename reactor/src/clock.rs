@@ -127,6 +127,19 @@ impl Clock {
         }
     }
 
+    /// The system's monotonic clock as other programs see it, in microseconds (`CLOCK_MONOTONIC`, clock_gettime(2)).
+    #[cfg(unix)]
+    pub(crate) fn monotonic_micros(&self) -> u64 {
+        let micros = match &self.source {
+            TimeSource::Virtual(source) => source.elapsed.get().as_micros(),
+            _ => {
+                let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+                Duration::try_from(now).unwrap_or_default().as_micros()
+            }
+        };
+        u64::try_from(micros).unwrap_or(u64::MAX)
+    }
+
     /// The time of this turn. Read lazily: a turn that does not need the time does not pay for it.
     #[inline]
     pub(crate) fn now(&self) -> Instant {

@@ -223,6 +223,14 @@ impl Reactor {
         self.inner.clock.wall()
     }
 
+    /// The system's monotonic clock in microseconds (`CLOCK_MONOTONIC`, clock_gettime(2)): for messages to other programs that
+    /// carry it, such as those of sd_notify(3). In a simulation, the age of the reactor. Unix only.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn monotonic_micros(&self) -> u64 {
+        self.inner.clock.monotonic_micros()
+    }
+
     /// A random number, for jitter and the like; not for secrets. In a simulation it is derived from the seed, so a run
     /// can be replayed.
     #[must_use]

@@ -1,0 +1,127 @@
+//! The table of the commands: a row for each, with its name, its line of help, its arguments, and what it does. A family of
+//! protocols adds its server by one row.
+
+use clap::{ArgMatches, Args, Command};
+use serde::de::DeserializeOwned;
+
+use crate::{
+    config::keys_of,
+    exit::Failure,
+    files,
+    run::{ServerCommand, Tool},
+    servers,
+};
+
+/// A command of `sinew`.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    /// One line for the list of commands.
+    pub(crate) about: &'static str,
+    /// Shown below the options in its help: examples.
+    pub(crate) examples: &'static str,
+    pub(crate) kind: Kind,
+}
+
+/// What a command does.
+#[derive(Debug)]
+pub(crate) enum Kind {
+    /// Runs a service until it is stopped, with the common options; `sinew run` has it, too.
+    Server(ServerKind),
+    /// Does one thing and ends.
+    Tool(ToolKind),
+}
+
+/// How a server is made from arguments, and from a table of the file.
+#[derive(Debug)]
+pub(crate) struct ServerKind {
+    pub(crate) arguments: fn(Command) -> Command,
+    pub(crate) from_matches: fn(&ArgMatches) -> Result<Box<dyn ServerCommand>, clap::Error>,
+    pub(crate) from_file:
+        fn(toml::de::Deserializer<'_>) -> Result<Box<dyn ServerCommand>, toml::de::Error>,
+    /// The keys that it has in a file.
+    pub(crate) keys: fn() -> &'static [&'static str],
+}
+
+/// How a tool is run with arguments.
+#[derive(Debug)]
+pub(crate) struct ToolKind {
+    pub(crate) arguments: fn(Command) -> Command,
+    /// It starts a log of its own.
+    pub(crate) runs_servers: bool,
+    pub(crate) run: fn(&ArgMatches) -> Result<Result<(), Failure>, clap::Error>,
+}
+
+/// All commands, in the order in which the help lists them.
+pub(crate) const COMMANDS: &[Row] = &[
+    tool::<files::Run>("run", "Run the services of a file", "sinew run server.toml"),
+    tool::<files::Check>(
+        "check",
+        "Say what is wrong with a file of services",
+        "sinew check server.toml",
+    ),
+    tool::<files::Config>(
+        "config",
+        "Print a file of services with every key",
+        "sinew config --example > server.toml",
+    ),
+    server::<servers::Echo>(
+        "echo",
+        "Send back what is received (RFC 862)",
+        "sinew echo --listen tcp:7000",
+    ),
+    server::<servers::Discard>(
+        "discard",
+        "Receive and forget (RFC 863)",
+        "sinew discard --listen tcp:9000",
+    ),
+];
+
+/// All servers, by their names.
+pub(crate) fn servers() -> impl Iterator<Item = (&'static str, &'static ServerKind)> {
+    COMMANDS.iter().filter_map(|row| match &row.kind {
+        Kind::Server(kind) => Some((row.name, kind)),
+        Kind::Tool(_) => None,
+    })
+}
+
+/// The server of that name.
+pub(crate) fn server_named(name: &str) -> Option<&'static ServerKind> {
+    servers().find(|(known, _)| *known == name).map(|(_, kind)| kind)
+}
+
+/// A row for a server.
+const fn server<T>(name: &'static str, about: &'static str, examples: &'static str) -> Row
+where
+    T: ServerCommand + Args + DeserializeOwned,
+{
+    Row {
+        name,
+        about,
+        examples,
+        kind: Kind::Server(ServerKind {
+            arguments: T::augment_args,
+            from_matches: |matches| Ok(Box::new(T::from_arg_matches(matches)?)),
+            from_file: |table| Ok(Box::new(T::deserialize(table)?)),
+            keys: keys_of::<T>,
+        }),
+    }
+}
+
+/// A row for a tool.
+const fn tool<T: Tool + Args>(
+    name: &'static str,
+    about: &'static str,
+    examples: &'static str,
+) -> Row {
+    Row {
+        name,
+        about,
+        examples,
+        kind: Kind::Tool(ToolKind {
+            arguments: T::augment_args,
+            runs_servers: T::RUNS_SERVERS,
+            run: |matches| Ok(T::from_arg_matches(matches)?.run()),
+        }),
+    }
+}
