@@ -7,9 +7,9 @@ use serde::de::DeserializeOwned;
 use crate::{
     config::keys_of,
     exit::Failure,
-    files,
+    files, look,
     run::{ServerCommand, Tool},
-    servers,
+    servers, top,
 };
 
 /// A command of `sinew`.
@@ -69,6 +69,16 @@ pub(crate) const COMMANDS: &[Row] = &[
         "upgrade",
         "Replace a running server by its next version, without a lost connection",
         "sinew upgrade --pidfile /run/sinew.pid",
+    ),
+    tool::<look::Status>(
+        "status",
+        "Print the state of a running program: loops, ports, connections",
+        "sinew status --at unix:/run/x.sock\n  sinew status --at unix:/run/x.sock --json --connections | jq .connections[].peer",
+    ),
+    tool::<top::Top>(
+        "top",
+        "Show a running program live, and pause or close its connections",
+        "sinew top --at unix:/run/x.sock",
     ),
     server::<servers::Echo>(
         "echo",

@@ -14,10 +14,12 @@ mod config;
 mod exit;
 mod files;
 mod log;
+mod look;
 mod process;
 mod quantity;
 mod run;
 mod servers;
+mod top;
 
 use exit::Code;
 
