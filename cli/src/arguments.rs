@@ -220,18 +220,22 @@ impl Limits {
 
     /// The configuration of a listening port with these limits.
     pub(crate) fn listen_config(&self) -> ListenConfig {
-        let mut stream = StreamConfig::default();
+        self.applied_to(ListenConfig::default(), StreamConfig::default())
+    }
+
+    /// The same, where a server has other defaults.
+    pub(crate) fn applied_to(&self, config: ListenConfig, stream: StreamConfig) -> ListenConfig {
+        let (mut config, mut stream) = (config, stream);
         if let Some(Interval(timeout)) = self.idle_timeout {
             stream = stream.idle_timeout(timeout);
         }
-        let mut config = ListenConfig::default().stream(stream);
         if let Some(max) = self.max_connections {
             config = config.max_connections(max);
         }
         if let Some(max) = self.max_per_ip {
             config = config.max_per_ip(max);
         }
-        config
+        config.stream(stream)
     }
 }
 

@@ -26,6 +26,8 @@ pub(crate) enum Code {
     CannotCreate = 73,
     /// Reading or writing failed (`EX_IOERR`).
     Io = 74,
+    /// A peer did not answer, or answered wrongly (`EX_PROTOCOL`).
+    Protocol = 76,
     /// A permission is missing (`EX_NOPERM`).
     Permission = 77,
     /// The configuration is wrong (`EX_CONFIG`).

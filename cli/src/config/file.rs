@@ -11,9 +11,7 @@ use toml::{
 
 use super::{Planned, Problem, Program, keys_of};
 use crate::{
-    arguments::{
-        Endpoint, InspectOptions, Limits, ListenOptions, ProcessOptions,
-    },
+    arguments::{Endpoint, InspectOptions, Limits, ListenOptions, ProcessOptions},
     commands::{self, ServerKind},
     run::Context,
 };

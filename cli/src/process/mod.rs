@@ -7,6 +7,6 @@ mod pid_file;
 mod sys;
 
 pub(crate) use {
-    environment::enter, foreground::Foreground, identity::Identity,
-    pid_file::PidFile, sys::end_by_signal,
+    environment::enter, foreground::Foreground, identity::Identity, pid_file::PidFile,
+    sys::end_by_signal,
 };

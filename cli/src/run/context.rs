@@ -5,7 +5,7 @@ use std::time::Duration;
 use sinew::{
     application::{ServerService, Service, StartError},
     reactor::Reactor,
-    transports::{Factory, ListenConfig, endpoint::ServerEndpoint},
+    transports::{Factory, ListenConfig, StreamConfig, endpoint::ServerEndpoint},
 };
 
 use crate::{
@@ -34,7 +34,6 @@ impl Context {
     }
 
     /// The reactor on which the service will run.
-    #[allow(dead_code)]
     pub(crate) fn reactor(&self) -> &Reactor {
         &self.reactor
     }
@@ -53,8 +52,21 @@ impl Context {
         self.limits.listen_config()
     }
 
+    /// The same for a server that has limits of its own: those that the user has set replace them.
+    pub(crate) fn listen_config_from(
+        &self,
+        config: ListenConfig,
+        stream: StreamConfig,
+    ) -> ListenConfig {
+        self.limits.applied_to(config, stream)
+    }
+
+    /// Whether endpoints or limits were given, which mean nothing to a server without ports.
+    pub(crate) fn has_listen_options(&self) -> bool {
+        !self.listen.listen.is_empty() || self.limits != Limits::default()
+    }
+
     /// How long a stop waits for connections.
-    #[allow(dead_code)]
     pub(crate) fn drain(&self) -> Duration {
         self.drain
     }
