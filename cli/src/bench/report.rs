@@ -212,7 +212,7 @@ mod tests {
             "  answers   3 in 2.00 s: 2 a second\n",
             "  errors    1\n",
             "            1  no answer in time\n",
-            "        50 %  400.1 µs                200.1 µs\n",
+            "        50 %  400.4 µs                200.2 µs\n",
         ] {
             assert!(text.contains(line), "{line:?} in {text}");
         }

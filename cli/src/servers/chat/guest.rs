@@ -58,6 +58,14 @@ impl Guest {
         self.room.tell_others(transport, &format!("* {before} is {name} now"));
     }
 
+    fn leave(&mut self, transport: &Transport, why: &str) {
+        let name = std::mem::take(&mut self.name);
+        if self.room.leave(&name) {
+            self.room.tell_others(transport, &format!("* {name} left{why}"));
+            tracing::info!(name, "left{why}");
+        }
+    }
+
     fn command(&mut self, transport: &Transport, text: &str) {
         let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
         match word {
@@ -69,7 +77,11 @@ impl Guest {
                     say(transport, "Nobody here has that name.");
                 }
             }
-            "/quit" => transport.lose_connection(),
+            "/quit" => {
+                // The name is free at once, not only when the connection has ended.
+                self.leave(transport, "");
+                transport.lose_connection();
+            }
             _ => say(transport, HELP),
         }
     }
@@ -106,15 +118,11 @@ impl LineHandler for Guest {
     }
 
     fn connection_lost(&mut self, transport: &mut LineTransport<'_>, reason: &ConnectionLost) {
-        if !self.room.leave(&self.name) {
-            return;
-        }
         let why = match reason {
             ConnectionLost::Done | ConnectionLost::Closed => String::new(),
             ConnectionLost::WriteLimit { .. } => ": did not read what was said".to_owned(),
             reason => format!(": {reason}"),
         };
-        self.room.tell_others(transport, &format!("* {} left{why}", self.name));
-        tracing::info!(name = self.name, %reason, "left");
+        self.leave(transport, &why);
     }
 }
