@@ -1,7 +1,7 @@
 //! The options that all servers have: of the process, the log, the reactors, the limits, and the views into it. Each group is
 //! one struct, which serves the command line (clap) and the file of `sinew run` (serde) alike.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
 
 use serde::{Deserialize, Deserializer, de};
 use sinew::{
@@ -218,12 +218,7 @@ impl Limits {
         }
     }
 
-    /// The configuration of a listening port with these limits.
-    pub(crate) fn listen_config(&self) -> ListenConfig {
-        self.applied_to(ListenConfig::default(), StreamConfig::default())
-    }
-
-    /// The same, where a server has other defaults.
+    /// The configuration of a listening port with these limits, in the place of those that the server has.
     pub(crate) fn applied_to(&self, config: ListenConfig, stream: StreamConfig) -> ListenConfig {
         let (mut config, mut stream) = (config, stream);
         if let Some(Interval(timeout)) = self.idle_timeout {
@@ -257,8 +252,11 @@ fn reactors_from_file<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usiz
 impl FromStr for Endpoint {
     type Err = EndpointError;
 
+    /// Also takes `tcp:127.0.0.1:9100`, an address and a port, as it is written for clients.
     fn from_str(text: &str) -> Result<Self, EndpointError> {
-        Ok(Self { endpoint: text.parse()?, text: text.to_owned() })
+        let addr = text.strip_prefix("tcp:").and_then(|addr| addr.parse::<SocketAddr>().ok());
+        let endpoint = addr.map_or_else(|| text.parse(), |addr| Ok(addr.into()))?;
+        Ok(Self { endpoint, text: text.to_owned() })
     }
 }
 
@@ -340,4 +338,15 @@ macro_rules! deserialize_from_str {
     )+};
 }
 
-deserialize_from_str!(Endpoint, EngineName, Level, Umask);
+deserialize_from_str!(EngineName, Level, Umask);
+
+impl<'de> Deserialize<'de> for Endpoint {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        // On one line: the file has a mark of its own.
+        let one_line = |error: EndpointError| {
+            de::Error::custom(format_args!("{}, at column {}", error.problem(), error.column()))
+        };
+        text.parse().map_err(one_line)
+    }
+}

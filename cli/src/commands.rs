@@ -8,7 +8,7 @@ use crate::{
     bench, completions,
     config::keys_of,
     exit::Failure,
-    man,
+    files, man,
     run::{ServerCommand, Tool},
     servers,
 };
@@ -48,6 +48,8 @@ pub(crate) struct ServerKind {
 #[derive(Debug)]
 pub(crate) struct ToolKind {
     pub(crate) arguments: fn(Command) -> Command,
+    /// It starts a log of its own.
+    pub(crate) runs_servers: bool,
     pub(crate) run: fn(&ArgMatches) -> Result<Result<(), Failure>, clap::Error>,
 }
 
@@ -109,6 +111,17 @@ pub(crate) const COMMANDS: &[Row] = &[
         "time",
         "Send the time as a number (RFC 868)",
         "sinew time --listen tcp:3700",
+    ),
+    tool::<files::Run>("run", "Run the services of a file", "sinew run server.toml"),
+    tool::<files::Check>(
+        "check",
+        "Say what is wrong with a file of services",
+        "sinew check server.toml",
+    ),
+    tool::<files::Config>(
+        "config",
+        "Print a file of services with every key",
+        "sinew config --example > server.toml",
     ),
     tool::<servers::Connect>(
         "connect",
@@ -180,6 +193,7 @@ const fn tool<T: Tool + Args>(
         examples,
         kind: Kind::Tool(ToolKind {
             arguments: T::augment_args,
+            runs_servers: T::RUNS_SERVERS,
             run: |matches| Ok(T::from_arg_matches(matches)?.run()),
         }),
     }

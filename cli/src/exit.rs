@@ -53,6 +53,15 @@ impl Failure {
         Self::new(code, format!("{what}: {error}"))
     }
 
+    /// The same code without a text: it was reported already.
+    pub(crate) fn silent(self) -> Self {
+        Self { text: String::new(), ..self }
+    }
+
+    pub(crate) fn is_silent(&self) -> bool {
+        self.text.is_empty()
+    }
+
     pub(crate) fn code(&self) -> u8 {
         self.code as u8
     }

@@ -15,6 +15,7 @@ mod completions;
 mod config;
 mod destination;
 mod exit;
+mod files;
 mod log;
 mod man;
 mod process;
@@ -36,6 +37,8 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    eprintln!("sinew: {failed}");
+    if !failed.is_silent() {
+        eprintln!("sinew: {failed}");
+    }
     ExitCode::from(failed.code())
 }

@@ -39,7 +39,7 @@ const SERVICES: &str = "
 # Which server it is. By default the one of the service's name
 server = \"echo\"
 # Where it listens: an endpoint, or a list of them. By default where the command of that name does
-listen = [\"tcp:127.0.0.1:7007\"]
+listen = [\"127.0.0.1:7007\"]
 ";
 
 /// The file.

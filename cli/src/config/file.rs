@@ -16,8 +16,6 @@ use crate::{
     run::Context,
 };
 
-/// The longest file that is read.
-pub(crate) const FILE_MAX: u64 = 4 << 20;
 /// The most services of a file.
 const SERVICES_MAX: usize = 1_000;
 /// The longest name of a service.
@@ -210,10 +208,25 @@ impl<'a> Reading<'a> {
             };
             match text.parse::<Endpoint>() {
                 Ok(endpoint) => listen.push(endpoint),
-                Err(error) => self.problem(value.span(), &path, error.to_string()),
+                Err(error) => {
+                    let place = self.inside(value.span(), error.column());
+                    self.problem(place, &path, error.problem().to_string());
+                }
             }
         }
         ListenOptions { listen }
+    }
+
+    /// The place of a column, counted from 1, of a string. The whole string if escapes in it make columns and bytes differ.
+    fn inside(&self, string: Range<usize>, column: usize) -> Range<usize> {
+        let Some(content) = self.text.get(string.start + 1..string.end.saturating_sub(1)) else {
+            return string;
+        };
+        if content.contains(['\\', '"', '\'']) {
+            return string;
+        }
+        let at = content.char_indices().nth(column - 1).map_or(content.len(), |(at, _)| at);
+        string.start + 1 + at..string.end - 1
     }
 
     fn expect_table(&mut self, value: Spanned<DeValue<'a>>, path: &str) -> Option<DeTable<'a>> {

@@ -51,7 +51,7 @@ impl Foreground {
         // From here on, failures reach the first process through the pipe.
         match this.detach_from_terminal() {
             Ok(()) => Ok(this),
-            Err(failure) => this.end(&failure),
+            Err(failure) => this.end(failure),
         }
     }
 
@@ -76,24 +76,31 @@ impl Foreground {
         }
     }
 
-    /// Reports why the start failed, or why the server ended. `false`: nobody waits, and it belongs into the log.
-    pub(crate) fn report(&mut self, failure: &Failure) -> bool {
+    /// Whether the start is over, so that nobody waits for a result.
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self, Self::Gone)
+    }
+
+    /// Reports why the start failed to the process that was started. Returns the failure that is left to print, which says nothing
+    /// if that process prints it, or if the log has it.
+    pub(crate) fn report(&mut self, failure: Failure) -> Failure {
         match std::mem::replace(self, Self::Gone) {
-            Self::Terminal => eprintln!("sinew: {failure}"),
+            Self::Terminal => return failure,
             Self::Pipe(mut pipe) => {
                 let text = failure.to_string();
                 let mut message = vec![failure.code()];
                 message.extend(text.bytes().take(TEXT_MAX));
                 let _ = pipe.write_all(&message);
             }
-            Self::Gone => return false,
+            Self::Gone => {}
         }
-        true
+        failure.silent()
     }
 
-    fn end(mut self, failure: &Failure) -> ! {
+    fn end(mut self, failure: Failure) -> ! {
+        let code = failure.code();
         self.report(failure);
-        process::exit(failure.code().into());
+        process::exit(code.into());
     }
 }
 

@@ -69,7 +69,8 @@ impl Identity {
         unistd::setresuid(self.uid, self.uid, self.uid).map_err(|error| failure("setresuid", error))
     }
 
-    fn verify(&self) -> Result<(), Failure> {
+    /// Whether this thread has the identity, and cannot leave it.
+    pub(crate) fn verify(&self) -> Result<(), Failure> {
         let uids = unistd::getresuid().map_err(|error| failure("getresuid", error))?;
         let gids = unistd::getresgid().map_err(|error| failure("getresgid", error))?;
         if [uids.real, uids.effective, uids.saved] != [self.uid; 3]

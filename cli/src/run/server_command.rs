@@ -16,6 +16,12 @@ pub(crate) trait ServerCommand: fmt::Debug + Send + Sync + 'static {
     /// may be opened or listened on before the service is started.
     fn service(&self, context: &Context) -> Result<Box<dyn Service>, StartError>;
 
+    /// Whether each of several reactors has a service of its own, and they share the ports; otherwise only the first has it. For
+    /// servers whose connections know of each other, and those that serve none.
+    fn on_all_reactors(&self) -> bool {
+        true
+    }
+
     /// The files that it reads when its service is made, so that a reload notices when their contents have changed.
     fn files(&self) -> Vec<PathBuf> {
         Vec::new()
@@ -24,6 +30,9 @@ pub(crate) trait ServerCommand: fmt::Debug + Send + Sync + 'static {
 
 /// The arguments of a command that is no server.
 pub(crate) trait Tool: Send + Sync + 'static {
+    /// Whether it runs servers, with a log of their own. Otherwise warnings go to standard error.
+    const RUNS_SERVERS: bool = false;
+
     /// Does it. What it prints goes to standard output; the failure is printed by the caller.
     fn run(&self) -> Result<(), Failure>;
 }

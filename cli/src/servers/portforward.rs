@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use sinew::{
-    application::{ServerService, Service, StartError},
+    application::{Service, StartError},
     prelude::*,
     transports::{
         endpoint::ClientEndpoint,
@@ -62,17 +62,9 @@ impl PortForward {
 impl ServerCommand for PortForward {
     fn service(&self, context: &Context) -> Result<Box<dyn Service>, StartError> {
         let client = self.client()?;
-        let config = context.listen_config();
-        let config = match self.take_proxy()? {
-            Some(proxy) => config.proxy(proxy),
-            None => config,
-        };
-        let mut endpoints = context.endpoints("tcp:6666")?.into_iter();
-        let first = endpoints.next().expect("there is one at least");
-        let service = ServerService::new(first, move |_: &Peer| client.clone())
-            .config(config)
-            .drain(context.drain());
-        Ok(Box::new(endpoints.fold(service, ServerService::also_on)))
+        let config = ListenConfig::default().proxy(self.take_proxy()?);
+        context
+            .serve_with("tcp:6666", config, StreamConfig::default(), move |_: &Peer| client.clone())
     }
 }
 

@@ -3,10 +3,7 @@
 use std::{path::PathBuf, process::Command, time::Duration};
 
 use serde::Deserialize;
-use sinew::{
-    application::{MultiService, ProcessService, Service, StartError},
-    transports::reactors::Shard,
-};
+use sinew::application::{MultiService, ProcessService, Service, StartError};
 
 use super::listens_nowhere::listens_nowhere;
 use crate::{
@@ -93,11 +90,13 @@ impl ServerCommand for ProcMon {
             return Err(StartError::other(format!("copies has to be between 1 and {COPIES_MAX}")));
         }
         let all = MultiService::new();
-        if Shard::of(context.reactor()).is_none_or(|shard| shard.index() == 0) {
-            for number in 1..=self.copies {
-                all.add(number.to_string(), self.one())?;
-            }
+        for number in 1..=self.copies {
+            all.add(number.to_string(), self.one())?;
         }
         Ok(Box::new(all))
+    }
+
+    fn on_all_reactors(&self) -> bool {
+        false
     }
 }

@@ -9,9 +9,8 @@ use std::rc::Rc;
 
 use serde::Deserialize;
 use sinew::{
-    application::{MultiService, ServerService, Service, StartError},
+    application::{Service, StartError},
     prelude::*,
-    transports::reactors::Shard,
 };
 
 use crate::{
@@ -50,20 +49,19 @@ impl ServerCommand for Chat {
         if self.welcome.as_ref().is_some_and(|text| text.contains(char::is_control)) {
             return Err(StartError::other("welcome has to be one line without control characters"));
         }
-        // There is one room, so there is one reactor that serves it.
-        if Shard::of(context.reactor()).is_some_and(|shard| shard.index() > 0) {
-            return Ok(Box::new(MultiService::new()));
-        }
         let max_unread = usize::try_from(self.max_unread.0).unwrap_or(usize::MAX);
-        let config = ListenConfig::default().max_connections(GUESTS_MAX);
-        let config =
-            context.listen_config_from(config, StreamConfig::default().write_limit(max_unread));
         let room = Rc::new(Room::new(self.welcome.clone()));
         let name_timeout = self.name_timeout.0;
-        let factory = move |_: &Peer| Guest::new(room.clone(), name_timeout);
-        let mut endpoints = context.endpoints("tcp:127.0.0.1:8000")?.into_iter();
-        let first = endpoints.next().expect("there is one at least");
-        let service = ServerService::new(first, factory).config(config).drain(context.drain());
-        Ok(Box::new(endpoints.fold(service, ServerService::also_on)))
+        context.serve_with(
+            "tcp:127.0.0.1:8000",
+            ListenConfig::default().max_connections(GUESTS_MAX),
+            StreamConfig::default().write_limit(max_unread),
+            move |_: &Peer| Guest::new(room.clone(), name_timeout),
+        )
+    }
+
+    /// There is one room.
+    fn on_all_reactors(&self) -> bool {
+        false
     }
 }

@@ -29,7 +29,6 @@ use sinew::{
         Excerpt, Signal, SignalWatch,
         source::{Handler, Ready, Registration},
     },
-    transports::reactors::Shard,
 };
 
 use super::listens_nowhere::listens_nowhere;
@@ -63,15 +62,12 @@ impl ServerCommand for Inetd {
         listens_nowhere(context, "inetd")?;
         let entries = read(&self.file).map_err(StartError::other)?;
         running::check(&entries).map_err(StartError::other)?;
-        let is_first = Shard::of(context.reactor()).is_none_or(|shard| shard.index() == 0);
-        let entries = if is_first { entries } else { Vec::new() };
         let reload = Reload { file: self.file.clone(), services: Rc::default() };
-        Ok(Box::new(InetdService {
-            entries,
-            is_first,
-            reload: Rc::new(reload),
-            watch: RefCell::default(),
-        }))
+        Ok(Box::new(InetdService { entries, reload: Rc::new(reload), watch: RefCell::default() }))
+    }
+
+    fn on_all_reactors(&self) -> bool {
+        false
     }
 }
 
@@ -97,8 +93,6 @@ fn read_text(path: &Path) -> io::Result<String> {
 /// The services, on one reactor.
 struct InetdService {
     entries: Vec<Entry>,
-    /// Only the first of several reactors listens.
-    is_first: bool,
     reload: Rc<Reload>,
     watch: RefCell<Option<(SignalWatch, Registration)>>,
 }
@@ -109,13 +103,10 @@ impl Service for InetdService {
     }
 
     fn start(&self, reactor: &Reactor) -> Result<(), StartError> {
-        if self.is_first {
-            let handler =
-                reactor.register_unwatched(self.reload.clone()).map_err(StartError::other)?;
-            let token = handler.token().expect("it has just been registered");
-            let watch = reactor.wake_on_signal(Signal::HUP, token).map_err(StartError::other)?;
-            *self.watch.borrow_mut() = Some((watch, handler));
-        }
+        let handler = reactor.register_unwatched(self.reload.clone()).map_err(StartError::other)?;
+        let token = handler.token().expect("it has just been registered");
+        let watch = reactor.wake_on_signal(Signal::HUP, token).map_err(StartError::other)?;
+        *self.watch.borrow_mut() = Some((watch, handler));
         Ok(())
     }
 
