@@ -127,8 +127,8 @@ impl Report<'_> {
             return writeln!(f, "  no latency was measured");
         }
         let is_open = self.volume.rate.is_some();
-        let title = if is_open { "from the planned time   from sending" } else { "" };
-        writeln!(f, "  latency   {title}")?;
+        let title = if is_open { "   from the planned time   from sending" } else { "" };
+        writeln!(f, "  latency{title}")?;
         let row = |f: &mut fmt::Formatter<'_>, name: &str, of: &dyn Fn(&Histogram<u64>) -> f64| {
             let second = if is_open { Time(of(service)).to_string() } else { String::new() };
             let first = Time(of(latency)).to_string();
