@@ -30,6 +30,7 @@ use std::{
 
 use sinew::{
     prelude::*,
+    reactor::Signal,
     transports::reactors::{Reactors, Shard},
 };
 
@@ -37,6 +38,7 @@ use crate::{
     arguments::EngineName,
     destination::TlsOptions,
     exit::{Code, Failure},
+    process,
     quantity::{Interval, Size},
     run::Tool,
 };
@@ -186,6 +188,10 @@ impl Tool for Args {
         let text = if self.json { format!("{:#}\n", report.json()) } else { report.to_string() };
         let written = io::stdout().write_all(text.as_bytes());
         written.map_err(|error| Failure::io(Code::Io, "standard output", &error))?;
+        if !tally.is_complete && tally.connected > 0 {
+            // What ended it ends the command, too, as its parent expects.
+            process::end_by_signal(Signal::INT.as_raw());
+        }
         verdict(&tally)
     }
 }

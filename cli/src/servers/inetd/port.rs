@@ -273,10 +273,11 @@ impl Handler for Port {
         if self.state.get() != State::Listening {
             return;
         }
-        if self.entry.borrow().wait {
-            self.lend(reactor);
-        } else {
+        if !self.entry.borrow().wait {
             self.accept_some(reactor);
+        } else if self.socket.borrow().as_ref().is_some_and(Socket::has_input) {
+            // Readiness is a hint only: a program that is started for nothing would wait with the socket.
+            self.lend(reactor);
         }
     }
 

@@ -13,6 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{Domain, Protocol, SockAddr, Type};
 
 use super::entry::{At, Bind};
@@ -88,6 +89,12 @@ impl Socket {
             }
             Kind::Udp(_) | Kind::UnixDatagram(_) => Err(io::ErrorKind::Unsupported.into()),
         }
+    }
+
+    /// Whether a connection or a datagram is waiting.
+    pub(super) fn has_input(&self) -> bool {
+        let mut wanted = [PollFd::new(self, PollFlags::IN)];
+        matches!(poll(&mut wanted, Some(&Timespec::default())), Ok(1..))
     }
 
     /// Another descriptor of it, for a child.
