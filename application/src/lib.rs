@@ -10,6 +10,7 @@
 //! | call a function at an interval | [`TimerService`] |
 //! | keep a program running | `ProcessService` (Unix) |
 //! | run a job that blocks, and tell it to stop | [`BlockingService`] |
+//! | restart without refusing or cutting a connection | the module `handover` (Unix) |
 //! | tell systemd that the program is ready | the module `notify` (Unix) |
 
 #![forbid(unsafe_code)]
@@ -17,6 +18,8 @@
 mod application;
 mod blocking_service;
 mod client_service;
+#[cfg(unix)]
+pub mod handover;
 mod multi_service;
 #[cfg(unix)]
 pub mod notify;

@@ -102,16 +102,16 @@ impl Start {
     /// Steps 3 to 5.
     fn enter(self, program: &Program, foreground: &mut Foreground) -> Result<Entered, Failure> {
         let Self { mut pid_file, identity, journal, notifier } = self;
-        process::enter(&program.process)?;
-        if program.process.daemon {
-            *foreground = Foreground::daemonize()?;
-        }
-        let entered = || {
+        let mut enter = || {
+            process::enter(&program.process)?;
+            if program.process.daemon {
+                *foreground = Foreground::daemonize()?;
+            }
             pid_file.as_mut().map_or(Ok(()), PidFile::write)?;
             let owner = identity.as_ref().map(|identity| (identity.uid(), identity.gid()));
             Log::start(&program.log, journal, owner)
         };
-        match entered() {
+        match enter() {
             Ok(log) => Ok(Entered { pid_file, identity, notifier, log }),
             Err(failure) => {
                 pid_file.map(PidFile::remove);
