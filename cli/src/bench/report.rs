@@ -72,15 +72,16 @@ fn percentiles(histogram: &Histogram<u64>) -> Value {
     if histogram.is_empty() {
         return Value::Null;
     }
-    let at = PERCENTILES
-        .map(|percentile| (percentile.to_string(), histogram.value_at_percentile(percentile)));
+    let at = PERCENTILES.map(|percentile| {
+        json!({"percentile": percentile, "ns": histogram.value_at_percentile(percentile)})
+    });
     json!({
         "count": histogram.len(),
         "min_ns": histogram.min(),
         "mean_ns": histogram.mean(),
         "max_ns": histogram.max(),
         "deviation_ns": histogram.stdev(),
-        "percentiles_ns": at.into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+        "percentiles": at,
     })
 }
 
@@ -97,7 +98,7 @@ impl fmt::Display for Report<'_> {
             "{} at {}: {connections} connections, {loop_kind}",
             self.protocol, self.endpoint
         )?;
-        if !tally.is_complete {
+        if !tally.is_complete && tally.connected > 0 {
             writeln!(f, "interrupted: this is what was measured until then")?;
         }
         let seconds = tally.measured.as_secs_f64();
@@ -233,7 +234,8 @@ mod tests {
         assert_eq!(json["rate"], 1.5);
         assert_eq!(json["errors_by_kind"][0]["kind"], "no-answer");
         assert_eq!(json["latency"]["count"], 4);
-        assert!(json["latency"]["percentiles_ns"]["99.9"].as_u64().unwrap() >= 800_000);
+        assert_eq!(json["latency"]["percentiles"][5]["percentile"], 99.9);
+        assert!(json["latency"]["percentiles"][5]["ns"].as_u64().unwrap() >= 800_000);
         let empty = Tally::default();
         let report = Report { tally: &empty, ..report };
         assert_eq!(report.json()["latency"], Value::Null);

@@ -35,7 +35,8 @@ pub(crate) enum Trouble {
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Connect(why) => write!(f, "could not connect: {}", Excerpt::new(why)),
+            // It says itself that connecting failed, and to what.
+            Self::Connect(why) => write!(f, "{}", Excerpt::new(why)),
             Self::NoAnswer => f.write_str("no answer in time"),
             Self::NotSent => f.write_str("not sent: no connection was free in time"),
             Self::Lost(why) => {
