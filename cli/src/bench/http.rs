@@ -66,11 +66,18 @@ impl HttpExchange {
     fn head(&mut self, input: &mut &[u8]) -> Result<bool, Trouble> {
         let State::Head(kept) = &mut self.state else { return Ok(true) };
         loop {
-            let before = kept.len();
-            kept.extend_from_slice(input);
-            let mut head = ResponseHead::default();
-            let decoded = head.decode(kept, before, &HeadLimits::default());
+            let (before, mut head) = (kept.len(), ResponseHead::default());
+            // Copied only if it comes in pieces.
+            let decoded = if before == 0 {
+                head.decode(input, 0, &HeadLimits::default())
+            } else {
+                kept.extend_from_slice(input);
+                head.decode(kept, before, &HeadLimits::default())
+            };
             let Some(len) = decoded.map_err(|error| Trouble::Wrong(error.to_string()))? else {
+                if before == 0 {
+                    kept.extend_from_slice(input);
+                }
                 *input = &[];
                 return Ok(false);
             };

@@ -16,11 +16,11 @@ use crate::{
 };
 
 /// The arguments of `sinew portforward`.
-#[derive(Clone, Debug, Default, clap::Args, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, clap::Args, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct PortForward {
     /// Where to: a client endpoint, as tcp:host:80, tls:host:443 or unix:/run/x.sock
-    #[arg(long, value_name = "ENDPOINT", required = true)]
+    #[arg(long, value_name = "ENDPOINT")]
     pub(crate) to: String,
     /// Tell the server who the client is, by a header of the PROXY protocol: v1 or v2
     #[arg(long, value_name = "VERSION")]
@@ -28,6 +28,7 @@ pub(crate) struct PortForward {
     /// Take the address of each client from a header of the PROXY protocol, if it comes from these addresses, as 127.0.0.1 or
     /// 10.0.0.0/8; others are refused. May be repeated
     #[arg(long, value_name = "SUBNET")]
+    #[serde(default)]
     pub(crate) take_proxy: Vec<String>,
     /// How long connecting to the server may take [default: 30s]
     #[arg(long, value_name = "DURATION")]
@@ -36,9 +37,6 @@ pub(crate) struct PortForward {
 
 impl PortForward {
     fn client(&self) -> Result<Client, StartError> {
-        if self.to.is_empty() {
-            return Err(StartError::other("to is missing: the endpoint to connect each client to"));
-        }
         let version = self.send_proxy.as_deref().map(str::parse::<ProxyVersion>).transpose();
         let mut config = ConnectConfig::default();
         if let Some(Interval(timeout)) = self.connect_timeout {

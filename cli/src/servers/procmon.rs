@@ -16,7 +16,7 @@ const COPIES_MAX: u32 = 1_000;
 
 /// The arguments of `sinew procmon`.
 #[derive(Clone, Debug, PartialEq, clap::Args, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct ProcMon {
     /// The program and its arguments
     #[arg(
@@ -27,36 +27,52 @@ pub(crate) struct ProcMon {
     )]
     pub(crate) command: Vec<String>,
     /// How many copies of the program run
-    #[arg(long, default_value_t = 1, value_name = "N")]
+    #[arg(long, default_value_t = default::copies(), value_name = "N")]
+    #[serde(default = "default::copies")]
     pub(crate) copies: u32,
     /// Work in this directory
     #[arg(long, value_name = "DIR")]
     pub(crate) directory: Option<PathBuf>,
     /// A run of this length is a good one: after it, the waits begin anew
-    #[arg(long, default_value_t = Interval::seconds(10), value_name = "DURATION")]
+    #[arg(long, default_value_t = default::good_run(), value_name = "DURATION")]
+    #[serde(default = "default::good_run")]
     pub(crate) good_run: Interval,
     /// The wait before the first restart; each further one is twice as long
-    #[arg(long, default_value_t = Interval::seconds(1), value_name = "DURATION")]
+    #[arg(long, default_value_t = default::min_delay(), value_name = "DURATION")]
+    #[serde(default = "default::min_delay")]
     pub(crate) min_delay: Interval,
     /// The longest wait
-    #[arg(long, default_value_t = Interval::seconds(3600), value_name = "DURATION")]
+    #[arg(long, default_value_t = default::max_delay(), value_name = "DURATION")]
+    #[serde(default = "default::max_delay")]
     pub(crate) max_delay: Interval,
     /// To stop, SIGTERM is sent, and SIGKILL after this time
-    #[arg(long, default_value_t = Interval::seconds(5), value_name = "DURATION")]
+    #[arg(long, default_value_t = default::kill_time(), value_name = "DURATION")]
+    #[serde(default = "default::kill_time")]
     pub(crate) kill_time: Interval,
 }
 
-impl Default for ProcMon {
-    fn default() -> Self {
-        Self {
-            command: Vec::new(),
-            copies: 1,
-            directory: None,
-            good_run: Interval::seconds(10),
-            min_delay: Interval::seconds(1),
-            max_delay: Interval::seconds(3600),
-            kill_time: Interval::seconds(5),
-        }
+/// The defaults, of the command line and of a file.
+mod default {
+    use super::Interval;
+
+    pub(super) const fn copies() -> u32 {
+        1
+    }
+
+    pub(super) const fn good_run() -> Interval {
+        Interval::seconds(10)
+    }
+
+    pub(super) const fn min_delay() -> Interval {
+        Interval::seconds(1)
+    }
+
+    pub(super) const fn max_delay() -> Interval {
+        Interval::seconds(3600)
+    }
+
+    pub(super) const fn kill_time() -> Interval {
+        Interval::seconds(5)
     }
 }
 
@@ -84,7 +100,7 @@ impl ServerCommand for ProcMon {
     fn service(&self, context: &Context) -> Result<Box<dyn Service>, StartError> {
         listens_nowhere(context, "procmon")?;
         if self.command.is_empty() {
-            return Err(StartError::other("command is missing: the program and its arguments"));
+            return Err(StartError::other("command is empty: the program and its arguments"));
         }
         if !(1..=COPIES_MAX).contains(&self.copies) {
             return Err(StartError::other(format!("copies has to be between 1 and {COPIES_MAX}")));
