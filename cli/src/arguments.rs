@@ -150,6 +150,25 @@ pub(crate) struct InspectOptions {
     /// Serve a live page here: tcp:127.0.0.1:9101
     #[arg(long, value_name = "ENDPOINT", help_heading = "Inspection")]
     pub(crate) dashboard: Option<Endpoint>,
+    /// Ask for a password at the metrics and the page: a file, readable by its owner alone, with a line NAME:PASSWORD for each user
+    #[arg(
+        long = "inspect-users",
+        id = "inspect_users",
+        value_name = "FILE",
+        help_heading = "Inspection"
+    )]
+    pub(crate) users: Option<PathBuf>,
+    /// Allow addresses of metrics and page that other machines can reach; the page needs users then
+    #[arg(long = "inspect-remote", id = "inspect_remote", help_heading = "Inspection")]
+    pub(crate) remote: bool,
+    /// A host name under which metrics and page are reached, besides localhost and addresses. May be repeated
+    #[arg(
+        long = "inspect-host",
+        id = "inspect_host",
+        value_name = "NAME",
+        help_heading = "Inspection"
+    )]
+    pub(crate) host: Vec<String>,
 }
 
 /// An endpoint, and the string that it was parsed from.

@@ -8,9 +8,9 @@ use crate::{
     bench, completions,
     config::keys_of,
     exit::Failure,
-    files, man,
+    files, look, man,
     run::{ServerCommand, Tool},
-    servers,
+    servers, top,
 };
 
 /// A command of `sinew`.
@@ -122,6 +122,21 @@ pub(crate) const COMMANDS: &[Row] = &[
         "config",
         "Print a file of services with every key",
         "sinew config --example > server.toml",
+    ),
+    tool::<files::Upgrade>(
+        "upgrade",
+        "Replace a running server by its next version, without a lost connection",
+        "sinew upgrade --pidfile /run/sinew.pid",
+    ),
+    tool::<look::Status>(
+        "status",
+        "Print the state of a running program: loops, ports, connections",
+        "sinew status --at unix:/run/x.sock\n  sinew status --at unix:/run/x.sock --json --connections | jq .connections[].peer",
+    ),
+    tool::<top::Top>(
+        "top",
+        "Show a running program live, and pause or close its connections",
+        "sinew top --at unix:/run/x.sock",
     ),
     tool::<servers::Connect>(
         "connect",

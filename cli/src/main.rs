@@ -17,11 +17,13 @@ mod destination;
 mod exit;
 mod files;
 mod log;
+mod look;
 mod man;
 mod process;
 mod quantity;
 mod run;
 mod servers;
+mod top;
 
 use exit::Code;
 

@@ -8,6 +8,7 @@ mod command {
     mod background;
     mod ending;
     mod files;
+    mod inspecting;
     mod kit;
     mod logging;
     mod pid_files;
@@ -15,4 +16,5 @@ mod command {
     mod reloading;
     mod serving;
     mod systemd;
+    mod upgrading;
 }

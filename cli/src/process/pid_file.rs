@@ -56,14 +56,23 @@ impl PidFile {
         Err(Failure::new(Code::Unavailable, text))
     }
 
-    /// The file that the process before this one has locked and handed over.
-    pub(crate) fn inherited(path: &Path, file: OwnedFd) -> Self {
-        Self { path: path.to_owned(), file: file.into() }
+    /// The file that the process before this one has locked and passed on as standard input, where `/dev/null` takes its place. If it
+    /// is another file, the one at `path` is locked.
+    pub(crate) fn inherited(path: &Path) -> Result<Self, Failure> {
+        let passed = sinew::reactor::inherited(0).map(File::from);
+        let null = File::open("/dev/null");
+        if let Ok(null) = null {
+            let _ = nix::unistd::dup2_stdin(null);
+        }
+        match passed {
+            Ok(file) if is_at(&file, path) => Ok(Self { path: path.to_owned(), file }),
+            _ => Self::lock(path),
+        }
     }
 
-    /// The open file, which has the lock.
-    pub(crate) fn file(&self) -> &File {
-        &self.file
+    /// The open file with its lock, for the process after this one.
+    pub(crate) fn to_pass_on(&self) -> io::Result<OwnedFd> {
+        self.file.try_clone().map(OwnedFd::from)
     }
 
     /// Writes the id of this process.
@@ -156,13 +165,16 @@ fn contents(file: &mut File) -> Vec<u8> {
     found
 }
 
+/// The number on the first line: while the file is written, the rest of an earlier one may follow.
 fn pid_in(contents: &[u8]) -> Option<i32> {
     let text = std::str::from_utf8(contents).ok()?.trim();
-    text.parse().ok().filter(|pid| *pid > 0)
+    let first = text.lines().next()?;
+    first.parse().ok().filter(|pid| *pid > 0)
 }
 
+/// Never empty in between, for those who read it meanwhile.
 fn replace(file: &mut File, contents: &[u8]) -> io::Result<()> {
-    file.set_len(0)?;
     file.seek(SeekFrom::Start(0))?;
-    file.write_all(contents)
+    file.write_all(contents)?;
+    file.set_len(contents.len() as u64)
 }

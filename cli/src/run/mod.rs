@@ -15,6 +15,7 @@
 mod context;
 mod control;
 mod failures;
+mod inspect;
 mod listening;
 mod reload;
 mod server_command;
@@ -22,6 +23,7 @@ mod shard;
 mod signals;
 mod source;
 mod start;
+mod upgrade;
 
 pub(crate) use {
     context::Context,

@@ -61,8 +61,8 @@ impl ServerCommand for PortForward {
     fn service(&self, context: &Context) -> Result<Box<dyn Service>, StartError> {
         let client = self.client()?;
         let config = ListenConfig::default().proxy(self.take_proxy()?);
-        context
-            .serve_with("tcp:6666", config, StreamConfig::default(), move |_: &Peer| client.clone())
+        let factory = move |_: &Peer| client.clone();
+        context.serve_with("tcp:6666", config, StreamConfig::default(), factory, |server| server)
     }
 }
 

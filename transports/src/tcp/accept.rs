@@ -8,7 +8,7 @@ use std::{
     fmt::Display,
     io,
     net::IpAddr,
-    rc::Rc,
+    rc::{Rc, Weak},
     time::Duration,
 };
 
@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     Factory, ListenConfig, Peer,
+    inspect::{OpenPort, OpenPorts},
     listener_hooks::Port,
     mailbox::Inbox,
     net::{Spare, listener::Listener},
@@ -36,11 +37,13 @@ use crate::{
 };
 
 mod handed;
+mod report;
 #[cfg(unix)]
 mod taken_over;
 
 #[cfg(unix)]
 use crate::HandedPort;
+use report::PortFacts;
 #[cfg(unix)]
 pub(crate) use taken_over::Rebuild;
 
@@ -54,6 +57,7 @@ const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 pub(crate) struct PortCore {
     /// The listening address, for logs.
     addr: Box<str>,
+    facts: PortFacts,
     config: ListenConfig,
     token: Cell<Option<Token>>,
     listener: RefCell<Option<Listener>>,
@@ -109,6 +113,7 @@ impl<F: Factory> Acceptor<F> {
         let stream_config = config.stream.clone();
         let core = Rc::new(PortCore {
             addr: addr.to_string().into(),
+            facts: PortFacts::new::<F>(layer.is_some()),
             per_ip: PerIp::new(&config),
             config,
             token: Cell::new(None),
@@ -155,6 +160,7 @@ impl<F: Factory> Acceptor<F> {
             core.report();
             core.tell_acceptor();
         }
+        OpenPorts::add(reactor, token, Rc::downgrade(&core) as Weak<dyn OpenPort>);
         reactor.bind(token, Rc::new(self));
         // `rescheduled` calls `Factory::started`.
         core.reschedule(reactor);
@@ -492,12 +498,14 @@ impl PortCore {
     fn is_client_full(&self, peer: &Peer) -> bool {
         let is_full = self.per_ip.is_full(peer.ip());
         if is_full {
+            self.facts.count_failure();
             tracing::debug!(%peer, "connection refused: limit of connections per client reached");
         }
         is_full
     }
 
     fn reject_untrusted(&self, peer: &Peer) {
+        self.facts.count_failure();
         if self.untrusted_logged.replace(true) {
             tracing::debug!(%peer, "connection refused: not from a trusted proxy");
         } else {
@@ -540,6 +548,7 @@ impl PortCore {
             self.keep_spare();
             return self.back_off(reactor, error);
         }
+        self.facts.count_failure();
         self.log_once(
             error,
             "could not accept connections: out of file descriptors; new clients are disconnected",
@@ -559,6 +568,7 @@ impl PortCore {
 
     /// Pauses accepting: the backlog is unchanged, so retrying at once would be a busy loop.
     fn back_off(&self, reactor: &Reactor, error: &io::Error) {
+        self.facts.count_failure();
         self.log_once(error, "could not accept connections; retrying every 100 ms");
         self.backing_off.set(true);
         reactor.arm_timer(self.registered_as(), ACCEPT_BACKOFF);
@@ -586,8 +596,13 @@ impl Port for PortCore {
         self.config.share.as_ref()
     }
 
+    fn address(&self) -> &str {
+        &self.addr
+    }
+
     fn opened(&self, ip: Option<IpAddr>) {
         self.open.set(self.open.get() + 1);
+        self.facts.accepted.set(self.facts.accepted.get() + 1);
         self.per_ip.opened(ip);
         self.report();
     }

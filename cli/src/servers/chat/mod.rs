@@ -57,6 +57,7 @@ impl ServerCommand for Chat {
             ListenConfig::default().max_connections(GUESTS_MAX),
             StreamConfig::default().write_limit(max_unread),
             move |_: &Peer| Guest::new(room.clone(), name_timeout),
+            |server| server,
         )
     }
 
