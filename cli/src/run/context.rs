@@ -86,9 +86,13 @@ impl Context {
         default: &str,
         factory: impl Factory,
     ) -> Result<Box<dyn Service>, StartError> {
-        self.serve_with(default, ListenConfig::default(), StreamConfig::default(), factory, |server| {
-            server
-        })
+        self.serve_with(
+            default,
+            ListenConfig::default(),
+            StreamConfig::default(),
+            factory,
+            |server| server,
+        )
     }
 
     /// The same for a server that has limits of its own, which those of the command line or the file replace; and with more configuration of

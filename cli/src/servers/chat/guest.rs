@@ -21,15 +21,28 @@ pub(super) struct Guest {
     name_timeout: Duration,
     /// Ends the connection of a guest without a name.
     timer: Option<TimerId>,
+    /// Connected to the process that this one has replaced: was greeted, and perhaps named, there.
+    is_rebuilt: bool,
 }
 
 impl Guest {
     pub(super) fn new(room: Rc<Room>, name_timeout: Duration) -> LineReceiver<Self> {
-        let decoder = Line::lf_or_crlf().len_max(LINE_MAX);
-        LineReceiver::with_decoder(
-            decoder,
-            Self { room, name: String::new(), name_timeout, timer: None },
-        )
+        let (name, timer, is_rebuilt) = (String::new(), None, false);
+        Self { room, name, name_timeout, timer, is_rebuilt }.into_receiver()
+    }
+
+    /// Goes on with a guest of the process that this one replaces, whose state was his name. Others hear nothing of it.
+    pub(super) fn rebuilt(
+        room: Rc<Room>,
+        name_timeout: Duration,
+        state: &[u8],
+    ) -> Option<LineReceiver<Self>> {
+        let name = String::from_utf8(state.to_vec()).ok()?;
+        Some(Self { room, name, name_timeout, timer: None, is_rebuilt: true }.into_receiver())
+    }
+
+    fn into_receiver(self) -> LineReceiver<Self> {
+        LineReceiver::with_decoder(Line::lf_or_crlf().len_max(LINE_MAX), self)
     }
 
     fn join(&mut self, transport: &Transport, name: &str) {
@@ -94,8 +107,20 @@ fn say(transport: &Transport, line: &str) {
 
 impl LineHandler for Guest {
     fn connection_made(&mut self, transport: &mut LineTransport<'_>) {
+        if self.is_rebuilt && !self.name.is_empty() {
+            // Somebody may have taken the name in between.
+            match self.room.enter(&self.name, transport) {
+                Ok(()) => return,
+                Err(why) => {
+                    self.name.clear();
+                    say(transport, why);
+                }
+            }
+        }
         self.timer = transport.call_later(self.name_timeout);
-        say(transport, "Which name do you want?");
+        if !self.is_rebuilt {
+            say(transport, "Which name do you want?");
+        }
     }
 
     fn line_received(&mut self, transport: &mut LineTransport<'_>, line: &[u8]) {
@@ -117,7 +142,17 @@ impl LineHandler for Guest {
         }
     }
 
+    /// All that the next process has to know of a guest.
+    fn saved_state(&self) -> Option<Vec<u8>> {
+        Some(self.name.clone().into_bytes())
+    }
+
     fn connection_lost(&mut self, transport: &mut LineTransport<'_>, reason: &ConnectionLost) {
+        if matches!(reason, ConnectionLost::HandedOver) {
+            // The guest is in the room of the next process now.
+            self.room.leave(&self.name);
+            return;
+        }
         let why = match reason {
             ConnectionLost::Done | ConnectionLost::Closed => String::new(),
             ConnectionLost::WriteLimit { .. } => ": did not read what was said".to_owned(),

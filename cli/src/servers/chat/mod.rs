@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use serde::Deserialize;
 use sinew::{
-    application::{Service, StartError},
+    application::{ServerService, Service, StartError},
     prelude::*,
 };
 
@@ -52,12 +52,17 @@ impl ServerCommand for Chat {
         let max_unread = usize::try_from(self.max_unread.0).unwrap_or(usize::MAX);
         let room = Rc::new(Room::new(self.welcome.clone()));
         let name_timeout = self.name_timeout.0;
+        let of_rebuilt = room.clone();
+        let rebuild = move |server: ServerService| {
+            let room = of_rebuilt.clone();
+            server.rebuild(move |state, _| Guest::rebuilt(room.clone(), name_timeout, state))
+        };
         context.serve_with(
             "tcp:127.0.0.1:8000",
             ListenConfig::default().max_connections(GUESTS_MAX),
             StreamConfig::default().write_limit(max_unread),
             move |_: &Peer| Guest::new(room.clone(), name_timeout),
-            |server| server,
+            rebuild,
         )
     }
 

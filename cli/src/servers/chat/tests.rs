@@ -105,3 +105,27 @@ fn a_slow_reader_is_dropped_and_the_others_are_not() {
     assert!(hall.heard(&ann).contains("* slow left: did not read what was said\r\n"));
     assert_eq!(hall.room.names(), ["ann"]);
 }
+
+/// As after an upgrade: guests go on under their names, and nobody hears of it.
+#[test]
+fn guests_can_go_on_in_the_next_process() {
+    let hall = Hall::new();
+    let ann = hall.join("ann");
+    let rebuilt = |name: &[u8]| {
+        let guest = Guest::rebuilt(hall.room.clone(), Duration::from_secs(60), name).unwrap();
+        let (_, wire) = memory::connect(&hall.reactor, StreamConfig::default(), guest).unwrap();
+        hall.settle();
+        wire
+    };
+    let bob = rebuilt(b"bob");
+    assert_eq!((hall.heard(&ann), hall.heard(&bob)), (String::new(), String::new()));
+    hall.says(&bob, "still here");
+    assert_eq!(hall.heard(&ann), "bob: still here\r\n");
+    // One who had no name yet, and one whose name is taken.
+    let nameless = rebuilt(b"");
+    assert_eq!(hall.heard(&nameless), "");
+    hall.says(&nameless, "eve");
+    assert!(hall.heard(&nameless).contains("Welcome, eve"));
+    assert!(hall.heard(&rebuilt(b"ann")).starts_with("Somebody has that name"));
+    assert!(Guest::rebuilt(hall.room.clone(), Duration::ZERO, b"\xff").is_none());
+}
