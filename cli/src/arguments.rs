@@ -237,20 +237,19 @@ impl Limits {
         }
     }
 
-    /// The configuration of a listening port with these limits.
-    pub(crate) fn listen_config(&self) -> ListenConfig {
-        let mut stream = StreamConfig::default();
+    /// The configuration of a listening port with these limits, in the place of those that the server has.
+    pub(crate) fn applied_to(&self, config: ListenConfig, stream: StreamConfig) -> ListenConfig {
+        let (mut config, mut stream) = (config, stream);
         if let Some(Interval(timeout)) = self.idle_timeout {
             stream = stream.idle_timeout(timeout);
         }
-        let mut config = ListenConfig::default().stream(stream);
         if let Some(max) = self.max_connections {
             config = config.max_connections(max);
         }
         if let Some(max) = self.max_per_ip {
             config = config.max_per_ip(max);
         }
-        config
+        config.stream(stream)
     }
 }
 
