@@ -252,7 +252,8 @@ mod tests {
 
     #[test]
     fn watchdog_is_for_the_process_that_it_names() {
-        let cases: [(&[(&str, &str)], Option<u64>); 7] = [
+        type Variables = &'static [(&'static str, &'static str)];
+        let cases: [(Variables, Option<u64>); 7] = [
             (&[], None),
             (&[("WATCHDOG_USEC", "3000000")], Some(3)),
             (&[("WATCHDOG_USEC", "3000000"), ("WATCHDOG_PID", "7")], Some(3)),

@@ -7,7 +7,11 @@ use sinew_transports::{
     Address, Factory, ListenConfig, ListenError, ListeningPort, SharedFactory,
     endpoint::{DynFactory, EndpointError, ServerEndpoint},
 };
+#[cfg(unix)]
+use sinew_transports::{Peer, Protocol};
 
+#[cfg(unix)]
+use crate::handover::Handover;
 use crate::{Service, StartError, StopError};
 
 /// A server: one factory, and one or more places to listen on. A handle: its clones are the same service.
@@ -46,8 +50,23 @@ pub struct ServerService {
     endpoints: Vec<ServerEndpoint>,
     config: ListenConfig,
     drain: Duration,
+    #[cfg(unix)]
+    handover: Option<HandedOver>,
     inner: Rc<Inner>,
 }
+
+/// How its ports go over to a next process.
+#[cfg(unix)]
+#[derive(Clone)]
+struct HandedOver {
+    handover: Handover,
+    name: String,
+    rebuild: Option<Rebuild>,
+}
+
+/// Makes a protocol of the state of one in another process.
+#[cfg(unix)]
+type Rebuild = Rc<dyn Fn(&[u8], &Peer) -> Option<Box<dyn Protocol>>>;
 
 struct Inner {
     factory: SharedFactory<DynFactory>,
@@ -62,6 +81,8 @@ impl ServerService {
             endpoints: vec![endpoint],
             config: ListenConfig::default(),
             drain: Duration::from_secs(10),
+            #[cfg(unix)]
+            handover: None,
             inner: Rc::new(Inner { factory, ports: RefCell::default() }),
         }
     }
@@ -82,6 +103,29 @@ impl ServerService {
     /// [`Builder::shutdown_max`](sinew_reactor::Builder::shutdown_max).
     pub fn drain(mut self, deadline: Duration) -> Self {
         self.drain = deadline;
+        self
+    }
+
+    /// Uses inherited sockets of this name, and offers the sockets to the next version of the program; the second endpoint's are named `name/2`, and so on. Unix only.
+    #[cfg(unix)]
+    pub fn handover(mut self, handover: &Handover, name: impl Into<String>) -> Self {
+        let rebuild = self.handover.and_then(|before| before.rebuild);
+        self.handover = Some(HandedOver { handover: handover.clone(), name: name.into(), rebuild });
+        self
+    }
+
+    /// Goes on with open connections of the process that this one replaces
+    /// ([`HandoverPort::rebuild`](crate::handover::HandoverPort::rebuild)). Call it after [`handover`](Self::handover), without which it does nothing. Unix only.
+    #[cfg(unix)]
+    pub fn rebuild<P: Protocol>(
+        mut self,
+        rebuild: impl Fn(&[u8], &Peer) -> Option<P> + 'static,
+    ) -> Self {
+        if let Some(handover) = &mut self.handover {
+            handover.rebuild = Some(Rc::new(move |state, peer| {
+                rebuild(state, peer).map(|protocol| Box::new(protocol) as Box<dyn Protocol>)
+            }));
+        }
         self
     }
 
@@ -106,12 +150,26 @@ impl ServerService {
         self.endpoints.iter().try_for_each(ServerEndpoint::reload)
     }
 
-    fn listen(&self, reactor: &Reactor, endpoint: &ServerEndpoint) -> Result<(), ListenError> {
-        let factory = self.inner.factory.clone();
-        let port = endpoint.listen_with(reactor, self.config.clone(), factory)?;
-        port.pause();
-        self.inner.ports.borrow_mut().push(port);
-        Ok(())
+    /// Opens the ports of the endpoint of this index.
+    fn listen(
+        &self,
+        reactor: &Reactor,
+        index: usize,
+    ) -> Result<Vec<ListeningPort<Address>>, ListenError> {
+        let (endpoint, factory) = (&self.endpoints[index], self.inner.factory.clone());
+        #[cfg(unix)]
+        if let Some(HandedOver { handover, name, rebuild }) = &self.handover {
+            let name = match index {
+                0 => name.clone(),
+                more => format!("{name}/{}", more + 1),
+            };
+            let mut port = handover.port(&name).config(self.config.clone());
+            if let Some(rebuild) = rebuild.clone() {
+                port = port.rebuild(move |state, peer| rebuild(state, peer));
+            }
+            return port.listen_all(reactor, endpoint, factory);
+        }
+        Ok(vec![endpoint.listen_with(reactor, self.config.clone(), factory)?])
     }
 }
 
@@ -120,8 +178,10 @@ impl Service for ServerService {
         if !self.inner.ports.borrow().is_empty() {
             return Err(StartError::AlreadyStarted);
         }
-        for endpoint in &self.endpoints {
-            self.listen(reactor, endpoint)?;
+        for index in 0..self.endpoints.len() {
+            let opened = self.listen(reactor, index)?;
+            opened.iter().for_each(ListeningPort::pause);
+            self.inner.ports.borrow_mut().extend(opened);
         }
         Ok(())
     }

@@ -75,6 +75,11 @@ pub(crate) const COMMANDS: &[Row] = &[
         "Show a running program live, and pause or close its connections",
         "sinew top --at unix:/run/x.sock",
     ),
+    tool::<files::Upgrade>(
+        "upgrade",
+        "Replace a running server by its next version, without a lost connection",
+        "sinew upgrade --pidfile /run/sinew.pid",
+    ),
     server::<servers::Echo>(
         "echo",
         "Send back what is received (RFC 862)",

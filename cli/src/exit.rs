@@ -9,12 +9,14 @@ pub(crate) enum Code {
     /// The command line is wrong (`EX_USAGE`).
     Usage = 64,
     /// What came in is wrong: for clients (`EX_DATAERR`).
+    #[allow(dead_code, reason = "the table is whole; some commands have no use for it")]
     Data = 65,
     /// A file that is read does not exist or cannot be read (`EX_NOINPUT`).
     NoInput = 66,
     /// A user or a group does not exist (`EX_NOUSER`).
     NoUser = 67,
     /// A host could not be found or reached (`EX_NOHOST`).
+    #[allow(dead_code, reason = "the table is whole; some commands have no use for it")]
     NoHost = 68,
     /// It cannot run now: an address is in use, or it runs already (`EX_UNAVAILABLE`).
     Unavailable = 69,
@@ -25,6 +27,7 @@ pub(crate) enum Code {
     /// A file cannot be created or written: a pid file, a log (`EX_CANTCREAT`).
     CannotCreate = 73,
     /// Reading or writing failed (`EX_IOERR`).
+    #[allow(dead_code, reason = "the table is whole; some commands have no use for it")]
     Io = 74,
     /// A permission is missing (`EX_NOPERM`).
     Permission = 77,

@@ -102,7 +102,7 @@ pub use source::{
 };
 #[cfg(unix)]
 pub use {
-    inherited::inherited,
+    inherited::{close_inherited_on_exec, inherited},
     signals::{Signal, SignalReceiver, SignalWatch},
 };
 

@@ -126,12 +126,13 @@ pub use {
 #[cfg(unix)]
 #[doc(hidden)]
 pub use {
-    adopt::{AdoptError, DescriptorKind, ReactorAdopt},
+    adopt::{AdoptError, DescriptorKind, HandedPort, ReactorAdopt},
     pipe::{PipeError, ReactorPipes},
     process::{
         AtStop, ChildFd, ChildIo, Process, ProcessConfig, ProcessProtocol, ProcessStatus,
         ReactorProcesses, SignalError, SpawnError, WindowSize,
     },
+    stream::leaving::HandedConnection,
     unix::{
         Credentials, DescriptorRefused, ReactorUnix, SendDescriptorError, UnixAddr,
         UnixDatagramConfig, UnixListenConfig, UnixListenError, UnixPeer,

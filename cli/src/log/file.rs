@@ -66,20 +66,32 @@ impl LogFile {
         Ok(())
     }
 
+    /// Takes over from another writer of the same path, which may have rotated the file since this one was opened.
+    pub(super) fn take_over(&mut self) -> io::Result<()> {
+        if !self.is_at_path()? {
+            self.file = append(&self.path)?;
+        }
+        self.size = self.file.metadata()?.len();
+        Ok(())
+    }
+
     /// Begins a new file. The old one is renamed, unless somebody else, such as logrotate(8), has done so.
     pub(super) fn rotate(&mut self) -> io::Result<()> {
-        let ours = self.file.metadata()?;
-        if !ours.is_file() {
+        if !self.file.metadata()?.is_file() {
             return Ok(());
         }
-        let is_there = fs::symlink_metadata(&self.path)
-            .is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()));
-        if is_there {
+        if self.is_at_path()? {
             self.rename()?;
         }
         self.file = append(&self.path)?;
         self.size = self.file.metadata()?.len();
         Ok(())
+    }
+
+    fn is_at_path(&self) -> io::Result<bool> {
+        let ours = self.file.metadata()?;
+        let there = fs::metadata(&self.path);
+        Ok(there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())))
     }
 
     fn rename(&self) -> io::Result<()> {

@@ -93,7 +93,14 @@ fn run(mut sink: Sink, orders: &Receiver<Order>, dropped: &AtomicU64) {
                     dropped.fetch_add(1, Ordering::Relaxed);
                 }
             }
-            Order::Replace(other) => sink = other,
+            Order::Replace(other) => {
+                sink = other;
+                if let Sink::File(file) = &mut sink
+                    && let Err(error) = file.take_over()
+                {
+                    tracing::warn!(%error, "cannot open the log file again");
+                }
+            }
             Order::Rotate => {
                 if let Sink::File(file) = &mut sink
                     && let Err(error) = file.rotate()

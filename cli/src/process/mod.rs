@@ -7,6 +7,9 @@ mod pid_file;
 mod sys;
 
 pub(crate) use {
-    environment::enter, foreground::Foreground, identity::Identity, pid_file::PidFile,
+    environment::enter,
+    foreground::Foreground,
+    identity::Identity,
+    pid_file::{PidFile, running_pid},
     sys::end_by_signal,
 };

@@ -56,14 +56,23 @@ impl PidFile {
         Err(Failure::new(Code::Unavailable, text))
     }
 
-    /// The file that the process before this one has locked and handed over.
-    pub(crate) fn inherited(path: &Path, file: OwnedFd) -> Self {
-        Self { path: path.to_owned(), file: file.into() }
+    /// The file that the process before this one has locked and passed on as standard input, where `/dev/null` takes its place. If it
+    /// is another file, the one at `path` is locked.
+    pub(crate) fn inherited(path: &Path) -> Result<Self, Failure> {
+        let passed = sinew::reactor::inherited(0).map(File::from);
+        let null = File::open("/dev/null");
+        if let Ok(null) = null {
+            let _ = nix::unistd::dup2_stdin(null);
+        }
+        match passed {
+            Ok(file) if is_at(&file, path) => Ok(Self { path: path.to_owned(), file }),
+            _ => Self::lock(path),
+        }
     }
 
-    /// The open file, which has the lock.
-    pub(crate) fn file(&self) -> &File {
-        &self.file
+    /// The open file with its lock, for the process after this one.
+    pub(crate) fn to_pass_on(&self) -> io::Result<OwnedFd> {
+        self.file.try_clone().map(OwnedFd::from)
     }
 
     /// Writes the id of this process.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sinew::{
-    application::{MultiService, ServerService, Service, StartError},
+    application::{MultiService, ServerService, Service, StartError, handover::Handover},
     reactor::Reactor,
     transports::{
         Factory, ListenConfig, SharedFactory,
@@ -12,7 +12,7 @@ use sinew::{
     },
 };
 
-use super::listening::Listening;
+use super::listening::{Listening, Stopped};
 use crate::{
     arguments::{Endpoint, Limits, ListenOptions},
     config::Planned,
@@ -26,18 +26,25 @@ pub(crate) struct Context {
     listen: ListenOptions,
     limits: Limits,
     drain: Duration,
+    handover: Option<Handover>,
 }
 
 impl Context {
     /// For a service that runs on this reactor.
-    pub(crate) fn new(reactor: Reactor, planned: &Planned, drain: Duration) -> Self {
-        let Planned { name, listen, limits, .. } = planned.clone();
-        Self { reactor, name, listen, limits, drain }
+    pub(super) fn new(
+        reactor: Reactor,
+        planned: &Planned,
+        drain: Duration,
+        handover: &Handover,
+    ) -> Self {
+        let handover = Some(handover.clone());
+        Self { drain, handover, ..Self::for_check(reactor, planned) }
     }
 
     /// For a service that is made to check its arguments, and dropped again.
     pub(crate) fn for_check(reactor: Reactor, planned: &Planned) -> Self {
-        Self::new(reactor, planned, Duration::ZERO)
+        let Planned { name, listen, limits, .. } = planned.clone();
+        Self { reactor, name, listen, limits, drain: Duration::ZERO, handover: None }
     }
 
     /// The reactor on which the service will run.
@@ -73,34 +80,59 @@ impl Context {
         self.drain
     }
 
+    /// What hands the sockets over to the next process at an upgrade: for servers that open their own. `None` when the arguments are
+    /// only checked.
+    #[allow(dead_code, reason = "the same")]
+    pub(crate) fn handover(&self) -> Option<&Handover> {
+        self.handover.as_ref()
+    }
+
     /// A service that serves connections on all endpoints with one factory: all that most servers need. Several reactors share the
-    /// ports.
+    /// ports, an upgrade hands them over, and a reload goes on with them.
     pub(crate) fn serve(
         &self,
         default: &str,
         factory: impl Factory,
     ) -> Result<Box<dyn Service>, StartError> {
+        self.serve_with(default, factory, |server| server)
+    }
+
+    /// The same, with more configuration of each port: `ServerService::rebuild` for connections that go over to the next process.
+    pub(crate) fn serve_with(
+        &self,
+        default: &str,
+        factory: impl Factory,
+        configure: impl Fn(ServerService) -> ServerService,
+    ) -> Result<Box<dyn Service>, StartError> {
         let factory = SharedFactory::new(DynFactory::new(factory));
         let services = MultiService::new();
         for (index, endpoint) in self.endpoints(default)?.into_iter().enumerate() {
-            let Some(config) = self.port_config(index) else { continue };
-            let server = ServerService::new(endpoint, factory.clone());
-            let server = server.config(config).drain(self.drain);
-            let is_first = Shard::of(&self.reactor).is_none_or(|shard| shard.index() == 0);
-            let name = is_first.then(|| self.name.clone());
-            services.add(index.to_string(), Listening { server, name })?;
+            let Some(config) = self.port_config(index, &endpoint) else { continue };
+            let server = ServerService::new(endpoint.clone(), factory.clone());
+            let mut server = server.config(config).drain(self.drain);
+            if let Some(handover) = &self.handover {
+                server = server.handover(handover, self.port_name(index));
+            }
+            let listening =
+                Listening::new(configure(server), self.name.clone(), endpoint.to_string());
+            services.add(index.to_string(), listening)?;
         }
         Ok(Box::new(services))
     }
 
     /// The configuration of the port of one endpoint; `None` if only the first of several reactors has it.
-    fn port_config(&self, index: usize) -> Option<ListenConfig> {
-        let config = self.listen_config();
-        match Shard::of(&self.reactor) {
+    fn port_config(&self, index: usize, endpoint: &ServerEndpoint) -> Option<ListenConfig> {
+        let config = match Shard::of(&self.reactor) {
             Some(shard) if shard.count() > 1 => {
-                shard.share_port(&format!("{}/{index}", self.name), config)
+                shard.share_port(&self.port_name(index), self.listen_config())?
             }
-            _ => Some(config),
-        }
+            _ => self.listen_config(),
+        };
+        let stopped = Stopped::of(&self.reactor).take(&self.name, &endpoint.to_string());
+        Some(config.handed_over(stopped))
+    }
+
+    fn port_name(&self, index: usize) -> String {
+        format!("{}/{index}", self.name)
     }
 }

@@ -22,6 +22,7 @@ mod shard;
 mod signals;
 mod source;
 mod start;
+mod upgrade;
 
 pub(crate) use {
     context::Context,

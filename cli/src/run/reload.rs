@@ -2,7 +2,7 @@
 //!
 //! 1. The program is read. If anything is wrong with it, nothing changes.
 //! 2. The log is opened anew. If that fails, nothing changes.
-//! 3. Services that are gone or have changed stop listening, and their connections are drained.
+//! 3. Services that are gone or have changed stop listening, and their connections are drained. The sockets are kept until the next step is done.
 //! 4. Services that are new or have changed start. If one fails, those that were stopped start again as they were, and the new ones stop.
 //! 5. Services that have not changed read their certificates again.
 
@@ -46,7 +46,10 @@ impl Control {
             .map(|new| (new.clone(), self.generation))
             .collect();
         self.log.reload(&program.log)?;
-        if let Err(failure) = self.replace(&gone, &added, &program) {
+        self.keep_sockets(true);
+        let replaced = self.replace(&gone, &added, &program);
+        self.keep_sockets(false);
+        if let Err(failure) = replaced {
             // It is the log of before that is to say so.
             let _ = self.log.reload(&self.program.log);
             return Err(failure);
@@ -110,6 +113,12 @@ impl Control {
             return Err(failure);
         }
         Ok(())
+    }
+
+    /// Clients in the backlog of a port that is closed and opened again wait meanwhile.
+    fn keep_sockets(&self, keep: bool) {
+        // An error says that a reactor has ended, and its sockets with it.
+        drop(self.reactors.call_all(move |shard| shard::keep_sockets(shard, keep)));
     }
 
     fn set_generation(&mut self, planned: &Planned, before: u64) {

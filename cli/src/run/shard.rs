@@ -1,15 +1,15 @@
 //! What happens on the thread of each reactor: its services are made, opened, started, and stopped.
 
-use std::{cell::RefCell, rc::Rc, sync::mpsc::Sender};
+use std::{cell::RefCell, sync::mpsc::Sender};
 
 use sinew::{
-    application::{MultiService, Service, StartError},
+    application::{MultiService, Service, StartError, handover::Handover},
     prelude::*,
     reactor::Phase,
     transports::reactors::Shard,
 };
 
-use super::{Context, failures::start_failure};
+use super::{Context, failures::start_failure, listening::Stopped};
 use crate::{
     config::{Planned, Program},
     exit::Failure,
@@ -17,10 +17,19 @@ use crate::{
 
 /// The services of this reactor: kept in it.
 #[derive(Default)]
-struct Running(RefCell<MultiService>);
+struct Running {
+    services: MultiService,
+    /// Set before any is made.
+    handover: RefCell<Option<Handover>>,
+}
 
 /// Before the loop runs: makes the services, and opens what needs privileges. Nothing is served yet.
-pub(super) fn prepare(shard: &Shard, program: &Program) -> Result<(), StartError> {
+pub(super) fn prepare(
+    shard: &Shard,
+    program: &Program,
+    handover: &Handover,
+) -> Result<(), StartError> {
+    shard.local::<Running>().handover.replace(Some(handover.clone()));
     let services = services(shard);
     for planned in &program.services {
         if runs_here(shard, planned) {
@@ -35,6 +44,11 @@ pub(super) fn prepare(shard: &Shard, program: &Program) -> Result<(), StartError
 /// In the loop: starts the services.
 pub(super) fn start(shard: &Shard) -> Result<(), Failure> {
     services(shard).start(shard.reactor()).map_err(|error| start_failure(&error))
+}
+
+/// In the loop: whether the sockets of ports that stop are kept for those that start.
+pub(super) fn keep_sockets(shard: &Shard, keep: bool) {
+    Stopped::of(shard.reactor()).keep(keep);
 }
 
 /// In the loop: stops one service, whose connections are drained meanwhile.
@@ -83,8 +97,7 @@ pub(super) fn key(planned: &Planned, generation: u64) -> String {
 }
 
 fn services(shard: &Shard) -> MultiService {
-    let running: Rc<Running> = shard.local();
-    running.0.borrow().clone()
+    shard.local::<Running>().services.clone()
 }
 
 fn runs_here(shard: &Shard, planned: &Planned) -> bool {
@@ -96,8 +109,11 @@ fn make(
     planned: &Planned,
     program: &Program,
 ) -> Result<Box<dyn Service>, StartError> {
-    let reactor = shard.reactor().clone();
-    planned.server.service(&Context::new(reactor, planned, program.reactor.drain.0))
+    let running = shard.local::<Running>();
+    let handover = running.handover.borrow().clone();
+    let handover = handover.ok_or_else(|| StartError::other("the reactor is not prepared"))?;
+    let drain = program.reactor.drain.0;
+    planned.server.service(&Context::new(shard.reactor().clone(), planned, drain, &handover))
 }
 
 fn stop(reactor: &Reactor, services: &MultiService) -> Deferred<()> {

@@ -18,6 +18,7 @@ pub(super) fn watch(shard: &Shard, orders: &Sender<Order>) -> io::Result<()> {
     };
     order(Signal::HUP, || Order::Reload)?;
     order(Signal::USR1, || Order::Rotate)?;
+    order(Signal::USR2, || Order::Upgrade)?;
     let is_stopping = Rc::new(Cell::new(false));
     for signal in [Signal::TERM, Signal::INT] {
         let (orders, handle, is_stopping) =

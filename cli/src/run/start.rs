@@ -13,6 +13,9 @@
 //! | 9 serve, until the reactors have ended (`control.rs`) | the user |
 //! | 10 remove the pid file, end as the signal that stopped it would | the user |
 //!
+//! A process that is to replace another one gets the sockets and the pid file from there, and does not take steps 3 and 4. Between 8 and 9 it takes
+//! over, and then writes its pid.
+//!
 //! A failure is reported by the process that was started, with its exit code, up to and including step 8.
 
 use std::{
@@ -24,16 +27,17 @@ use std::{
 };
 
 use sinew::{
-    application::notify::Notifier,
+    application::{handover::Handover, notify::Notifier},
     reactor::{Reactor, Signal},
     transports::reactors::{OnFailure, Reactors, ReactorsHandle, RunningReactors, Shard},
 };
 
 use super::{
     Source,
-    control::{Control, Order},
+    control::{Control, Order, Parts},
     failures::shard_failure,
     shard, signals,
+    upgrade::NextVersion,
 };
 use crate::{
     config::Program,
@@ -63,16 +67,25 @@ pub(crate) fn run(source: Source) -> Result<(), Failure> {
 }
 
 fn run_to_end(source: Source) -> Result<Ending, Failure> {
-    let program = source.load()?;
+    let handover =
+        Handover::inherit().map_err(|error| Failure::new(Code::Software, error.to_string()))?;
     let mut foreground = Foreground::Terminal;
-    let ended = Start::new(&program)
-        .and_then(|start| start.enter(&program, &mut foreground))
-        .and_then(|start| start.serve(source, program, &mut foreground));
-    ended.map_err(|failure| foreground.report(failure))
+    let ended = Start::new(source, handover.clone())
+        .and_then(|start| start.enter(&mut foreground))
+        .and_then(|entered| entered.serve(&mut foreground));
+    ended.map_err(|failure| {
+        // The process that was to be replaced says so, too.
+        handover.failed(&failure);
+        foreground.report(failure)
+    })
 }
 
 /// What the first steps have found, for the later ones.
 struct Start {
+    source: Source,
+    program: Program,
+    handover: Handover,
+    next: NextVersion,
     pid_file: Option<PidFile>,
     identity: Option<Identity>,
     journal: Journal,
@@ -81,67 +94,74 @@ struct Start {
 
 /// The same, with a log.
 struct Entered {
-    pid_file: Option<PidFile>,
-    identity: Option<Identity>,
-    notifier: Option<Notifier>,
+    start: Start,
     log: Log,
 }
 
 impl Start {
-    /// Step 2.
-    fn new(program: &Program) -> Result<Self, Failure> {
+    /// Steps 1 and 2.
+    fn new(source: Source, handover: Handover) -> Result<Self, Failure> {
+        let program = source.load()?;
         let process = &program.process;
-        Ok(Self {
-            pid_file: process.pidfile.as_deref().map(PidFile::lock).transpose()?,
-            identity: Identity::find(process)?,
-            journal: Journal::connect(&program.log)?,
-            notifier: Notifier::from_environment(),
-        })
+        let lock = if handover.has_predecessor() { PidFile::inherited } else { PidFile::lock };
+        let pid_file = process.pidfile.as_deref().map(lock).transpose()?;
+        let identity = Identity::find(process)?;
+        let journal = Journal::connect(&program.log)?;
+        let (next, notifier) = (NextVersion::find(&source)?, Notifier::from_environment());
+        Ok(Self { source, program, handover, next, pid_file, identity, journal, notifier })
     }
 
     /// Steps 3 to 5.
-    fn enter(self, program: &Program, foreground: &mut Foreground) -> Result<Entered, Failure> {
-        let Self { mut pid_file, identity, journal, notifier } = self;
-        process::enter(&program.process)?;
-        if program.process.daemon {
-            *foreground = Foreground::daemonize()?;
-        }
-        let entered = || {
-            pid_file.as_mut().map_or(Ok(()), PidFile::write)?;
-            let owner = identity.as_ref().map(|identity| (identity.uid(), identity.gid()));
-            Log::start(&program.log, journal, owner)
+    fn enter(mut self, foreground: &mut Foreground) -> Result<Entered, Failure> {
+        let mut enter = || {
+            // The process that this one replaces has done so.
+            if !self.handover.has_predecessor() {
+                process::enter(&self.program.process)?;
+                if self.program.process.daemon {
+                    *foreground = Foreground::daemonize()?;
+                }
+                self.pid_file.as_mut().map_or(Ok(()), PidFile::write)?;
+            }
+            let owner = self.identity.as_ref().map(|identity| (identity.uid(), identity.gid()));
+            Log::start(&self.program.log, std::mem::take(&mut self.journal), owner)
         };
-        match entered() {
-            Ok(log) => Ok(Entered { pid_file, identity, notifier, log }),
+        match enter() {
+            Ok(log) => Ok(Entered { start: self, log }),
             Err(failure) => {
-                pid_file.map(PidFile::remove);
+                self.give_pid_file_up();
                 Err(failure)
             }
+        }
+    }
+
+    /// The start has failed.
+    fn give_pid_file_up(self) {
+        // It is that of the process that was to be replaced, and goes on.
+        if !self.handover.has_predecessor() {
+            self.pid_file.map(PidFile::remove);
         }
     }
 }
 
 impl Entered {
     /// Steps 6 to 10.
-    fn serve(
-        self,
-        source: Source,
-        program: Program,
-        foreground: &mut Foreground,
-    ) -> Result<Ending, Failure> {
-        let Self { pid_file, identity, notifier, log } = self;
+    fn serve(self, foreground: &mut Foreground) -> Result<Ending, Failure> {
+        let Self { mut start, log } = self;
         tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "starting");
         let (sender, orders) = mpsc::channel();
-        let started = start_reactors(&program, &sender, notifier.as_ref())
-            .and_then(|reactors| start_services(&reactors, identity.as_ref()).map(|()| reactors));
-        let ended = started.and_then(|reactors| {
-            tracing::info!("ready");
-            foreground.ready();
-            let mut control = Control::new(source, program, log.clone(), notifier, &reactors);
-            await_end(reactors, sender);
-            control.run(&orders)
-        });
-        pid_file.map(PidFile::remove);
+        let ended = match start.start_all(&sender) {
+            Err(failure) => {
+                start.give_pid_file_up();
+                Err(failure)
+            }
+            Ok(reactors) => {
+                tracing::info!("ready");
+                foreground.ready();
+                let control = start.into_control(log.clone(), &reactors, sender.clone());
+                await_end(reactors, sender);
+                control.run(&orders)
+            }
+        };
         if let (Err(failure), true) = (&ended, foreground.is_gone()) {
             tracing::error!("ended: {failure}");
         }
@@ -150,21 +170,65 @@ impl Entered {
     }
 }
 
+impl Start {
+    /// Steps 6 to 8.
+    fn start_all(&mut self, orders: &Sender<Order>) -> Result<RunningReactors, Failure> {
+        let reactors = start_reactors(self, orders)?;
+        start_services(&reactors, self.identity.as_ref())?;
+        if self.handover.has_predecessor() {
+            take_over(&reactors, &self.handover)?;
+            // This process serves, with or without the file.
+            if let Some(Err(failure)) = self.pid_file.as_mut().map(PidFile::write) {
+                tracing::error!("{failure}");
+            }
+        }
+        Ok(reactors)
+    }
+
+    fn into_control(self, log: Log, reactors: &ReactorsHandle, orders: Sender<Order>) -> Control {
+        let Self { source, program, handover, next, pid_file, notifier, .. } = self;
+        let reactors = reactors.clone();
+        Control::new(Parts {
+            source,
+            program,
+            log,
+            reactors,
+            handover,
+            next,
+            pid_file,
+            notifier,
+            orders,
+        })
+    }
+}
+
+/// The process that this one replaces accepts no more, and this one begins to.
+fn take_over(reactors: &ReactorsHandle, handover: &Handover) -> Result<(), Failure> {
+    let failed = |why: &dyn std::fmt::Display| {
+        Failure::new(Code::Software, format!("cannot take over: {why}"))
+    };
+    let (sender, result) = mpsc::channel();
+    let handover = handover.clone();
+    let ready = move |shard: &Shard| {
+        handover.ready(shard.reactor()).then(move |_, serves| drop(sender.send(serves)));
+    };
+    reactors.call(0, ready).map_err(|error| failed(&error))?;
+    let serves = result.recv().map_err(|_| failed(&"the reactor has ended"))?;
+    serves.map_err(|error| failed(&error))
+}
+
 /// Step 6.
-fn start_reactors(
-    program: &Program,
-    orders: &Sender<Order>,
-    notifier: Option<&Notifier>,
-) -> Result<RunningReactors, Failure> {
-    let (engine, drain) = (program.reactor.engine.0, program.reactor.drain.0);
-    let (program, orders, notifier) =
-        (Arc::new(program.clone()), orders.clone(), notifier.cloned());
-    Reactors::new(program.reactor.reactors)
+fn start_reactors(start: &Start, orders: &Sender<Order>) -> Result<RunningReactors, Failure> {
+    let options = &start.program.reactor;
+    let (engine, drain) = (options.engine.0, options.drain.0);
+    let (program, orders) = (Arc::new(start.program.clone()), orders.clone());
+    let (notifier, handover) = (start.notifier.clone(), start.handover.clone());
+    Reactors::new(options.reactors)
         .reactor(move |_| Reactor::builder().engine(engine).shutdown_max(drain + STOP_MARGIN))
         .stop_signals(false)
         .on_failure(OnFailure::Stop)
         .setup(move |shard: &Shard| {
-            shard::prepare(shard, &program)?;
+            shard::prepare(shard, &program, &handover)?;
             if shard.index() == 0 {
                 signals::watch(shard, &orders).map_err(sinew::application::StartError::other)?;
                 feed_watchdog(shard, notifier.as_ref());

@@ -32,6 +32,8 @@ mod hold;
 mod inline_socket;
 mod input;
 pub(crate) mod layer;
+#[cfg(unix)]
+pub(crate) mod leaving;
 pub(crate) mod moving;
 mod observed;
 mod output;
