@@ -19,6 +19,7 @@ pages! {
     TestingInMemory: "../docs/guide/6-testing-in-memory.md";
     RunningIt: "../docs/guide/7-running-it.md";
     ComingFromTwisted: "../docs/guide/8-coming-from-twisted.md";
+    ReadyServers: "../docs/guide/23-ready-servers.md";
     Benchmarks: "../docs/benchmarks.md";
     Stability: "../docs/stability.md";
     Glossary: "../docs/glossary.md";

@@ -150,6 +150,25 @@ pub(crate) struct InspectOptions {
     /// Serve a live page here: tcp:127.0.0.1:9101
     #[arg(long, value_name = "ENDPOINT", help_heading = "Inspection")]
     pub(crate) dashboard: Option<Endpoint>,
+    /// Ask for a password at the metrics and the page: a file, readable by its owner alone, with a line NAME:PASSWORD for each user
+    #[arg(
+        long = "inspect-users",
+        id = "inspect_users",
+        value_name = "FILE",
+        help_heading = "Inspection"
+    )]
+    pub(crate) users: Option<PathBuf>,
+    /// Allow addresses of metrics and page that other machines can reach; the page needs users then
+    #[arg(long = "inspect-remote", id = "inspect_remote", help_heading = "Inspection")]
+    pub(crate) remote: bool,
+    /// A host name under which metrics and page are reached, besides localhost and addresses. May be repeated
+    #[arg(
+        long = "inspect-host",
+        id = "inspect_host",
+        value_name = "NAME",
+        help_heading = "Inspection"
+    )]
+    pub(crate) host: Vec<String>,
 }
 
 /// An endpoint, and the string that it was parsed from.
@@ -218,20 +237,19 @@ impl Limits {
         }
     }
 
-    /// The configuration of a listening port with these limits.
-    pub(crate) fn listen_config(&self) -> ListenConfig {
-        let mut stream = StreamConfig::default();
+    /// The configuration of a listening port with these limits, in the place of those that the server has.
+    pub(crate) fn applied_to(&self, config: ListenConfig, stream: StreamConfig) -> ListenConfig {
+        let (mut config, mut stream) = (config, stream);
         if let Some(Interval(timeout)) = self.idle_timeout {
             stream = stream.idle_timeout(timeout);
         }
-        let mut config = ListenConfig::default().stream(stream);
         if let Some(max) = self.max_connections {
             config = config.max_connections(max);
         }
         if let Some(max) = self.max_per_ip {
             config = config.max_per_ip(max);
         }
-        config
+        config.stream(stream)
     }
 }
 

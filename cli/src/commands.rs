@@ -5,9 +5,10 @@ use clap::{ArgMatches, Args, Command};
 use serde::de::DeserializeOwned;
 
 use crate::{
+    bench, completions,
     config::keys_of,
     exit::Failure,
-    files, look,
+    files, look, man,
     run::{ServerCommand, Tool},
     servers, top,
 };
@@ -54,6 +55,63 @@ pub(crate) struct ToolKind {
 
 /// All commands, in the order in which the help lists them.
 pub(crate) const COMMANDS: &[Row] = &[
+    server::<servers::Chat>(
+        "chat",
+        "A room to talk in, for nc and telnet",
+        "sinew chat --listen tcp:8000\nnc localhost 8000",
+    ),
+    server::<servers::PortForward>(
+        "portforward",
+        "Connect each client to another server",
+        "sinew portforward --listen tcp:8080 --to tcp:example.org:80\n\
+         sinew portforward --listen tls:443:cert=c.pem:key=k.pem --to unix:/run/web.sock --send-proxy v2",
+    ),
+    server::<servers::Inetd>(
+        "inetd",
+        "Start a program for each connection, as inetd.conf says",
+        "sinew inetd /etc/inetd.conf\nkill -HUP PID     # read the file again",
+    ),
+    server::<servers::ProcMon>(
+        "procmon",
+        "Keep a program running",
+        "sinew procmon -- /usr/bin/worker --queue mail\n\
+         sinew procmon --copies 4 --max-delay 1m -- ./worker",
+    ),
+    server::<servers::LogServer>(
+        "log",
+        "Print what comes",
+        "sinew log --listen tcp:8000\nsinew log --hex --udp 514",
+    ),
+    server::<servers::Echo>(
+        "echo",
+        "Send back what is received (RFC 862)",
+        "sinew echo --listen tcp:7000\nsinew echo --listen tcp:7000 --udp 7000",
+    ),
+    server::<servers::Discard>(
+        "discard",
+        "Receive and forget (RFC 863)",
+        "sinew discard --listen tcp:9000",
+    ),
+    server::<servers::Chargen>(
+        "chargen",
+        "Send characters without end (RFC 864)",
+        "sinew chargen --listen tcp:1900",
+    ),
+    server::<servers::Qotd>(
+        "qotd",
+        "Send a quote (RFC 865)",
+        "sinew qotd --listen tcp:1700 --quote 'Events, dear boy, events.'",
+    ),
+    server::<servers::Daytime>(
+        "daytime",
+        "Send the time as text (RFC 867)",
+        "sinew daytime --listen tcp:1300",
+    ),
+    server::<servers::Time>(
+        "time",
+        "Send the time as a number (RFC 868)",
+        "sinew time --listen tcp:3700",
+    ),
     tool::<files::Run>("run", "Run the services of a file", "sinew run server.toml"),
     tool::<files::Check>(
         "check",
@@ -65,6 +123,11 @@ pub(crate) const COMMANDS: &[Row] = &[
         "Print a file of services with every key",
         "sinew config --example > server.toml",
     ),
+    tool::<files::Upgrade>(
+        "upgrade",
+        "Replace a running server by its next version, without a lost connection",
+        "sinew upgrade --pidfile /run/sinew.pid",
+    ),
     tool::<look::Status>(
         "status",
         "Print the state of a running program: loops, ports, connections",
@@ -75,20 +138,30 @@ pub(crate) const COMMANDS: &[Row] = &[
         "Show a running program live, and pause or close its connections",
         "sinew top --at unix:/run/x.sock",
     ),
-    tool::<files::Upgrade>(
-        "upgrade",
-        "Replace a running server by its next version, without a lost connection",
-        "sinew upgrade --pidfile /run/sinew.pid",
+    tool::<servers::Connect>(
+        "connect",
+        "Connect standard input and output, as nc does",
+        "sinew connect --crlf tcp:mail.example.org:25\n\
+         printf 'GET / HTTP/1.0\\r\\n\\r\\n' | sinew connect --tls example.org:443",
     ),
-    server::<servers::Echo>(
-        "echo",
-        "Send back what is received (RFC 862)",
-        "sinew echo --listen tcp:7000",
+    tool::<bench::Args>(
+        "bench",
+        "Measure a server",
+        "sinew bench tcp:localhost:7000 --connections 100\n\
+         sinew bench http://localhost:8000/ --rate 5000 --duration 30s\n\
+         sinew bench --protocol line --send PING --answer +PONG tcp:localhost:6379",
     ),
-    server::<servers::Discard>(
-        "discard",
-        "Receive and forget (RFC 863)",
-        "sinew discard --listen tcp:9000",
+    tool::<completions::Completions>(
+        "completions",
+        "Print a script that completes commands in a shell",
+        "sinew completions bash > ~/.local/share/bash-completion/completions/sinew\n\
+         sinew completions zsh > ~/.zfunc/_sinew\n\
+         sinew completions fish > ~/.config/fish/completions/sinew.fish",
+    ),
+    tool::<man::Man>(
+        "man",
+        "Write the man pages into a directory",
+        "sinew man ~/.local/share/man/man1",
     ),
 ];
 

@@ -29,6 +29,8 @@ pub(crate) enum Code {
     /// Reading or writing failed (`EX_IOERR`).
     #[allow(dead_code, reason = "the table is whole; some commands have no use for it")]
     Io = 74,
+    /// A peer did not answer, or answered wrongly (`EX_PROTOCOL`).
+    Protocol = 76,
     /// A permission is missing (`EX_NOPERM`).
     Permission = 77,
     /// The configuration is wrong (`EX_CONFIG`).

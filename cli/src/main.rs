@@ -8,13 +8,17 @@ use std::process::ExitCode;
 compile_error!("the command `sinew` needs Unix; the library does not");
 
 mod arguments;
+mod bench;
 mod command_line;
 mod commands;
+mod completions;
 mod config;
+mod destination;
 mod exit;
 mod files;
 mod log;
 mod look;
+mod man;
 mod process;
 mod quantity;
 mod run;

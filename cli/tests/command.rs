@@ -8,6 +8,7 @@ mod command {
     mod background;
     mod ending;
     mod files;
+    mod inspecting;
     mod kit;
     mod logging;
     mod pid_files;

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Values for the keys that have no default.
-const VALUES: [(&str, &str); 13] = [
+const VALUES: [(&str, &str); 15] = [
     ("max_connections", "10000"),
     ("max_per_ip", "100"),
     ("idle_timeout", "\"5m\""),
@@ -24,6 +24,8 @@ const VALUES: [(&str, &str); 13] = [
     ("status", "\"unix:/run/sinew.sock\""),
     ("metrics", "\"tcp:127.0.0.1:9100\""),
     ("dashboard", "\"tcp:127.0.0.1:9101\""),
+    ("users", "\"/etc/sinew/users\""),
+    ("host", "[\"server.example\"]"),
 ];
 
 const HEAD: &str = "\
@@ -71,7 +73,8 @@ fn keys(text: &mut String, command: &Command, comment: &str) {
             let _ = writeln!(text, "# {line}");
         }
         let id = argument.get_id().as_str();
-        let key = id.strip_prefix("log_").unwrap_or(id);
+        let prefixes = ["log_", "inspect_"];
+        let key = prefixes.iter().find_map(|prefix| id.strip_prefix(prefix)).unwrap_or(id);
         let _ = match default(argument) {
             Some(value) => writeln!(text, "{comment}{key} = {value}"),
             None => writeln!(text, "# {key} = {}", value(argument, key)),

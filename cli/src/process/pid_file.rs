@@ -165,13 +165,16 @@ fn contents(file: &mut File) -> Vec<u8> {
     found
 }
 
+/// The number on the first line: while the file is written, the rest of an earlier one may follow.
 fn pid_in(contents: &[u8]) -> Option<i32> {
     let text = std::str::from_utf8(contents).ok()?.trim();
-    text.parse().ok().filter(|pid| *pid > 0)
+    let first = text.lines().next()?;
+    first.parse().ok().filter(|pid| *pid > 0)
 }
 
+/// Never empty in between, for those who read it meanwhile.
 fn replace(file: &mut File, contents: &[u8]) -> io::Result<()> {
-    file.set_len(0)?;
     file.seek(SeekFrom::Start(0))?;
-    file.write_all(contents)
+    file.write_all(contents)?;
+    file.set_len(contents.len() as u64)
 }

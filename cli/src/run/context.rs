@@ -6,7 +6,7 @@ use sinew::{
     application::{MultiService, ServerService, Service, StartError, handover::Handover},
     reactor::Reactor,
     transports::{
-        Factory, ListenConfig, SharedFactory,
+        Factory, ListenConfig, SharedFactory, StreamConfig,
         endpoint::{DynFactory, ServerEndpoint},
         reactors::Shard,
     },
@@ -48,13 +48,12 @@ impl Context {
     }
 
     /// The reactor on which the service will run.
-    #[allow(dead_code, reason = "servers that only serve connections need it not")]
     pub(crate) fn reactor(&self) -> &Reactor {
         &self.reactor
     }
 
     /// The name of the service, for logs.
-    #[allow(dead_code, reason = "the same")]
+    #[allow(dead_code, reason = "servers need no name but for logs of their own")]
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -68,16 +67,9 @@ impl Context {
         Ok(vec![endpoint.endpoint])
     }
 
-    /// The configuration of its ports, with the limits of the command line or the file. For a server that is on one reactor only; on
-    /// several, [`serve`](Self::serve) shares the ports.
-    pub(crate) fn listen_config(&self) -> ListenConfig {
-        self.limits.listen_config()
-    }
-
-    /// How long a stop waits for connections.
-    #[allow(dead_code, reason = "the same")]
-    pub(crate) fn drain(&self) -> Duration {
-        self.drain
+    /// Whether endpoints or limits were given, which mean nothing to a server without ports.
+    pub(crate) fn has_listen_options(&self) -> bool {
+        !self.listen.listen.is_empty() || self.limits != Limits::default()
     }
 
     /// What hands the sockets over to the next process at an upgrade: for servers that open their own. `None` when the arguments are
@@ -94,20 +86,30 @@ impl Context {
         default: &str,
         factory: impl Factory,
     ) -> Result<Box<dyn Service>, StartError> {
-        self.serve_with(default, factory, |server| server)
+        self.serve_with(
+            default,
+            ListenConfig::default(),
+            StreamConfig::default(),
+            factory,
+            |server| server,
+        )
     }
 
-    /// The same, with more configuration of each port: `ServerService::rebuild` for connections that go over to the next process.
+    /// The same for a server that has limits of its own, which those of the command line or the file replace; and with more configuration of
+    /// each port: `ServerService::rebuild` for connections that go over to the next process.
     pub(crate) fn serve_with(
         &self,
         default: &str,
+        config: ListenConfig,
+        stream: StreamConfig,
         factory: impl Factory,
         configure: impl Fn(ServerService) -> ServerService,
     ) -> Result<Box<dyn Service>, StartError> {
+        let config = self.limits.applied_to(config, stream);
         let factory = SharedFactory::new(DynFactory::new(factory));
         let services = MultiService::new();
         for (index, endpoint) in self.endpoints(default)?.into_iter().enumerate() {
-            let Some(config) = self.port_config(index, &endpoint) else { continue };
+            let Some(config) = self.port_config(index, &endpoint, &config) else { continue };
             let server = ServerService::new(endpoint.clone(), factory.clone());
             let mut server = server.config(config).drain(self.drain);
             if let Some(handover) = &self.handover {
@@ -121,12 +123,17 @@ impl Context {
     }
 
     /// The configuration of the port of one endpoint; `None` if only the first of several reactors has it.
-    fn port_config(&self, index: usize, endpoint: &ServerEndpoint) -> Option<ListenConfig> {
+    fn port_config(
+        &self,
+        index: usize,
+        endpoint: &ServerEndpoint,
+        config: &ListenConfig,
+    ) -> Option<ListenConfig> {
         let config = match Shard::of(&self.reactor) {
             Some(shard) if shard.count() > 1 => {
-                shard.share_port(&self.port_name(index), self.listen_config())?
+                shard.share_port(&self.port_name(index), config.clone())?
             }
-            _ => self.listen_config(),
+            _ => config.clone(),
         };
         let stopped = Stopped::of(&self.reactor).take(&self.name, &endpoint.to_string());
         Some(config.handed_over(stopped))

@@ -98,13 +98,16 @@ impl Control {
     pub(super) fn run(mut self, orders: &Receiver<Order>) -> Result<Ending, Failure> {
         self.notify(Notifier::ready);
         let ended = self.carry_out(orders);
+        if ended.is_ok() {
+            tracing::info!("stopped");
+        }
+        // All is written when the lock of the pid file is gone.
+        self.log.flush();
         // It is another process's by now, if one has replaced this.
         if let Some(file) = self.pid_file.filter(|_| !self.is_replaced) {
             file.remove();
         }
-        ended?;
-        tracing::info!("stopped");
-        Ok(Ending::by(self.stopped_by))
+        ended.map(|()| Ending::by(self.stopped_by))
     }
 
     fn carry_out(&mut self, orders: &Receiver<Order>) -> Result<(), Failure> {

@@ -15,6 +15,7 @@
 mod context;
 mod control;
 mod failures;
+mod inspect;
 mod listening;
 mod reload;
 mod server_command;

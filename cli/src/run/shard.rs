@@ -9,7 +9,7 @@ use sinew::{
     transports::reactors::Shard,
 };
 
-use super::{Context, failures::start_failure, listening::Stopped};
+use super::{Context, failures::start_failure, inspect::Inspection, listening::Stopped};
 use crate::{
     config::{Planned, Program},
     exit::Failure,
@@ -35,6 +35,10 @@ pub(super) fn prepare(
         if runs_here(shard, planned) {
             services.add(key(planned, 0), make(shard, planned, program)?)?;
         }
+    }
+    if shard.index() == 0 && program.inspect.is_wanted() {
+        // No service of the file can have this name.
+        services.add("(inspection)", Inspection::new(&program.inspect, handover))?;
     }
     services.privileged_start(shard.reactor())?;
     shard.reactor().on(Phase::BeforeShutdown, move |reactor| stop(reactor, &services));

@@ -156,6 +156,7 @@ impl Entered {
             }
             Ok(reactors) => {
                 tracing::info!("ready");
+                log.flush();
                 foreground.ready();
                 let control = start.into_control(log.clone(), &reactors, sender.clone());
                 await_end(reactors, sender);
@@ -221,10 +222,14 @@ fn take_over(reactors: &ReactorsHandle, handover: &Handover) -> Result<(), Failu
 fn start_reactors(start: &Start, orders: &Sender<Order>) -> Result<RunningReactors, Failure> {
     let options = &start.program.reactor;
     let (engine, drain) = (options.engine.0, options.drain.0);
+    let is_inspected = start.program.inspect.is_wanted();
     let (program, orders) = (Arc::new(start.program.clone()), orders.clone());
     let (notifier, handover) = (start.notifier.clone(), start.handover.clone());
     Reactors::new(options.reactors)
-        .reactor(move |_| Reactor::builder().engine(engine).shutdown_max(drain + STOP_MARGIN))
+        .reactor(move |_| {
+            let builder = Reactor::builder().engine(engine).shutdown_max(drain + STOP_MARGIN);
+            builder.inspection(is_inspected)
+        })
         .stop_signals(false)
         .on_failure(OnFailure::Stop)
         .setup(move |shard: &Shard| {

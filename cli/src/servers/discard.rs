@@ -1,4 +1,4 @@
-//! `sinew discard`: receives and forgets (RFC 863).
+//! `sinew discard`: receives and forgets (RFC 863), over streams and datagrams.
 
 use serde::Deserialize;
 use sinew::{
@@ -7,15 +7,21 @@ use sinew::{
     transports::Peer,
 };
 
+use super::datagrams::{Answer, UdpAddress, UdpService};
 use crate::run::{Context, ServerCommand};
 
-/// It has no options of its own.
+/// The arguments of `sinew discard`.
 #[derive(Clone, Debug, Default, clap::Args, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Discard {}
+pub(crate) struct Discard {
+    /// Receive datagrams here, too: an IP address and a port, or a port of all IPv4 addresses. May be repeated
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) udp: Vec<UdpAddress>,
+}
 
 impl ServerCommand for Discard {
     fn service(&self, context: &Context) -> Result<Box<dyn Service>, StartError> {
-        context.serve("tcp:9", |_: &Peer| wire::Discard)
+        let streams = context.serve("tcp:9", |_: &Peer| wire::Discard)?;
+        UdpService::beside(streams, &self.udp, Answer::Nothing)
     }
 }

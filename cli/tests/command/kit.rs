@@ -137,6 +137,14 @@ impl Server {
         }
     }
 
+    /// Waits for lines with these texts, in any order.
+    pub(crate) fn all_lines(&mut self, texts: &[&str]) {
+        let from = self.lines.len();
+        while !texts.iter().all(|text| self.lines[from..].iter().any(|line| line.contains(text))) {
+            self.line("");
+        }
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }

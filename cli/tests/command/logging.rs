@@ -1,6 +1,6 @@
 //! The log: formats, files, rotation.
 
-use std::fs;
+use std::{fs, net::SocketAddr};
 
 use nix::sys::signal::Signal;
 
@@ -16,6 +16,13 @@ fn start(scratch: &Scratch, more: &[&str]) -> (Server, Manager) {
     let server = Server::begin(manager.environment(&mut command));
     manager.await_message("READY=1");
     (server, manager)
+}
+
+/// Where a server listens that logs into a file.
+fn address(scratch: &Scratch) -> SocketAddr {
+    let log = scratch.read("log");
+    let (_, rest) = log.split_once("listening on ").expect("an address in the log");
+    rest.split(' ').next().and_then(|text| text.parse().ok()).expect("an address and a port")
 }
 
 #[test]
@@ -89,7 +96,12 @@ fn there_is_colour_on_a_terminal_unless_it_is_refused() {
 fn a_file_is_rotated_by_sigusr1() {
     let scratch = Scratch::new();
     let (server, _manager) = start(&scratch, &[]);
+    let address = address(&scratch);
     server.signal(Signal::SIGUSR1);
+    // Each connection is a turn of the loop.
+    while !scratch.path("log.1").exists() {
+        connect(address);
+    }
     server.stop();
     assert!(scratch.read("log.1").contains("ready"), "{}", scratch.read("log.1"));
     assert!(scratch.read("log").contains("stopped"), "{}", scratch.read("log"));
@@ -101,8 +113,12 @@ fn a_file_that_logrotate_has_moved_is_begun_anew() {
     for signal in [Signal::SIGUSR1, Signal::SIGHUP] {
         let scratch = Scratch::new();
         let (server, _manager) = start(&scratch, &[]);
+        let address = address(&scratch);
         fs::rename(scratch.path("log"), scratch.path("log.moved")).unwrap();
         server.signal(signal);
+        while !scratch.path("log").exists() {
+            connect(address);
+        }
         server.stop();
         assert!(scratch.read("log.moved").contains("ready"));
         assert!(scratch.read("log").contains("stopped"), "{signal}: {}", scratch.read("log"));

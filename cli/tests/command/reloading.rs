@@ -172,14 +172,14 @@ fn the_log_of_the_file_is_used_from_then_on() {
     let path = scratch.write("file.toml", &echo("a", ""));
     let server = Server::start(&["run", &path]);
     let log = scratch.text("log");
-    let manager = server.pid();
-    scratch.write(
-        "file.toml",
-        &format!("[log]\nfile = \"{log}\"\nformat = \"json\"\n{}", echo("a", "")),
-    );
-    super::kit::send(manager, Signal::SIGHUP);
-    super::kit::send(manager, Signal::SIGTERM);
-    let (_, _) = server.end();
+    let contents = format!("[log]\nfile = \"{log}\"\nformat = \"json\"\n{}", echo("a", ""));
+    scratch.write("file.toml", &contents);
+    server.signal(Signal::SIGHUP);
+    while !scratch.path("log").exists() {
+        connect(server.address());
+    }
+    server.signal(Signal::SIGTERM);
+    server.end();
     let written = scratch.read("log");
     assert!(
         written.lines().all(|line| line.starts_with("{\"")) && written.contains("stopped"),

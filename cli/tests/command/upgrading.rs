@@ -26,8 +26,7 @@ fn pid(scratch: &Scratch) -> u32 {
 fn upgrade(scratch: &Scratch, mut server: Server) -> (Server, u32) {
     let before = pid(scratch);
     send(before, Signal::SIGUSR2);
-    server.line("upgraded: that process serves");
-    server.line(" stopped");
+    server.all_lines(&["upgraded: that process serves", " stopped", " ready"]);
     let after = pid(scratch);
     assert_ne!(before, after);
     (server, after)

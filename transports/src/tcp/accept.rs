@@ -38,13 +38,12 @@ use crate::{
 mod failing;
 mod handed;
 mod report;
-
-use report::PortFacts;
 #[cfg(unix)]
 mod taken_over;
 
 #[cfg(unix)]
 use crate::HandedPort;
+use report::PortFacts;
 #[cfg(unix)]
 pub(crate) use taken_over::Rebuild;
 
