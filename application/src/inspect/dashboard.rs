@@ -7,6 +7,7 @@
 use std::{
     cell::{Cell, OnceCell},
     fmt::Write,
+    io,
     rc::Rc,
     time::Duration,
 };
@@ -72,7 +73,10 @@ pub(super) fn routes(served: Served) -> Result<Router, InspectError> {
 /// 128 random bits, in hexadecimal.
 fn random_token() -> Result<String, InspectError> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|source| InspectError::Random { source })?;
+    getrandom::fill(&mut bytes).map_err(|error| {
+        let source = io::Error::other(error.to_string());
+        InspectError::Random { source }
+    })?;
     let mut token = String::with_capacity(32);
     for byte in bytes {
         // Writing to a string does not fail.
