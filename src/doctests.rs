@@ -19,6 +19,8 @@ pages! {
     TestingInMemory: "../docs/guide/6-testing-in-memory.md";
     RunningIt: "../docs/guide/7-running-it.md";
     ComingFromTwisted: "../docs/guide/8-coming-from-twisted.md";
+    TheCommand: "../docs/guide/22-the-command.md";
+    Deploying: "../docs/deploy/README.md";
     ReadyServers: "../docs/guide/23-ready-servers.md";
     Benchmarks: "../docs/benchmarks.md";
     Stability: "../docs/stability.md";

@@ -2,7 +2,7 @@
 //!
 //! | to | see |
 //! |---|---|
-//! | run a whole program | [`Application`] |
+//! | run a whole program | [`Application`]; [`ShardedApplication`] on several reactors |
 //! | write a part of a program that starts and stops | [`Service`] |
 //! | start and stop several as one | [`MultiService`] |
 //! | serve connections | [`ServerService`] |
@@ -30,6 +30,7 @@ pub mod notify;
 mod process_service;
 mod server_service;
 mod service;
+mod sharded;
 mod timer_service;
 
 #[cfg(unix)]
@@ -40,5 +41,6 @@ pub use {
     multi_service::MultiService,
     server_service::ServerService,
     service::{Service, StartError, StopError},
+    sharded::{ShardedApplication, ShardedError},
     timer_service::{TimerOutcome, TimerResult, TimerService},
 };

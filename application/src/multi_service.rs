@@ -178,6 +178,12 @@ impl MultiService {
     pub fn is_running(&self) -> bool {
         self.inner.state.get() == State::Running
     }
+
+    /// Whether its children have been asked to stop, and not all have.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.inner.state.get() == State::Stopping
+    }
 }
 
 impl Service for MultiService {

@@ -6,6 +6,7 @@ use sinew_reactor::{Deferred, Reactor};
 use sinew_transports::{
     Address, Factory, ListenConfig, ListenError, ListeningPort, SharedFactory,
     endpoint::{DynFactory, EndpointError, ServerEndpoint},
+    reactors::PortShares,
 };
 #[cfg(unix)]
 use sinew_transports::{Peer, Protocol};
@@ -50,6 +51,8 @@ pub struct ServerService {
     endpoints: Vec<ServerEndpoint>,
     config: ListenConfig,
     drain: Duration,
+    /// Several reactors have its ports, and this is the one of that index.
+    shares: Option<(PortShares, usize)>,
     #[cfg(unix)]
     handover: Option<HandedOver>,
     inner: Rc<Inner>,
@@ -81,6 +84,7 @@ impl ServerService {
             endpoints: vec![endpoint],
             config: ListenConfig::default(),
             drain: Duration::from_secs(10),
+            shares: None,
             #[cfg(unix)]
             handover: None,
             inner: Rc::new(Inner { factory, ports: RefCell::default() }),
@@ -129,6 +133,12 @@ impl ServerService {
         self
     }
 
+    /// Shares the ports with the same server on other reactors.
+    pub(crate) fn sharing(mut self, shares: &PortShares, shard: usize) -> Self {
+        self.shares = Some((shares.clone(), shard));
+        self
+    }
+
     /// The open ports, in the order of the endpoints. Empty while the server does not run.
     #[must_use]
     pub fn ports(&self) -> Vec<ListeningPort<Address>> {
@@ -156,6 +166,24 @@ impl ServerService {
         reactor: &Reactor,
         index: usize,
     ) -> Result<Vec<ListeningPort<Address>>, ListenError> {
+        let config = match &self.shares {
+            None => Some(self.config.clone()),
+            Some((shares, shard)) => shares.config(*shard, index, self.config.clone()),
+        };
+        let Some(config) = config else { return Ok(Vec::new()) };
+        let ports = self.listen_with(reactor, index, config)?;
+        if let Some((shares, _)) = &self.shares {
+            shares.opened(index);
+        }
+        Ok(ports)
+    }
+
+    fn listen_with(
+        &self,
+        reactor: &Reactor,
+        index: usize,
+        config: ListenConfig,
+    ) -> Result<Vec<ListeningPort<Address>>, ListenError> {
         let (endpoint, factory) = (&self.endpoints[index], self.inner.factory.clone());
         #[cfg(unix)]
         if let Some(HandedOver { handover, name, rebuild }) = &self.handover {
@@ -163,13 +191,13 @@ impl ServerService {
                 0 => name.clone(),
                 more => format!("{name}/{}", more + 1),
             };
-            let mut port = handover.port(&name).config(self.config.clone());
+            let mut port = handover.port(&name).config(config);
             if let Some(rebuild) = rebuild.clone() {
                 port = port.rebuild(move |state, peer| rebuild(state, peer));
             }
             return port.listen_all(reactor, endpoint, factory);
         }
-        Ok(vec![endpoint.listen_with(reactor, self.config.clone(), factory)?])
+        Ok(vec![endpoint.listen_with(reactor, config, factory)?])
     }
 }
 

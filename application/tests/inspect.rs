@@ -7,10 +7,12 @@ mod watchdog;
 
 mod inspect {
     mod actions;
+    mod browser;
     mod client;
     mod pages;
     mod refusals;
     mod schema;
     mod shards;
     mod states;
+    mod tracing;
 }

@@ -4,8 +4,8 @@
 
 use std::process::ExitCode;
 
-#[cfg(not(unix))]
-compile_error!("the command `sinew` needs Unix; the library does not");
+#[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
+compile_error!("the command `sinew` is for Linux and FreeBSD; the library is not");
 
 mod arguments;
 mod bench;

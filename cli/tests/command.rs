@@ -6,6 +6,7 @@ mod watchdog;
 
 mod command {
     mod background;
+    mod deploying;
     mod ending;
     mod files;
     mod inspecting;

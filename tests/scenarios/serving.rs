@@ -312,13 +312,13 @@ fn fast() -> Link {
 pub(crate) fn requests_over_a_slow_link(network: &Network) {
     let link = fast().loss(0.01).bandwidth(400_000);
     let (answers, done) = serve(network, link, RandomFaults::every(secs(2)).pauses(), false);
-    assert!(done > 20 && answers >= done * REQUESTS as u64, "{answers} responses, {done} complete");
+    assert!(done > 4 && answers >= done * REQUESTS as u64, "{answers} responses, {done} complete");
 }
 
 pub(crate) fn requests_through_cuts_and_resets(network: &Network) {
     let faults = RandomFaults::every(millis(700)).lasting(secs(3)).cuts().one_way_cuts().resets();
     let (answers, _) = serve(network, fast(), faults, false);
-    assert!(answers > 20, "{answers} responses");
+    assert!(answers > 4, "{answers} responses");
 }
 
 pub(crate) fn requests_to_servers_that_are_killed(network: &Network) {

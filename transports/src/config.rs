@@ -325,6 +325,13 @@ impl ListenConfig {
         self
     }
 
+    /// The same for a further socket of a port that several reactors share.
+    #[doc(hidden)]
+    pub fn unshared(mut self) -> Self {
+        self.share = None;
+        self
+    }
+
     /// The limits and options of the streams.
     pub fn stream(mut self, stream: StreamConfig) -> Self {
         self.stream = stream;

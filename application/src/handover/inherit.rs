@@ -197,3 +197,6 @@ pub(super) fn report(mut channel: UnixStream, why: &dyn Display) {
     let _ = channel.write_all(&message.to_bytes());
     let _ = channel.shutdown(std::net::Shutdown::Both);
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,7 @@
 //! | 6 | `Connection` | old | name of the port, state, unread input | the socket |
 //! | 7 | `Settled` | old | nothing | none |
 //! | 8 | `Failed` | new | a text that says why | none |
+//! | 9 | `Serves` | new | nothing | none |
 
 /// The version of the messages. Another one is refused.
 pub(super) const VERSION: u8 = 1;
@@ -61,6 +62,7 @@ pub(super) enum Message {
     Connection { port: String, state: Vec<u8>, unread: Vec<u8> },
     Settled,
     Failed { why: String },
+    Serves,
 }
 
 /// Bytes that are no message of this version.
@@ -113,7 +115,7 @@ impl Message {
                 put(&mut body, unread);
             }
             Self::Failed { why } => put(&mut body, cut(why).as_bytes()),
-            Self::Go | Self::Taken | Self::Settled => {}
+            Self::Go | Self::Taken | Self::Settled | Self::Serves => {}
         }
         let [magic, also_magic] = MAGIC;
         let mut bytes = vec![magic, also_magic, VERSION, self.number()];
@@ -132,6 +134,7 @@ impl Message {
             Self::Connection { .. } => 6,
             Self::Settled => 7,
             Self::Failed { .. } => 8,
+            Self::Serves => 9,
         }
     }
 }
@@ -207,7 +210,7 @@ const fn body_max(number: u8) -> Option<usize> {
         1 => 8,
         2 => 4 + NAME_MAX + 2,
         3 => 4 + SOCKETS_MAX * (4 + NAME_MAX),
-        4 | 5 | 7 => 0,
+        4 | 5 | 7 | 9 => 0,
         6 => BODY_MAX,
         8 => 4 + WHY_MAX,
         _ => return None,
@@ -251,6 +254,7 @@ impl<'a> Fields<'a> {
             },
             7 => Message::Settled,
             8 => Message::Failed { why: self.text(WHY_MAX)? },
+            9 => Message::Serves,
             other => return Err(Malformed::Type(other)),
         };
         if self.0.is_empty() { Ok(message) } else { Err(Malformed::Length) }

@@ -39,6 +39,10 @@ impl Outbox {
         !self.is_told.swap(true, Ordering::SeqCst)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.parcels.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// Sends as much as there is room for. Returns whether something is left.
     pub(super) fn send(&self, transport: &Transport) -> bool {
         self.is_told.store(false, Ordering::SeqCst);

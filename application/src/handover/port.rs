@@ -99,7 +99,7 @@ impl HandoverPort {
         let mut ports = vec![self.open(reactor, endpoint, config, factory.clone(), &sockets)?];
         let local = ports[0].local();
         for socket in inherited.filter(|socket| socket.address().ok().as_ref() == Some(&local)) {
-            let config = self.config.clone().handed_over(socket);
+            let config = self.config.clone().unshared().handed_over(socket);
             ports.push(self.open(reactor, endpoint, config, factory.clone(), &sockets)?);
         }
         Ok(ports)

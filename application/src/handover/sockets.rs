@@ -103,6 +103,13 @@ impl Sockets {
         }
     }
 
+    /// The open connections of the ports with these names that drain: those that may still go.
+    pub(super) fn draining(&self, names: &[String]) -> usize {
+        let ports = self.ports.borrow();
+        let draining = |port: &&Port| port.port.is_closed() && names.contains(&port.name);
+        ports.iter().filter(draining).map(|port| port.port.connections()).sum()
+    }
+
     /// The names of the ports that take connections of the old process.
     pub(super) fn names_that_take(&self) -> Vec<String> {
         let ports = self.ports.borrow();

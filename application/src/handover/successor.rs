@@ -6,7 +6,7 @@
 //! | `Waiting` | `Go`: the old process accepts no more | `Taken` is sent | `Taking` |
 //! | `Waiting` | anything else that is understood or not | an error | `Failed` |
 //! | `Taking` | `Connection` | it is kept | `Taking` |
-//! | `Taking` | `Settled` | the connections begin, the ports accept | `Serving` |
+//! | `Taking` | `Settled` | the connections begin, the ports accept, and `Serves` is sent | `Serving` |
 //! | `Waiting`, `Taking` | the old process has ended | as with `Settled` | `Serving` |
 //! | `Serving` | `Connection` | it begins | `Serving` |
 //!
@@ -21,7 +21,7 @@ use std::{
 };
 
 use sinew_reactor::{Deferred, Promise, Reactor};
-use sinew_transports::{HandedConnection, ReactorAdopt, StreamConfig, Transport};
+use sinew_transports::{Connection, HandedConnection, ReactorAdopt, StreamConfig, Transport};
 
 use super::{
     HandoverError, Shared, Stage,
@@ -42,7 +42,7 @@ struct Successor {
     /// Connections that have not begun.
     kept: RefCell<Kept>,
     promise: Cell<Option<Promise<(), HandoverError>>>,
-    transport: RefCell<Option<Transport>>,
+    connection: RefCell<Option<Connection<Channel>>>,
 }
 
 /// Connections, by the names of their ports.
@@ -86,14 +86,14 @@ pub(super) fn ready(shared: &Arc<Shared>, reactor: &Reactor) -> Deferred<(), Han
         outbox: Outbox::default(),
         kept: RefCell::default(),
         promise: Cell::new(Some(promise)),
-        transport: RefCell::default(),
+        connection: RefCell::default(),
     });
     let config = StreamConfig::default().receive_descriptors(DESCRIPTORS_MAX);
     let side: Rc<dyn Side> = successor.clone();
     match reactor.adopt_stream_with(channel, config, Channel::new(side, decoder)) {
         Ok(connection) => {
-            successor.transport.replace(Some(connection.transport().clone()));
-            successor.say_ready(reactor, connection);
+            successor.connection.replace(Some(connection));
+            successor.say_ready(reactor);
         }
         Err(error) => successor.fail(HandoverError::receive(std::io::Error::from(error))),
     }
@@ -101,11 +101,7 @@ pub(super) fn ready(shared: &Arc<Shared>, reactor: &Reactor) -> Deferred<(), Han
 }
 
 impl Successor {
-    fn say_ready(
-        self: &Rc<Self>,
-        reactor: &Reactor,
-        connection: sinew_transports::Connection<Channel>,
-    ) {
+    fn say_ready(self: &Rc<Self>, reactor: &Reactor) {
         let successor = self.clone();
         on_each(
             &self.shared,
@@ -115,9 +111,16 @@ impl Successor {
                 let names: BTreeSet<String> = names.into_iter().flatten().collect();
                 let ready = Message::Ready { takes: names.into_iter().collect() };
                 successor.outbox.push(&ready, []);
-                connection.call(Channel::send_more);
+                successor.wake();
             },
         );
+    }
+
+    /// Has the channel send what waits.
+    fn wake(&self) {
+        if let Some(connection) = &*self.connection.borrow() {
+            connection.call(Channel::send_more);
+        }
     }
 
     fn fail(&self, error: HandoverError) {
@@ -126,8 +129,8 @@ impl Successor {
             promise.reject(error);
         }
         // The other process learns of it at once.
-        if let Some(transport) = self.transport.take() {
-            transport.abort();
+        if let Some(connection) = self.connection.take() {
+            connection.transport().abort();
         }
     }
 
@@ -138,6 +141,8 @@ impl Successor {
         let kept = self.kept.take();
         let successor = self.clone();
         self.share_out(reactor, kept, move |_| {
+            successor.outbox.push(&Message::Serves, []);
+            successor.wake();
             if let Some(promise) = successor.promise.take() {
                 promise.resolve(());
             }
@@ -217,6 +222,6 @@ impl Side for Successor {
             }
             (State::Serving | State::Failed, _) => {}
         }
-        self.transport.take();
+        self.connection.take();
     }
 }

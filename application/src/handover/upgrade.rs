@@ -5,8 +5,9 @@
 //! | – | `upgrade` | the program is started, and the sockets are offered to it | `Starting` |
 //! | `Starting` | `Ready` | all reactors stop accepting, then `Go` is sent | `Committing` |
 //! | `Committing` | `Taken` | connections that can go are sent, then `Settled` | `Settling` |
-//! | `Settling` | `Settled` has been queued | the result is there | `Done` |
-//! | `Done` | each 50 ms | connections that can go by now are sent | `Done` |
+//! | `Settling` | all reactors have asked | `Settled` is sent | `Finishing` |
+//! | `Finishing` | `Serves` | the result is there | `Done` |
+//! | `Done` | each 50 ms | connections that can go by now are sent (`departures.rs`) | `Done` |
 //! | before `Done` | it ends, closes the channel, reports a failure, is not understood, or is too slow | it is killed; all accept again | `Failed` |
 //! | before `Done` | this process stops | it is killed, and that is waited for | `Failed` |
 //!
@@ -16,23 +17,27 @@ use std::{
     cell::{Cell, RefCell},
     os::{fd::OwnedFd, unix::net::UnixStream},
     process::{self, Command},
-    rc::{Rc, Weak},
+    rc::Rc,
     sync::Arc,
     time::Duration,
 };
 
-use sinew_reactor::{Deferred, DelayedCall, Failure, LoopingCall, Phase, Promise, Reactor, Remote};
+use sinew_reactor::{Deferred, DelayedCall, Failure, LoopingCall, Phase, Promise, Reactor};
 use sinew_transports::{
-    AtStop, ChildFd, ChildIo, Connection, HandedConnection, Process, ProcessConfig,
-    ProcessProtocol, ProcessStatus, ReactorAdopt, ReactorProcesses, Transport,
+    AtStop, ChildFd, ChildIo, Connection, Process, ProcessConfig, ProcessProtocol, ProcessStatus,
+    ReactorAdopt, ReactorProcesses, Transport,
 };
+
+mod departures;
+
+use departures::Current;
 
 use super::{
     Shared, Stage, UpgradeError, VARIABLE,
     channel::{Channel, Side},
     each::on_each,
     inherit::{DESCRIPTOR, variable},
-    message::{Decoder, Message, UNREAD_MAX},
+    message::{Decoder, Message},
     outbox::Outbox,
     sockets::{Offered, Sockets},
 };
@@ -40,14 +45,14 @@ use super::{
 /// How long the new process has to answer once it is ready; and how long the reactors of this one have to send connections.
 const STEP_MAX: Duration = Duration::from_secs(5);
 
+/// How long it takes at most to send the connections, and to begin them there.
+const SERVE_MAX: Duration = Duration::from_secs(60);
+
 /// The end of the process and that of its channel belong together: the second has so long to come after the first.
 const END_MAX: Duration = Duration::from_secs(1);
 
 /// How long connections that are about to leave are waited for.
 const SETTLE: Duration = Duration::from_millis(10);
-
-/// How often connections that stayed are asked again.
-const ASK_AGAIN: Duration = Duration::from_millis(50);
 
 /// The next version of this program serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,13 +83,10 @@ enum State {
     Starting,
     Committing,
     Settling,
+    Finishing,
     Done,
     Failed,
 }
-
-/// The upgrade of a reactor, for calls from other reactors.
-#[derive(Default)]
-struct Current(RefCell<Weak<Upgrade>>);
 
 /// See [`Handover::upgrade`](super::Handover::upgrade).
 pub(super) fn upgrade(
@@ -202,7 +204,7 @@ impl Upgrade {
     }
 
     fn is_in_progress(&self) -> bool {
-        matches!(self.state.get(), State::Starting | State::Committing | State::Settling)
+        !matches!(self.state.get(), State::Done | State::Failed)
     }
 
     fn set_deadline(self: &Rc<Self>, reactor: &Reactor, within: Duration) {
@@ -315,49 +317,30 @@ impl Upgrade {
         on_each(&self.shared, reactor, settle, move |reactor, _| upgrade.settled(reactor));
     }
 
-    /// Asks the connections of a reactor to go.
-    fn ask(&self, remote: Remote) -> impl Fn(&Reactor) + Send + Sync + 'static {
-        let (takes, outbox) = (self.takes.borrow().clone(), self.outbox.clone());
-        move |reactor: &Reactor| {
-            let (outbox, remote) = (outbox.clone(), remote.clone());
-            let send: Rc<dyn Fn(&str, HandedConnection)> = Rc::new(move |name, connection| {
-                if send(&outbox, name, connection) {
-                    // If it fails, the next one tells, or the next question.
-                    let _ = remote.call(|reactor| {
-                        let current = reactor.local::<Current>().0.borrow().upgrade();
-                        if let Some(upgrade) = current {
-                            upgrade.wake();
-                        }
-                    });
-                }
-            });
-            reactor.local::<Sockets>().hand_over_connections(&takes, &send);
-        }
-    }
-
+    /// All that can go at once has been queued.
     fn settled(self: &Rc<Self>, reactor: &Reactor) {
         if self.state.get() != State::Settling {
             return;
         }
+        self.state.set(State::Finishing);
+        self.set_deadline(reactor, SERVE_MAX);
+        self.outbox.push(&Message::Settled, []);
+        self.wake();
+    }
+
+    /// The new process serves.
+    fn done(self: &Rc<Self>, reactor: &Reactor) {
         self.state.set(State::Done);
         if let Some(timer) = self.deadline.take() {
             timer.cancel();
         }
-        self.outbox.push(&Message::Settled, []);
-        self.wake();
         self.shared.lock().stage = Stage::HandedOver;
         let pid = self.process.borrow().as_ref().map_or(0, Process::pid);
         tracing::info!(pid, "the next version of this program has taken over");
         if let Some(promise) = self.promise.take() {
             promise.resolve(Upgraded { pid });
         }
-        let (ask, upgrade) = (Arc::new(self.ask(reactor.remote())), self.clone());
-        let asking = reactor.call_every(ASK_AGAIN, move |reactor| {
-            let ask = ask.clone();
-            upgrade.wake();
-            on_each::<()>(&upgrade.shared, reactor, move |reactor, _| ask(reactor), |_, _| ());
-        });
-        self.asking.replace(Some(asking));
+        self.keep_asking(reactor);
     }
 
     /// Has the channel send what waits.
@@ -368,21 +351,6 @@ impl Upgrade {
     }
 }
 
-/// Queues a connection for the new process. Returns whether the channel has to be told.
-fn send(outbox: &Outbox, name: &str, connection: HandedConnection) -> bool {
-    let (socket, state, unread) = connection.into_parts();
-    if unread.len() > UNREAD_MAX {
-        tracing::error!(
-            bytes = unread.len(),
-            max = UNREAD_MAX,
-            "a connection with too much unread input cannot go to another process; it is closed"
-        );
-        return false;
-    }
-    let message = Message::Connection { port: name.to_owned(), state, unread: unread.into() };
-    outbox.push(&message, [socket])
-}
-
 impl Side for Upgrade {
     fn received(self: Rc<Self>, reactor: &Reactor, message: Message, _: Vec<OwnedFd>) {
         match (self.state.get(), message) {
@@ -391,6 +359,7 @@ impl Side for Upgrade {
                 self.fail(reactor, UpgradeError::Reported { why });
             }
             (State::Committing, Message::Taken) => self.settle(reactor),
+            (State::Finishing, Message::Serves) => self.done(reactor),
             (State::Failed, _) => {}
             (state, message) => {
                 let why = format!("unexpected in state {state:?}: {message:?}");
@@ -405,9 +374,6 @@ impl Side for Upgrade {
 
     fn ended(self: Rc<Self>, reactor: &Reactor, malformed: Option<String>) {
         self.is_channel_ended.set(true);
-        if let Some(asking) = self.asking.take() {
-            asking.stop();
-        }
         match malformed {
             Some(why) => self.fail(reactor, UpgradeError::Malformed { why }),
             None => self.end_seen(reactor),

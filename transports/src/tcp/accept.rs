@@ -9,7 +9,6 @@ use std::{
     io,
     net::IpAddr,
     rc::{Rc, Weak},
-    time::Duration,
 };
 
 use sinew_reactor::{
@@ -36,6 +35,7 @@ use crate::{
     waiters::push_waiter,
 };
 
+mod failing;
 mod handed;
 mod report;
 #[cfg(unix)]
@@ -49,9 +49,6 @@ pub(crate) use taken_over::Rebuild;
 
 /// Connections accepted in one turn, so that other handlers get their share of the turn.
 const ACCEPTS_PER_TURN: usize = 256;
-
-/// Pause after an accept(2) error that leaves the backlog unchanged (no descriptors, no memory, no permission).
-const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
 /// State of a port apart from its factory. Shared by its handler, its handles and its connections.
 pub(crate) struct PortCore {
@@ -540,50 +537,6 @@ impl PortCore {
         let listener = self.listener.borrow();
         let listener = listener.as_ref().ok_or(io::ErrorKind::WouldBlock)?;
         listener.accept(reactor, self.registered_as())
-    }
-
-    /// With the spare descriptor the client's connection is accepted and closed; without it, accepting pauses.
-    fn out_of_descriptors(&self, reactor: &Reactor, error: &io::Error) {
-        if self.spare.take().is_none() {
-            self.keep_spare();
-            return self.back_off(reactor, error);
-        }
-        self.facts.count_failure();
-        self.log_once(
-            error,
-            "could not accept connections: out of file descriptors; new clients are disconnected",
-        );
-        // The accepted socket is closed before its descriptor becomes the spare one again.
-        let failure = self.accept_one(reactor).map(drop).map_err(|error| AcceptFailure::of(&error));
-        self.keep_spare();
-        match failure {
-            Ok(()) | Err(AcceptFailure::Skip) => {}
-            // accept(2) allocates a descriptor before it checks the backlog, which was empty.
-            Err(AcceptFailure::Drained) => self.readable.set(false),
-            Err(AcceptFailure::NoDescriptors | AcceptFailure::Wait) => {
-                self.back_off(reactor, error)
-            }
-        }
-    }
-
-    /// Pauses accepting: the backlog is unchanged, so retrying at once would be a busy loop.
-    fn back_off(&self, reactor: &Reactor, error: &io::Error) {
-        self.facts.count_failure();
-        self.log_once(error, "could not accept connections; retrying every 100 ms");
-        self.backing_off.set(true);
-        reactor.arm_timer(self.registered_as(), ACCEPT_BACKOFF);
-    }
-
-    fn keep_spare(&self) {
-        let spare = self.listener.borrow().as_ref().and_then(Listener::spare);
-        self.spare.replace(spare);
-    }
-
-    /// Logs once until the next connection is accepted.
-    fn log_once(&self, error: &io::Error, what: &str) {
-        if !self.failure_logged.replace(true) {
-            tracing::error!(port = %self.addr, %error, "{what}");
-        }
     }
 }
 

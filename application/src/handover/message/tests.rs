@@ -25,6 +25,7 @@ fn every_kind() -> Vec<Message> {
         Message::Connection { port: "chat".to_owned(), state: b"ann".into(), unread: b"he".into() },
         Message::Settled,
         Message::Failed { why: "no such file".to_owned() },
+        Message::Serves,
     ]
 }
 
@@ -80,7 +81,7 @@ fn hostile_bytes_are_refused() {
         (b"GET / HTTP/1.1".into(), Malformed::Magic),
         (head(2, 1, 8), Malformed::Version(2)),
         (head(1, 0, 0), Malformed::Type(0)),
-        (head(1, 9, 0), Malformed::Type(9)),
+        (head(1, 10, 0), Malformed::Type(10)),
         (head(1, 4, 1), Malformed::TooLong { len: 1, max: 0 }),
         (head(1, 6, u32::MAX), Malformed::TooLong { len: u32::MAX as usize, max: BODY_MAX }),
         (with(1, &[0; 7]), Malformed::Length),
@@ -110,7 +111,7 @@ proptest! {
     fn no_bytes_panic_or_grow(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = decoded(&bytes);
         // And behind a good head of each type.
-        for number in 1..9 {
+        for number in 1..=9 {
             let len = u32::try_from(bytes.len()).unwrap();
             let head = [&[b'S', b'H', 1, number][..], &len.to_be_bytes()].concat();
             let _ = decoded(&[head, bytes.clone()].concat());
