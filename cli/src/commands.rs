@@ -60,6 +60,12 @@ pub(crate) const COMMANDS: &[Row] = &[
         "A room to talk in, for nc and telnet",
         "sinew chat --listen tcp:8000\nnc localhost 8000",
     ),
+    server::<servers::Http>(
+        "http",
+        "Serve a folder over HTTP",
+        "sinew http --listen tcp:8080 public\n\
+         sinew http --listen tls:8443:cert=c.pem:key=k.pem --proxy /api=tcp:127.0.0.1:3000 public",
+    ),
     server::<servers::PortForward>(
         "portforward",
         "Connect each client to another server",

@@ -12,6 +12,7 @@ mod servers {
     mod bench;
     mod chat;
     mod connect;
+    mod http;
     mod inetd;
     mod log;
     mod peers;

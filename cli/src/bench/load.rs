@@ -73,6 +73,9 @@ enum Stage {
 /// Makes a connection for a lane. It calls [`Load::connected`] and [`Load::lost`], or [`Load::not_connected`].
 pub(crate) type Dial = Box<dyn Fn(&Reactor, &Rc<Load>, &Rc<Lane>)>;
 
+/// Called after the last stage.
+type Done = Box<dyn FnOnce(&Reactor)>;
+
 /// The load of one reactor.
 pub(crate) struct Load {
     reactor: WeakReactor,
@@ -92,7 +95,7 @@ pub(crate) struct Load {
     schedule: RefCell<Option<Schedule>>,
     /// Lanes with room for a request, which wait for one to be due.
     free: RefCell<VecDeque<Rc<Lane>>>,
-    done: RefCell<Option<Box<dyn FnOnce(&Reactor)>>>,
+    done: RefCell<Option<Done>>,
 }
 
 impl Load {

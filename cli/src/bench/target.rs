@@ -52,7 +52,7 @@ enum Requests {
     Echo { size: usize },
     Line { request: String, expected: String },
     Http { method: Method, request: Vec<u8> },
-    WebSocket { client: WebSocketClient, size: usize },
+    WebSocket { client: Box<WebSocketClient>, size: usize },
 }
 
 impl Target {
@@ -103,7 +103,7 @@ impl Target {
             Requests::Http { method, request } => stream::dial(endpoint, move || {
                 Box::new(HttpExchange::new(method.clone(), request.clone()))
             }),
-            Requests::WebSocket { client, size } => websocket::dial(client, endpoint, size),
+            Requests::WebSocket { client, size } => websocket::dial(*client, endpoint, size),
         }
     }
 }
@@ -146,7 +146,7 @@ fn web_socket(url: &Where, args: &Args, size: usize) -> Result<Requests, Failure
         .map_err(|error| Failure::new(Code::Usage, error.to_string()))?;
     let limits = MessageLimits::default().message_max(size);
     let client = client.config(WebSocketConfig::default().messages(limits));
-    Ok(Requests::WebSocket { client, size })
+    Ok(Requests::WebSocket { client: Box::new(client), size })
 }
 
 /// What the positional argument says: a URL or an endpoint.

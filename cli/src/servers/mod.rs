@@ -7,6 +7,7 @@ mod datagrams;
 mod daytime;
 mod discard;
 mod echo;
+mod http;
 mod inetd;
 mod listens_nowhere;
 mod log;
@@ -17,6 +18,6 @@ mod time;
 
 pub(crate) use {
     chargen::Chargen, chat::Chat, connect::Connect, daytime::Daytime, discard::Discard, echo::Echo,
-    inetd::Inetd, log::LogServer, portforward::PortForward, procmon::ProcMon, qotd::Qotd,
-    time::Time,
+    http::Http, inetd::Inetd, log::LogServer, portforward::PortForward, procmon::ProcMon,
+    qotd::Qotd, time::Time,
 };
