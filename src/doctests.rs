@@ -65,6 +65,11 @@ pages! {
     Restarts: "../docs/guide/21-restarts.md";
 }
 
+#[cfg(all(unix, feature = "application", feature = "http"))]
+pages! {
+    SeeingInside: "../docs/guide/24-seeing-inside.md";
+}
+
 #[cfg(feature = "http")]
 pages! {
     Http: "../docs/guide/15-http.md";
