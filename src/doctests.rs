@@ -19,6 +19,9 @@ pages! {
     TestingInMemory: "../docs/guide/6-testing-in-memory.md";
     RunningIt: "../docs/guide/7-running-it.md";
     ComingFromTwisted: "../docs/guide/8-coming-from-twisted.md";
+    TheCommand: "../docs/guide/22-the-command.md";
+    Deploying: "../docs/deploy/README.md";
+    ReadyServers: "../docs/guide/23-ready-servers.md";
     Benchmarks: "../docs/benchmarks.md";
     Stability: "../docs/stability.md";
     Glossary: "../docs/glossary.md";
@@ -60,6 +63,11 @@ pages! {
 pages! {
     Services: "../docs/guide/20-services.md";
     Restarts: "../docs/guide/21-restarts.md";
+}
+
+#[cfg(all(unix, feature = "application", feature = "http"))]
+pages! {
+    SeeingInside: "../docs/guide/24-seeing-inside.md";
 }
 
 #[cfg(feature = "http")]

@@ -313,6 +313,19 @@ fn of_http_clients() -> impl Iterator<Item = Printed> {
     made.into_iter()
 }
 
+#[cfg(all(feature = "application", feature = "http"))]
+fn of_a_look_inside() -> impl Iterator<Item = Printed> {
+    use sinew::application::inspect::InspectError;
+
+    let made = printed![
+        InspectError::NotUnix { at: "tcp:80".to_owned() },
+        InspectError::NotLoopback { at: "tcp:80".to_owned() },
+        InspectError::NoUsers { at: "tcp:80".to_owned() },
+        InspectError::Random { source: cause() },
+    ];
+    made.into_iter()
+}
+
 fn all() -> Vec<Printed> {
     let all = on_every_platform();
     #[cfg(unix)]
@@ -325,6 +338,8 @@ fn all() -> Vec<Printed> {
     let all = all.chain(with_application());
     #[cfg(feature = "http")]
     let all = all.chain(with_http());
+    #[cfg(all(feature = "application", feature = "http"))]
+    let all = all.chain(of_a_look_inside());
     all.collect()
 }
 
