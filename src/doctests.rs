@@ -48,6 +48,7 @@ pages! {
     SeveralCores: "../docs/guide/16-several-cores.md";
     Async: "../docs/guide/18-async.md";
     StreamsForTasks: "../docs/design/21-streams-for-tasks.md";
+    Restarting: "../docs/design/22-restarts.md";
     Layer: "../docs/design/12-tls-layer.md";
 }
 
@@ -56,6 +57,17 @@ pages! {
 pages! {
     DatagramsAndUnix: "../docs/guide/11-datagrams-and-unix-sockets.md";
     ProcessesAndPipes: "../docs/guide/14-processes-and-pipes.md";
+}
+
+#[cfg(all(unix, feature = "application"))]
+pages! {
+    Services: "../docs/guide/20-services.md";
+    Restarts: "../docs/guide/21-restarts.md";
+}
+
+#[cfg(all(unix, feature = "application", feature = "http"))]
+pages! {
+    SeeingInside: "../docs/guide/24-seeing-inside.md";
 }
 
 #[cfg(feature = "http")]

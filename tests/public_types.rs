@@ -103,8 +103,15 @@ const PANICKING: [(&str, &str); 19] = [
     ("with_type", "in the Response of HTTP: a type with a control character"),
 ];
 
-const CRATES: [&str; 6] =
-    ["src", "reactor/src", "transports/src", "testkit/src", "protocols/src", "socketserver/src"];
+const CRATES: [&str; 7] = [
+    "src",
+    "reactor/src",
+    "transports/src",
+    "testkit/src",
+    "protocols/src",
+    "socketserver/src",
+    "application/src",
+];
 
 /// The sources of the product.
 fn sources() -> Vec<(PathBuf, String)> {

@@ -44,3 +44,8 @@ pub use {
     sharded::{ShardedApplication, ShardedError},
     timer_service::{TimerOutcome, TimerResult, TimerService},
 };
+
+// The code blocks of the README are compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

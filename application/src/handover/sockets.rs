@@ -30,6 +30,9 @@ pub(super) struct Sockets {
 
 pub(super) type TakeOver = Rc<dyn Fn(&ListeningPort<Address>, Vec<HandedConnection>)>;
 
+/// Sends a connection of the port of this name to another process.
+pub(super) type SendAway = Rc<dyn Fn(&str, HandedConnection)>;
+
 #[derive(Clone)]
 struct Port {
     name: String,
@@ -90,11 +93,7 @@ impl Sockets {
     }
 
     /// Sends the connections of the ports with these names that can go.
-    pub(super) fn hand_over_connections(
-        &self,
-        names: &[String],
-        send: &Rc<dyn Fn(&str, HandedConnection)>,
-    ) {
+    pub(super) fn hand_over_connections(&self, names: &[String], send: &SendAway) {
         for Port { name, port, .. } in &*self.ports.borrow() {
             if names.contains(name) && port.connections() > 0 {
                 let (name, send) = (name.clone(), send.clone());

@@ -4,14 +4,20 @@
 //! page, in a field of the request: another site's page can neither read it nor send the field without asking first, which is
 //! not answered. What comes from outside (peers, names) reaches the page as JSON alone, and is shown as text.
 
-use std::{cell::Cell, fmt::Write, rc::Rc, time::Duration};
+use std::{
+    cell::{Cell, OnceCell},
+    fmt::Write,
+    io,
+    rc::Rc,
+    time::Duration,
+};
 
 use sinew_http::{
     StatusCode,
     server::{Event, EventStream, Reply, Request, Response, Router},
 };
 use sinew_reactor::Reactor;
-use sinew_transports::WriteStatus;
+use sinew_transports::{Address, ListeningPort, WriteStatus};
 
 use super::{InspectError, api, gather, report::Status};
 
@@ -34,7 +40,10 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// Pages that are told at a time.
 const STREAMS_MAX: usize = 16;
 
-pub(super) fn routes() -> Result<Router, InspectError> {
+/// Where the page is served, once that is known.
+pub(super) type Served = Rc<OnceCell<ListeningPort<Address>>>;
+
+pub(super) fn routes(served: Served) -> Result<Router, InspectError> {
     let token: Rc<str> = random_token()?.into();
     let page = PAGE.replace(TOKEN_MARK, &token);
     let streams = Rc::new(Cell::new(0));
@@ -48,7 +57,7 @@ pub(super) fn routes() -> Result<Router, InspectError> {
         .get("/page.css", |_, reply: Reply| {
             reply.send(file(Response::text(STYLE).with_type("text/css; charset=utf-8")));
         })
-        .get("/events", move |request, reply| events(&streams, &request, reply))
+        .get("/events", move |request, reply| events(&streams, served.clone(), &request, reply))
         .post(
             "/connections/{id}/{action}",
             move |request: Request, reply: Reply| match may_change(&request, &token) {
@@ -64,7 +73,10 @@ pub(super) fn routes() -> Result<Router, InspectError> {
 /// 128 random bits, in hexadecimal.
 fn random_token() -> Result<String, InspectError> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|source| InspectError::Random { source })?;
+    getrandom::fill(&mut bytes).map_err(|error| {
+        let source = io::Error::other(error.to_string());
+        InspectError::Random { source }
+    })?;
     let mut token = String::with_capacity(32);
     for byte in bytes {
         // Writing to a string does not fail.
@@ -99,7 +111,7 @@ fn file(response: Response) -> Response {
 }
 
 /// Tells a page the state once a second, as long as it listens.
-fn events(streams: &Rc<Cell<usize>>, request: &Request, reply: Reply) {
+fn events(streams: &Rc<Cell<usize>>, served: Served, request: &Request, reply: Reply) {
     if streams.get() >= STREAMS_MAX {
         let text = "too many pages are open\n";
         return reply.send(Response::text(text).with_status(StatusCode::SERVICE_UNAVAILABLE));
@@ -113,7 +125,8 @@ fn events(streams: &Rc<Cell<usize>>, request: &Request, reply: Reply) {
     let told = stream.clone();
     let ticks = reactor.call_every(INTERVAL, move |reactor| {
         // A drain waits for the end of the answer.
-        if reactor.is_stopping() {
+        let is_closed = served.get().is_some_and(|port| !port.is_listening());
+        if is_closed || reactor.is_stopping() {
             drop(told.take());
         }
         tell(reactor, &told);

@@ -1,5 +1,7 @@
 //! Errors of opening a look inside: [`InspectError`].
 
+use std::io;
+
 use sinew_http::FieldError;
 use sinew_reactor::Excerpt;
 use sinew_transports::ListenError;
@@ -42,7 +44,7 @@ pub enum InspectError {
     #[error("could not make the token of the dashboard: {source}")]
     Random {
         /// The cause.
-        source: getrandom::Error,
+        source: io::Error,
     },
     /// The realm of the login is not valid.
     #[error("could not ask for a login: {source}")]

@@ -66,6 +66,7 @@ use sinew_transports::{
     endpoint::{EndpointError, ServerEndpoint},
 };
 
+use dashboard::Served;
 pub use error::InspectError;
 use host::KnownHosts;
 
@@ -203,15 +204,14 @@ pub fn serve_dashboard(
     endpoint: &ServerEndpoint,
     config: WebConfig,
 ) -> Result<ListeningPort<Address>, InspectError> {
-    if config.allow_remote && config.users.is_none() {
-        // Whether it is needed is known once the port is open.
-        let port = serve_web(reactor, endpoint, &config, dashboard::routes()?, "sinew")?;
-        return match is_local(&port.local()) {
-            true => Ok(port),
-            false => refuse(&port, InspectError::NoUsers { at: endpoint.to_string() }),
-        };
+    let served = Served::default();
+    let port = serve_web(reactor, endpoint, &config, dashboard::routes(served.clone())?, "sinew")?;
+    // Whether users are needed is known once the port is open.
+    if config.allow_remote && config.users.is_none() && !is_local(&port.local()) {
+        return refuse(&port, InspectError::NoUsers { at: endpoint.to_string() });
     }
-    serve_web(reactor, endpoint, &config, dashboard::routes()?, "sinew")
+    let _ = served.set(port.clone());
+    Ok(port)
 }
 
 fn serve_web(

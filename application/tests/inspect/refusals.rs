@@ -149,3 +149,36 @@ fn the_page_is_told_the_state_and_its_streams_are_bounded_and_end_with_the_run()
         assert!(ended > 0);
     }
 }
+
+#[test]
+fn a_drain_does_not_wait_for_pages() {
+    let (sender, receiver) = mpsc::channel();
+    let (close, wanted) = mpsc::channel::<()>();
+    let (told, closed) = mpsc::channel::<()>();
+    let program = Program::start(true, move |reactor: &Reactor| {
+        let endpoint = "127.0.0.1:0".parse().expect("an endpoint");
+        let port = inspect::serve_dashboard(reactor, &endpoint, WebConfig::default());
+        let port = port.expect("it is loopback");
+        sender.send(port.local().socket_addr().expect("a TCP address")).expect("the test waits");
+        reactor.call_every(std::time::Duration::from_millis(5), move |_| {
+            if wanted.try_recv().is_ok() {
+                let told = told.clone();
+                // Longer than the watchdog waits.
+                let drained = port.drain(std::time::Duration::from_secs(1_000));
+                drained.then(move |_, _| {
+                    let _ = told.send(());
+                });
+            }
+        });
+    });
+    let at = receiver.recv().expect("it starts");
+    let mut stream = TcpStream::connect(at).expect("it listens");
+    stream.write_all(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("it is open");
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.starts_with("data: ")));
+    close.send(()).expect("the reactor runs");
+    lines.by_ref().for_each(drop);
+    drop(lines);
+    closed.recv().expect("it is drained");
+    drop(program);
+}

@@ -11,7 +11,10 @@ use sinew::{
         codec::BodyError,
     },
     reactor::{BuildError, Excerpt, Failure as TaskFailure, Reactor, RunError},
-    transports::{ConnectConfig, ConnectError, endpoint::ClientEndpoint},
+    transports::{
+        ConnectConfig, ConnectError,
+        endpoint::{ClientEndpoint, EndpointError},
+    },
 };
 
 use crate::exit::{Code, Failure};
@@ -76,6 +79,11 @@ impl From<LookError> for Failure {
         };
         Self::new(code, error.to_string())
     }
+}
+
+/// Parses an argument. (`clap` would take the conversion from a string by itself, which is one of `HOST:PORT`.)
+pub(crate) fn endpoint(text: &str) -> Result<ClientEndpoint, EndpointError> {
+    text.parse()
 }
 
 /// Connects, has `talk` send its requests, and disconnects.

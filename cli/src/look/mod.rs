@@ -7,7 +7,7 @@ mod status;
 mod text;
 
 pub(crate) use {
-    client::{Action, ask},
+    client::{Action, ask, endpoint},
     shown::{age, bytes, count, micros, name},
     status::Status,
 };

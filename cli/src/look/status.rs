@@ -8,7 +8,7 @@ use sinew::{
     transports::endpoint::ClientEndpoint,
 };
 
-use super::{ask, text};
+use super::{ask, endpoint, text};
 use crate::{
     exit::{Code, Failure},
     run::Tool,
@@ -18,7 +18,7 @@ use crate::{
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Status {
     /// Where the program serves its status (its option --status): unix:/run/x.sock
-    #[arg(long, value_name = "ENDPOINT")]
+    #[arg(long, value_name = "ENDPOINT", value_parser = endpoint)]
     at: ClientEndpoint,
     /// Print JSON, with all fields and unrounded
     #[arg(long)]

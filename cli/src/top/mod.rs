@@ -22,6 +22,7 @@ use sinew::transports::endpoint::ClientEndpoint;
 
 use crate::{
     exit::{Code, Failure},
+    look::endpoint,
     quantity::Interval,
     run::Tool,
 };
@@ -30,7 +31,7 @@ use crate::{
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Top {
     /// Where the program serves its status (its option --status): unix:/run/x.sock
-    #[arg(long, value_name = "ENDPOINT")]
+    #[arg(long, value_name = "ENDPOINT", value_parser = endpoint)]
     at: ClientEndpoint,
     /// How often to ask
     #[arg(long, value_name = "TIME", default_value = "1s")]

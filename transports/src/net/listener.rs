@@ -125,15 +125,14 @@ impl Listener {
     }
 
     /// A connection that the engine has accepted already, if it does such things.
+    #[cfg(unix)]
     pub(crate) fn take_accepted(&self, reactor: &Reactor, token: Token) -> Option<(Socket, Peer)> {
         match self {
-            #[cfg(unix)]
             Self::Kernel(socket) => {
                 let taken = socket.take_accepted(reactor, token)?.ok()?;
                 let (socket, addr) = tcp_peer(taken).ok()?;
                 Some((socket.into(), Peer::Inet(addr)))
             }
-            #[cfg(unix)]
             Self::Unix(socket) => {
                 let socket = UnixStream::from(socket.take_accepted(reactor, token)?.ok()?);
                 let peer = Peer::Unix(UnixPeer::of(&socket));
@@ -141,6 +140,12 @@ impl Listener {
             }
             _ => None,
         }
+    }
+
+    /// No engine accepts by itself here.
+    #[cfg(not(unix))]
+    pub(crate) fn take_accepted(&self, _: &Reactor, _: Token) -> Option<(Socket, Peer)> {
+        None
     }
 
     /// What no engine tells of.

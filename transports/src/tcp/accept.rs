@@ -366,6 +366,10 @@ impl PortCore {
         self.open.get()
     }
 
+    pub(crate) fn is_listening(&self) -> bool {
+        !self.closed.get()
+    }
+
     pub(crate) fn registered_as(&self) -> Token {
         self.token.get().expect("a port is registered before anything else can reach it")
     }

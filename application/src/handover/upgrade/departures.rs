@@ -15,7 +15,7 @@ use crate::handover::{
     each::on_each,
     message::{Message, UNREAD_MAX},
     outbox::Outbox,
-    sockets::Sockets,
+    sockets::{SendAway, Sockets},
 };
 
 /// How often connections that stayed are asked again.
@@ -31,7 +31,7 @@ impl Upgrade {
         let (takes, outbox) = (self.takes.borrow().clone(), self.outbox.clone());
         move |reactor: &Reactor| {
             let (outbox, remote) = (outbox.clone(), remote.clone());
-            let send: Rc<dyn Fn(&str, HandedConnection)> = Rc::new(move |name, connection| {
+            let send: SendAway = Rc::new(move |name, connection| {
                 if send(&outbox, name, connection) {
                     // If it fails, the next one tells, or the next question.
                     let _ = remote.call(|reactor| {

@@ -22,13 +22,16 @@ pub(super) struct Incoming {
 }
 
 impl PortCore {
-    /// Has the loop begin these connections.
+    /// Has the loop begin these connections. A closed port closes them.
     pub(crate) fn take_over(
         &self,
         reactor: &Reactor,
         connections: Vec<HandedConnection>,
         rebuild: &Rebuild,
     ) {
+        if self.closed.get() {
+            return;
+        }
         let incoming = connections
             .into_iter()
             .map(|connection| Incoming { connection, rebuild: rebuild.clone() });
