@@ -1,0 +1,12 @@
+//! DNS for sinew, an event-driven networking framework in the manner of Twisted.
+//!
+//! - [`codec`] is the wire format without I/O: messages are bounded before they are decoded, responses are compared with their queries.
+
+#![forbid(unsafe_code)]
+
+pub mod codec;
+
+/// The code of the README, which `cargo test` compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
