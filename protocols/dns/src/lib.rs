@@ -1,10 +1,12 @@
 //! DNS for sinew, an event-driven networking framework in the manner of Twisted.
 //!
 //! - [`codec`] is the wire format without I/O: messages are bounded before they are decoded, responses are compared with their queries.
+//! - [`zone`] is zone files and zones in memory.
 
 #![forbid(unsafe_code)]
 
 pub mod codec;
+pub mod zone;
 
 /// The code of the README, which `cargo test` compiles.
 #[cfg(doctest)]

@@ -1,0 +1,1 @@
+//! Tables of zone texts and of what zones answer.
