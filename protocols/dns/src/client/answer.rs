@@ -62,6 +62,13 @@ impl Answer {
         self.content.is_authentic
     }
 
+    /// A record that is known without a server.
+    pub(super) fn of_record(record: Record) -> Self {
+        let (aliases, records) = (Vec::new(), vec![record]);
+        let content = Content { aliases, records, is_authentic: false, ttl: 0, bytes: 0 };
+        Self { content: Rc::new(content), age: 0, is_stale: false }
+    }
+
     /// Whether its time is over, and it is used because no server answers ([`DnsConfig::stale_max`](super::DnsConfig::stale_max)).
     #[must_use]
     pub const fn is_stale(&self) -> bool {

@@ -26,7 +26,7 @@ pub enum LookupError {
         record_type: RecordType,
     },
     /// The text cannot be a name.
-    #[error("{:?} is not a name: {why}", Excerpt::new(.name))]
+    #[error("{:?} is not a name: {why}", Excerpt::new(.name.as_bytes()))]
     BadName {
         /// The text.
         name: Box<str>,
@@ -109,7 +109,7 @@ impl From<LookupError> for ResolveError {
         let kind = match error {
             LookupError::NoSuchName { .. } => return Self::NoSuchName,
             LookupError::NoRecord { .. } => return Self::NoAddress,
-            LookupError::BadName { name, why } => return Self::BadName(format!("{:?}: {why}", Excerpt::new(&*name))),
+            LookupError::BadName { name, why } => return Self::BadName(format!("{:?}: {why}", Excerpt::new(name.as_bytes()))),
             LookupError::GivenUp(failure) => return Self::GivenUp(failure),
             LookupError::TimedOut { .. } => io::ErrorKind::TimedOut,
             LookupError::NotInDns { .. } => io::ErrorKind::Unsupported,

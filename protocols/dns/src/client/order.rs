@@ -87,10 +87,9 @@ fn policy(ip: Ipv6Addr) -> (u8, u8) {
         (Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7, 3, 13),
         (Ipv6Addr::UNSPECIFIED, 0, 40, 1),
     ];
-    let is_in = |&(prefix, len, ..): &&(Ipv6Addr, u32, u8, u8)| {
-        (u128::from(prefix) ^ u128::from(ip)).leading_zeros() >= *len
-    };
-    TABLE.iter().find(is_in).map_or((40, 1), |&(_, _, precedence, label)| (precedence, label))
+    let is_in = |prefix: Ipv6Addr, len| (u128::from(prefix) ^ u128::from(ip)).leading_zeros() >= len;
+    let found = TABLE.iter().find(|(prefix, len, ..)| is_in(*prefix, *len));
+    found.map_or((40, 1), |&(_, _, precedence, label)| (precedence, label))
 }
 
 #[cfg(test)]
