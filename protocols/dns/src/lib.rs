@@ -3,12 +3,14 @@
 //! - [`codec`] is the wire format without I/O: messages are bounded before they are decoded, responses are compared with their queries.
 //! - [`client`] is a stub resolver and a client: [`client::DnsResolver`] looks up addresses and other records, for connections to names
 //!   as well.
+//! - [`testing`] is a name server for tests.
 
 #![forbid(unsafe_code)]
 
 pub mod client;
 pub mod codec;
 mod random;
+pub mod testing;
 
 /// The code of the README, which `cargo test` compiles.
 #[cfg(doctest)]

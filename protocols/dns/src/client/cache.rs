@@ -163,7 +163,10 @@ impl Cache {
         let key = Rc::new(key);
         let until = now + keep;
         self.order.insert(self.uses, key.clone());
-        self.entries.insert(key, Entry { value, since: now, until, bytes, used: self.uses, retry_at: None });
+        self.entries.insert(
+            key,
+            Entry { value, since: now, until, bytes, used: self.uses, retry_at: None },
+        );
         self.bytes += bytes;
         while self.entries.len() > self.limits.entries_max || self.bytes > self.limits.bytes_max {
             let Some((_, oldest)) = self.order.first_key_value() else { break };
@@ -201,7 +204,8 @@ mod tests {
     }
 
     fn answer(ttl: u32) -> Answer {
-        let record = Record::from_rdata("a.".parse().unwrap(), ttl, RData::A(Ipv4Addr::LOCALHOST.into()));
+        let record =
+            Record::from_rdata("a.".parse().unwrap(), ttl, RData::A(Ipv4Addr::LOCALHOST.into()));
         let (aliases, records) = (Vec::new(), vec![record]);
         let content = Content { aliases, records, is_authentic: false, ttl, bytes: 100 };
         Answer { content: Rc::new(content), age: 0, is_stale: false }

@@ -11,7 +11,10 @@
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
-use sinew_transports::reactor::{Failure, Reactor};
+use sinew_transports::{
+    Bytes,
+    reactor::{Failure, Reactor},
+};
 
 use super::{
     LookupError, NameServer, ServerError, ServerFailure,
@@ -23,7 +26,8 @@ use super::{
 };
 use crate::{
     codec::{
-        Checked, EncodeError, Message, Question, QuerySettings, ResponseCode, SentQuery, cookie,
+        Checked, EncodeError, Message, QuerySettings, Question, ResponseCode, SentQuery,
+        UDP_PAYLOAD, cookie,
     },
     random::random,
 };
@@ -164,7 +168,7 @@ impl Exchange<'_> {
             }
         }
         match over_link(self.shared, self.reactor, state, sent, wait, true).await? {
-            (Checked::Whole(message), len) => Ok((*message, len)),
+            (Checked::Whole(message), bytes) => Ok((*message, bytes.len())),
             (Checked::Malformed(error), _) => Err(error.into()),
             (Checked::Truncated, _) => Err(ServerError::Truncated.into()),
         }
@@ -196,7 +200,9 @@ impl Exchange<'_> {
         count(&stats.udp);
         let wrong_max = self.shared.config.wrong_responses_max;
         let wrong = || count(&stats.wrong);
-        let asking = udp::ask(self.reactor, state.server.addr(), sent, wrong_max, wrong);
+        let mut buffer = [0; UDP_PAYLOAD as usize];
+        let addr = state.server.addr();
+        let asking = udp::ask(self.reactor, addr, sent, &mut buffer, wrong_max, wrong);
         match self.reactor.timeout(wait, asking).await {
             Ok(asked) => Ok(asked?),
             Err(late) => Err(ServerError::TimedOut(late.after).into()),
@@ -212,7 +218,7 @@ pub(super) async fn over_link(
     sent: SentQuery,
     wait: Duration,
     may_change_id: bool,
-) -> Result<(Checked, usize), ServerError> {
+) -> Result<(Checked, Bytes), ServerError> {
     count(&shared.stats.tcp);
     let asking = async {
         loop {

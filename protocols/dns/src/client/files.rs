@@ -160,6 +160,8 @@ fn read(path: &Path) -> Option<Vec<u8>> {
         Ok(text)
     };
     read()
-        .inspect_err(|error| tracing::warn!(file = %path.display(), %error, "the file cannot be read"))
+        .inspect_err(
+            |error| tracing::warn!(file = %path.display(), %error, "the file cannot be read"),
+        )
         .ok()
 }

@@ -5,7 +5,7 @@ use std::{cell::RefCell, fmt, rc::Rc, time::Duration};
 
 use sinew_protocols::basic::{AnswersById, Int16, RequestClient, RequestError};
 use sinew_transports::{
-    ConnectConfig, StreamConfig,
+    Bytes, ConnectConfig, StreamConfig,
     endpoint::{ClientEndpoint, TcpClient},
     reactor::{Deferred, Failure, Promise, Reactor},
 };
@@ -63,8 +63,7 @@ impl Link {
         wait: Duration,
     ) -> Rc<Self> {
         let slots = Slots::new(reactor.downgrade(), shared.config.tcp_in_flight_max);
-        let link =
-            Rc::new(Self { state: RefCell::new(State::Connecting(Vec::new())), slots });
+        let link = Rc::new(Self { state: RefCell::new(State::Connecting(Vec::new())), slots });
         let stream = StreamConfig::default().idle_timeout(shared.config.tcp_idle);
         let connect = ConnectConfig::default().timeout(wait).stream(stream);
         let id_of = |frame: &[u8]| RawHeader::read(frame).ok().map(|header| header.id);
@@ -115,7 +114,7 @@ impl Link {
         mut sent: SentQuery,
         wait: Duration,
         may_change_id: bool,
-    ) -> Result<Result<(Checked, usize), ServerError>, ServerError> {
+    ) -> Result<Result<(Checked, Bytes), ServerError>, ServerError> {
         let (client, _slot) = self.client(reactor).await?;
         // Another question may be in flight under the same identifier.
         let answer = loop {
@@ -126,7 +125,7 @@ impl Link {
         };
         match answer {
             Ok(answer) => Ok(match sent.check(&answer, &MessageLimits::response()) {
-                Ok(checked) => Ok((checked, answer.len())),
+                Ok(checked) => Ok((checked, answer)),
                 Err(_) => Err(ServerError::Mismatch),
             }),
             Err(RequestError::TimedOut { after }) => Ok(Err(ServerError::TimedOut(after))),
@@ -165,7 +164,10 @@ impl fmt::Debug for Link {
 }
 
 /// Where to connect.
-fn endpoint(shared: &Shared, server: &NameServer) -> Result<ClientEndpoint, ServerError> {
+pub(super) fn endpoint(
+    shared: &Shared,
+    server: &NameServer,
+) -> Result<ClientEndpoint, ServerError> {
     let to = TcpClient::new(server.addr());
     match &server.over {
         Over::Udp | Over::Tcp => {

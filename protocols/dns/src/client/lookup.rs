@@ -207,7 +207,9 @@ fn of_special(question: &Question) -> Option<Result<Answer, LookupError>> {
             let data = match question.record_type() {
                 RecordType::A => RData::A(std::net::Ipv4Addr::LOCALHOST.into()),
                 RecordType::AAAA => RData::AAAA(std::net::Ipv6Addr::LOCALHOST.into()),
-                record_type => return Some(Err(LookupError::NoRecord { name: boxed(), record_type })),
+                record_type => {
+                    return Some(Err(LookupError::NoRecord { name: boxed(), record_type }));
+                }
             };
             Ok(Answer::of_record(Record::from_rdata(name.clone(), 0, data)))
         }

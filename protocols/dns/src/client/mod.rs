@@ -21,7 +21,10 @@ mod settings;
 mod shared;
 mod slots;
 mod special;
+mod srv;
+mod transfer;
 mod udp;
+mod update;
 
 pub use answer::Answer;
 pub use config::DnsConfig;
@@ -29,3 +32,6 @@ pub use error::{LookupError, ServerError, ServerFailure};
 pub use resolver::{DnsResolver, DnsStats};
 pub use server::NameServer;
 pub use settings::{SEARCH_MAX, SERVERS_MAX};
+pub use srv::{SrvConnector, register};
+pub use transfer::{Transfer, TransferConfig, TransferError, TransferEvent, TransferReader};
+pub use update::{Update, UpdateError};

@@ -64,10 +64,14 @@ impl DnsResolver {
     pub fn mx(&self, domain: &str) -> Deferred<Vec<MX>, LookupError> {
         let reactor = self.reactor();
         self.lookup(domain, RecordType::MX).map(move |answer| {
-            let mut all: Vec<MX> = answer?.records().iter().filter_map(|record| match &record.data {
-                RData::MX(mx) => Some(mx.clone()),
-                _ => None,
-            }).collect();
+            let mut all: Vec<MX> = answer?
+                .records()
+                .iter()
+                .filter_map(|record| match &record.data {
+                    RData::MX(mx) => Some(mx.clone()),
+                    _ => None,
+                })
+                .collect();
             shuffle(reactor.as_ref(), &mut all);
             all.sort_by_key(|mx| mx.preference);
             Ok(all)
@@ -100,10 +104,14 @@ impl DnsResolver {
     /// [`LookupError`], by the deferred.
     pub fn naptr(&self, name: &str) -> Deferred<Vec<NAPTR>, LookupError> {
         self.lookup(name, RecordType::NAPTR).map(|answer| {
-            let mut all: Vec<NAPTR> = answer?.records().iter().filter_map(|record| match &record.data {
-                RData::NAPTR(naptr) => Some(naptr.clone()),
-                _ => None,
-            }).collect();
+            let mut all: Vec<NAPTR> = answer?
+                .records()
+                .iter()
+                .filter_map(|record| match &record.data {
+                    RData::NAPTR(naptr) => Some(naptr.clone()),
+                    _ => None,
+                })
+                .collect();
             all.sort_by_key(|naptr| (naptr.order, naptr.preference));
             Ok(all)
         })
@@ -154,7 +162,9 @@ impl DnsResolver {
                 RData::PTR(ptr) => Some(ptr.0.clone()),
                 _ => None,
             };
-            answer.map(|answer| answer.records().iter().filter_map(|record| names(&record.data)).collect())
+            answer.map(|answer| {
+                answer.records().iter().filter_map(|record| names(&record.data)).collect()
+            })
         })
     }
 }
@@ -211,7 +221,8 @@ mod tests {
     fn as_often_as_the_weights_say() {
         let reactor = Reactor::simulated(7);
         let first = |port| {
-            let draws = (0..10_000).map(|_| in_order(vec![srv(0, 10, 1), srv(0, 30, 2)], || reactor.random()));
+            let draws = (0..10_000)
+                .map(|_| in_order(vec![srv(0, 10, 1), srv(0, 30, 2)], || reactor.random()));
             draws.filter(|ordered| ordered[0].port == port).count()
         };
         // A quarter.

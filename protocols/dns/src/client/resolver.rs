@@ -4,7 +4,7 @@ use std::{cell::RefCell, fmt, net::SocketAddr, rc::Rc};
 
 use sinew_transports::{
     names::{Lookup, ReactorNames, Resolve},
-    reactor::{Deferred, Reactor, Task, WeakReactor},
+    reactor::{Deferred, Failure, Reactor, Task, WeakReactor},
 };
 
 use super::{
@@ -173,8 +173,12 @@ impl DnsResolver {
         shared.refresh(&reactor);
         spawn(&reactor, async move {
             let (failures, reactor) = (RefCell::default(), of_task);
-            let exchange =
-                Exchange { shared: &shared, reactor: &reactor, question: &question, failures: &failures };
+            let exchange = Exchange {
+                shared: &shared,
+                reactor: &reactor,
+                question: &question,
+                failures: &failures,
+            };
             let asking = async {
                 match &server {
                     Some(server) => exchange.with_one(server).await,
@@ -248,10 +252,10 @@ impl fmt::Debug for DnsResolver {
 }
 
 /// Runs a future as a task; dropping the deferred cancels it.
-pub(super) fn spawn<T: 'static>(
+pub(super) fn spawn<T: 'static, E: From<Failure> + fmt::Display + 'static>(
     reactor: &Reactor,
-    future: impl Future<Output = Result<T, LookupError>> + 'static,
-) -> Deferred<T, LookupError> {
+    future: impl Future<Output = Result<T, E>> + 'static,
+) -> Deferred<T, E> {
     let (promise, deferred) = reactor.promise();
     // The task is dropped with the promise, whether that is settled or cancelled.
     let place = Rc::<RefCell<Option<Task<()>>>>::default();

@@ -27,21 +27,24 @@ pub(super) enum Asked {
     TooManyWrong,
 }
 
+/// What a response fits into.
+pub(super) type Buffer = [u8; UDP_PAYLOAD as usize];
+
 /// Asks, and waits for the response as long as it takes. `wrong_max` datagrams that are not the response are ignored, and counted by
 /// `wrong`.
 pub(super) async fn ask(
     reactor: &Reactor,
     server: SocketAddr,
     sent: &SentQuery,
+    buffer: &mut Buffer,
     wrong_max: usize,
     wrong: impl Fn(),
 ) -> Result<Asked, ServerError> {
     let mut socket = open(reactor, server)?;
     socket.send(sent.bytes()).await?;
     let limits = MessageLimits::response().len_max(UDP_PAYLOAD.into());
-    let mut buffer = [0; UDP_PAYLOAD as usize];
     for _ in 0..=wrong_max {
-        let len = socket.recv(&mut buffer).await?;
+        let len = socket.recv(buffer).await?;
         match sent.check(&buffer[..len], &limits) {
             Ok(checked) => return Ok(Asked::Response(checked, len)),
             Err(mismatch) => {
