@@ -62,6 +62,13 @@ impl Answer {
         self.content.is_authentic
     }
 
+    /// A record that is known without a server.
+    pub(super) fn of_record(record: Record) -> Self {
+        let (aliases, records) = (Vec::new(), vec![record]);
+        let content = Content { aliases, records, is_authentic: false, ttl: 0, bytes: 0 };
+        Self { content: Rc::new(content), age: 0, is_stale: false }
+    }
+
     /// Whether its time is over, and it is used because no server answers ([`DnsConfig::stale_max`](super::DnsConfig::stale_max)).
     #[must_use]
     pub const fn is_stale(&self) -> bool {
@@ -136,9 +143,10 @@ impl Chain {
             if !self.records.is_empty() {
                 return Ok(Step::Found);
             }
-            let alias = response.answers.iter().find(|record| {
-                self.is_at_end(record) && record.record_type() == RecordType::CNAME
-            });
+            let alias = response
+                .answers
+                .iter()
+                .find(|record| self.is_at_end(record) && record.record_type() == RecordType::CNAME);
             let Some(alias) = alias else { break };
             self.follow(alias)?;
         }
@@ -244,7 +252,12 @@ mod tests {
     #[test]
     fn records_and_aliases_in_any_order() {
         let mut chain = chain("a.example.");
-        let others = [a("other.example."), a("c.example."), alias("b.example.", "C.example."), alias("a.example.", "b.example.")];
+        let others = [
+            a("other.example."),
+            a("c.example."),
+            alias("b.example.", "C.example."),
+            alias("a.example.", "b.example."),
+        ];
         assert_eq!(chain.read(&response(&others, &[]), 100).unwrap(), Step::Found);
         let answer = chain.into_answer(false);
         assert_eq!(answer.records(), [a("c.example.")]);
@@ -296,7 +309,8 @@ mod tests {
         assert_eq!(none(&response(&[], &[soa("example.", u32::MAX, 60)])), (true, Some(0)));
         // The SOA record of another zone means nothing.
         assert_eq!(none(&response(&[], &[soa("other.", 600, 60)])), (true, None));
-        let mut message = response(&[alias("a.example.", "b.example.")], &[soa("example.", 600, 60)]);
+        let mut message =
+            response(&[alias("a.example.", "b.example.")], &[soa("example.", 600, 60)]);
         message.metadata.response_code = ResponseCode::NXDomain;
         assert_eq!(none(&message), (false, Some(50)));
     }

@@ -43,7 +43,12 @@ struct Entry {
     bytes: usize,
     /// Its place in the order of use.
     used: u64,
+    /// Until then it is used after its time, since the servers have just failed.
+    retry_at: Option<Instant>,
 }
+
+/// How long servers that failed are not asked again for an answer that is used after its time (RFC 8767, section 5).
+const RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// The limits.
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +105,13 @@ impl Cache {
         }
     }
 
+    /// The servers have failed: an answer whose time is over is used for a while without asking.
+    pub(super) fn servers_failed(&mut self, key: &Key, now: Instant) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.retry_at = Some(now + RETRY_AFTER);
+        }
+    }
+
     fn find(&mut self, key: &Key, now: Instant, stale: bool) -> Option<Known> {
         let (key, entry) = self.entries.get_key_value(key)?;
         let is_stale = entry.until <= now;
@@ -108,7 +120,8 @@ impl Cache {
             self.remove(&key);
             return None;
         }
-        if is_stale && !stale {
+        let must_ask = entry.retry_at.is_none_or(|retry_at| retry_at <= now);
+        if is_stale && !stale && must_ask {
             return None;
         }
         let known = match &entry.value {
@@ -150,7 +163,10 @@ impl Cache {
         let key = Rc::new(key);
         let until = now + keep;
         self.order.insert(self.uses, key.clone());
-        self.entries.insert(key, Entry { value, since: now, until, bytes, used: self.uses });
+        self.entries.insert(
+            key,
+            Entry { value, since: now, until, bytes, used: self.uses, retry_at: None },
+        );
         self.bytes += bytes;
         while self.entries.len() > self.limits.entries_max || self.bytes > self.limits.bytes_max {
             let Some((_, oldest)) = self.order.first_key_value() else { break };
@@ -188,7 +204,8 @@ mod tests {
     }
 
     fn answer(ttl: u32) -> Answer {
-        let record = Record::from_rdata("a.".parse().unwrap(), ttl, RData::A(Ipv4Addr::LOCALHOST.into()));
+        let record =
+            Record::from_rdata("a.".parse().unwrap(), ttl, RData::A(Ipv4Addr::LOCALHOST.into()));
         let (aliases, records) = (Vec::new(), vec![record]);
         let content = Content { aliases, records, is_authentic: false, ttl, bytes: 100 };
         Answer { content: Rc::new(content), age: 0, is_stale: false }
@@ -271,6 +288,9 @@ mod tests {
         assert!(cache.get(&key("a."), now + seconds(11)).is_none());
         let stale = cache.stale(&key("a."), now + seconds(109)).unwrap();
         assert_eq!((stale.ttl(), stale.is_stale()), (30, true));
+        cache.servers_failed(&key("a."), now + seconds(50));
+        assert!(cache.get(&key("a."), now + seconds(79)).is_some());
+        assert!(cache.get(&key("a."), now + seconds(80)).is_none());
         assert!(cache.stale(&key("a."), now + seconds(110)).is_none());
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{fmt, io, sync::Arc, time::Duration};
 
-use sinew_transports::{names::ResolveError, reactor::{Excerpt, Failure}};
+use sinew_transports::{
+    names::ResolveError,
+    reactor::{Excerpt, Failure},
+};
 
 use super::NameServer;
 use crate::codec::{EncodeError, MessageError, Name, RecordType, ResponseCode};
@@ -26,7 +29,7 @@ pub enum LookupError {
         record_type: RecordType,
     },
     /// The text cannot be a name.
-    #[error("{:?} is not a name: {why}", Excerpt::new(.name))]
+    #[error("{:?} is not a name: {why}", Excerpt::new(.name.as_bytes()))]
     BadName {
         /// The text.
         name: Box<str>,
@@ -109,7 +112,9 @@ impl From<LookupError> for ResolveError {
         let kind = match error {
             LookupError::NoSuchName { .. } => return Self::NoSuchName,
             LookupError::NoRecord { .. } => return Self::NoAddress,
-            LookupError::BadName { name, why } => return Self::BadName(format!("{:?}: {why}", Excerpt::new(&*name))),
+            LookupError::BadName { name, why } => {
+                return Self::BadName(format!("{:?}: {why}", Excerpt::new(name.as_bytes())));
+            }
             LookupError::GivenUp(failure) => return Self::GivenUp(failure),
             LookupError::TimedOut { .. } => io::ErrorKind::TimedOut,
             LookupError::NotInDns { .. } => io::ErrorKind::Unsupported,

@@ -31,14 +31,18 @@ fn compare(a: &Candidate, b: &Candidate) -> Ordering {
     Reverse(has_own_scope(to_a, from_a))
         .cmp(&Reverse(has_own_scope(to_b, from_b)))
         // Rule 5: its label fits.
-        .then_with(|| Reverse(has_own_label(to_a, from_a)).cmp(&Reverse(has_own_label(to_b, from_b))))
+        .then_with(|| {
+            Reverse(has_own_label(to_a, from_a)).cmp(&Reverse(has_own_label(to_b, from_b)))
+        })
         // Rule 6: the higher precedence.
         .then_with(|| policy(to_b).0.cmp(&policy(to_a).0))
         // Rule 8: the smaller scope.
         .then_with(|| scope(to_a).cmp(&scope(to_b)))
         // Rule 9: the longer common prefix, of IPv6; of IPv4 it says nothing today, and would defeat the order of the server.
         .then_with(|| match (a.to, b.to) {
-            (SocketAddr::V6(_), SocketAddr::V6(_)) => common(to_b, from_b).cmp(&common(to_a, from_a)),
+            (SocketAddr::V6(_), SocketAddr::V6(_)) => {
+                common(to_b, from_b).cmp(&common(to_a, from_a))
+            }
             _ => Ordering::Equal,
         })
 }
@@ -87,10 +91,10 @@ fn policy(ip: Ipv6Addr) -> (u8, u8) {
         (Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7, 3, 13),
         (Ipv6Addr::UNSPECIFIED, 0, 40, 1),
     ];
-    let is_in = |&(prefix, len, ..): &&(Ipv6Addr, u32, u8, u8)| {
-        (u128::from(prefix) ^ u128::from(ip)).leading_zeros() >= *len
-    };
-    TABLE.iter().find(is_in).map_or((40, 1), |&(_, _, precedence, label)| (precedence, label))
+    let is_in =
+        |prefix: Ipv6Addr, len| (u128::from(prefix) ^ u128::from(ip)).leading_zeros() >= len;
+    let found = TABLE.iter().find(|(prefix, len, ..)| is_in(*prefix, *len));
+    found.map_or((40, 1), |&(_, _, precedence, label)| (precedence, label))
 }
 
 #[cfg(test)]
@@ -101,14 +105,41 @@ mod tests {
     #[test]
     fn examples_of_the_rfc() {
         let cases: [(&[(&str, Option<&str>)], &[usize]); 10] = [
-            (&[("2001:db8:1::1", Some("2001:db8:1::2")), ("198.51.100.121", Some("169.254.13.78"))], &[0, 1]),
-            (&[("2001:db8:1::1", Some("fe80::1")), ("198.51.100.121", Some("198.51.100.117"))], &[1, 0]),
+            (
+                &[
+                    ("2001:db8:1::1", Some("2001:db8:1::2")),
+                    ("198.51.100.121", Some("169.254.13.78")),
+                ],
+                &[0, 1],
+            ),
+            (
+                &[("2001:db8:1::1", Some("fe80::1")), ("198.51.100.121", Some("198.51.100.117"))],
+                &[1, 0],
+            ),
             (&[("2001:db8:1::1", Some("2001:db8:1::2")), ("10.1.2.3", Some("10.1.2.4"))], &[0, 1]),
             (&[("2001:db8:1::1", Some("2001:db8:1::2")), ("fe80::1", Some("fe80::2"))], &[1, 0]),
             (&[("2001:db8:1::1", None), ("198.51.100.121", Some("198.51.100.117"))], &[1, 0]),
-            (&[("2001:db8:3ffe::1", Some("2001:db8:3f44::2")), ("2001:db8:1::1", Some("2001:db8:1::2"))], &[1, 0]),
-            (&[("2002:c633:6401::1", Some("2002:c633:6401::2")), ("2001:db8:1::1", Some("2002:c633:6401::2"))], &[0, 1]),
-            (&[("2002:c633:6401::1", Some("2002:c633:6401::2")), ("2001:db8:1::1", Some("2001:db8:1::2"))], &[1, 0]),
+            (
+                &[
+                    ("2001:db8:3ffe::1", Some("2001:db8:3f44::2")),
+                    ("2001:db8:1::1", Some("2001:db8:1::2")),
+                ],
+                &[1, 0],
+            ),
+            (
+                &[
+                    ("2002:c633:6401::1", Some("2002:c633:6401::2")),
+                    ("2001:db8:1::1", Some("2002:c633:6401::2")),
+                ],
+                &[0, 1],
+            ),
+            (
+                &[
+                    ("2002:c633:6401::1", Some("2002:c633:6401::2")),
+                    ("2001:db8:1::1", Some("2001:db8:1::2")),
+                ],
+                &[1, 0],
+            ),
             (&[("192.0.2.1", Some("192.0.2.9")), ("192.0.2.2", Some("192.0.2.9"))], &[0, 1]),
             (&[("127.0.0.1", Some("127.0.0.1")), ("::1", Some("::1"))], &[1, 0]),
         ];

@@ -106,11 +106,14 @@ mod tests {
     fn no_names() {
         let labels = "a.".repeat(128);
         let long = "a".repeat(2000);
-        for text in ["", "..", "a..b", ".a", "a b", "a\n", "a\0b", &"a".repeat(64), &labels, &long] {
+        for text in ["", "..", "a..b", ".a", "a b", "a\n", "a\0b", &"a".repeat(64), &labels, &long]
+        {
             let error = parse(text).unwrap_err();
             assert!(matches!(error, LookupError::BadName { .. }), "{text:?}: {error}");
         }
-        for text in ["_xmpp._tcp.example", "a", ".", "xn--mnchen-3ya.example", "1.2.3.4.in-addr.arpa"] {
+        for text in
+            ["_xmpp._tcp.example", "a", ".", "xn--mnchen-3ya.example", "1.2.3.4.in-addr.arpa"]
+        {
             assert!(parse(text).is_ok(), "{text:?}");
         }
     }

@@ -55,7 +55,9 @@ mod tests {
         for absent in ["a.invalid.", "a.alt.", "127.1.", "0x7f.1.", "1.0x7F.", "300.300.300.300."] {
             assert_eq!(of(absent), Some(Special::Absent), "{absent}");
         }
-        for usual in ["example.", "a.test.", "local.example.", ".", "1.example.", "0xyz.", "home.arpa."] {
+        for usual in
+            ["example.", "a.test.", "local.example.", ".", "1.example.", "0xyz.", "home.arpa."]
+        {
             assert_eq!(of(usual), None, "{usual}");
         }
     }

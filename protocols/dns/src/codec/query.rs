@@ -98,6 +98,17 @@ impl Question {
         self.record_type
     }
 
+    /// The same question for another name.
+    pub(crate) fn at(mut self, name: Name) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// What makes the answer another one: DO and CD.
+    pub(crate) const fn cache_flags(&self) -> (bool, bool) {
+        (self.dnssec_ok, self.checking_disabled)
+    }
+
     /// The query as a message, without EDNS.
     fn message(&self, id: u16) -> Message {
         let mut message = Message::new(id, MessageType::Query, OpCode::Query);
@@ -208,6 +219,11 @@ impl SentQuery {
     #[must_use]
     pub fn id(&self) -> u16 {
         u16::from_be_bytes([self.bytes[0], self.bytes[1]])
+    }
+
+    /// Changes the identifier.
+    pub(crate) fn set_id(&mut self, id: u16) {
+        self.bytes[..2].copy_from_slice(&id.to_be_bytes());
     }
 
     /// Replaces the bytes by those of the same message with a signature behind it.
