@@ -236,9 +236,11 @@ mod tests {
         assert!(read(None, &[soa(7), a(1), soa(7), a(1)]).is_err());
         assert!(read(None, &[soa(7), a(1)]).is_err());
         assert!(read(Some(1), &[soa(3), soa(1), a(1), soa(2), soa(9)]).is_err());
-        let outside = Record { name: name("a.other."), ..a(1) };
+        let mut outside = a(1);
+        outside.name = name("a.other.");
         assert!(read(None, &[soa(7), outside]).is_err());
-        let below = Record { name: name("b.example."), ..soa(7) };
+        let mut below = soa(7);
+        below.name = name("b.example.");
         assert!(read(None, &[soa(7), below]).is_err());
     }
 }
