@@ -221,11 +221,31 @@ impl TsigKey {
         now: u64,
         prior: Option<&[u8]>,
     ) -> Result<Signed, TsigError> {
-        let header = RawHeader::read(message)?;
         let time = Time { signed: now, fudge: self.fudge };
-        let variables = self.variables(time, 0, &[]);
+        self.sign_with(message, time, prior, &self.variables(time, 0, &[]))
+    }
+
+    /// Signs a further message of the response to one query, such as a transfer. `before` is the signature of the message before it
+    /// (RFC 8945, section 5.3.1).
+    ///
+    /// # Errors
+    ///
+    /// As [`sign`](Self::sign).
+    pub fn sign_next(&self, message: &[u8], now: u64, before: &[u8]) -> Result<Signed, TsigError> {
+        let time = Time { signed: now, fudge: self.fudge };
+        self.sign_with(message, time, Some(before), &time.to_bytes())
+    }
+
+    fn sign_with(
+        &self,
+        message: &[u8],
+        time: Time,
+        prior: Option<&[u8]>,
+        variables: &[u8],
+    ) -> Result<Signed, TsigError> {
+        let header = RawHeader::read(message)?;
         let prior = with_len(prior);
-        let mac = self.algorithm.mac(&self.secret, &[&prior, message, &variables]);
+        let mac = self.algorithm.mac(&self.secret, &[&prior, message, variables]);
 
         let mut data = self.algorithm.wire_name();
         data.extend(time.to_bytes());

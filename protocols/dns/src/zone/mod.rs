@@ -10,6 +10,7 @@ mod build;
 mod config;
 mod data;
 mod denial;
+pub(crate) mod difference;
 mod error;
 mod generate;
 mod lex;

@@ -14,7 +14,7 @@ fn wire(text: &str) -> Result<(u16, Vec<u8>), String> {
     let mut lexer = Lexer::new(text.as_bytes(), None, 100_000);
     let entry = lexer.next_entry().map_err(|error| error.to_string())?.ok_or("nothing")?;
     let record_type = type_number(&entry.tokens[0].text).ok_or("no type")?;
-    let data = read(record_type, &entry.tokens[1..], ORIGIN).map_err(|(_, why)| why.into())?;
+    let data = read(record_type, &entry.tokens[1..], ORIGIN).map_err(|(_, why)| why.into_string())?;
     Ok((record_type, data))
 }
 
