@@ -104,6 +104,11 @@ impl DnsServer {
         DnsDatagrams { engine: self.engine.clone() }
     }
 
+    #[cfg(test)]
+    pub(super) fn engine(&self) -> &Rc<Engine> {
+        &self.engine
+    }
+
     /// Counters since the server was made.
     #[must_use]
     pub fn stats(&self) -> ServerStats {

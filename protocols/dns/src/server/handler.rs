@@ -64,7 +64,7 @@ impl fmt::Debug for Handled {
     message = "`{Self}` does not answer queries",
     label = "not a `Handler`",
     note = "a closure that is given a `&Query<'_>` is one, if it returns a `Response`, a `ResponseCode`, a `Deferred<Response>`, an `Option` of them, or `Handled`",
-    note = "`answer_async(|query| async move { … })` makes one of a closure that returns a future"
+    note = "`answer_async(|query| …)` makes one of a closure that returns a future"
 )]
 pub trait Handler: 'static {
     /// A query was received.

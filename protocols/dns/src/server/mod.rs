@@ -5,6 +5,7 @@
 //! | a closure, [`answer_async`] | from code |
 //! | [`Zones`] | zones, authoritatively; whole zones to other servers, if they are allowed |
 //! | [`Overrides`] | fixed addresses, names that are blocked |
+//! | [`Secondary`] | nothing: it receives zones from other servers into [`Zones`], and their notifications |
 //! | [`Forward`] | by asking other servers, for clients that are allowed |
 //! | [`Chain`] | by the first of several that does not pass |
 //!
@@ -25,11 +26,15 @@ mod overrides;
 mod query;
 mod rate_limit;
 mod response;
+mod secondary;
 mod signature;
 mod stats;
 mod transfer;
 mod udp;
 mod zones;
+
+#[cfg(test)]
+mod tests;
 
 pub use acl::{Acl, Subnet, SubnetError};
 pub use config::ServerConfig;
@@ -40,6 +45,9 @@ pub use handler::{Chain, Handled, Handler, answer_async};
 pub use overrides::Overrides;
 pub use query::{OwnedQuery, Query};
 pub use response::Response;
+pub use secondary::{
+    Secondary, SecondaryConfig, SecondaryError, SecondaryState, StoreError,
+};
 pub use stats::ServerStats;
 pub use transfer::Changes;
 pub use udp::DnsDatagrams;

@@ -11,6 +11,7 @@ mod config;
 mod data;
 mod denial;
 pub(crate) mod difference;
+pub(crate) mod edit;
 mod error;
 mod generate;
 mod lex;
@@ -29,6 +30,27 @@ mod tests;
 
 pub use config::ZoneConfig;
 pub use error::{Place, ZoneError, ZoneFault, ZoneWarning};
-pub(crate) use lookup::Verdict;
 pub(crate) use zone::Cursor;
 pub use zone::Zone;
+
+/// A record in one line, as [`Zone`] writes it: with its whole name, TTL, class, type and data; types without a text form as in RFC 3597.
+///
+/// # Errors
+///
+/// [`ZoneError`] if it cannot be in a zone: another class than IN, a type such as OPT, invalid data.
+///
+/// # Examples
+///
+/// ```
+/// use std::net::Ipv4Addr;
+/// use sinew_dns::{codec::{RData, Record}, zone::text_of};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let record = Record::from_rdata("a.example.".parse()?, 60, RData::A(Ipv4Addr::LOCALHOST.into()));
+/// assert_eq!(text_of(&record)?, "a.example. 60 IN A 127.0.0.1");
+/// # Ok(())
+/// # }
+/// ```
+pub fn text_of(record: &crate::codec::Record) -> Result<String, ZoneError> {
+    record::ZoneRecord::from_record(record).map(|record| record.to_string())
+}

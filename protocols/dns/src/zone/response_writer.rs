@@ -94,10 +94,6 @@ impl<'a> ResponseWriter<'a> {
         self.out.len() - self.base
     }
 
-    pub(crate) fn is_truncated(&self) -> bool {
-        self.is_truncated
-    }
-
     pub(crate) fn counts(&self) -> [u16; 3] {
         self.counts
     }
