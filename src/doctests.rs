@@ -55,6 +55,11 @@ pages! {
     ProcessesAndPipes: "../docs/guide/14-processes-and-pipes.md";
 }
 
+#[cfg(feature = "dns")]
+pages! {
+    Dns: "../docs/guide/25-dns.md";
+}
+
 #[cfg(feature = "http")]
 pages! {
     Http: "../docs/guide/15-http.md";

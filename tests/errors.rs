@@ -289,6 +289,29 @@ fn of_http_clients() -> impl Iterator<Item = Printed> {
     made.into_iter()
 }
 
+#[cfg(feature = "dns")]
+fn with_dns() -> impl Iterator<Item = Printed> {
+    use sinew::dns::{
+        client::{LookupError, ServerError, TransferError, UpdateError},
+        codec::{EncodeError, MessageError, Mismatch, ResponseCode, tsig::TsigError},
+        testing::TestServerError,
+    };
+
+    let listen = ListenError::Listen { addr: ([127, 0, 0, 1], 53).into(), source: cause() };
+    let made = printed![
+        MessageError::NameTooLong { at: 12 },
+        EncodeError::TooLong { max: 512 },
+        Mismatch::Question,
+        TsigError::BadSignature,
+        LookupError::NoServers,
+        ServerError::from(cause()),
+        TransferError::Refused(ResponseCode::Refused),
+        UpdateError::Refused(ResponseCode::NotAuth),
+        TestServerError::from(listen),
+    ];
+    made.into_iter()
+}
+
 fn all() -> Vec<Printed> {
     let all = on_every_platform();
     #[cfg(unix)]
@@ -299,6 +322,8 @@ fn all() -> Vec<Printed> {
     let all = all.chain(with_socketserver());
     #[cfg(feature = "http")]
     let all = all.chain(with_http());
+    #[cfg(feature = "dns")]
+    let all = all.chain(with_dns());
     all.collect()
 }
 
@@ -328,7 +353,7 @@ fn causes_not_in_the_message_are_appended() {
 }
 
 /// The list must be complete; it is only complete with all features on Unix.
-#[cfg(all(unix, feature = "http", feature = "tls", feature = "socketserver"))]
+#[cfg(all(unix, feature = "dns", feature = "http", feature = "tls", feature = "socketserver"))]
 mod sources {
     use std::{fs, path::Path};
 

@@ -3,6 +3,7 @@
 
 mod compressed_web_sockets;
 mod decoding;
+mod dns;
 mod dots;
 mod format;
 mod framing;
@@ -22,7 +23,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 20] = [
+pub(crate) const TARGETS: [Target; 22] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -32,6 +33,8 @@ pub(crate) const TARGETS: [Target; 20] = [
     ("framed", framed),
     ("proxy", proxy),
     ("dot_stuffed", dot_stuffed),
+    ("dns_message", dns_message),
+    ("dns_response", dns_response),
     ("inflate", inflate),
     ("http_request", http_request),
     ("http_response", http_response),
@@ -83,6 +86,14 @@ pub(crate) fn dot_stuffed(data: &[u8]) {
 
 pub(crate) fn inflate(data: &[u8]) {
     inflating::check(&mut Input::new(data));
+}
+
+pub(crate) fn dns_message(data: &[u8]) {
+    dns::message(&mut Input::new(data));
+}
+
+pub(crate) fn dns_response(data: &[u8]) {
+    dns::response(&mut Input::new(data));
 }
 
 pub(crate) fn http_request(data: &[u8]) {

@@ -6,6 +6,30 @@
 //! - [`server`] is name servers: answers from code, authoritative zones, forwarding.
 //! - [`testing`] is a name server for tests.
 //! - [`zone`] is zone files and zones in memory.
+//!
+//! # Examples
+//!
+//! ```
+//! use sinew_dns::{client::{DnsConfig, DnsResolver}, testing::TestServer};
+//! use sinew_transports::reactor::Reactor;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let reactor = Reactor::new()?;
+//! let server = TestServer::new().addr("www.example", [192, 0, 2, 7]);
+//! let at = server.listen(&reactor, "127.0.0.1:0".parse()?)?;
+//! let resolver = DnsResolver::new(&reactor, DnsConfig::default().servers([at]));
+//! let found = reactor.run_until(resolver.addresses("www.example"))??;
+//! assert_eq!(found[0].ip().to_string(), "192.0.2.7");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Features
+//!
+//! | feature | |
+//! |---|---|
+//! | `idna` | names in other scripts than ASCII |
+//! | `tls` | DNS over TLS |
 
 #![forbid(unsafe_code)]
 

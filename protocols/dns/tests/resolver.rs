@@ -13,6 +13,8 @@ mod caching;
 mod files;
 #[path = "resolver/forged.rs"]
 mod forged;
+#[path = "resolver/runs.rs"]
+mod runs;
 #[path = "resolver/servers.rs"]
 mod servers;
 #[path = "resolver/tcp.rs"]

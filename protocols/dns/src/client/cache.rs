@@ -262,7 +262,9 @@ mod tests {
     #[test]
     fn the_least_recently_used_goes() {
         let (mut cache, now) = (cache(|_| {}), Instant::now());
-        ["a.", "b.", "c."].map(|name| cache.insert_answer(key(name), &answer(10), now));
+        for name in ["a.", "b.", "c."] {
+            cache.insert_answer(key(name), &answer(10), now);
+        }
         assert!(cache.get(&key("a."), now).is_some());
         cache.insert_answer(key("d."), &answer(10), now);
         assert!(cache.get(&key("b."), now).is_none());
@@ -274,7 +276,9 @@ mod tests {
     #[test]
     fn bytes_are_bounded() {
         let (mut cache, now) = (cache(|limits| limits.bytes_max = 800), Instant::now());
-        ["a.", "b.", "c."].map(|name| cache.insert_answer(key(name), &answer(10), now));
+        for name in ["a.", "b.", "c."] {
+            cache.insert_answer(key(name), &answer(10), now);
+        }
         assert_eq!((cache.len(), cache.bytes), (2, 712));
     }
 

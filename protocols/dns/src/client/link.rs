@@ -1,7 +1,12 @@
 //! A connection to a server, over TCP or TLS: [`Link`]. Many questions are in flight on it, and answers come in any order (RFC 7766).
 //! Matching is the work of `RequestClient`; when to connect is decided in `exchange.rs`.
 
-use std::{cell::RefCell, fmt, rc::Rc, time::Duration};
+use std::{
+    cell::RefCell,
+    fmt,
+    rc::{Rc, Weak},
+    time::Duration,
+};
 
 use sinew_protocols::basic::{AnswersById, Int16, RequestClient, RequestError};
 use sinew_transports::{
@@ -75,9 +80,9 @@ impl Link {
         });
         match connecting {
             Ok(connecting) => {
-                let weak = Rc::downgrade(&link);
+                let until_known = UntilKnown(Rc::downgrade(&link));
                 connecting.then(move |_, connected| {
-                    if let Some(link) = weak.upgrade() {
+                    if let Some(link) = until_known.0.upgrade() {
                         let failed = |error| ServerError::Connection(format!("{error}").into());
                         link.connected(connected.map_err(failed));
                     }
@@ -160,6 +165,19 @@ impl Link {
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Link").field("usable", &self.is_usable()).finish_non_exhaustive()
+    }
+}
+
+/// In the callback of a connection that is being made. The end of a run drops it without a call.
+struct UntilKnown(Weak<Link>);
+
+impl Drop for UntilKnown {
+    fn drop(&mut self) {
+        if let Some(link) = self.0.upgrade()
+            && matches!(*link.state.borrow(), State::Connecting(_))
+        {
+            link.connected(Err(ServerError::Connection("the run of the reactor has ended".into())));
+        }
     }
 }
 

@@ -33,6 +33,12 @@ pub(super) struct Flight {
     waiting: Vec<Promise<Answer, LookupError>>,
 }
 
+impl Flight {
+    fn is_alive(&self) -> bool {
+        self.task.as_ref().is_some_and(|task| !task.is_done())
+    }
+}
+
 impl Key {
     fn new(name: Name, question: &Question) -> Self {
         Self { name, record_type: Some(question.record_type()), flags: question.cache_flags() }
@@ -84,12 +90,16 @@ impl Shared {
         let (weak, of_promise) = (Rc::downgrade(self), key.clone());
         promise.on_cancel(move |_| give_up(&weak, &of_promise));
         let mut flights = self.flights.borrow_mut();
-        if let Some(flight) = flights.get_mut(&key) {
+        // The end of a run drops tasks, and leaves the flight here.
+        if let Some(flight) = flights.get_mut(&key).filter(|flight| flight.is_alive()) {
             count(&self.stats.merged);
             flight.waiting.push(promise);
             return deferred;
         }
         let max = self.config.questions_max;
+        if flights.len() >= max {
+            flights.retain(|_, flight| flight.is_alive());
+        }
         if flights.len() >= max {
             promise.reject(LookupError::TooMany { max });
             return deferred;

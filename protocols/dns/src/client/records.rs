@@ -212,8 +212,8 @@ mod tests {
             in_order(all(), || drawn).iter().map(|srv| srv.port).collect()
         };
         assert_eq!(ports(0), [1, 2, 3, 5]);
-        assert_eq!(ports(10), [2, 1, 3, 5]);
-        assert_eq!(ports(11), [3, 2, 1, 5]);
+        assert_eq!(ports(10), [2, 3, 1, 5]);
+        assert_eq!(ports(11), [3, 1, 2, 5]);
         assert!(in_order(Vec::new(), || 0).is_empty());
     }
 

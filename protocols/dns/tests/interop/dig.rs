@@ -29,29 +29,31 @@ fn dig_reads_our_messages() {
     }
     let reactor = Reactor::new().unwrap();
     let addr = server.listen(&reactor, "127.0.0.1:0".parse().unwrap()).unwrap();
-    let ask = |arguments: &[&str]| {
+    let handle = reactor.clone();
+    let ask = move |arguments: &'static [&'static str]| {
         let mut command = Command::new(&dig);
-        command
-            .arg(format!("@{}", addr.ip()))
-            .args(["-p", &addr.port().to_string()])
-            .args(arguments);
-        let output = reactor.run_until(reactor.defer_to_thread(move || command.output()));
-        let output = output.unwrap().unwrap().unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        assert!(!text.contains("WARNING") && !text.contains("FORMERR"), "{text}");
-        text
+        command.arg(format!("@{}", addr.ip()));
+        command.args(["-p", &addr.port().to_string()]).args(arguments);
+        let output = handle.defer_to_thread(move || command.output());
+        async move {
+            let text = String::from_utf8(output.await.unwrap().unwrap().stdout).unwrap();
+            assert!(!text.contains("WARNING") && !text.contains("FORMERR"), "{text}");
+            text
+        }
     };
-    assert_eq!(ask(&["+short", "a.test"]), "192.0.2.1\n");
-    assert_eq!(ask(&["+short", "c.test"]), "a.test.\n192.0.2.1\n");
-    assert_eq!(ask(&["+short", "t.test", "TXT"]), "\"hello\"\n");
-    assert_eq!(ask(&["+short", "odd.test", "TYPE65280"]), "\\# 3 010203\n");
-    assert!(ask(&["none.test"]).contains("NXDOMAIN"));
-    // Cut over UDP, whole over TCP; with and without EDNS.
-    assert_eq!(
-        ask(&["+short", "many.test"]).lines().filter(|line| line.starts_with("192.")).count(),
-        150
-    );
-    assert!(ask(&["+ignore", "+noedns", "many.test"]).contains(" tc"));
-    assert_eq!(ask(&["+short", "+tcp", "+keepopen", "many.test"]).lines().count(), 150);
-    assert!(ask(&["a.test"]).contains("udp: 1232"));
+    let addresses = |text: &str| text.lines().filter(|line| line.starts_with("192.")).count();
+    // In one run, with whose end the server is closed.
+    let asking = async move {
+        assert_eq!(ask(&["+short", "a.test"]).await, "192.0.2.1\n");
+        assert_eq!(ask(&["+short", "c.test"]).await, "a.test.\n192.0.2.1\n");
+        assert_eq!(ask(&["+short", "t.test", "TXT"]).await, "\"hello\"\n");
+        assert_eq!(ask(&["+short", "odd.test", "TYPE65280"]).await, "\\# 3 010203\n");
+        assert!(ask(&["none.test"]).await.contains("NXDOMAIN"));
+        // Cut over UDP, whole over TCP; with and without EDNS.
+        assert_eq!(addresses(&ask(&["+short", "many.test"]).await), 150);
+        assert!(ask(&["+ignore", "+noedns", "many.test"]).await.contains(" tc"));
+        assert_eq!(addresses(&ask(&["+short", "+tcp", "+keepopen", "many.test"]).await), 150);
+        assert!(ask(&["a.test"]).await.contains("udp: 1232"));
+    };
+    reactor.run_until(asking).unwrap();
 }
