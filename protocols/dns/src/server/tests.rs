@@ -234,21 +234,28 @@ fn answers_from_code() {
 
 #[test]
 fn answers_later() {
-    let config = ServerConfig::default().answer_timeout(Duration::from_millis(5));
-    let later = answer_async(|query: OwnedQuery| async move {
-        match query.record_type {
-            RecordType::A => query.reactor.sleep(Duration::from_millis(1)).await,
-            RecordType::TXT => query.reactor.sleep(Duration::from_secs(3600)).await,
-            _ => panic!("a handler that panics"),
-        }
-        Response::new().address(query.name, 1, [192, 0, 2, 1])
-    });
-    let bench = Bench::new(DnsServer::with_config(later, config));
+    let later = || {
+        answer_async(|query: OwnedQuery| async move {
+            match query.record_type {
+                RecordType::A => query.reactor.sleep(Duration::from_millis(1)).await,
+                RecordType::TXT => query.reactor.sleep(Duration::from_secs(3600)).await,
+                _ => panic!("a handler that panics"),
+            }
+            Response::new().address(query.name, 1, [192, 0, 2, 1])
+        })
+    };
+    let bench = Bench::new(DnsServer::new(later()));
     assert_eq!(bench.ask(&query("a.", RecordType::A)).answers.len(), 1);
+    let config = ServerConfig::default().answer_timeout(Duration::from_millis(5));
+    let bench = Bench::new(DnsServer::with_config(later(), config));
     for record_type in [RecordType::TXT, RecordType::MX] {
         let answer = bench.ask(&query("a.", record_type));
         assert_eq!(answer.metadata.response_code, ResponseCode::ServFail, "{record_type}");
     }
+    let config = ServerConfig::default().pending_max(0);
+    let bench = Bench::new(DnsServer::with_config(later(), config));
+    let answer = bench.ask(&query("a.", RecordType::A));
+    assert_eq!(answer.metadata.response_code, ResponseCode::ServFail);
 }
 
 #[test]

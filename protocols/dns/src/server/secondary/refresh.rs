@@ -22,7 +22,10 @@ pub(super) async fn run(reactor: Reactor, shared: Rc<Shared>) {
     // When a server has confirmed the zone last, in seconds since 1970.
     let mut confirmed = match restore(&reactor, &shared).await {
         Ok(confirmed) => confirmed,
-        Err(error) => failed(&shared, error),
+        Err(error) => {
+            failed(&shared, error);
+            None
+        }
     };
     let mut failures = 0u32;
     loop {
@@ -46,11 +49,10 @@ pub(super) async fn run(reactor: Reactor, shared: Rc<Shared>) {
     }
 }
 
-/// Reports a failure. Returns that there is nothing.
-fn failed<T>(shared: &Shared, error: SecondaryError) -> Option<T> {
+/// Reports a failure.
+fn failed(shared: &Shared, error: SecondaryError) {
     tracing::warn!(zone = %shared.origin, %error, "a secondary zone is not refreshed");
     shared.failure.replace(Some(error));
-    None
 }
 
 /// Serves the stored zone, unless it has expired. Returns when it was confirmed.
