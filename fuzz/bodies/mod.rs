@@ -4,6 +4,7 @@
 mod compressed_web_sockets;
 mod decoding;
 mod dns;
+mod dns_servers;
 mod dots;
 mod format;
 mod framing;
@@ -23,7 +24,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 22] = [
+pub(crate) const TARGETS: [Target; 24] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -35,6 +36,8 @@ pub(crate) const TARGETS: [Target; 22] = [
     ("dot_stuffed", dot_stuffed),
     ("dns_message", dns_message),
     ("dns_response", dns_response),
+    ("dns_zone", dns_zone),
+    ("dns_server", dns_server),
     ("inflate", inflate),
     ("http_request", http_request),
     ("http_response", http_response),
@@ -90,6 +93,14 @@ pub(crate) fn inflate(data: &[u8]) {
 
 pub(crate) fn dns_message(data: &[u8]) {
     dns::message(&mut Input::new(data));
+}
+
+pub(crate) fn dns_zone(data: &[u8]) {
+    dns_servers::zone(&mut Input::new(data));
+}
+
+pub(crate) fn dns_server(data: &[u8]) {
+    dns_servers::queries(&mut Input::new(data));
 }
 
 pub(crate) fn dns_response(data: &[u8]) {

@@ -1,5 +1,7 @@
 //! A server that asks another, for those who may.
 
+use std::time::Duration;
+
 use sinew_dns::{
     client::{DnsConfig, DnsResolver, NameServer},
     codec::{Message, Question, RecordType, ResponseCode},
@@ -14,7 +16,7 @@ use crate::{
 };
 
 fn ask(world: &World, at: &NameServer, asked: &str, record_type: RecordType) -> Message {
-    let resolver = world.resolver(DnsConfig::default().servers([at.addr()]));
+    let resolver = world.resolver(DnsConfig::default().servers([at.addr()]).timeout(Duration::from_secs(20)).total(Duration::from_secs(60)));
     world.get(resolver.query_server(at, Question::new(name(asked), record_type))).unwrap()
 }
 

@@ -136,14 +136,15 @@ fn stored_across_a_restart() {
     let pair = Pair::new(4, Some(folder.clone()));
     // The file is written by a thread of the pool, which virtual time does not wait for.
     let file = folder.join("example.zone");
+    let moment = || pair.world.network.run_for(Duration::from_millis(1)).unwrap();
     while !file.exists() {
-        pair.world.pass(1);
+        moment();
     }
-    pair.world.pass(1);
     pair.primary.power_off();
     pair.secondary.restart();
+    moment();
     while pair.state() == SecondaryState::Missing {
-        pair.world.pass(1);
+        moment();
     }
     assert_eq!((pair.version(), pair.state()), (Ok("1".to_owned()), SecondaryState::Stale));
     pair.world.network.run_for(Duration::from_secs(400)).unwrap();

@@ -19,6 +19,7 @@ use std::{
     cell::{Cell, RefCell},
     fmt,
     rc::Rc,
+    time::Duration,
 };
 
 use sinew_transports::reactor::{Failure, Promise, Reactor, Task};
@@ -76,6 +77,8 @@ struct Shared {
     /// Ends the wait for the next refresh.
     wake: RefCell<Option<Promise<(), Failure>>>,
     is_notified: Cell<bool>,
+    /// Of a zone that has expired.
+    retry: Cell<Option<Duration>>,
 }
 
 /// What a secondary zone is.
@@ -156,6 +159,7 @@ impl Secondary {
             failure: RefCell::default(),
             wake: RefCell::default(),
             is_notified: Cell::new(false),
+            retry: Cell::new(None),
         });
         let task = reactor.spawn(refresh::run(reactor.clone(), shared.clone()));
         Self { shared, _task: Rc::new(task) }

@@ -92,6 +92,8 @@ fn grow_stale(reactor: &Reactor, shared: &Shared, confirmed: Option<u64>) {
     let [.., expire, _] = zone.soa_numbers();
     let age = unix_time(reactor).saturating_sub(confirmed.unwrap_or(0));
     if age >= u64::from(expire) {
+        let [_, _, retry, ..] = zone.soa_numbers();
+        shared.retry.set(Some(Duration::from_secs(retry.into())));
         shared.zones.remove(&shared.origin);
         shared.state.set(SecondaryState::Expired);
     } else {
@@ -103,7 +105,11 @@ fn grow_stale(reactor: &Reactor, shared: &Shared, confirmed: Option<u64>) {
 async fn wait(reactor: &Reactor, shared: &Shared, failures: u32, confirmed: Option<u64>) {
     let (min, max) = (shared.config.refresh_min, shared.config.refresh_max);
     let delay = match shared.zones.get(&shared.origin) {
-        None => FIRST_RETRY.saturating_mul(1 << failures.min(10)).min(max),
+        // After it has expired, as often as before.
+        None => match shared.retry.get() {
+            Some(retry) => retry.clamp(min, max),
+            None => FIRST_RETRY.saturating_mul(1 << failures.min(10)).min(max),
+        },
         Some(zone) => {
             let [_, refresh, retry, expire, _] = zone.soa_numbers();
             let seconds = if failures == 0 { refresh } else { retry };

@@ -41,15 +41,21 @@ sinew_transports::reactor::error_debug!(StoreError);
 /// How the first line begins. The time is the time of the file's last confirmation.
 const CONFIRMED: &str = "; confirmed ";
 
-/// The file of a zone: its name in lower case, with everything but letters, digits, hyphen, underscore and dot as `%XX`.
+/// The file of a zone: its labels in lower case, with everything but letters, digits, hyphen and underscore as `%XX`.
 pub(super) fn file_of(folder: &Path, origin: &Name) -> PathBuf {
     let mut file = String::new();
-    for byte in origin.to_lowercase().to_ascii().bytes() {
-        match byte {
-            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => file.push(char::from(byte)),
-            b'.' if !file.is_empty() => file.push('.'),
-            _ => file += &format!("%{byte:02X}"),
+    for label in origin {
+        for byte in label.to_ascii_lowercase() {
+            match byte {
+                b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => file.push(char::from(byte)),
+                _ => file += &format!("%{byte:02X}"),
+            }
         }
+        file.push('.');
+    }
+    // Of the root.
+    if file.is_empty() {
+        file.push_str("%2E");
     }
     folder.join(file + "zone")
 }
@@ -105,7 +111,7 @@ mod tests {
             (&[b"Example", b"ORG"], "example.org.zone"),
             (&[], "%2Ezone"),
             (&[b"a/b", b"c"], "a%2Fb.c.zone"),
-            (&[b"..", b"a"], "%5C.%5C..a.zone"),
+            (&[b"..", b"a"], "%2E%2E.a.zone"),
             (&[b"%2E"], "%252e.zone"),
         ];
         for (labels, file) in cases {
@@ -114,7 +120,6 @@ mod tests {
             let path = file_of(Path::new("/x"), &name);
             assert_eq!(path.parent(), Some(Path::new("/x")), "{name}");
             let text = path.file_name().and_then(|it| it.to_str());
-            eprintln!("{text:?}");
             assert_eq!(text, Some(file));
         }
     }
