@@ -220,13 +220,14 @@ impl DnsResolver {
     ) -> Deferred<(), UpdateError> {
         let Some(reactor) = self.reactor() else { return self.shared.reactor.promise().1 };
         message.metadata.id = random(&reactor) as u16;
-        let (shared, server, of_task) = (self.shared.clone(), server.clone(), reactor.clone());
+        let (shared, server) = (self.shared.clone(), server.clone());
         spawn(&reactor, async move {
+            let reactor = shared.reactor.upgrade().ok_or(Failure::Abandoned)?;
             let wait = shared.settings().timeout;
             let mut failure = None;
             for round in 0..tries {
-                let (sent, verifier) = sign(&of_task, &message, key.as_ref())?;
-                let exchange = Sending { shared: &shared, reactor: &of_task, server: &server };
+                let (sent, verifier) = sign(&reactor, &message, key.as_ref())?;
+                let exchange = Sending { shared: &shared, reactor: &reactor, server: &server };
                 match exchange.ask(sent, verifier, wait * (1 << round)).await? {
                     Ok(ResponseCode::NoError) => return Ok(()),
                     Ok(code) => return Err(UpdateError::Refused(code)),
