@@ -38,7 +38,7 @@ use crate::{
 /// let update = Update::new("example.org")?
 ///     .require_records(name.clone(), RecordType::A)
 ///     .remove_records(name.clone(), RecordType::A)
-///     .add(Record::from_rdata(name, 300, address));
+///     .insert(Record::from_rdata(name, 300, address));
 /// # drop(update);
 /// # Ok(())
 /// # }
@@ -134,7 +134,7 @@ impl Update {
     }
 
     /// Adds a record (section 2.5.1).
-    pub fn add(mut self, record: Record) -> Self {
+    pub fn insert(mut self, record: Record) -> Self {
         self.message.add_authority(record);
         self
     }
