@@ -294,11 +294,22 @@ fn with_dns() -> impl Iterator<Item = Printed> {
     use sinew::dns::{
         client::{LookupError, ServerError, TransferError, UpdateError},
         codec::{EncodeError, MessageError, Mismatch, ResponseCode, tsig::TsigError},
+        server::{DnsListenError, SecondaryError, StoreError, Subnet},
         testing::TestServerError,
+        zone::Zone,
     };
 
-    let listen = ListenError::Listen { addr: ([127, 0, 0, 1], 53).into(), source: cause() };
+    let listen = || ListenError::Listen { addr: ([127, 0, 0, 1], 53).into(), source: cause() };
+    let zone = || Box::new("example.".parse().unwrap());
+    let no_zone = || Zone::parse("@ A 1.2.3", &zone()).unwrap_err();
+    let store = || StoreError::File { what: "read", path: "zone".into(), source: cause() };
     let made = printed![
+        no_zone(),
+        no_zone().fault,
+        "nowhere".parse::<Subnet>().unwrap_err(),
+        DnsListenError::from(listen()),
+        store(),
+        SecondaryError::Version { zone: zone(), why: "silence".into() },
         MessageError::NameTooLong { at: 12 },
         EncodeError::TooLong { max: 512 },
         Mismatch::Question,
@@ -307,7 +318,7 @@ fn with_dns() -> impl Iterator<Item = Printed> {
         ServerError::from(cause()),
         TransferError::Refused(ResponseCode::Refused),
         UpdateError::Refused(ResponseCode::NotAuth),
-        TestServerError::from(listen),
+        TestServerError::from(listen()),
     ];
     made.into_iter()
 }

@@ -37,9 +37,11 @@ const PLAIN: [(&str, &str); 12] = [
 ];
 
 /// Types that do something only if they are used, or that must not be ignored.
-const MUST_USE: [&str; 46] = [
+const MUST_USE: [&str; 51] = [
     "AcceptFailure",
+    "Acl",
     "Builder",
+    "Chain",
     "RandomFaults",
     "ConnectConfig",
     "ConnectStream",
@@ -69,6 +71,7 @@ const MUST_USE: [&str; 46] = [
     "RequestClientConfig",
     "RetryConfig",
     "RunningReactors",
+    "SecondaryConfig",
     "Server",
     "ServerConfig",
     "SignalReceiver",
@@ -81,9 +84,11 @@ const MUST_USE: [&str; 46] = [
     "TestServer",
     "TlsClientConfig",
     "TlsServerConfig",
+    "TransferAccess",
     "TransferConfig",
     "Unstuffed",
     "Update",
+    "ZoneConfig",
 ];
 
 /// Functions that panic, and on which arguments: wrong independently of the peer, as with `Vec::remove`. Functions of

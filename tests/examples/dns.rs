@@ -1,9 +1,11 @@
-//! `dns_lookup`, against a server of the test.
+//! `dns_lookup`, against a server of the test; `dns_custom_server` and `dns_authority`, asked by the test.
 
 use sinew::{
     dns::{
-        codec::{RData, rdata::MX},
+        client::{DnsConfig, DnsResolver, NameServer},
+        codec::{Question, RData, RecordType, rdata::MX},
         testing::TestServer,
+        zone::text_of,
     },
     prelude::*,
 };
@@ -44,4 +46,54 @@ fn what_is_not_there() {
     assert_eq!(ended.stderr, ["none.test. does not exist", "error: 1 of 2 were not found"]);
     let ended = lookup(&["--type", "nonsense", "a.test"]);
     assert_eq!(ended.code, Some(2), "{ended:?}");
+}
+
+/// Asks a server that an example runs: the answers as text.
+fn ask(server: std::net::SocketAddr, name: &str, record_type: RecordType) -> Vec<String> {
+    let reactor = Reactor::new().unwrap();
+    let resolver = DnsResolver::new(&reactor, DnsConfig::default().servers([server]));
+    let question = Question::new(name.parse().unwrap(), record_type);
+    let message = resolver.query_server(&NameServer::new(server), question);
+    let message = reactor.run_until(message).unwrap().unwrap();
+    message.answers.iter().map(|record| text_of(record).unwrap()).collect()
+}
+
+#[test]
+fn answers_from_code() {
+    let example = Example::serve("dns_custom_server", "auto", &[]);
+    let cases = [
+        ("workstation7.example.", RecordType::A, vec!["workstation7.example. 10 IN A 172.0.2.7"]),
+        ("workstation7.example.", RecordType::MX, vec![]),
+        ("workstation300.example.", RecordType::A, vec![]),
+        ("myip.example.", RecordType::TXT, vec!["myip.example. 10 IN TXT \"127.0.0.1\""]),
+        ("other.example.", RecordType::A, vec![]),
+    ];
+    for (name, record_type, answers) in cases {
+        assert_eq!(ask(example.addr, name, record_type), answers, "{name}");
+    }
+    assert_eq!(ask(example.addr, "time.example.", RecordType::TXT).len(), 1);
+    example.finish();
+}
+
+#[test]
+fn zone_files_are_read_again() {
+    let file = std::env::temp_dir().join(format!("sinew-example-{}.zone", std::process::id()));
+    let write = |serial: u32| {
+        let text = format!("$TTL 60\n@ SOA ns root {serial} 1 1 1 1\n@ NS ns\nns A 192.0.2.{serial}\n");
+        std::fs::write(&file, text).unwrap();
+    };
+    write(7);
+    let zone = format!("example.org={}", file.display());
+    let all = ["--listen", "127.0.0.1:0", "--zone", &zone, "--reload", "10"];
+    let example = Example::start("dns_authority", &all);
+    assert_eq!(example.line(), "example.org.: serial 7, 3 records");
+    let addr = super::process::listening(&example.line()).parse().unwrap();
+    let address = |serial: u32| vec![format!("ns.example.org. 60 IN A 192.0.2.{serial}")];
+    assert_eq!(ask(addr, "ns.example.org.", RecordType::A), address(7));
+    // One of another length, since some systems tell the time of a change by the second.
+    write(128);
+    assert_eq!(example.line(), "example.org.: serial 128, 3 records");
+    assert_eq!(ask(addr, "ns.example.org.", RecordType::A), address(128));
+    let _ = std::fs::remove_file(&file);
+    example.finish();
 }

@@ -103,9 +103,9 @@ pub enum Reaction {
     /// It sends these bytes, each as a datagram or frame.
     Raw(Vec<Vec<u8>>),
     /// It does all of this, in order.
-    All(Vec<Reaction>),
+    All(Vec<Self>),
     /// It does that later.
-    After(Duration, Box<Reaction>),
+    After(Duration, Box<Self>),
     /// It closes the connection; over UDP it does not answer.
     Close,
 }

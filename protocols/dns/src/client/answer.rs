@@ -132,6 +132,10 @@ impl Chain {
         &self.name
     }
 
+    pub(super) fn has_aliases(&self) -> bool {
+        !self.aliases.is_empty()
+    }
+
     /// Takes a response to the question for the name at the end, whose code is "no error" or "no such name".
     pub(super) fn read(&mut self, response: &Message, len: usize) -> Result<Step, LookupError> {
         self.is_authentic &= response.metadata.authentic_data;

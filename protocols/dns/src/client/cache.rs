@@ -143,9 +143,16 @@ impl Cache {
         self.insert(key, value, answer.content.bytes, now, keep);
     }
 
-    pub(super) fn insert_negative(&mut self, mut key: Key, negative: Negative, now: Instant) {
+    /// `for_all_types`: the name itself does not exist, not that which its aliases lead to.
+    pub(super) fn insert_negative(
+        &mut self,
+        mut key: Key,
+        negative: Negative,
+        for_all_types: bool,
+        now: Instant,
+    ) {
         let Some(ttl) = negative.ttl else { return };
-        if !negative.does_exist {
+        if for_all_types {
             key.record_type = None;
         }
         let keep = Duration::from_secs(ttl.into()).min(self.limits.negative_max);
@@ -246,16 +253,16 @@ mod tests {
     fn no_such_name_holds_for_all_types() {
         let (mut cache, now) = (cache(|_| {}), Instant::now());
         let no_such_name = Negative { does_exist: false, ttl: Some(1000) };
-        cache.insert_negative(key("a."), no_such_name, now);
+        cache.insert_negative(key("a."), no_such_name, true, now);
         let other = Key { record_type: Some(RecordType::MX), ..key("a.") };
         assert!(matches!(cache.get(&other, now + seconds(299)), Some(Known::Negative(_))));
         assert!(cache.get(&other, now + seconds(300)).is_none());
         let no_record = Negative { does_exist: true, ttl: Some(10) };
-        cache.insert_negative(key("b."), no_record, now);
+        cache.insert_negative(key("b."), no_record, false, now);
         assert!(cache.get(&key("b."), now).is_some());
         assert!(cache.get(&Key { record_type: Some(RecordType::MX), ..key("b.") }, now).is_none());
         // Without an SOA record it is not kept.
-        cache.insert_negative(key("c."), Negative { does_exist: true, ttl: None }, now);
+        cache.insert_negative(key("c."), Negative { does_exist: true, ttl: None }, false, now);
         assert!(cache.get(&key("c."), now).is_none());
     }
 

@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use super::{NameServer, settings::Settings};
+use super::{
+    NameServer,
+    settings::{SEARCH_MAX, Settings},
+};
 use crate::codec::Name;
 
 /// Configuration of a [`DnsResolver`](super::DnsResolver).
@@ -21,7 +24,9 @@ use crate::codec::Name;
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct DnsConfig {
-    pub(super) settings: Settings,
+    /// From text like that of the file.
+    base: Settings,
+    overrides: Overrides,
     pub(super) resolv_conf: Option<PathBuf>,
     pub(super) hosts: Option<PathBuf>,
     pub(super) hosts_text: String,
@@ -45,11 +50,26 @@ pub struct DnsConfig {
     pub(super) tls: Option<sinew_transports::tls::TlsClientConfig>,
 }
 
+/// What was set in code, which counts more than what files say.
+#[derive(Clone, Debug, Default)]
+struct Overrides {
+    servers: Option<Vec<NameServer>>,
+    search: Option<Vec<Name>>,
+    ndots: Option<u32>,
+    rotate: Option<bool>,
+    timeout: Option<Duration>,
+    attempts: Option<u32>,
+    tcp: Option<bool>,
+    trust_ad: Option<bool>,
+    no_aaaa: Option<bool>,
+}
+
 impl Default for DnsConfig {
     /// No servers, no files.
     fn default() -> Self {
         Self {
-            settings: Settings::default(),
+            base: Settings::default(),
+            overrides: Overrides::default(),
             resolv_conf: None,
             hosts: None,
             hosts_text: String::new(),
@@ -82,15 +102,16 @@ impl DnsConfig {
         Self::default().resolv_conf("/etc/resolv.conf").hosts("/etc/hosts")
     }
 
-    /// Servers and options from a file like `/etc/resolv.conf`. It replaces what was set before, and is replaced in turn when it changes.
+    /// Servers and options from a file like `/etc/resolv.conf`. What is set in code counts more.
     pub fn resolv_conf(mut self, path: impl Into<PathBuf>) -> Self {
         self.resolv_conf = Some(path.into());
         self
     }
 
-    /// Servers and options from text like that of `/etc/resolv.conf`. Lines that make no sense are ignored.
+    /// Servers and options from text like that of `/etc/resolv.conf`. Lines that make no sense are ignored, and what is
+    /// set in code counts more.
     pub fn resolv_conf_text(mut self, text: &str) -> Self {
-        self.settings = Settings::parse(text.as_bytes());
+        self.base = Settings::parse(text.as_bytes());
         self
     }
 
@@ -106,45 +127,46 @@ impl DnsConfig {
         self
     }
 
-    /// Adds a server. At most [`SERVERS_MAX`](super::SERVERS_MAX) are used.
+    /// Adds a server; those of files are not asked then. At most [`SERVERS_MAX`](super::SERVERS_MAX) are used.
     pub fn server(mut self, server: impl Into<NameServer>) -> Self {
-        self.settings.servers.push(server.into());
+        self.overrides.servers.get_or_insert_default().push(server.into());
         self
     }
 
-    /// Adds servers, asked over UDP.
+    /// Adds servers, asked over UDP; those of files are not asked then.
     pub fn servers(mut self, addrs: impl IntoIterator<Item = SocketAddr>) -> Self {
-        self.settings.servers.extend(addrs.into_iter().map(NameServer::new));
+        let servers = self.overrides.servers.get_or_insert_default();
+        servers.extend(addrs.into_iter().map(NameServer::new));
         self
     }
 
     /// Domains in which names with few dots are looked for, at most [`SEARCH_MAX`](super::SEARCH_MAX). Default: none.
     pub fn search(mut self, domains: impl IntoIterator<Item = Name>) -> Self {
-        self.settings.search = domains.into_iter().collect();
+        self.overrides.search = Some(domains.into_iter().take(SEARCH_MAX).collect());
         self
     }
 
     /// How many dots a name needs to be looked up as it is first, and in the search domains only then. Default 1, maximum 15.
     pub fn ndots(mut self, dots: u32) -> Self {
-        self.settings.ndots = dots.min(15);
+        self.overrides.ndots = Some(dots.min(15));
         self
     }
 
     /// Whether to begin with another server each time. Default `false`: in the order given.
     pub fn rotate(mut self, rotate: bool) -> Self {
-        self.settings.rotate = rotate;
+        self.overrides.rotate = Some(rotate);
         self
     }
 
     /// How long to wait for the first answer of a server; each further round of all servers waits twice as long. Default 1 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.settings.timeout = timeout.max(Duration::from_millis(1));
+        self.overrides.timeout = Some(timeout.max(Duration::from_millis(1)));
         self
     }
 
     /// How often each server is asked. Default 2, maximum 5.
     pub fn attempts(mut self, attempts: u32) -> Self {
-        self.settings.attempts = attempts.clamp(1, 5);
+        self.overrides.attempts = Some(attempts.clamp(1, 5));
         self
     }
 
@@ -163,20 +185,20 @@ impl DnsConfig {
 
     /// Whether all questions are asked over TCP (`use-vc`). Default `false`.
     pub fn tcp(mut self, tcp: bool) -> Self {
-        self.settings.tcp = tcp;
+        self.overrides.tcp = Some(tcp);
         self
     }
 
     /// Whether the servers are trusted to say truly that a response was validated by DNSSEC (`trust-ad`), as one on this machine may be.
     /// Default `false`: [`Answer::is_authentic`](super::Answer::is_authentic) is `false` then.
     pub fn trust_ad(mut self, trust: bool) -> Self {
-        self.settings.trust_ad = trust;
+        self.overrides.trust_ad = Some(trust);
         self
     }
 
     /// Whether names are looked up for IPv4 only (`no-aaaa`). Default `false`.
     pub fn ipv4_only(mut self, only: bool) -> Self {
-        self.settings.no_aaaa = only;
+        self.overrides.no_aaaa = Some(only);
         self
     }
 
@@ -267,5 +289,27 @@ impl DnsConfig {
     pub fn tls(mut self, tls: sinew_transports::tls::TlsClientConfig) -> Self {
         self.tls = Some(tls);
         self
+    }
+
+    /// What counts, without a file.
+    pub(super) fn settings(&self) -> Settings {
+        self.settings_over(self.base.clone())
+    }
+
+    /// What counts, over what a file says.
+    pub(super) fn settings_over(&self, file: Settings) -> Settings {
+        let set = self.overrides.clone();
+        Settings {
+            servers: set.servers.unwrap_or(file.servers),
+            search: set.search.unwrap_or(file.search),
+            ndots: set.ndots.unwrap_or(file.ndots),
+            rotate: set.rotate.unwrap_or(file.rotate),
+            timeout: set.timeout.unwrap_or(file.timeout),
+            attempts: set.attempts.unwrap_or(file.attempts),
+            tcp: set.tcp.unwrap_or(file.tcp),
+            trust_ad: set.trust_ad.unwrap_or(file.trust_ad),
+            no_aaaa: set.no_aaaa.unwrap_or(file.no_aaaa),
+            no_tld_query: file.no_tld_query,
+        }
     }
 }

@@ -134,7 +134,8 @@ impl Shared {
         }
     }
 
-    fn set_settings(&self, reactor: &Reactor, settings: Settings) {
+    fn set_settings(&self, reactor: &Reactor, file: Settings) {
+        let settings = self.config.settings_over(file);
         if settings == **self.settings.borrow() {
             return;
         }

@@ -187,7 +187,10 @@ impl Shared {
                     return Ok(answer);
                 }
                 Step::None(negative) => {
-                    self.cache.borrow_mut().insert_negative(key.clone(), negative, now);
+                    // An alias exists, and has other records than those that it leads to.
+                    let for_all_types = !negative.does_exist && !chain.has_aliases();
+                    let mut cache = self.cache.borrow_mut();
+                    cache.insert_negative(key.clone(), negative, for_all_types, now);
                     return self.result(key, Known::Negative(negative));
                 }
                 Step::Ask => {}

@@ -101,10 +101,13 @@ fn policy(ip: Ipv6Addr) -> (u8, u8) {
 mod tests {
     use super::*;
 
+    /// A destination and its source.
+    type Pair = (&'static str, Option<&'static str>);
+
     /// The examples of RFC 6724, section 10.2, as far as the rules that are kept decide them.
     #[test]
     fn examples_of_the_rfc() {
-        let cases: [(&[(&str, Option<&str>)], &[usize]); 10] = [
+        let cases: [(&[Pair], &[usize]); 10] = [
             (
                 &[
                     ("2001:db8:1::1", Some("2001:db8:1::2")),

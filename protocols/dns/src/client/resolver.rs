@@ -111,9 +111,11 @@ impl DnsResolver {
         if let Some(known) = self.shared.known_addresses(&reactor, host) {
             return settled(&reactor, known);
         }
-        let shared = self.shared.clone();
-        let finding = shared.find_addresses(reactor.clone(), host.to_owned());
-        spawn(&reactor, finding)
+        let (shared, host) = (self.shared.clone(), host.to_owned());
+        spawn(&reactor, async move {
+            let reactor = shared.reactor.upgrade().ok_or(Failure::Abandoned)?;
+            shared.find_addresses(reactor, host).await
+        })
     }
 
     /// The records of any type at a name.
@@ -169,10 +171,11 @@ impl DnsResolver {
         server: Option<NameServer>,
     ) -> Deferred<Message, LookupError> {
         let Some(reactor) = self.reactor() else { return self.abandoned() };
-        let (shared, of_task) = (self.shared.clone(), reactor.clone());
+        let shared = self.shared.clone();
         shared.refresh(&reactor);
         spawn(&reactor, async move {
-            let (failures, reactor) = (RefCell::default(), of_task);
+            let reactor = shared.reactor.upgrade().ok_or(Failure::Abandoned)?;
+            let failures = RefCell::default();
             let exchange = Exchange {
                 shared: &shared,
                 reactor: &reactor,

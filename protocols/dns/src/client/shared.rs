@@ -63,9 +63,10 @@ impl Shared {
             negative_max: config.negative_max,
             stale_max: config.stale_max,
         };
+        let settings = config.settings();
         let shared = Rc::new(Self {
             reactor: reactor.downgrade(),
-            settings: RefCell::new(Rc::new(config.settings.clone())),
+            settings: RefCell::new(Rc::new(settings.clone())),
             hosts: RefCell::default(),
             files: Files::new(&config, reactor.now()),
             servers: Servers::default(),
@@ -78,7 +79,7 @@ impl Shared {
             tls: config.tls.clone().map_or_else(OnceCell::new, OnceCell::from),
             config,
         });
-        shared.servers.set(reactor, &shared.config.settings.servers);
+        shared.servers.set(reactor, &settings.servers);
         shared.read_files(reactor);
         shared
     }

@@ -38,7 +38,7 @@ use crate::{
 /// let update = Update::new("example.org")?
 ///     .require_records(name.clone(), RecordType::A)
 ///     .remove_records(name.clone(), RecordType::A)
-///     .add(Record::from_rdata(name, 300, address));
+///     .insert(Record::from_rdata(name, 300, address));
 /// # drop(update);
 /// # Ok(())
 /// # }
@@ -134,7 +134,7 @@ impl Update {
     }
 
     /// Adds a record (section 2.5.1).
-    pub fn add(mut self, record: Record) -> Self {
+    pub fn insert(mut self, record: Record) -> Self {
         self.message.add_authority(record);
         self
     }
@@ -220,13 +220,14 @@ impl DnsResolver {
     ) -> Deferred<(), UpdateError> {
         let Some(reactor) = self.reactor() else { return self.shared.reactor.promise().1 };
         message.metadata.id = random(&reactor) as u16;
-        let (shared, server, of_task) = (self.shared.clone(), server.clone(), reactor.clone());
+        let (shared, server) = (self.shared.clone(), server.clone());
         spawn(&reactor, async move {
+            let reactor = shared.reactor.upgrade().ok_or(Failure::Abandoned)?;
             let wait = shared.settings().timeout;
             let mut failure = None;
             for round in 0..tries {
-                let (sent, verifier) = sign(&of_task, &message, key.as_ref())?;
-                let exchange = Sending { shared: &shared, reactor: &of_task, server: &server };
+                let (sent, verifier) = sign(&reactor, &message, key.as_ref())?;
+                let exchange = Sending { shared: &shared, reactor: &reactor, server: &server };
                 match exchange.ask(sent, verifier, wait * (1 << round)).await? {
                     Ok(ResponseCode::NoError) => return Ok(()),
                     Ok(code) => return Err(UpdateError::Refused(code)),

@@ -30,7 +30,7 @@ fn update() -> Update {
         .require_record(a(1))
         .remove(a(1))
         .remove_name(name("b.example."))
-        .add(a(2))
+        .insert(a(2))
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn an_update() {
     use DNSClass::{ANY, IN, NONE};
     assert_eq!(classes, [ANY, NONE, IN, NONE, ANY, IN]);
     // Over TCP, if it is long.
-    let long = (0..100).fold(update(), |update, last| update.add(a(last)));
+    let long = (0..100).fold(update(), |update, last| update.insert(a(last)));
     world.get(resolver.update(&to, long, None)).unwrap();
     assert!(server.asked()[1].over_tcp);
 }

@@ -84,6 +84,21 @@ fn aliases_are_followed() {
 }
 
 #[test]
+fn an_alias_to_nothing_is_still_an_alias() {
+    let world = World::new(9);
+    let server = server().alias("w.example", "nothing.example");
+    let host = world.server("server", &server);
+    let resolver = world.resolver(asking(&[&host]));
+    for _ in 0..2 {
+        let error = world.get(resolver.lookup("w.example", RecordType::A)).unwrap_err();
+        assert!(matches!(error, LookupError::NoSuchName { .. }), "{error}");
+    }
+    assert_eq!(server.asked().len(), 1);
+    let alias = world.get(resolver.lookup("w.example", RecordType::CNAME)).unwrap();
+    assert_eq!(alias.records().len(), 1);
+}
+
+#[test]
 fn a_server_that_tells_one_alias_at_a_time() {
     let world = World::new(5);
     let all = server().alias("w.example", "x.example").alias("x.example", "a.example");

@@ -57,6 +57,23 @@ fn resolv_conf_changes() {
 }
 
 #[test]
+fn what_is_set_in_code_counts_more() {
+    let world = World::new(4);
+    let ours = TestServer::new().addr("a.example", [192, 0, 2, 1]);
+    let host = world.server("ours", &ours);
+    let folder = Folder::new();
+    let file = folder.0.join("resolv.conf");
+    fs::write(&file, "nameserver 10.99.0.1\nsearch example\n").unwrap();
+    let config = crate::support::asking(&[&host]).resolv_conf(&file);
+    let resolver = world.resolver(config);
+    assert_eq!(ips(&world.get(resolver.addresses("a")).unwrap()), ["192.0.2.1"]);
+    fs::write(&file, "nameserver 10.99.0.2\nsearch other\n").unwrap();
+    world.pass(5);
+    assert!(world.get(resolver.addresses("a")).unwrap_err().is_negative());
+    assert_eq!(resolver.servers()[0].addr().ip(), host.addr());
+}
+
+#[test]
 fn hosts_changes() {
     let world = World::new(2);
     let folder = Folder::new();
