@@ -12,6 +12,7 @@
 //! | does not exist | any | NXDOMAIN: the SOA record in the authority section |
 
 use super::{
+    denial::Denial,
     name::{NameBuffer, is_at_or_below},
     response_writer::{ResponseWriter, Section},
     schema::{A, AAAA, ANY, CNAME, DNAME, DS, NS, NSEC, NSEC3, RRSIG, SOA},
@@ -47,6 +48,8 @@ struct Lookup<'z, 'w, 'o> {
     referring: [Option<(NodeId, usize)>; 4],
     /// Nodes whose NSEC or NSEC3 records were written: each once.
     proofs: [Option<NodeId>; 8],
+    /// Nodes whose NSEC or NSEC3 records prove that wildcards apply. They are written behind all answers.
+    wildcards: [Option<NodeId>; CHAIN_MAX + 1],
 }
 
 impl Zone {
@@ -67,6 +70,7 @@ impl Zone {
             verdict: Verdict { code: 0, is_authoritative: true },
             referring: [None; 4],
             proofs: [None; 8],
+            wildcards: [None; CHAIN_MAX + 1],
         };
         let mut shown = NameBuffer::joined(name, &[]).unwrap_or_else(|| NameBuffer::lowered(&[0]));
         for step in 0.. {
@@ -78,6 +82,7 @@ impl Zone {
                 Step::Chain(_) => break,
             }
         }
+        lookup.wildcard_proofs();
         lookup.additional();
         lookup.verdict
     }
@@ -337,8 +342,19 @@ impl Lookup<'_, '_, '_> {
     fn prove_wildcard(&mut self, absent: Option<&Absent<'_>>) {
         let Some(absent) = absent.filter(|_| self.is_dnssec) else { return };
         let (zone, denial) = (self.zone, &self.zone.denial);
-        self.proof(denial.nsec_covering(zone, absent.name), NSEC);
-        self.proof(denial.nsec3_covering(absent.next_closer()), NSEC3);
+        let found = denial
+            .nsec_covering(zone, absent.name)
+            .or_else(|| denial.nsec3_covering(absent.next_closer()));
+        if let Some(free) = self.wildcards.iter_mut().find(|it| it.is_none()) {
+            *free = found;
+        }
+    }
+
+    fn wildcard_proofs(&mut self) {
+        let record_type = if matches!(self.zone.denial, Denial::Nsec(_)) { NSEC } else { NSEC3 };
+        for id in self.wildcards {
+            self.proof(id, record_type);
+        }
     }
 
     /// That a node has no records of the type (RFC 4035, sections 3.1.3.1 and 3.1.3.4; RFC 5155, sections 7.2.3 to 7.2.5 and 7.2.7).

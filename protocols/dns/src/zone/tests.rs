@@ -400,3 +400,15 @@ fn signed_zone_with_nsec() {
     assert_eq!(types("ml", "A", false), "3 aa !SOA:example.");
     assert_eq!(types("ai", "A", false), "0 aa =A:ai.example.");
 }
+
+/// Found by comparison with NSD: the proof for a wildcard was written before the target of its CNAME, which put that into the authority
+/// section.
+#[test]
+fn proofs_follow_all_answers() {
+    let zone = zone(&format!(
+        "{SIGNED}*.c CNAME ai\n*.c NSEC ns1 CNAME RRSIG NSEC\n*.c RRSIG CNAME 5 2 3600 20300101000000 20200101000000 1 example. AQID\n"
+    ));
+    let lines = ask(&zone, "x.c", "A", true, 4096);
+    let sections: String = lines.iter().skip(1).map(|line| &line[..1]).collect();
+    assert_eq!(sections, "====!", "{lines:#?}");
+}

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, process::Command, time::Duration};
 
 use sinew_dns::{
-    client::{DnsConfig, DnsResolver, NameServer, TransferConfig, TransferEvent},
+    client::{DnsConfig, DnsResolver, NameServer, TransferConfig, TransferError, TransferEvent},
     codec::{Question, Record, RecordType},
     server::{Acl, DnsServer, TransferAccess, Zones},
     zone::Zone,
@@ -39,11 +39,14 @@ fn secondary(folder: &Folder, addr: SocketAddr, primary: SocketAddr) -> Option<R
 }
 
 /// The records of the zone as a server transfers them.
-async fn transferred(resolver: &DnsResolver, server: &NameServer) -> Option<Vec<Record>> {
+async fn transferred(
+    resolver: &DnsResolver,
+    server: &NameServer,
+) -> Result<Vec<Record>, TransferError> {
     let mut transfer =
-        resolver.transfer(server, "example", TransferConfig::default()).await.ok()?;
+        resolver.transfer(server, "example", TransferConfig::default()).await?;
     let mut records = Vec::new();
-    while let Some(event) = transfer.next().await.ok()? {
+    while let Some(event) = transfer.next().await? {
         match event {
             TransferEvent::Added(record) => records.push(*record),
             TransferEvent::Whole { soa } => records.push(Record::from_rdata(
@@ -54,7 +57,7 @@ async fn transferred(resolver: &DnsResolver, server: &NameServer) -> Option<Vec<
             _ => {}
         }
     }
-    Some(records)
+    Ok(records)
 }
 
 #[test]
