@@ -79,7 +79,8 @@ fn answers_from_code() {
 fn zone_files_are_read_again() {
     let file = std::env::temp_dir().join(format!("sinew-example-{}.zone", std::process::id()));
     let write = |serial: u32| {
-        let text = format!("$TTL 60\n@ SOA ns root {serial} 1 1 1 1\n@ NS ns\nns A 192.0.2.{serial}\n");
+        let text =
+            format!("$TTL 60\n@ SOA ns root {serial} 1 1 1 1\n@ NS ns\nns A 192.0.2.{serial}\n");
         std::fs::write(&file, text).unwrap();
     };
     write(7);

@@ -171,7 +171,11 @@ mod tests {
         ];
         for (subnet, addr, is_in) in cases {
             let subnet: Subnet = subnet.parse().expect("it is a subnet");
-            assert_eq!(subnet.contains(addr.parse().expect("an address")), is_in, "{subnet} {addr}");
+            assert_eq!(
+                subnet.contains(addr.parse().expect("an address")),
+                is_in,
+                "{subnet} {addr}"
+            );
         }
         for text in ["", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0/8", "a/8", "1.2.3.4/-1"] {
             assert!(text.parse::<Subnet>().is_err(), "{text}");

@@ -7,7 +7,7 @@
 use std::{cell::Cell, fmt, net::IpAddr, rc::Rc};
 
 use sinew_protocols::basic::{FrameHandler, FrameTransport, Framed, Int16};
-use sinew_transports::{TimerId, Transport, ConnectionLost};
+use sinew_transports::{ConnectionLost, TimerId, Transport};
 
 use super::{
     engine::{Engine, Outcome},

@@ -1,10 +1,7 @@
 //! The OPT record of queries and responses (RFC 6891), read and written by hand. Knows what the guard has checked: names and lengths.
 
 use super::cookies::{CLIENT_LEN, COOKIE_LEN};
-use crate::{
-    codec::Outline,
-    zone::schema::OPT,
-};
+use crate::{codec::Outline, zone::schema::OPT};
 
 /// The number of the option COOKIE.
 const COOKIE: u16 = 10;

@@ -1,9 +1,7 @@
 //! The bytes of a [`Response`] from code: [`response`], by the codec, with our OPT record behind it.
 
 use super::{Response, edns::OptRecord, engine::SERVFAIL, head::Head};
-use crate::codec::{
-    DNSClass, Message, MessageType, OpCode, Query, encode_within,
-};
+use crate::codec::{DNSClass, Message, MessageType, OpCode, Query, encode_within};
 use crate::zone::name::WireName;
 
 /// Appends a response that fits into the limit of its query: whole record sets, or TC.

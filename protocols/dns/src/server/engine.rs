@@ -219,13 +219,7 @@ impl Engine {
         head.opt = Some(OptRecord::new(payload, edns.is_dnssec, cookie));
     }
 
-    fn handle(
-        &self,
-        reactor: &Reactor,
-        message: &[u8],
-        outline: &Outline,
-        head: Head,
-    ) -> Outcome {
+    fn handle(&self, reactor: &Reactor, message: &[u8], outline: &Outline, head: Head) -> Outcome {
         let query = Query {
             reactor,
             wire_name: head.question.name(),
@@ -390,7 +384,11 @@ impl Engine {
             return false;
         };
         // All errors are equal, also those of names that a flood makes up.
-        let name = if code == NOERROR { head.question.lowered() } else { QuestionBuffer::new(&[]).lowered() };
+        let name = if code == NOERROR {
+            head.question.lowered()
+        } else {
+            QuestionBuffer::new(&[]).lowered()
+        };
         let record_type = if code == NOERROR { head.question.record_type() } else { 0 };
         let network = RateLimit::network(addr.ip());
         let key = self.hasher.hash_one((network, code, name.as_bytes(), record_type));

@@ -45,9 +45,7 @@ pub use handler::{Chain, Handled, Handler, answer_async};
 pub use overrides::Overrides;
 pub use query::{OwnedQuery, Query};
 pub use response::Response;
-pub use secondary::{
-    Secondary, SecondaryConfig, SecondaryError, SecondaryState, StoreError,
-};
+pub use secondary::{Secondary, SecondaryConfig, SecondaryError, SecondaryState, StoreError};
 pub use stats::ServerStats;
 pub use transfer::Changes;
 pub use udp::DnsDatagrams;

@@ -1,12 +1,6 @@
 //! Names with fixed answers: [`Overrides`], for a hosts file, split views, and lists of names to block. Asked before other handlers.
 
-use std::{
-    cell::RefCell,
-    collections::HashMap,
-    fmt,
-    net::IpAddr,
-    rc::Rc,
-};
+use std::{cell::RefCell, collections::HashMap, fmt, net::IpAddr, rc::Rc};
 
 use super::{Handled, Handler, Query, Response};
 use crate::{

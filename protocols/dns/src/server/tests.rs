@@ -9,9 +9,7 @@ use sinew_transports::{
 
 use super::{
     Acl, Chain, DnsServer, Handled, Overrides, OwnedQuery, Query, Response, ServerConfig,
-    TransferAccess, Zones, answer_async,
-    engine::Outcome,
-    query::Client,
+    TransferAccess, Zones, answer_async, engine::Outcome, query::Client,
 };
 use crate::{
     codec::{
@@ -85,12 +83,16 @@ impl Bench {
             }
             Outcome::Later(head, deferred) => {
                 let (promise, done) = self.reactor.promise::<(), Failure>();
-                self.server.engine().wait(&self.reactor, deferred, move |engine, reactor, ready| {
-                    engine.write(reactor, &head, ready, |bytes| {
-                        of_write.replace(Some(bytes.to_vec()));
-                    });
-                    promise.resolve(());
-                });
+                self.server.engine().wait(
+                    &self.reactor,
+                    deferred,
+                    move |engine, reactor, ready| {
+                        engine.write(reactor, &head, ready, |bytes| {
+                            of_write.replace(Some(bytes.to_vec()));
+                        });
+                        promise.resolve(());
+                    },
+                );
                 let _ = self.reactor.run_until(done);
             }
         }
@@ -338,7 +340,8 @@ fn signed_queries() {
         let answer = bench.udp(&signed.bytes).expect("an answer");
         assert_eq!(answer[3] & 15, 9, "NOTAUTH");
         let refused = key("secret").verify(&answer, Some(&signed.mac), now);
-        let is_refused = matches!(refused, Err(crate::codec::tsig::TsigError::Refused(it)) if it == error);
+        let is_refused =
+            matches!(refused, Err(crate::codec::tsig::TsigError::Refused(it)) if it == error);
         assert!(is_refused, "{error}: {refused:?}");
     }
 }
@@ -405,7 +408,8 @@ fn longest_zone_answers() {
 #[test]
 fn overrides_before_zones() {
     let overrides = Overrides::new();
-    let unread = overrides.add_hosts("# comment\n192.0.2.9 host.example. h\n0.0.0.0 ads.example.\nbad line\n");
+    let unread = overrides
+        .add_hosts("# comment\n192.0.2.9 host.example. h\n0.0.0.0 ads.example.\nbad line\n");
     assert_eq!((unread, overrides.len()), (1, 3));
     let bench = Bench::new(DnsServer::new(Chain::new().then(overrides.clone()).then(zones())));
     assert_eq!(bench.ask(&query("HOST.example.", RecordType::A)).answers.len(), 1);

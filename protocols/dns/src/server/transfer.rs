@@ -60,7 +60,10 @@ enum Next {
     /// Records of the whole zone.
     Zone(Cursor),
     /// A record of a difference.
-    Difference { version: usize, record: usize },
+    Difference {
+        version: usize,
+        record: usize,
+    },
     /// The SOA record of the zone, at the end.
     Last,
     End,
@@ -79,7 +82,14 @@ pub(super) struct Sending {
 
 impl Sending {
     pub(super) fn new(head: Head, changes: Changes) -> Self {
-        Self { changes, head, next: Next::First, names: NameTable::default(), out: Vec::new(), mac: None }
+        Self {
+            changes,
+            head,
+            next: Next::First,
+            names: NameTable::default(),
+            out: Vec::new(),
+            mac: None,
+        }
     }
 
     /// Makes the next message, behind its length. `false` if it cannot be made.

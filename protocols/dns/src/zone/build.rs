@@ -11,9 +11,7 @@ use super::{
     name::{Shown, WireName, canonical_cmp, is_at_or_below, label_count, parent, wire_len},
     record::ZoneRecord,
     records::Records,
-    schema::{
-        A, AAAA, CNAME, DNAME, KEY, MX, NS, NSEC, NSEC3, RRSIG, SOA, SRV, type_text,
-    },
+    schema::{A, AAAA, CNAME, DNAME, KEY, MX, NS, NSEC, NSEC3, RRSIG, SOA, SRV, type_text},
     zone::{APEX, Node, NodeId, Set, Zone},
 };
 
@@ -231,8 +229,7 @@ impl Building {
                 && is_at_or_below(&lower, cut.as_bytes())
                 && !self.is_synthesized(&lower)
             {
-                let (name, server) =
-                    (node.name.to_string().into(), Shown(name).to_string().into());
+                let (name, server) = (node.name.to_string().into(), Shown(name).to_string().into());
                 warnings.push(ZoneWarning::NoGlue { name, server });
             }
         }
@@ -265,7 +262,10 @@ fn check_name(sets: &[Set], first: &ZoneRecord) -> Result<(), ZoneError> {
     // KEY and NSEC may be there as well (RFC 2535, section 2.3.5, and RFC 4034, section 4).
     let is_other = |set: &Set| !matches!(set.record_type, CNAME | NSEC | KEY);
     if has_cname && sets.iter().any(is_other) {
-        return Err(ZoneError::new(first.place.clone(), ZoneFault::CnameAndOthers { name: name() }));
+        return Err(ZoneError::new(
+            first.place.clone(),
+            ZoneFault::CnameAndOthers { name: name() },
+        ));
     }
     Ok(())
 }

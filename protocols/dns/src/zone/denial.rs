@@ -68,8 +68,8 @@ impl Denial {
     /// Of an NSEC zone: the node whose record covers a name that does not exist, or exists without records.
     pub(super) fn nsec_covering(&self, zone: &Zone, name: &[u8]) -> Option<NodeId> {
         let Self::Nsec(nodes) = self else { return None };
-        let before = nodes
-            .partition_point(|id| canonical_cmp(zone.node(*id).name.as_bytes(), name).is_le());
+        let before =
+            nodes.partition_point(|id| canonical_cmp(zone.node(*id).name.as_bytes(), name).is_le());
         before.checked_sub(1).map(|at| nodes[at])
     }
 
@@ -94,7 +94,8 @@ impl Denial {
     /// The hash of a name in lower case (RFC 5155, section 5).
     fn hash(&self, name: &[u8]) -> Option<[u8; HASH_LEN]> {
         let Self::Nsec3 { salt, iterations, .. } = self else { return None };
-        let mut hash: [u8; HASH_LEN] = Sha1::new().chain_update(name).chain_update(salt).finalize().into();
+        let mut hash: [u8; HASH_LEN] =
+            Sha1::new().chain_update(name).chain_update(salt).finalize().into();
         for _ in 0..*iterations {
             hash = Sha1::new().chain_update(hash).chain_update(salt).finalize().into();
         }

@@ -3,8 +3,8 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
-    record::ZoneRecord,
     name::WireName,
+    record::ZoneRecord,
     schema::SOA,
     zone::{Cursor, Zone},
 };

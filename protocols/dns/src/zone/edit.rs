@@ -30,7 +30,8 @@ impl ZoneEdit {
     }
 
     fn insert(&mut self, record: ZoneRecord) {
-        let key = (record.name.lowered().as_bytes().into(), record.record_type, record.data.clone());
+        let key =
+            (record.name.lowered().as_bytes().into(), record.record_type, record.data.clone());
         self.0.insert(key, record);
     }
 

@@ -127,8 +127,7 @@ impl Lookup<'_, '_, '_> {
             return self.referral(above);
         }
         let node = self.zone.node(above);
-        let Some((set, target)) =
-            node.set(DNAME).and_then(|set| Some((set, set.records.first()?)))
+        let Some((set, target)) = node.set(DNAME).and_then(|set| Some((set, set.records.first()?)))
         else {
             return Step::Done;
         };
@@ -260,8 +259,7 @@ impl Lookup<'_, '_, '_> {
             for &target in &node.sets[at].targets {
                 let target = self.zone.node(target);
                 let name = NameBuffer::lowered(target.name.as_bytes());
-                let is_needed =
-                    node.is_cut && is_at_or_below(name.as_bytes(), cut.as_bytes());
+                let is_needed = node.is_cut && is_at_or_below(name.as_bytes(), cut.as_bytes());
                 for set in [target.set(A), target.set(AAAA)].into_iter().flatten() {
                     let fits = self.write(Section::Additional, target.name.as_bytes(), set);
                     if !fits && is_needed {

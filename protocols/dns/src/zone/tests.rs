@@ -181,7 +181,8 @@ fn rrset_whole_or_tc() {
 
 #[test]
 fn names_are_compressed() {
-    let zone = zone("$TTL 1\n@ SOA ns.example. root.ns.example. 1 1 1 1 1\n MX 1 mail\nmail A 1.2.3.4\n");
+    let zone =
+        zone("$TTL 1\n@ SOA ns.example. root.ns.example. 1 1 1 1 1\n MX 1 mail\nmail A 1.2.3.4\n");
     let (mut out, mut names) = (Vec::new(), NameTable::default());
     let question = b"\x07EXAMPLE\0\0\x0f\0\x01";
     let mut writer = ResponseWriter::new(&mut out, &mut names, [0; 12], question, 512);
@@ -206,7 +207,10 @@ $ORIGIN deep
 d TXT x
 ";
     let error = fault(text);
-    assert_eq!(error, "line 4, column 1: a zone has exactly one SOA record, at its apex example.; this one is elsewhere");
+    assert_eq!(
+        error,
+        "line 4, column 1: a zone has exactly one SOA record, at its apex example.; this one is elsewhere"
+    );
     let zone = zone(&text.replace("$ORIGIN sub.example.", "$ORIGIN example."));
     assert_eq!(
         zone.to_string(),
@@ -255,14 +259,29 @@ fn faults_of_zones() {
         ("@ 1 FOO x", "line 1, column 5: FOO is no type of records"),
         ("@ 1", "line 1, column 1: the end of the line is no type of records"),
         ("@ 1 TYPE250 \\# 0", "line 1, column 1: records of type TYPE250 cannot be in a zone"),
-        ("@ 1 A 1.2.3", "line 1, column 7: invalid data of a record of type A: an IPv4 address is expected"),
+        (
+            "@ 1 A 1.2.3",
+            "line 1, column 7: invalid data of a record of type A: an IPv4 address is expected",
+        ),
         ("a..b 1 A 1.2.3.4", "line 1, column 1: a..b is no name: the name has an empty label"),
-        ("$FOO x", "line 1, column 1: the directive $FOO is invalid: $ORIGIN, $TTL, $INCLUDE and $GENERATE are known"),
+        (
+            "$FOO x",
+            "line 1, column 1: the directive $FOO is invalid: $ORIGIN, $TTL, $INCLUDE and $GENERATE are known",
+        ),
         ("{soa}a.other. A 1.2.3.4", "line 3, column 1: a.other. is not in the zone example."),
-        ("{soa}@ SOA a b 2 1 1 1 1", "line 3, column 1: a zone has exactly one SOA record, at its apex example.; this one is another"),
-        ("{soa}a CNAME b\na A 1.2.3.4", "line 4, column 1: a.example. has a CNAME record and other records (RFC 1034, section 3.6.2)"),
+        (
+            "{soa}@ SOA a b 2 1 1 1 1",
+            "line 3, column 1: a zone has exactly one SOA record, at its apex example.; this one is another",
+        ),
+        (
+            "{soa}a CNAME b\na A 1.2.3.4",
+            "line 4, column 1: a.example. has a CNAME record and other records (RFC 1034, section 3.6.2)",
+        ),
         ("{soa}a CNAME b\na CNAME c", "line 3, column 1: a.example. has several CNAME records"),
-        ("{soa}a DNAME b\nx.a A 1.2.3.4", "x.a.example. is below a.example., which has a DNAME record (RFC 6672, section 2.4)"),
+        (
+            "{soa}a DNAME b\nx.a A 1.2.3.4",
+            "x.a.example. is below a.example., which has a DNAME record (RFC 6672, section 2.4)",
+        ),
         ("{soa}@ NSEC3PARAM 1 0 151 -", "NSEC3 has 151 iterations, more than 150"),
     ];
     for (text, error) in cases {
@@ -274,18 +293,27 @@ fn faults_of_zones() {
 fn zone_with_include_refused() {
     let soa = "$TTL 1\n@ SOA a b 1 1 1 1 1\n";
     let error = fault(&format!("{soa}$INCLUDE /etc/passwd\n"));
-    assert!(error.ends_with("is refused: no folder is given that files may be included from"), "{error}");
+    assert!(
+        error.ends_with("is refused: no folder is given that files may be included from"),
+        "{error}"
+    );
 
     let folder = std::env::temp_dir().join(format!("sinew-dns-zones-{}", std::process::id()));
     std::fs::create_dir_all(folder.join("in")).expect("a folder can be made");
-    std::fs::write(folder.join("in/a.zone"), "a A 192.0.2.1\n$ORIGIN other.\n$INCLUDE b.zone b.example.\n").expect("written");
+    std::fs::write(
+        folder.join("in/a.zone"),
+        "a A 192.0.2.1\n$ORIGIN other.\n$INCLUDE b.zone b.example.\n",
+    )
+    .expect("written");
     std::fs::write(folder.join("in/b.zone"), "@ A 192.0.2.2\n").expect("written");
     std::fs::write(folder.join("in/self.zone"), "$INCLUDE self.zone\n").expect("written");
     std::fs::write(folder.join("outside.zone"), "x A 192.0.2.3\n").expect("written");
     #[cfg(unix)]
     std::os::unix::fs::symlink("../outside.zone", folder.join("in/link.zone")).expect("linked");
     let config = ZoneConfig::default().include_folder(folder.join("in"));
-    let load = |rest: &str| Zone::parse_with(format!("{soa}{rest}"), &origin(), &config).map(|it| it.to_string());
+    let load = |rest: &str| {
+        Zone::parse_with(format!("{soa}{rest}"), &origin(), &config).map(|it| it.to_string())
+    };
 
     let text = load("$INCLUDE a.zone\nc A 192.0.2.3\n").expect("it is in the folder");
     let names: Vec<_> = text.lines().filter_map(|line| line.split(' ').next()).collect();
@@ -313,7 +341,8 @@ fn limits_of_texts() {
         (ZoneConfig::default().entry_len_max(15), "more than 15 bytes in one entry"),
     ];
     for (config, expected) in cases {
-        let error = Zone::parse_with(text, &origin(), &config).expect_err("it is too much").to_string();
+        let error =
+            Zone::parse_with(text, &origin(), &config).expect_err("it is too much").to_string();
         assert!(error.ends_with(expected), "{error}");
     }
 }
@@ -381,7 +410,11 @@ fn signed_zone_with_nsec() {
             "RRSIG" => format!("{}r{}", word(line, 0), word(line, 5)),
             other => format!("{}{other}:{}", word(line, 0), word(line, 1)),
         };
-        [lines[0].clone()].into_iter().chain(lines.iter().skip(1).map(short)).collect::<Vec<_>>().join(" ")
+        [lines[0].clone()]
+            .into_iter()
+            .chain(lines.iter().skip(1).map(short))
+            .collect::<Vec<_>>()
+            .join(" ")
     };
     let cases = [
         ("ai", "A", "0 aa =A:ai.example. =rA"),
@@ -389,8 +422,16 @@ fn signed_zone_with_nsec() {
         ("ns1", "MX", "0 aa !SOA:example. !rSOA !NSEC:ns1.example. !rNSEC"),
         ("mc.a", "MX", "0 !NS:a.example. !DS:a.example. !rDS +A:ns1.a.example."),
         ("mc.b", "MX", "0 !NS:b.example. !NSEC:b.example. !rNSEC +A:ns1.b.example."),
-        ("a.z.w", "MX", "0 aa =MX:a.z.w.example. =rMX !NSEC:x.w.example. !rNSEC +A:ai.example. +rA"),
-        ("a.z.w", "AAAA", "0 aa !SOA:example. !rSOA !NSEC:x.w.example. !rNSEC !NSEC:*.w.example. !rNSEC"),
+        (
+            "a.z.w",
+            "MX",
+            "0 aa =MX:a.z.w.example. =rMX !NSEC:x.w.example. !rNSEC +A:ai.example. +rA",
+        ),
+        (
+            "a.z.w",
+            "AAAA",
+            "0 aa !SOA:example. !rSOA !NSEC:x.w.example. !rNSEC !NSEC:*.w.example. !rNSEC",
+        ),
         ("w", "A", "0 aa !SOA:example. !rSOA !NSEC:ns1.example. !rNSEC"),
         ("example.", "DS", "0 aa !SOA:example. !rSOA !NSEC:example. !rNSEC"),
     ];

@@ -139,9 +139,8 @@ impl<'a> ZoneText<'a> {
         scope: &Scope,
     ) -> Result<(), ZoneError> {
         let place = || lexer.place_of(file);
-        let refused = |why| {
-            ZoneError::new(place(), ZoneFault::Include { file: excerpt(&file.text), why })
-        };
+        let refused =
+            |why| ZoneError::new(place(), ZoneFault::Include { file: excerpt(&file.text), why });
         let Some(folder) = &self.config.include_folder else {
             return Err(refused("no folder is given that files may be included from"));
         };
@@ -155,8 +154,7 @@ impl<'a> ZoneText<'a> {
             let what = "files that include each other";
             return Err(ZoneError::new(place(), ZoneFault::TooMany { what, max }));
         }
-        let relative =
-            str::from_utf8(&file.text).map_err(|_| refused("the name is not UTF-8"))?;
+        let relative = str::from_utf8(&file.text).map_err(|_| refused("the name is not UTF-8"))?;
         let read = |path: &Path, source| {
             ZoneError::new(place(), ZoneFault::Read { path: path.to_owned(), source })
         };

@@ -1,12 +1,7 @@
 //! A zone in memory: [`Zone`] is a tree of names with their record sets, ready to be served. It does not change; a new version replaces
 //! it as a whole. How it is built and checked is in `build.rs`, how it answers in `lookup.rs`.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::HashMap, fmt, path::Path, sync::Arc};
 
 use super::{
     ZoneConfig, ZoneError, ZoneFault, ZoneWarning,
@@ -213,8 +208,7 @@ impl Zone {
         while let Some(node) = self.nodes.get(cursor.node) {
             while let Some(set) = node.sets.get(cursor.set) {
                 let records = set.records.iter().map(|data| (set.record_type, set.ttl, data));
-                let signatures =
-                    set.signatures.iter().map(|data| (RRSIG, set.signature_ttl, data));
+                let signatures = set.signatures.iter().map(|data| (RRSIG, set.signature_ttl, data));
                 for (record_type, ttl, data) in records.chain(signatures).skip(cursor.record) {
                     if !each(node.name.as_bytes(), record_type, ttl, data) {
                         return cursor;

@@ -16,7 +16,8 @@ use crate::{
 /// Answers after as many milliseconds as the name says.
 fn slow(config: ServerConfig) -> DnsServer {
     let handler = answer_async(|query: OwnedQuery| async move {
-        let millis = query.name.iter().next().and_then(|label| str::from_utf8(label).ok()?.parse().ok());
+        let millis =
+            query.name.iter().next().and_then(|label| str::from_utf8(label).ok()?.parse().ok());
         query.reactor.sleep(Duration::from_millis(millis.unwrap_or(0))).await;
         Response::new().address(query.name, 1, [192, 0, 2, 1])
     });

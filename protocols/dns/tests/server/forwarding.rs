@@ -16,7 +16,12 @@ use crate::{
 };
 
 fn ask(world: &World, at: &NameServer, asked: &str, record_type: RecordType) -> Message {
-    let resolver = world.resolver(DnsConfig::default().servers([at.addr()]).timeout(Duration::from_secs(20)).total(Duration::from_secs(60)));
+    let resolver = world.resolver(
+        DnsConfig::default()
+            .servers([at.addr()])
+            .timeout(Duration::from_secs(20))
+            .total(Duration::from_secs(60)),
+    );
     world.get(resolver.query_server(at, Question::new(name(asked), record_type))).unwrap()
 }
 
@@ -24,14 +29,17 @@ fn ask(world: &World, at: &NameServer, asked: &str, record_type: RecordType) -> 
 fn forwarded_with_a_cache() {
     watchdog::watch_this_test();
     let world = World::new(1);
-    let upstream = TestServer::new().addr("a.test", [192, 0, 2, 1]).addr("blocked.test", [192, 0, 2, 2]);
+    let upstream =
+        TestServer::new().addr("a.test", [192, 0, 2, 1]).addr("blocked.test", [192, 0, 2, 2]);
     let host = world.server("upstream", &upstream);
     let to = std::net::SocketAddr::new(host.addr(), 53);
     let (_host, at) = serve(&world, "forwarder", move |reactor| {
         let resolver = DnsResolver::new(reactor, DnsConfig::default().servers([to]));
         let overrides = Overrides::new();
         overrides.block(&name("blocked.test."));
-        DnsServer::new(Chain::new().then(overrides).then(Forward::new(resolver).acl(Acl::everybody())))
+        DnsServer::new(
+            Chain::new().then(overrides).then(Forward::new(resolver).acl(Acl::everybody())),
+        )
     });
     let at = NameServer::new(at);
     for _ in 0..3 {

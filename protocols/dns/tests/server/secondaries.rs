@@ -19,7 +19,9 @@ use crate::{
 
 /// Refresh 60 s, retry 30 s, expire 300 s.
 fn text(serial: u32) -> String {
-    format!("$TTL 60\n@ SOA ns root {serial} 60 30 300 30\n@ NS ns\nns A 192.0.2.1\nv TXT \"{serial}\"\n")
+    format!(
+        "$TTL 60\n@ SOA ns root {serial} 60 30 300 30\n@ NS ns\nns A 192.0.2.1\nv TXT \"{serial}\"\n"
+    )
 }
 
 struct Pair {
@@ -122,7 +124,10 @@ fn expires_and_comes_back() {
     pair.world.pass(200);
     assert_eq!((pair.version(), pair.state()), (Ok("1".to_owned()), SecondaryState::Stale));
     pair.world.pass(150);
-    assert_eq!((pair.version(), pair.state()), (Err(ResponseCode::Refused), SecondaryState::Expired));
+    assert_eq!(
+        (pair.version(), pair.state()),
+        (Err(ResponseCode::Refused), SecondaryState::Expired)
+    );
     assert!(pair.state.borrow().as_ref().unwrap().failure().is_some());
     pair.primary.restart();
     pair.world.pass(400);

@@ -8,7 +8,7 @@ use std::{
 };
 
 use sinew_dns::{
-    codec::{Message, MessageLimits, Name, Question, QuerySettings, RecordType, decode},
+    codec::{Message, MessageLimits, Name, QuerySettings, Question, RecordType, decode},
     server::DnsServer,
     zone::Zone,
 };

@@ -18,15 +18,21 @@ use crate::{
     watchdog,
 };
 
-const SMALL: &str = "$TTL 60\n@ SOA ns root 1 3600 600 86400 30\n@ NS ns\nns A 192.0.2.1\nold TXT \"one\"\n";
+const SMALL: &str =
+    "$TTL 60\n@ SOA ns root 1 3600 600 86400 30\n@ NS ns\nns A 192.0.2.1\nold TXT \"one\"\n";
 
 fn open(zones: &Zones) {
     zones.allow_transfers(TransferAccess::new(Acl::everybody()));
 }
 
 /// The events of a transfer as text.
-fn transfer(world: &World, server: &NameServer, config: TransferConfig) -> Result<Vec<String>, String> {
-    let resolver = DnsResolver::new(&world.reactor(), DnsConfig::default().servers([server.addr()]));
+fn transfer(
+    world: &World,
+    server: &NameServer,
+    config: TransferConfig,
+) -> Result<Vec<String>, String> {
+    let resolver =
+        DnsResolver::new(&world.reactor(), DnsConfig::default().servers([server.addr()]));
     let (events, server) = (Rc::<RefCell<Vec<String>>>::default(), server.clone());
     let of_task = events.clone();
     let task = world.reactor().spawn(async move {
@@ -91,10 +97,17 @@ fn changes_by_the_journal() {
     });
     let zones = zones.borrow().clone().unwrap();
     let server = NameServer::new(at);
-    let since = |serial| transfer(&world, &server, TransferConfig::default().since(serial)).unwrap();
+    let since =
+        |serial| transfer(&world, &server, TransferConfig::default().since(serial)).unwrap();
     assert_eq!(since(1), ["unchanged", "end 1"]);
     zones.insert(zone(&SMALL.replace(" 1 3600", " 2 3600").replace("one", "two")));
-    let step = ["from 1", "- old.example. 60 IN TXT \"one\"", "to 2", "+ old.example. 60 IN TXT \"two\"", "end 2"];
+    let step = [
+        "from 1",
+        "- old.example. 60 IN TXT \"one\"",
+        "to 2",
+        "+ old.example. 60 IN TXT \"two\"",
+        "end 2",
+    ];
     assert_eq!(since(1), step);
     zones.insert(zone(&SMALL.replace(" 1 3600", " 3 3600").replace("old TXT", "new TXT")));
     let events = since(1);

@@ -43,8 +43,7 @@ async fn transferred(
     resolver: &DnsResolver,
     server: &NameServer,
 ) -> Result<Vec<Record>, TransferError> {
-    let mut transfer =
-        resolver.transfer(server, "example", TransferConfig::default()).await?;
+    let mut transfer = resolver.transfer(server, "example", TransferConfig::default()).await?;
     let mut records = Vec::new();
     while let Some(event) = transfer.next().await? {
         match event {
@@ -76,7 +75,9 @@ fn nsd_is_a_secondary_of_ours() {
 
     let handle = reactor.clone();
     let received = reactor.run_until(async move {
-        for (text, serial) in [(TEXT.to_owned(), 7), (TEXT.replace(" 7 ", " 8 ") + "new A 192.0.2.8\n", 8)] {
+        for (text, serial) in
+            [(TEXT.to_owned(), 7), (TEXT.replace(" 7 ", " 8 ") + "new A 192.0.2.8\n", 8)]
+        {
             zones.insert(zone(&text));
             if serial > 7 {
                 resolver.notify(&nsd, "example", None, None).await.unwrap();
@@ -85,7 +86,11 @@ fn nsd_is_a_secondary_of_ours() {
             loop {
                 let question = Question::new("example.".parse().unwrap(), RecordType::SOA);
                 let answer = resolver.query_server(&nsd, question).await.unwrap();
-                if answer.answers.first().is_some_and(|it| it.data.to_string().contains(&format!(" {serial} "))) {
+                if answer
+                    .answers
+                    .first()
+                    .is_some_and(|it| it.data.to_string().contains(&format!(" {serial} ")))
+                {
                     break;
                 }
                 handle.sleep(Duration::from_millis(20)).await;

@@ -204,7 +204,8 @@ impl Handler for Secondary {
         // From others it would be a way to make us ask.
         let from = query.client().map(|addr| addr.ip().to_canonical());
         let is_of_server = |server: &NameServer| Some(server.addr().ip().to_canonical()) == from;
-        let has_key = self.shared.config.key.as_ref().is_none_or(|key| query.key() == Some(key.name()));
+        let has_key =
+            self.shared.config.key.as_ref().is_none_or(|key| query.key() == Some(key.name()));
         if !has_key || !self.shared.config.servers.iter().any(is_of_server) {
             return ResponseCode::Refused.into();
         }

@@ -164,8 +164,7 @@ async fn version(shared: &Shared, server: &NameServer) -> Result<(u32, u32), Sec
         zone: Box::new(shared.origin.clone()),
         why: format!("{server}: {why}").into(),
     };
-    let question =
-        Question::new(shared.origin.clone(), RecordType::SOA).recursion_desired(false);
+    let question = Question::new(shared.origin.clone(), RecordType::SOA).recursion_desired(false);
     let message = shared.resolver.query_server(server, question).await;
     let message = message.map_err(|error| failed(error.to_string()))?;
     let soa = message.answers.iter().find_map(|record| match &record.data {
@@ -218,8 +217,7 @@ async fn receive(
         None => ZoneEdit::default(),
     };
     let text = origin.to_ascii();
-    let mut transfer =
-        shared.resolver.transfer(server, &text, config).await.map_err(failed)?;
+    let mut transfer = shared.resolver.transfer(server, &text, config).await.map_err(failed)?;
     let mut is_unchanged = false;
     let soa_record = |soa: SOA| Record::from_rdata(origin.clone(), soa_ttl, RData::SOA(soa));
     while let Some(event) = transfer.next().await.map_err(failed)? {

@@ -81,9 +81,7 @@ pub(super) fn load(path: &Path, origin: &Name) -> Result<Option<(Zone, u64)>, St
 
 /// Writes a zone beside its file, and renames that when it is on the disk.
 pub(super) fn save(path: &Path, zone: &Zone, confirmed: u64) -> Result<(), StoreError> {
-    let failed = |what| {
-        move |source| StoreError::File { what, path: path.to_owned(), source }
-    };
+    let failed = |what| move |source| StoreError::File { what, path: path.to_owned(), source };
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(failed("make the folder of"))?;
     let beside = path.with_extension("new");
@@ -130,7 +128,8 @@ mod tests {
         let origin: Name = "example.".parse().expect("a name");
         let path = file_of(&folder, &origin);
         assert!(matches!(load(&path, &origin), Ok(None)));
-        let zone = Zone::parse("@ 60 SOA ns root 7 1 1 1 1\na 60 TXT \"x;y\"\n", &origin).expect("a zone");
+        let zone =
+            Zone::parse("@ 60 SOA ns root 7 1 1 1 1\na 60 TXT \"x;y\"\n", &origin).expect("a zone");
         save(&path, &zone, 1234).expect("saved");
         save(&path, &zone, 1235).expect("saved over the first");
         let (again, confirmed) = load(&path, &origin).expect("read").expect("there");

@@ -13,16 +13,8 @@ use super::{
     split::with_len,
 };
 
-const KEYS: [&str; 8] = [
-    "mandatory",
-    "alpn",
-    "no-default-alpn",
-    "port",
-    "ipv4hint",
-    "ech",
-    "ipv6hint",
-    "dohpath",
-];
+const KEYS: [&str; 8] =
+    ["mandatory", "alpn", "no-default-alpn", "port", "ipv4hint", "ech", "ipv6hint", "dohpath"];
 
 /// Reads all words, and appends the parameters in the order of their numbers. A fault comes with the index of its word.
 pub(super) fn read(tokens: &[Token], wire: &mut Vec<u8>) -> Result<(), (usize, Box<str>)> {

@@ -150,10 +150,8 @@ impl<'a> Words<'a> {
     }
 
     fn number<T: std::str::FromStr>(&mut self) -> Result<T, Fault> {
-        let is_number = self
-            .tokens
-            .get(self.at)
-            .is_none_or(|token| token.text.iter().all(u8::is_ascii_digit));
+        let is_number =
+            self.tokens.get(self.at).is_none_or(|token| token.text.iter().all(u8::is_ascii_digit));
         if !is_number {
             self.at += 1;
             return self.fault("a number is expected");

@@ -22,7 +22,9 @@ pub(super) fn split<'a>(
             Field::Name => rest.split_at_checked(wire_len(rest)?)?,
             Field::U8 => rest.split_at_checked(1)?,
             Field::U16 | Field::Type => rest.split_at_checked(2)?,
-            Field::U32 | Field::Seconds | Field::Moment | Field::Ipv4 => rest.split_at_checked(4)?,
+            Field::U32 | Field::Seconds | Field::Moment | Field::Ipv4 => {
+                rest.split_at_checked(4)?
+            }
             Field::Ipv6 => rest.split_at_checked(16)?,
             Field::Eui48 => rest.split_at_checked(6)?,
             Field::Eui64 | Field::Locator64 => rest.split_at_checked(8)?,
