@@ -1,5 +1,5 @@
 //! The server beside other people's programs on the loopback interface: NSD with the same zone, whose answers are compared section by
-//! section; dig as client; NSD as secondary server. A program that is missing is said, and its tests are skipped.
+//! section; dig as client; NSD as secondary server; unbound, which validates signed zones. A program that is missing is said, and its tests are skipped.
 
 #![cfg(unix)]
 
@@ -15,3 +15,5 @@ mod dig;
 mod program;
 #[path = "server_interop/transfers.rs"]
 mod transfers;
+#[path = "server_interop/validated.rs"]
+mod validated;

@@ -35,11 +35,16 @@ pub struct DnsConnection {
 struct Flight {
     count: Cell<usize>,
     is_paused: Cell<bool>,
+    /// The connection closes with the last answer.
+    closes: Cell<bool>,
 }
 
 impl Flight {
     fn landed(&self, max: usize, transport: &Transport) {
         self.count.set(self.count.get() - 1);
+        if self.closes.get() && self.count.get() == 0 {
+            return transport.lose_connection();
+        }
         if self.is_paused.get() && self.count.get() < max {
             self.is_paused.set(false);
             transport.resume_reading();
@@ -65,6 +70,18 @@ impl DnsConnection {
         super::stats::count(&engine.counters.connections);
         let engine = Rc::clone(engine);
         Some(Self { engine, addr, flight: Rc::default(), is_active: false, queued: 0 })
+    }
+}
+
+impl DnsConnection {
+    fn close_behind_answers(&self, transport: &Transport) {
+        if self.flight.count.get() == 0 {
+            transport.lose_connection();
+        } else {
+            // Reading is not resumed for further queries.
+            self.flight.is_paused.set(false);
+            self.flight.closes.set(true);
+        }
     }
 }
 
@@ -138,9 +155,12 @@ impl FrameHandler<Int16> for DnsConnection {
 
     /// The client has sent all its queries: the answers that are being made are still sent.
     fn read_closed(&mut self, transport: &mut FrameTransport<'_, Int16>) {
-        if self.flight.count.get() == 0 {
-            transport.lose_connection();
-        }
+        self.close_behind_answers(transport);
+    }
+
+    fn drain_requested(&mut self, transport: &mut FrameTransport<'_, Int16>) {
+        transport.pause_reading();
+        self.close_behind_answers(transport);
     }
 
     fn connection_lost(

@@ -47,6 +47,7 @@ fn pipelined_out_of_order() {
     raw.transport().close_write();
     world.pass(1);
     assert_eq!(raw.ids().last(), Some(&9));
+    assert!(raw.is_lost(), "and then the connection ends");
 }
 
 #[test]

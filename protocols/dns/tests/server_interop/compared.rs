@@ -188,6 +188,14 @@ fn compared(message: &Message) -> Compared {
     }
 }
 
+/// To a question for the records of a wildcard itself, NSD adds a proof with NSEC3 that RFC 5155, section 7.2.3, does not ask for.
+fn is_same(asked: &str, ours: &Compared, theirs: &Compared) -> bool {
+    let adds_a_proof = asked.starts_with("*.") && theirs.authorities.is_superset(&ours.authorities);
+    let is_same_else = (&ours.code, ours.is_authoritative, &ours.answers)
+        == (&theirs.code, theirs.is_authoritative, &theirs.answers);
+    ours == theirs || adds_a_proof && is_same_else
+}
+
 fn compare(text: &str, is_signed: bool, seed: u64) {
     let (folder, addr) = (Folder::new(), free_address());
     let Some(_running) = nsd(&folder, addr, text) else { return };
@@ -217,7 +225,7 @@ fn compare(text: &str, is_signed: bool, seed: u64) {
                 Err(error) => panic!("{server} {asked}: {error}"),
             };
             let (ours, theirs) = (ask(&ours).await, ask(&theirs).await);
-            if ours != theirs {
+            if !is_same(&asked, &ours, &theirs) {
                 differences.push(format!("{asked}\n ours {ours:#?}\n theirs {theirs:#?}"));
             }
         }
