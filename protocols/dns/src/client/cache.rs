@@ -18,8 +18,8 @@ pub(super) struct Key {
     pub(super) name: Name,
     /// `None` is the existence of the name, whatever the type (RFC 2308, section 5).
     pub(super) record_type: Option<RecordType>,
-    /// Whether the records of DNSSEC were asked for; and that the server should not validate.
-    pub(super) flags: (bool, bool),
+    /// Whether the records of DNSSEC were asked for, that the server should not validate, and that it should ask others.
+    pub(super) flags: (bool, bool, bool),
 }
 
 /// What is known.
@@ -207,7 +207,11 @@ mod tests {
     use crate::codec::{RData, Record};
 
     fn key(text: &str) -> Key {
-        Key { name: text.parse().unwrap(), record_type: Some(RecordType::A), flags: (false, false) }
+        Key {
+            name: text.parse().unwrap(),
+            record_type: Some(RecordType::A),
+            flags: (false, false, true),
+        }
     }
 
     fn answer(ttl: u32) -> Answer {

@@ -166,6 +166,9 @@ pub enum ServerError {
     /// It responded with an error.
     #[error("it responded {}", .0.to_str())]
     Response(ResponseCode),
+    /// It does not ask others, and only names servers that know more.
+    #[error("it refers to other servers, and does not ask them itself")]
+    Referral,
     /// Its response cannot be decoded.
     #[error(transparent)]
     Malformed(#[from] MessageError),

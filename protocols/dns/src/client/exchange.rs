@@ -6,7 +6,7 @@
 //! | a response that was cut; too many datagrams that are not the response | the same server over TCP |
 //! | "format error", "not implemented" or "bad version" to EDNS | the same server without EDNS, for 15 minutes |
 //! | "bad cookie" | the same server once more, with the cookie that it has sent; then over TCP |
-//! | any other response; one that cannot be decoded | the next server; this one not again |
+//! | any other response, and one that only refers to other servers; one that cannot be decoded | the next server; this one not again |
 //! | silence, or a failure of the socket | the next server; this one again in the next round, with twice the time |
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
@@ -26,8 +26,8 @@ use super::{
 };
 use crate::{
     codec::{
-        Checked, EncodeError, Message, QuerySettings, Question, ResponseCode, SentQuery,
-        UDP_PAYLOAD, cookie,
+        Checked, EncodeError, Message, QuerySettings, Question, Record, RecordType, ResponseCode,
+        SentQuery, UDP_PAYLOAD, cookie,
     },
     random::random,
 };
@@ -73,6 +73,9 @@ impl Exchange<'_> {
             let mut next = Vec::new();
             for state in servers {
                 match self.ask(&state, wait).await {
+                    Ok((message, _)) if self.is_referral(&message) => {
+                        self.failed(&state, ServerError::Referral);
+                    }
                     Ok((message, len)) if is_answer(&message) => return Ok((message, len)),
                     Ok((message, _)) => {
                         let code = message.metadata.response_code;
@@ -119,6 +122,17 @@ impl Exchange<'_> {
             record_type: self.question.record_type(),
             servers: self.failures.borrow().clone().into(),
         })
+    }
+
+    /// Whether a server was asked to ask others, does not do that, and knows only who may know.
+    fn is_referral(&self, message: &Message) -> bool {
+        let is_ns = |record: &Record| record.record_type() == RecordType::NS;
+        self.question.is_recursion_desired()
+            && !message.metadata.recursion_available
+            && !message.metadata.authoritative
+            && message.metadata.response_code == ResponseCode::NoError
+            && message.answers.is_empty()
+            && message.authorities.iter().any(is_ns)
     }
 
     fn failed(&self, state: &ServerState, cause: ServerError) {

@@ -104,9 +104,13 @@ impl Question {
         self
     }
 
-    /// What makes the answer another one: DO and CD.
-    pub(crate) const fn cache_flags(&self) -> (bool, bool) {
-        (self.dnssec_ok, self.checking_disabled)
+    pub(crate) const fn is_recursion_desired(&self) -> bool {
+        self.recursion_desired
+    }
+
+    /// What makes the answer another one: DO, CD and RD.
+    pub(crate) const fn cache_flags(&self) -> (bool, bool, bool) {
+        (self.dnssec_ok, self.checking_disabled, self.recursion_desired)
     }
 
     /// The query as a message, without EDNS.

@@ -93,6 +93,33 @@ fn servers_that_do_not_know_edns() {
 }
 
 #[test]
+fn a_server_that_only_refers_to_others() {
+    use sinew_dns::codec::{Message, OpCode, RData, Record, rdata::NS};
+
+    let world = World::new(12);
+    let refers = TestServer::new().react(|asked| {
+        let mut response = Message::response(asked.query.metadata.id, OpCode::Query);
+        response.add_queries(asked.query.queries.iter().cloned());
+        let ns = RData::NS(NS("ns.example.".parse().unwrap()));
+        response.add_authority(Record::from_rdata("example.".parse().unwrap(), 60, ns));
+        Reaction::Message(Box::new(response))
+    });
+    let (first, second) = (world.server("first", &refers), world.server("second", &with_a()));
+    let answer =
+        world.get(world.resolver(asking(&[&first, &second])).lookup("a.example", RecordType::A));
+    assert_eq!(answer.unwrap().records().len(), 1);
+    let error = world
+        .get(world.resolver(asking(&[&first])).lookup("a.example", RecordType::A))
+        .unwrap_err();
+    assert!(error.to_string().contains("refers to other servers"), "{error}");
+    // Without recursion that is the answer.
+    let question =
+        Question::new("a.example.".parse().unwrap(), RecordType::A).recursion_desired(false);
+    let response = world.get(world.resolver(asking(&[&first])).query(question)).unwrap();
+    assert_eq!(response.authorities.len(), 1);
+}
+
+#[test]
 fn servers_take_turns() {
     let world = World::new(6);
     let servers = [with_a(), with_a(), with_a()];
