@@ -64,6 +64,7 @@ pages! {
 pages! {
     Http: "../docs/guide/15-http.md";
     HttpClient: "../docs/guide/19-http-client.md";
+    TwistedWebByClass: "../docs/guide/20-twisted-web-by-class.md";
     WebSocket: "../docs/guide/17-websocket.md";
 }
 

@@ -258,6 +258,7 @@ fn with_http() -> impl Iterator<Item = Printed> {
         MultipartError::Boundary,
         unsatisfiable,
         target,
+        sinew::http::codec::CgiError::Field,
         sinew::http::server::SessionFull { max: 1 },
         sinew::http::server::FormFailure::NoForm,
         sinew::http::server::Htpasswd::open("/no/such/file").unwrap_err(),

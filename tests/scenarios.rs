@@ -31,6 +31,8 @@ mod scenarios {
     mod fixture;
     mod forwarding;
     mod handshaking;
+    #[cfg(feature = "http")]
+    mod messaging;
     mod panicking;
     mod parties;
     mod reconnecting;

@@ -157,7 +157,7 @@ fn checks_of_queries_in_their_order() {
         (of_type(RecordType::from(253)), 4, "MAILB"),
         (bytes(&query("other.", RecordType::A)), 5, "another zone"),
         (bytes(&query("nothing.example.", RecordType::A)), 3, "no such name"),
-        (vec![&good[..], &[0; 5000]].concat(), 1, "too long"),
+        ([&good[..], &[0; 5000]].concat(), 1, "too long"),
     ];
     for (message, code, what) in cases {
         assert_eq!(bench.code(&message), Some(code), "{what}");

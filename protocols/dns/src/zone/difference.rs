@@ -18,11 +18,14 @@ pub(crate) struct Difference {
     records: Vec<ZoneRecord>,
 }
 
+/// Name in lower case, type, TTL and data of a record.
+type Key = (Box<[u8]>, u16, u32, Box<[u8]>);
+
 impl Difference {
     /// Compares two versions. `None` if more than `max` records differ.
     pub(crate) fn between(old: &Arc<Zone>, new: &Arc<Zone>, max: usize) -> Option<Self> {
         // Names count without their case, TTLs count.
-        let mut counted: HashMap<(Box<[u8]>, u16, u32, Box<[u8]>), i8> = HashMap::new();
+        let mut counted = HashMap::<Key, i8>::new();
         for (zone, change) in [(old, -1), (new, 1)] {
             zone.for_each_record(Cursor::default(), |name, record_type, ttl, data| {
                 if record_type != SOA {

@@ -15,7 +15,10 @@ use crate::codec::{Name, Record};
 
 /// Records by name in lower case, type and data.
 #[derive(Debug, Default)]
-pub(crate) struct ZoneEdit(HashMap<(Box<[u8]>, u16, Vec<u8>), ZoneRecord>);
+pub(crate) struct ZoneEdit(HashMap<Key, ZoneRecord>);
+
+/// Name in lower case, type and data of a record.
+type Key = (Box<[u8]>, u16, Vec<u8>);
 
 impl ZoneEdit {
     /// All records of a zone.

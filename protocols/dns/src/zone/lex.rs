@@ -189,6 +189,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::type_complexity, reason = "a table")]
     fn words() {
         let cases: [(&str, &[(bool, &[&str])]); 7] = [
             ("a b\n", &[(false, &["a", "b"])]),

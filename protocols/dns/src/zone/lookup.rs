@@ -32,6 +32,10 @@ pub(crate) struct Verdict {
 }
 
 /// One step of the algorithm.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it is on the stack only, since lookups do not allocate"
+)]
 enum Step {
     Done,
     /// Once more, with another name.

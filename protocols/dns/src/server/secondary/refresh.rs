@@ -230,9 +230,8 @@ async fn receive(
             TransferEvent::To { soa } => edit.set_soa(&soa_record(*soa)).map_err(invalid)?,
             TransferEvent::Added(record) => edit.add(&record).map_err(invalid)?,
             TransferEvent::Removed(record) => {
-                if !edit.remove(&record).map_err(invalid)? {
-                    return Err(SecondaryError::Differs { zone: zone() });
-                }
+                let was_there = edit.remove(&record).map_err(invalid)?;
+                was_there.then_some(()).ok_or_else(|| SecondaryError::Differs { zone: zone() })?;
             }
             _ => {}
         }

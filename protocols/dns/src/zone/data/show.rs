@@ -33,9 +33,8 @@ impl fmt::Display for Data<'_> {
             return if data.is_empty() { Ok(()) } else { write!(f, " {}", HEXLOWER.encode(data)) };
         }
         for (at, (field, bytes)) in parts.into_iter().enumerate() {
-            if at > 0 && !bytes.is_empty()
-                || at > 0 && !matches!(field, Field::Types | Field::Parameters)
-            {
+            let is_nothing = bytes.is_empty() && matches!(field, Field::Types | Field::Parameters);
+            if at > 0 && !is_nothing {
                 f.write_char(' ')?;
             }
             part(f, field, bytes)?;
