@@ -70,6 +70,11 @@ pages! {
     SeeingInside: "../docs/guide/24-seeing-inside.md";
 }
 
+#[cfg(feature = "dns")]
+pages! {
+    Dns: "../docs/guide/25-dns.md";
+}
+
 #[cfg(feature = "http")]
 pages! {
     Http: "../docs/guide/15-http.md";

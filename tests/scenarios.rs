@@ -37,6 +37,8 @@ mod scenarios {
     mod parties;
     mod reconnecting;
     mod regressions;
+    #[cfg(feature = "dns")]
+    mod resolving;
     #[cfg(feature = "http")]
     mod serving;
     mod talking;

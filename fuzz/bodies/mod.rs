@@ -3,6 +3,8 @@
 
 mod compressed_web_sockets;
 mod decoding;
+mod dns;
+mod dns_servers;
 mod dots;
 mod format;
 mod framing;
@@ -24,7 +26,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 26] = [
+pub(crate) const TARGETS: [Target; 30] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -34,6 +36,10 @@ pub(crate) const TARGETS: [Target; 26] = [
     ("framed", framed),
     ("proxy", proxy),
     ("dot_stuffed", dot_stuffed),
+    ("dns_message", dns_message),
+    ("dns_response", dns_response),
+    ("dns_zone", dns_zone),
+    ("dns_server", dns_server),
     ("inflate", inflate),
     ("http_request", http_request),
     ("http_response", http_response),
@@ -91,6 +97,22 @@ pub(crate) fn dot_stuffed(data: &[u8]) {
 
 pub(crate) fn inflate(data: &[u8]) {
     inflating::check(&mut Input::new(data));
+}
+
+pub(crate) fn dns_message(data: &[u8]) {
+    dns::message(&mut Input::new(data));
+}
+
+pub(crate) fn dns_zone(data: &[u8]) {
+    dns_servers::zone(&mut Input::new(data));
+}
+
+pub(crate) fn dns_server(data: &[u8]) {
+    dns_servers::queries(&mut Input::new(data));
+}
+
+pub(crate) fn dns_response(data: &[u8]) {
+    dns::response(&mut Input::new(data));
 }
 
 pub(crate) fn http_request(data: &[u8]) {
