@@ -77,6 +77,11 @@ pages! {
     WebSocket: "../docs/guide/17-websocket.md";
 }
 
+#[cfg(all(feature = "application", feature = "http"))]
+pages! {
+    SeeingInside: "../docs/guide/24-seeing-inside.md";
+}
+
 #[cfg(feature = "socketserver")]
 pages! {
     Socketserver: "../docs/guide/10-socketserver.md";
