@@ -40,6 +40,7 @@ use super::{
     upgrade::NextVersion,
 };
 use crate::{
+    arguments::LogFormat,
     config::Program,
     exit::{Code, Failure},
     log::{Journal, Log},
@@ -118,6 +119,7 @@ impl Start {
             if !self.handover.has_predecessor() {
                 process::enter(&self.program.process)?;
                 if self.program.process.daemon {
+                    self.warn_of_lost_log();
                     *foreground = Foreground::daemonize()?;
                 }
                 self.pid_file.as_mut().map_or(Ok(()), PidFile::write)?;
@@ -131,6 +133,15 @@ impl Start {
                 self.give_pid_file_up();
                 Err(failure)
             }
+        }
+    }
+
+    fn warn_of_lost_log(&self) {
+        let log = &self.program.log;
+        if log.file.is_none() && log.format != LogFormat::Journald {
+            eprintln!(
+                "sinew: the log of a server in the background is lost without --log-file or --log-format journald"
+            );
         }
     }
 

@@ -1,6 +1,9 @@
 //! SIGHUP: what changed is changed, what did not is left alone, and a file with an error changes nothing.
 
-use std::net::{SocketAddr, TcpStream};
+use std::{
+    collections::BTreeSet,
+    net::{SocketAddr, TcpStream},
+};
 
 use nix::sys::signal::Signal;
 
@@ -23,6 +26,39 @@ fn address(server: &Server, service: &str) -> SocketAddr {
     let line =
         server.lines.iter().rfind(|line| line.ends_with(&wanted)).expect("a service that listens");
     line.split("listening on ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap()
+}
+
+/// The kernel's numbers of the sockets that listen there.
+fn sockets(address: SocketAddr) -> BTreeSet<String> {
+    let port = format!(":{:04X}", address.port());
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let listening = rows.filter(|row| row.len() > 9 && row[1].ends_with(&port) && row[3] == "0A");
+    listening.map(|row| row[9].to_owned()).collect()
+}
+
+#[test]
+fn a_changed_service_goes_on_with_its_sockets() {
+    for reactors in ["1", "3"] {
+        let scratch = Scratch::new();
+        let program = |max: &str| {
+            format!(
+                "[reactor]\nreactors = {reactors}\n{}",
+                echo("a", &format!("max_connections = {max}"))
+            )
+        };
+        let path = scratch.write("file.toml", &program("5"));
+        let mut server = Server::start(&["run", &path]);
+        let before = sockets(server.address());
+        assert_eq!(before.len().to_string(), reactors);
+        // Who waits in the backlog of a closed socket is refused; so it must not be closed.
+        for max in ["6", "7"] {
+            reload(&mut server, &scratch, &program(max));
+            assert_eq!(sockets(server.address()), before);
+            connect(server.address());
+        }
+        server.stop();
+    }
 }
 
 #[test]
@@ -62,6 +98,8 @@ fn unchanged_services_keep_their_ports_and_connections() {
         let line = reload(&mut server, &scratch, &new);
         assert!(line.contains("3 unchanged, 0 changed, 0 added, 0 removed"), "{line}");
         assert_echoes(&mut streams[0], "nor this time");
+        // Otherwise the server would linger for them.
+        drop(streams);
         server.stop();
     }
 }
@@ -107,6 +145,7 @@ fn a_file_with_an_error_changes_nothing() {
     let line = reload(&mut server, &scratch, &in_use);
     assert!(line.contains("1 unchanged, 0 changed, 1 added"), "{line}");
     connect(taken);
+    drop(stream);
     server.stop();
 }
 
@@ -130,6 +169,7 @@ fn a_changed_service_that_cannot_start_is_as_before() {
     server.signal(Signal::SIGHUP);
     let line = server.line("reloaded");
     assert!(line.contains("1 unchanged, 1 changed"), "{line}");
+    drop(kept);
     server.stop();
 }
 
