@@ -70,11 +70,22 @@ pages! {
     SeeingInside: "../docs/guide/24-seeing-inside.md";
 }
 
+#[cfg(feature = "dns")]
+pages! {
+    Dns: "../docs/guide/25-dns.md";
+}
+
 #[cfg(feature = "http")]
 pages! {
     Http: "../docs/guide/15-http.md";
     HttpClient: "../docs/guide/19-http-client.md";
+    TwistedWebByClass: "../docs/guide/27-twisted-web-by-class.md";
     WebSocket: "../docs/guide/17-websocket.md";
+}
+
+#[cfg(all(feature = "application", feature = "http"))]
+pages! {
+    SeeingInside: "../docs/guide/24-seeing-inside.md";
 }
 
 #[cfg(feature = "socketserver")]
