@@ -65,15 +65,16 @@ pages! {
     Restarts: "../docs/guide/21-restarts.md";
 }
 
-#[cfg(all(unix, feature = "application", feature = "http"))]
+#[cfg(feature = "dns")]
 pages! {
-    SeeingInside: "../docs/guide/24-seeing-inside.md";
+    Dns: "../docs/guide/25-dns.md";
 }
 
 #[cfg(feature = "http")]
 pages! {
     Http: "../docs/guide/15-http.md";
     HttpClient: "../docs/guide/19-http-client.md";
+    TwistedWebByClass: "../docs/guide/27-twisted-web-by-class.md";
     WebSocket: "../docs/guide/17-websocket.md";
 }
 

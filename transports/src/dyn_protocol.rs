@@ -14,7 +14,7 @@ use crate::{
 /// A type-erased factory: kinds of endpoints receive it and pass it on to `listen_tcp` and the like.
 pub struct DynFactory(Box<dyn ErasedFactory>);
 
-/// A type-erased protocol, built by a [`DynFactory`]. Its connection can still be downcast to the real type.
+/// A type-erased protocol, as a [`DynFactory`] builds it. Its connection can still be downcast to the real type.
 pub struct DynProtocol(Box<dyn AnyProtocol>);
 
 /// A protocol that can be downcast to its real type.
@@ -83,6 +83,11 @@ pub(crate) fn boxed<P: Protocol>(protocol: P) -> DynProtocol {
 }
 
 impl DynProtocol {
+    /// Erases the type of a protocol. A transport takes it as it is, where a `Box<dyn Protocol>` would be put into a box again.
+    pub fn new<P: Protocol>(protocol: P) -> Self {
+        boxed(protocol)
+    }
+
     /// The protocol, to be called without the indirection of [`Deref`].
     #[inline(always)]
     pub(crate) fn get_mut(&mut self) -> &mut dyn AnyProtocol {

@@ -10,6 +10,7 @@ mod fanout;
 mod http;
 mod line;
 mod timers;
+mod websocket;
 
 use std::error::Error;
 use std::hint::black_box;
@@ -48,6 +49,10 @@ enum Script {
     Http,
     /// The same on one connection, 16 in each piece
     HttpPipelined,
+    /// 1,000 WebSocket messages of 64 bytes and their echoes on one connection, on mio
+    WsEcho,
+    /// 10 messages, each to 1,000 WebSockets in memory
+    WsBroadcast,
 }
 
 fn main() -> Result<(), Failed> {
@@ -60,6 +65,8 @@ fn main() -> Result<(), Failed> {
         Script::Fanout => fanout::run(),
         Script::Http => http::run(64, 1),
         Script::HttpPipelined => http::run(1, 16),
+        Script::WsEcho => websocket::echo(),
+        Script::WsBroadcast => websocket::broadcast(),
     }
 }
 

@@ -29,8 +29,8 @@ pub(crate) struct Http {
     /// Serve names that begin with a dot, too
     #[arg(long)]
     pub(crate) dot_files: bool,
-    /// Have all below a path answered by another server, as /api=tcp:127.0.0.1:3000. May be repeated, also for the same path, whose requests
-    /// the servers then share
+    /// Have all below a path answered by another server, as /api=tcp:127.0.0.1:3000, which gets the whole path. May be repeated, also for
+    /// the same path, whose requests the servers then share
     #[arg(long, value_name = "PATH=ENDPOINT")]
     pub(crate) proxy: Vec<String>,
     /// Send clients from a path to another place, as /old=/new. May be repeated

@@ -1,6 +1,7 @@
 //! `sinew http`: a folder, another server, a redirect, a password.
 
 use std::{
+    fs,
     io::Write,
     net::{SocketAddr, TcpStream},
 };
@@ -20,6 +21,9 @@ fn get(address: SocketAddr, path: &str, fields: &str) -> String {
 fn a_folder_another_server_and_a_redirect() {
     let scratch = Scratch::new();
     scratch.write("hello.txt", "hello\n");
+    // The path is passed on as it is.
+    fs::create_dir(scratch.path("inner")).unwrap();
+    scratch.write("inner/hello.txt", "hello\n");
     let folder = scratch.text("");
     let inner = Server::start(&["http", "--listen", "127.0.0.1:0", &folder]);
     let proxy = format!("/inner={}", inner.address());

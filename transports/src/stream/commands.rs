@@ -301,7 +301,8 @@ impl Stream {
         if descriptors.is_empty() {
             return true;
         }
-        let mut waiting = self.cold().descriptors.borrow_mut();
+        let cold = self.cold();
+        let mut waiting = cold.descriptors.borrow_mut();
         let has_room = waiting.len() + descriptors.len() <= self.shared.config.descriptors_max;
         if has_room {
             waiting.extend(descriptors);

@@ -21,7 +21,7 @@ use crate::{
 };
 
 mod async_output;
-mod cold;
+pub(crate) mod cold;
 mod commands;
 mod direct;
 mod driver;
@@ -36,6 +36,7 @@ pub(crate) mod layer;
 pub(crate) mod leaving;
 pub(crate) mod moving;
 mod observed;
+mod on_demand;
 mod output;
 mod pending_handover;
 pub(crate) mod queue;
@@ -289,7 +290,11 @@ impl StreamBuilder<'_> {
         if !socket.short_read_drains(reactor.is_edge_triggered()) {
             state.set_always_read_until_blocked();
         }
-        let (inline, socket_and_peer) = SocketAndPeer::new(socket, self.peer);
+        let (inline, socket_and_peer) = match protocol {
+            Some(_) => SocketAndPeer::new(socket, self.peer),
+            // The protocol follows after the handshake of a layer, which will take the socket.
+            None => SocketAndPeer::new_boxed(socket, self.peer),
+        };
         let stream = Rc::new(Stream {
             inline,
             state: Cell::new(state),
