@@ -19,6 +19,9 @@ pages! {
     TestingInMemory: "../docs/guide/6-testing-in-memory.md";
     RunningIt: "../docs/guide/7-running-it.md";
     ComingFromTwisted: "../docs/guide/8-coming-from-twisted.md";
+    TheCommand: "../docs/guide/22-the-command.md";
+    Deploying: "../docs/deploy/README.md";
+    ReadyServers: "../docs/guide/23-ready-servers.md";
     Benchmarks: "../docs/benchmarks.md";
     Stability: "../docs/stability.md";
     Glossary: "../docs/glossary.md";
@@ -62,11 +65,27 @@ pages! {
     Restarts: "../docs/guide/21-restarts.md";
 }
 
+#[cfg(all(unix, feature = "application", feature = "http"))]
+pages! {
+    SeeingInside: "../docs/guide/24-seeing-inside.md";
+}
+
+#[cfg(feature = "dns")]
+pages! {
+    Dns: "../docs/guide/25-dns.md";
+}
+
 #[cfg(feature = "http")]
 pages! {
     Http: "../docs/guide/15-http.md";
     HttpClient: "../docs/guide/19-http-client.md";
+    TwistedWebByClass: "../docs/guide/27-twisted-web-by-class.md";
     WebSocket: "../docs/guide/17-websocket.md";
+}
+
+#[cfg(all(feature = "application", feature = "http"))]
+pages! {
+    SeeingInside: "../docs/guide/24-seeing-inside.md";
 }
 
 #[cfg(feature = "socketserver")]

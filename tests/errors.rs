@@ -281,6 +281,7 @@ fn with_http() -> impl Iterator<Item = Printed> {
         MultipartError::Boundary,
         unsatisfiable,
         target,
+        sinew::http::codec::CgiError::Field,
         sinew::http::server::SessionFull { max: 1 },
         sinew::http::server::FormFailure::NoForm,
         sinew::http::server::Htpasswd::open("/no/such/file").unwrap_err(),
@@ -312,6 +313,53 @@ fn of_http_clients() -> impl Iterator<Item = Printed> {
     made.into_iter()
 }
 
+#[cfg(all(feature = "application", feature = "http"))]
+fn of_a_look_inside() -> impl Iterator<Item = Printed> {
+    use sinew::application::inspect::InspectError;
+
+    let made = printed![
+        InspectError::NotUnix { at: "tcp:80".to_owned() },
+        InspectError::NotLoopback { at: "tcp:80".to_owned() },
+        InspectError::NoUsers { at: "tcp:80".to_owned() },
+        InspectError::Random { source: cause() },
+    ];
+    made.into_iter()
+}
+
+#[cfg(feature = "dns")]
+fn with_dns() -> impl Iterator<Item = Printed> {
+    use sinew::dns::{
+        client::{LookupError, ServerError, TransferError, UpdateError},
+        codec::{EncodeError, MessageError, Mismatch, ResponseCode, tsig::TsigError},
+        server::{DnsListenError, SecondaryError, StoreError, Subnet},
+        testing::TestServerError,
+        zone::Zone,
+    };
+
+    let listen = || ListenError::Listen { addr: ([127, 0, 0, 1], 53).into(), source: cause() };
+    let zone = || Box::new("example.".parse().unwrap());
+    let no_zone = || Zone::parse("@ A 1.2.3", &zone()).unwrap_err();
+    let store = || StoreError::File { what: "read", path: "zone".into(), source: cause() };
+    let made = printed![
+        no_zone(),
+        no_zone().fault,
+        "nowhere".parse::<Subnet>().unwrap_err(),
+        DnsListenError::from(listen()),
+        store(),
+        SecondaryError::Version { zone: zone(), why: "silence".into() },
+        MessageError::NameTooLong { at: 12 },
+        EncodeError::TooLong { max: 512 },
+        Mismatch::Question,
+        TsigError::BadSignature,
+        LookupError::NoServers,
+        ServerError::from(cause()),
+        TransferError::Refused(ResponseCode::Refused),
+        UpdateError::Refused(ResponseCode::NotAuth),
+        TestServerError::from(listen()),
+    ];
+    made.into_iter()
+}
+
 fn all() -> Vec<Printed> {
     let all = on_every_platform();
     #[cfg(unix)]
@@ -324,6 +372,10 @@ fn all() -> Vec<Printed> {
     let all = all.chain(with_application());
     #[cfg(feature = "http")]
     let all = all.chain(with_http());
+    #[cfg(all(feature = "application", feature = "http"))]
+    let all = all.chain(of_a_look_inside());
+    #[cfg(feature = "dns")]
+    let all = all.chain(with_dns());
     all.collect()
 }
 
@@ -356,6 +408,7 @@ fn causes_not_in_the_message_are_appended() {
 #[cfg(all(
     unix,
     feature = "application",
+    feature = "dns",
     feature = "http",
     feature = "tls",
     feature = "socketserver"

@@ -14,6 +14,8 @@ mod examples {
     mod chat_server;
     mod connect;
     mod custom_handler;
+    #[cfg(feature = "dns")]
+    mod dns;
     mod echo_client;
     mod echo_reactors;
     mod echo_server;

@@ -37,9 +37,11 @@ const PLAIN: [(&str, &str); 12] = [
 ];
 
 /// Types that do something only if they are used, or that must not be ignored.
-const MUST_USE: [&str; 39] = [
+const MUST_USE: [&str; 51] = [
     "AcceptFailure",
+    "Acl",
     "Builder",
+    "Chain",
     "RandomFaults",
     "ConnectConfig",
     "ConnectStream",
@@ -47,12 +49,14 @@ const MUST_USE: [&str; 39] = [
     "DatagramConfig",
     "Decoded",
     "Deferred",
+    "DnsConfig",
     "Driver",
     "Faults",
     "Inflated",
     "Keepalive",
     "Link",
     "ListenConfig",
+    "MessageLimits",
     "OwnedConnection",
     "Plan",
     "ProcessConfig",
@@ -60,11 +64,14 @@ const MUST_USE: [&str; 39] = [
     "Promise",
     "ProxyConfig",
     "ProxyHeader",
+    "QuerySettings",
+    "Question",
     "Reactors",
     "Registration",
     "RequestClientConfig",
     "RetryConfig",
     "RunningReactors",
+    "SecondaryConfig",
     "Server",
     "ServerConfig",
     "SignalReceiver",
@@ -74,17 +81,25 @@ const MUST_USE: [&str; 39] = [
     "SystemUnderTest",
     "Task",
     "TaskGroup",
+    "TestServer",
     "TlsClientConfig",
     "TlsServerConfig",
+    "TransferAccess",
+    "TransferConfig",
     "Unstuffed",
+    "Update",
+    "ZoneConfig",
 ];
 
 /// Functions that panic, and on which arguments: wrong independently of the peer, as with `Vec::remove`. Functions of
 /// the test kit, which panic to fail a test, are not listed.
-const PANICKING: [(&str, &str); 19] = [
+const PANICKING: [(&str, &str); 23] = [
+    ("addr", "in TestServer of DNS: text that is no name"),
+    ("alias", "in TestServer of DNS: text that is no name"),
     ("any", "in Router: a pattern that is malformed, or taken already"),
     ("call_every", "an interval of zero"),
     ("consume", "more bytes than there are"),
+    ("data", "in TestServer of DNS: text that is no name"),
     ("delete", "in Router: a pattern that is malformed, or taken already"),
     ("from_static", "a constant that is no argument; checked by the compiler in constants"),
     ("get", "in Router: a pattern that is malformed, or taken already"),
@@ -101,6 +116,7 @@ const PANICKING: [(&str, &str); 19] = [
     ("set_frame_mode", "a rest that was not given"),
     ("set_line_mode", "a rest that was not given"),
     ("with_type", "in the Response of HTTP: a type with a control character"),
+    ("zone", "in TestServer of DNS: text that is no name"),
 ];
 
 const CRATES: [&str; 7] = [

@@ -31,10 +31,14 @@ mod scenarios {
     mod fixture;
     mod forwarding;
     mod handshaking;
+    #[cfg(feature = "http")]
+    mod messaging;
     mod panicking;
     mod parties;
     mod reconnecting;
     mod regressions;
+    #[cfg(feature = "dns")]
+    mod resolving;
     #[cfg(feature = "http")]
     mod serving;
     mod talking;

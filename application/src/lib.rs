@@ -11,6 +11,7 @@
 //! | keep a program running | `ProcessService` (Unix) |
 //! | run a job that blocks, and tell it to stop | [`BlockingService`] |
 //! | restart without refusing or cutting a connection | the module `handover` (Unix) |
+//! | look inside while it runs | the module `inspect` (feature `http`) |
 //! | tell systemd that the program is ready | the module `notify` (Unix) |
 
 #![forbid(unsafe_code)]
@@ -20,6 +21,8 @@ mod blocking_service;
 mod client_service;
 #[cfg(unix)]
 pub mod handover;
+#[cfg(feature = "http")]
+pub mod inspect;
 mod multi_service;
 #[cfg(unix)]
 pub mod notify;

@@ -5,7 +5,9 @@
 //! 3. it serves as its section of `contestants.toml` requires, and closes a connection when its peer does:
 //!    `echo` sends every byte back, `line` every line (ended by LF), and
 //!    `fanout` sends the data of one connection to all others, after greeting each new connection with
-//!    [`GREETING`] once it is a member; `http` and the like answer the requests of [`http`](crate::http), however many,
+//!    [`GREETING`] once it is a member; `http` and the like answer the requests of [`http`](crate::http), however many; `websocket`
+//!    and `ws-broadcast` do the same as `echo` and `fanout` with binary messages, after the handshake of
+//!    [`websocket`](crate::websocket),
 //! 4. SIGTERM ends it,
 //! 5. if it cannot run on this machine, it exits with status [`UNAVAILABLE`] and the reason on standard error.
 //!

@@ -7,3 +7,4 @@ pub mod http;
 pub mod outcome;
 pub mod timings;
 pub mod tls;
+pub mod websocket;

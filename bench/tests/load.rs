@@ -162,6 +162,57 @@ fn requests_are_answered() -> Fallible {
 }
 
 #[test]
+fn web_sockets_are_answered() -> Fallible {
+    let echoes = [
+        ("ws-echo --messages 0", 0),
+        ("ws-echo --messages 1 --connections 3", 1),
+        ("ws-echo --messages 2000 --connections 7 --warmup 0.01", 2000),
+        ("ws-echo --messages 2000 --size 1 --outstanding 16", 2000),
+        ("ws-echo --messages 300 --size 100000 --outstanding 4 --connections 2", 300),
+    ];
+    let broadcasts = [
+        ("ws-broadcast --messages 20 --connections 1", 20),
+        ("ws-broadcast --messages 20 --connections 150", 20 * 150),
+        ("ws-broadcast --messages 100 --connections 7 --outstanding 16 --size 1000", 700),
+    ];
+    for engine in ["mio", "poll", "uring"] {
+        let options = ["--engine", engine];
+        serves(env!("CARGO_BIN_EXE_sinew_websocket"), &options, &echoes)?;
+        let options = ["--engine", engine, "--broadcast"];
+        serves(env!("CARGO_BIN_EXE_sinew_websocket"), &options, &broadcasts)?;
+    }
+    serves(env!("CARGO_BIN_EXE_tungstenite_websocket"), &[], &echoes)?;
+    serves(env!("CARGO_BIN_EXE_tungstenite_websocket"), &["--broadcast"], &broadcasts)
+}
+
+#[test]
+fn a_server_of_web_sockets_that_answers_wrongly_is_detected() -> Fallible {
+    let opening = "HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    let answers = |opening: &'static str, message: fn(&mut Vec<u8>)| {
+        let mut is_open = false;
+        bad_server(move |reply| {
+            if std::mem::replace(&mut is_open, true) {
+                message(reply);
+            } else {
+                *reply = opening.into();
+            }
+        })
+    };
+    let cases = [
+        (answers("HTTP/1.1 200 OK\r\n\r\n", |_| {})?, "cannot open connection 0: no handshake"),
+        // Masked, as only a client may send.
+        (answers(opening, |_| {})?, "connection 0: bytes 0..+70 are not what was sent"),
+        (answers(opening, Vec::clear)?, "the server closed connection 0"),
+    ];
+    for (server, expected) in cases {
+        let output = load(server, "ws-echo --connections 1 --messages 100")?;
+        let errors = String::from_utf8(output.stderr)?;
+        assert!(errors.starts_with(&format!("load: {expected}")), "{errors}");
+    }
+    Ok(())
+}
+
+#[test]
 fn timers_are_timed() -> Fallible {
     let contestants: [(&str, &[&str]); 4] = [
         (env!("CARGO_BIN_EXE_bare_timers"), &[]),
@@ -250,7 +301,7 @@ fn a_server_of_http_that_answers_wrongly_is_detected() -> Fallible {
     let cases = [
         (wrong, "connection 0: bytes 0..+13 of a body are wrong"),
         (missing, "connection 0: the status is Some(404)"),
-        (unasked, "connection 0: an answer to no request"),
+        (unasked, "connection 0: an answer to no message"),
     ];
     for (server, expected) in cases {
         let output = load(server, "http --connections 1 --messages 100")?;

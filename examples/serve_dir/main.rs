@@ -1,5 +1,5 @@
-//! Serves a folder over HTTP: files with ranges and conditions, listings, compressed answers, and a line for each request. Parts of the
-//! site may be other servers, or somewhere else.
+//! Serves a folder over HTTP: files with ranges and conditions, listings, compressed answers, and a line for each request. On a terminal,
+//! long transfers show how far they are. Parts of the site may be other servers, or somewhere else.
 //!
 //! ```text
 //! $ serve_dir public --proxy /api=tcp:127.0.0.1:3000 &
@@ -11,12 +11,14 @@
 
 #[path = "../cli/mod.rs"]
 mod cli;
+mod progress;
 mod upload;
 
 use std::{io, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use cli::{Failed, ServerArgs, endpoint, say};
+use progress::{Progress, Transfers};
 use sinew::{
     http::server::{
         AccessLog, Compression, Credentials, ErrorPages, Files, Guard, Handler, Htpasswd,
@@ -80,11 +82,14 @@ fn proxied(text: &str) -> Result<(String, ClientEndpoint), String> {
     Ok((path, endpoint::<ClientEndpoint>(&to)?))
 }
 
-/// Standard output, a line at a time. That nobody reads it is no reason to serve nobody.
-struct Log;
+/// Standard output, a line at a time, above the lines of transfers. That nobody reads it is no reason to serve nobody.
+struct Log(Option<Transfers>);
 
 impl io::Write for Log {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if let Some(transfers) = &self.0 {
+            transfers.clear();
+        }
         say!("{}", String::from_utf8_lossy(line).trim_end());
         Ok(line.len())
     }
@@ -126,8 +131,9 @@ fn site(args: &Args) -> Result<Router, Failed> {
 }
 
 fn server(handler: impl Handler) -> HttpServer {
-    let pages = ErrorPages::new(Compression::new(handler));
-    HttpServer::new(AccessLog::new(pages).format(LogFormat::Common).to(Log))
+    let transfers = Transfers::on_terminal();
+    let pages = Progress::new(ErrorPages::new(Compression::new(handler)), transfers.clone());
+    HttpServer::new(AccessLog::new(pages).format(LogFormat::Common).to(Log(transfers)))
 }
 
 fn guarded(credentials: impl Credentials, site: Router) -> Result<HttpServer, Failed> {

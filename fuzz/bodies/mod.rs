@@ -3,12 +3,16 @@
 
 mod compressed_web_sockets;
 mod decoding;
+mod dns;
+mod dns_servers;
 mod dots;
 mod format;
 mod framing;
 mod http_bodies;
 mod http_client;
 mod http_heads;
+mod http_proxies;
+mod http_server;
 mod inflating;
 mod input;
 mod pieces;
@@ -22,7 +26,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 20] = [
+pub(crate) const TARGETS: [Target; 30] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -32,6 +36,10 @@ pub(crate) const TARGETS: [Target; 20] = [
     ("framed", framed),
     ("proxy", proxy),
     ("dot_stuffed", dot_stuffed),
+    ("dns_message", dns_message),
+    ("dns_response", dns_response),
+    ("dns_zone", dns_zone),
+    ("dns_server", dns_server),
     ("inflate", inflate),
     ("http_request", http_request),
     ("http_response", http_response),
@@ -40,6 +48,12 @@ pub(crate) const TARGETS: [Target; 20] = [
     ("http_cookie", http_cookie),
     ("http_challenge", http_challenge),
     ("http_responses", http_responses),
+    ("http_cgi", http_cgi),
+    ("http_cookies", http_cookies),
+    ("http_authorization", http_authorization),
+    ("http_htpasswd", http_htpasswd),
+    ("http_forwarded", http_forwarded),
+    ("http_proxied", http_proxied),
     ("data_url", data_url),
     ("web_socket", web_socket),
     ("web_socket_deflate", web_socket_deflate),
@@ -85,6 +99,22 @@ pub(crate) fn inflate(data: &[u8]) {
     inflating::check(&mut Input::new(data));
 }
 
+pub(crate) fn dns_message(data: &[u8]) {
+    dns::message(&mut Input::new(data));
+}
+
+pub(crate) fn dns_zone(data: &[u8]) {
+    dns_servers::zone(&mut Input::new(data));
+}
+
+pub(crate) fn dns_server(data: &[u8]) {
+    dns_servers::queries(&mut Input::new(data));
+}
+
+pub(crate) fn dns_response(data: &[u8]) {
+    dns::response(&mut Input::new(data));
+}
+
 pub(crate) fn http_request(data: &[u8]) {
     http_heads::request(&mut Input::new(data));
 }
@@ -123,4 +153,28 @@ pub(crate) fn http_responses(data: &[u8]) {
 
 pub(crate) fn data_url(data: &[u8]) {
     http_client::data_url(&mut Input::new(data));
+}
+
+pub(crate) fn http_cgi(data: &[u8]) {
+    http_server::cgi(&mut Input::new(data));
+}
+
+pub(crate) fn http_cookies(data: &[u8]) {
+    http_server::cookies(&mut Input::new(data));
+}
+
+pub(crate) fn http_authorization(data: &[u8]) {
+    http_server::authorization(&mut Input::new(data));
+}
+
+pub(crate) fn http_htpasswd(data: &[u8]) {
+    http_server::htpasswd(&mut Input::new(data));
+}
+
+pub(crate) fn http_forwarded(data: &[u8]) {
+    http_proxies::forwarded(&mut Input::new(data));
+}
+
+pub(crate) fn http_proxied(data: &[u8]) {
+    http_proxies::proxied(&mut Input::new(data));
 }

@@ -3,6 +3,7 @@
 use std::{
     io,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use sinew::prelude::*;
@@ -117,6 +118,89 @@ fn an_idle_connection_with_its_task_is_small() {
     let each = (held() - before) / CONNECTIONS as i64;
     println!("{each} bytes for each idle connection with its task");
     assert!(each <= WITH_TASK_MAX, "{each} bytes for each idle connection with its task");
+}
+
+/// What a connection may keep of what it has done: the box of its idle timeout, which is empty here.
+const LEFT_MAX: i64 = 48;
+
+/// Does what it is told by a byte, and then answers with one.
+struct Acts;
+
+/// Answers for a protocol.
+struct Answer;
+
+impl Producer for Answer {
+    fn produce(&mut self, transport: &Transport) -> Production {
+        transport.write(b"a");
+        Production::Done
+    }
+}
+
+impl Protocol for Acts {
+    fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+        let soon = Duration::from_millis(1);
+        match data {
+            b"timer" => drop(transport.call_later(soon)),
+            b"cancel" => {
+                let timer = transport.call_later(Duration::from_secs(60)).unwrap();
+                assert!(transport.cancel_timer(timer));
+                transport.write(b"a");
+            }
+            b"hold" => transport.hold_reading(soon),
+            b"producer" => assert!(transport.stream(Answer)),
+            b"handover" => drop(transport.set_protocol(Successor).unwrap()),
+            data => panic!("{data:?}"),
+        }
+    }
+
+    fn timer_fired(&mut self, transport: &Transport, _: TimerId) {
+        transport.write(b"a");
+    }
+
+    fn reading_resumed(&mut self, transport: &Transport) {
+        transport.write(b"a");
+    }
+}
+
+/// The protocol after a handover.
+struct Successor;
+
+impl Protocol for Successor {
+    fn connection_made(&mut self, transport: &Transport) {
+        transport.write(b"a");
+    }
+
+    fn data_received(&mut self, _: &Transport, _: &[u8]) {}
+}
+
+/// A connection gives its rarely needed state up, so what it costs does not depend on its past.
+#[test]
+fn what_a_connection_has_done_leaves_little() {
+    const CONNECTIONS: usize = 100;
+    let _alone = MANY_DESCRIPTORS.lock().unwrap_or_else(PoisonError::into_inner);
+    for act in ["timer", "cancel", "hold", "producer", "handover"] {
+        let _watchdog = Watchdog::new(format!("connections with a past: {act}"));
+        let world = World::new(Engine::Mio, Link::Accepted);
+        let port = world.reactor().listen_tcp(any_port(), |_: &Peer| Acts).unwrap();
+        let mut clients: Vec<_> =
+            (0..=CONNECTIONS).map(|_| RemoteEnd::socket(dial(port.local(), Width::Wide))).collect();
+        world.until("them", || port.connections() == clients.len());
+        let mut ask = |client: &mut RemoteEnd| {
+            client.send(act.as_bytes());
+            while client.take_into(&mut [0]) == 0 {
+                world.turn();
+            }
+            world.turn();
+        };
+        let (first, others) = clients.split_first_mut().unwrap();
+        // What the connections of a reactor share is made for the first.
+        ask(first);
+        let before = held();
+        others.iter_mut().for_each(&mut ask);
+        let left = (held() - before) / CONNECTIONS as i64;
+        println!("{act}: {left} bytes are left");
+        assert!(left <= LEFT_MAX, "{act}: {left} bytes are left");
+    }
 }
 
 #[test]

@@ -5,9 +5,13 @@ use std::{
     cell::{Cell, RefCell, RefMut},
     mem,
     ops::{Deref, DerefMut},
+    rc::Rc,
 };
 
-use crate::{async_io::Unread, stream::queue::Queue};
+use crate::{
+    async_io::Unread,
+    stream::{cold::ColdState, queue::Queue},
+};
 
 /// Capacity of the read buffer: most bytes of one read of a stream.
 pub const READ_BUFFER: usize = 64 * 1024;
@@ -24,6 +28,8 @@ pub(crate) struct Buffers {
     read: Cell<Option<Box<[u8; READ_BUFFER]>>>,
     queues: Pool<Queue>,
     unread: Pool<Unread>,
+    /// The cold state that was given up last: a connection may need one for each message.
+    cold: Cell<Option<Rc<ColdState>>>,
     /// Plaintext received through a layer, until it is delivered.
     plain: RefCell<Vec<u8>>,
 }
@@ -53,6 +59,19 @@ impl Buffers {
     pub(crate) fn give_back(&self, queue: Box<Queue>) {
         debug_assert!(queue.is_idle(), "bytes of one connection must not reach another");
         self.queues.give_back(queue);
+    }
+
+    /// An unused cold state.
+    #[inline]
+    pub(crate) fn take_cold(&self) -> Rc<ColdState> {
+        self.cold.take().unwrap_or_default()
+    }
+
+    /// Takes an unused cold state back.
+    #[inline]
+    pub(crate) fn give_back_cold(&self, cold: Rc<ColdState>) {
+        cold.shrink();
+        self.cold.set(Some(cold));
     }
 
     /// A store for bytes that a task has not read yet.

@@ -64,6 +64,7 @@ pub mod endpoint;
 mod factory;
 mod faults;
 mod immediate_connect;
+pub mod inspect;
 mod listener_hooks;
 mod mailbox;
 pub mod memory;

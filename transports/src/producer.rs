@@ -85,6 +85,9 @@ impl<P: Producer> Feed for P {
     }
 }
 
+/// Producers for which an empty list keeps room.
+const LIST_LEN: usize = 4;
+
 /// The producers of a connection, in the order in which they were added.
 #[derive(Default)]
 pub(crate) struct Producers {
@@ -106,6 +109,11 @@ impl Producers {
     /// Whether a producer waits for a writable socket, with bytes that are not queued.
     pub(crate) fn waits_for_writable(&self) -> bool {
         self.full.get()
+    }
+
+    /// Frees the room of a long list that has become short.
+    pub(crate) fn shrink(&self) {
+        self.queue.borrow_mut().shrink_to(LIST_LEN);
     }
 
     pub(crate) fn push(&self, producer: Box<dyn Feed>) {

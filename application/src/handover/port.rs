@@ -93,7 +93,11 @@ impl HandoverPort {
         };
         let factory = SharedFactory::new(DynFactory::new(factory));
         let mut inherited = shared.claim_ports(reactor, &self.name).into_iter();
-        let config = self.config.clone().handed_over(inherited.next());
+        let config = match inherited.next() {
+            Some(socket) => self.config.clone().handed_over(socket),
+            // The configuration may have one of this process.
+            None => self.config.clone(),
+        };
         let mut ports = vec![self.open(reactor, endpoint, config, factory.clone(), &sockets)?];
         let local = ports[0].local();
         for socket in inherited.filter(|socket| socket.address().ok().as_ref() == Some(&local)) {

@@ -6,6 +6,7 @@
 //! runner can inspect the server in between.
 
 mod answer;
+mod answered;
 mod budget;
 mod churn;
 mod dialer;
@@ -27,12 +28,13 @@ use anyhow::{Context, Result, ensure};
 use bench::outcome::Outcome;
 use clap::{Parser, ValueEnum};
 
+use crate::answered::{Answered, Exchange, Plan};
 use crate::budget::Budget;
 use crate::churn::Churn;
 use crate::dialer::Dialer;
-use crate::echo::{Echo, Plan};
-use crate::fanout::Fanout;
-use crate::http::Http;
+use crate::echo::Echo;
+use crate::fanout::{Fanout, Messages};
+use crate::http::Requests;
 use crate::https::Https;
 use crate::pattern::Pattern;
 use crate::storm::Storm;
@@ -107,6 +109,10 @@ enum Kind {
     HttpFile,
     /// Connections of HTTP over TLS, each answered once.
     Https,
+    /// WebSocket messages and their echoes.
+    WsEcho,
+    /// Messages on one WebSocket, which all others receive.
+    WsBroadcast,
 }
 
 fn main() -> ExitCode {
@@ -129,10 +135,14 @@ fn run(args: &Args) -> Result<()> {
     ensure!(args.connections <= allowed, "the descriptor limit allows {allowed} connections");
 
     let dialer = Dialer::new(args.connect);
-    let Args { connections, size, outstanding, .. } = *args;
+    let Args { connections, size, .. } = *args;
     match args.kind {
-        Kind::Echo => answered(args, window, dialer, Pattern::bytes()),
-        Kind::Line => answered(args, window, dialer, Pattern::lines(size)),
+        Kind::Echo => answered(args, window, dialer, Echo::same(size, Pattern::bytes)),
+        Kind::Line => answered(args, window, dialer, Echo::same(size, || Pattern::lines(size))),
+        Kind::WsEcho => {
+            let dialer = Dialer::web_socket(args.connect);
+            answered(args, window, dialer, Echo::web_socket(size))
+        }
         Kind::Churn => {
             let mut churn = Churn::new(dialer, connections, size)?;
             session(args, window, |budget| churn.run(budget))
@@ -141,18 +151,18 @@ fn run(args: &Args) -> Result<()> {
             let mut storm = Storm::new(dialer, connections, size)?;
             session(args, window, |budget| storm.run(budget))
         }
-        Kind::Fanout => {
-            ensure!(size * outstanding <= 64 * 1024, "fanout keeps at most 64 KiB in flight");
-            let mut fanout = Fanout::open(dialer, connections, size, outstanding)?;
-            session(args, window, |budget| fanout.run(budget))
+        Kind::Fanout => fanned_out(args, window, dialer, Messages::bytes(size)),
+        Kind::WsBroadcast => {
+            let dialer = Dialer::web_socket(args.connect);
+            fanned_out(args, window, dialer, Messages::web_socket(size))
         }
         Kind::Http => {
-            let body = bench::http::TEXT.into();
-            requested(args, window, dialer, bench::http::TEXT_PATH, body)
+            let requests = requests(args, bench::http::TEXT_PATH, bench::http::TEXT.into());
+            answered(args, window, dialer, requests)
         }
         Kind::HttpFile => {
-            let body = bench::http::file_content();
-            requested(args, window, dialer, bench::http::FILE_PATH, body)
+            let requests = requests(args, bench::http::FILE_PATH, bench::http::file_content());
+            answered(args, window, dialer, requests)
         }
         Kind::Https => {
             let mut https = Https::open(dialer, connections)?;
@@ -161,19 +171,25 @@ fn run(args: &Args) -> Result<()> {
     }
 }
 
-fn requested(args: &Args, window: Window, dialer: Dialer, path: &str, body: Vec<u8>) -> Result<()> {
-    let mut http = Http::open(dialer, args.connections, args.outstanding, path, body)?;
-    session(args, window, |budget| http.run(budget))
+fn requests(args: &Args, path: &str, body: Vec<u8>) -> Requests {
+    Requests::new(&bench::http::request(path, args.connect), args.outstanding, body)
 }
 
-fn answered(args: &Args, window: Window, dialer: Dialer, pattern: Pattern) -> Result<()> {
-    let Args { connections, size, outstanding, .. } = *args;
+fn answered(args: &Args, window: Window, dialer: Dialer, exchange: impl Exchange) -> Result<()> {
+    let Args { connections, outstanding, .. } = *args;
     let active = args.active.unwrap_or(connections);
     ensure!((1..=connections).contains(&active), "--active must be from 1 to --connections");
-    let plan = Plan { connections, active, size, outstanding, pattern };
-    let mut echo = Echo::open(dialer, plan)?;
-    session(args, window, |budget| echo.run(budget))?;
-    if args.until_closed { echo.until_closed() } else { Ok(()) }
+    let plan = Plan { connections, active, outstanding };
+    let mut answered = Answered::open(dialer, plan, exchange)?;
+    session(args, window, |budget| answered.run(budget))?;
+    if args.until_closed { answered.until_closed() } else { Ok(()) }
+}
+
+fn fanned_out(args: &Args, window: Window, dialer: Dialer, messages: Messages) -> Result<()> {
+    let Args { connections, size, outstanding, .. } = *args;
+    ensure!(size * outstanding <= 64 * 1024, "broadcasts keep at most 64 KiB in flight");
+    let mut fanout = Fanout::open(dialer, connections, messages, outstanding)?;
+    session(args, window, |budget| fanout.run(budget))
 }
 
 /// How long or how much to send; separate from [`Budget`], whose clock starts with the window.

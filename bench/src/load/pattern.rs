@@ -1,5 +1,7 @@
 //! The bytes that are sent, so that every received byte can be checked by its offset in its stream. Pure.
 
+use bench::websocket;
+
 /// A prime, so that a lost or duplicated message is detected, unless its size is a multiple of 251.
 const PERIOD: usize = 251;
 
@@ -8,6 +10,12 @@ const RUN_LEN_MAX: usize = 64 * 1024;
 
 /// The number of different lines before they repeat; a prime.
 const LINES: usize = 61;
+
+/// The number of different frames before they repeat; a prime.
+const FRAMES: usize = 61;
+
+/// The masks of frames: some are unlike the others, and none is zero.
+const MASK_STEP: u32 = 0x9e37_79b9;
 
 /// An endless stream of bytes, different for each connection.
 #[derive(Debug)]
@@ -32,6 +40,26 @@ impl Pattern {
             (_, at) if at + 1 == len => b'\n',
             (line, at) => b'a' + ((line * 7 + at) % 26) as u8,
         })
+    }
+
+    /// Binary messages of WebSocket with a payload of `len` bytes, as a server sends them; and the length of such a frame.
+    pub(crate) fn frames(len: usize) -> (Self, usize) {
+        Self::framed(len, |_| None)
+    }
+
+    /// The same messages as a client sends them.
+    pub(crate) fn masked_frames(len: usize) -> (Self, usize) {
+        Self::framed(len, |frame| Some((frame as u32 + 1).wrapping_mul(MASK_STEP).to_be_bytes()))
+    }
+
+    fn framed(len: usize, mask: impl Fn(usize) -> Option<[u8; 4]>) -> (Self, usize) {
+        let frames = (0..FRAMES).map(|frame| {
+            let payload = (0..len).map(|at| (frame * 7 + at) as u8).collect::<Vec<_>>();
+            websocket::frame(&payload, mask(frame))
+        });
+        let all = frames.collect::<Vec<_>>().concat();
+        let frame_len = all.len() / FRAMES;
+        (Self::periodic(all.len(), frame_len * 24, |offset| all[offset]), frame_len)
     }
 
     fn periodic(period: usize, step: usize, byte: impl Fn(usize) -> u8) -> Self {
@@ -71,6 +99,30 @@ mod tests {
     #[test]
     fn a_run_has_a_maximal_length() {
         assert_eq!(Pattern::bytes().run(0, 250, usize::MAX).len(), RUN_LEN_MAX);
+    }
+
+    #[test]
+    fn frames_of_both_ends_carry_the_same_messages() {
+        for len in [1, 64, 126, 70_000] {
+            let (masked, masked_len) = Pattern::masked_frames(len);
+            let (plain, plain_len) = Pattern::frames(len);
+            assert_eq!(masked_len, plain_len + 4);
+            for (stream, frame) in [(0, 0), (3, 1), (60, 70)] {
+                let whole = |pattern: &Pattern, frame_len: usize| {
+                    let (mut bytes, start) = (Vec::new(), (frame * frame_len) as u64);
+                    while bytes.len() < frame_len {
+                        let at = start + bytes.len() as u64;
+                        bytes.extend(pattern.run(stream, at, frame_len - bytes.len()));
+                    }
+                    bytes
+                };
+                let (masked, plain) = (whole(&masked, masked_len), whole(&plain, plain_len));
+                let mask = masked[masked_len - len - 4..masked_len - len].to_vec();
+                let unmasked = masked[masked_len - len..].iter().zip(mask.iter().cycle());
+                let payload = unmasked.map(|(byte, mask)| byte ^ mask).collect::<Vec<_>>();
+                assert_eq!(payload, plain[plain_len - len..], "{len} {stream} {frame}");
+            }
+        }
     }
 
     #[test]

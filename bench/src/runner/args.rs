@@ -49,6 +49,12 @@ pub(crate) enum Command {
     HttpIdle(Options),
     /// The same over TLS
     HttpsIdle(Options),
+    /// WebSocket messages and their echoes
+    WsEcho(Options),
+    /// Idle WebSockets: the memory of each
+    WsIdle(Options),
+    /// Messages of one WebSocket, sent to all others
+    WsBroadcast(Options),
     /// A full set of cases in bounded time
     All(AllOptions),
     /// Tables and pages from the files of --json, merging several runs

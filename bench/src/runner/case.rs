@@ -39,12 +39,14 @@ impl Case {
             _ => format!("{connections} connections"),
         };
         match self.mode {
-            Mode::Echo | Mode::Bulk => format!("{each} x {size} bytes, {outstanding} outstanding"),
+            Mode::Echo | Mode::Bulk | Mode::WsEcho => {
+                format!("{each} x {size} bytes, {outstanding} outstanding")
+            }
             Mode::Line => format!("{each}, lines of {size} bytes, {outstanding} outstanding"),
-            Mode::Fanout => format!("{size} bytes from one to {connections}"),
+            Mode::Fanout | Mode::WsBroadcast => format!("{size} bytes from one to {connections}"),
             Mode::Churn => format!("{connections} at a time, connect, echo {size} bytes, close"),
             Mode::Storm => format!("{each} at once, {size} bytes echoed on each"),
-            Mode::Idle => format!("{each}, each echoed {size} bytes once"),
+            Mode::Idle | Mode::WsIdle => format!("{each}, each echoed {size} bytes once"),
             Mode::Scale => format!("{each} with idle timeouts, {active} of them active"),
             Mode::Spin => format!("{each} x {size} bytes, request after reply"),
             Mode::Timers => format!("{connections} made, reset, cancelled; as many due"),

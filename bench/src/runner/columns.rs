@@ -74,13 +74,13 @@ pub(crate) fn of(case: &Case) -> &'static [Figure] {
         (Some(Instrument::Callgrind), _) => {
             const { &[plain(INSTRUCTIONS, "instructions/message", 1)] }
         }
-        (None, Mode::Echo | Mode::Line | Mode::Fanout | Mode::Churn | Mode::Http) => MESSAGES,
+        (None, mode) if mode.is_idle() => IDLE,
         (None, Mode::Bulk | Mode::HttpFile) => BULK,
         (None, Mode::Spin) => SPIN,
         (None, Mode::Storm) => STORM,
-        (None, Mode::Idle | Mode::HttpIdle | Mode::HttpsIdle) => IDLE,
         (None, Mode::Scale) => SCALE,
         (None, Mode::Timers) => TIMERS,
+        (None, _) => MESSAGES,
     }
 }
 

@@ -16,7 +16,6 @@ use crate::field::Setup;
 use crate::figure::SYSTEM_CALLS;
 use crate::instrument::Instrument;
 use crate::load::Window;
-use crate::mode::Mode;
 use crate::results::Sample;
 use crate::scratch::Scratch;
 use crate::server::Server;
@@ -44,8 +43,7 @@ pub(crate) fn measure(
     let messages = messages.max(1);
     let once = count(setup, case, contestant, instrument, messages)?;
     let twice = count(setup, case, contestant, instrument, 2 * messages)?;
-    // With fan-out, a message counts once for each receiver.
-    let each = if case.mode == Mode::Fanout { case.connections as u64 } else { 1 };
+    let each = if case.mode.is_broadcast() { case.connections as u64 } else { 1 };
     let mut figures = difference(&once, &twice, messages * each);
     if instrument == Instrument::Strace {
         let calls = figures.iter().filter(|(name, _)| !name.ends_with(strace::FAILED));

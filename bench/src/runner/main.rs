@@ -82,6 +82,9 @@ fn run(command: Command) -> Result<()> {
         Command::HttpFile(options) => (Mode::HttpFile, options),
         Command::HttpIdle(options) => (Mode::HttpIdle, options),
         Command::HttpsIdle(options) => (Mode::HttpsIdle, options),
+        Command::WsEcho(options) => (Mode::WsEcho, options),
+        Command::WsIdle(options) => (Mode::WsIdle, options),
+        Command::WsBroadcast(options) => (Mode::WsBroadcast, options),
         Command::All(options) => {
             let plan = Plan::of_all(&options, bench::descriptors::connections_allowed())?;
             return measure(&plan, &options.who, &Options::SPINS, &options.output);

@@ -31,6 +31,9 @@ pub(crate) fn heading(mode: Mode) -> &'static str {
         Mode::HttpFile => "Files over HTTP",
         Mode::HttpIdle => "Idle connections of HTTP",
         Mode::HttpsIdle => "Idle connections of HTTP over TLS",
+        Mode::WsEcho => "WebSocket",
+        Mode::WsIdle => "Idle WebSockets",
+        Mode::WsBroadcast => "Broadcast to WebSockets",
     }
 }
 

@@ -25,6 +25,12 @@ pub(crate) enum Mode {
     HttpIdle,
     #[serde(rename = "https-idle")]
     HttpsIdle,
+    #[serde(rename = "ws-echo")]
+    WsEcho,
+    #[serde(rename = "ws-idle")]
+    WsIdle,
+    #[serde(rename = "ws-broadcast")]
+    WsBroadcast,
 }
 
 impl Mode {
@@ -40,6 +46,8 @@ impl Mode {
             Self::Http | Self::HttpIdle => Service::Http,
             Self::HttpFile => Service::HttpFile,
             Self::HttpsIdle => Service::Https,
+            Self::WsEcho | Self::WsIdle => Service::WebSocket,
+            Self::WsBroadcast => Service::WsBroadcast,
         }
     }
 
@@ -59,6 +67,9 @@ impl Mode {
             Self::HttpFile => "http-file",
             Self::HttpIdle => "http-idle",
             Self::HttpsIdle => "https-idle",
+            Self::WsEcho => "ws-echo",
+            Self::WsIdle => "ws-idle",
+            Self::WsBroadcast => "ws-broadcast",
         }
     }
 
@@ -72,6 +83,8 @@ impl Mode {
             Self::Http | Self::HttpIdle => "http",
             Self::HttpFile => "http-file",
             Self::HttpsIdle => "https",
+            Self::WsEcho | Self::WsIdle => "ws-echo",
+            Self::WsBroadcast => "ws-broadcast",
             _ => "echo",
         }
     }
@@ -83,18 +96,23 @@ impl Mode {
 
     /// Whether the memory of idle connections is measured.
     pub(crate) fn is_idle(self) -> bool {
-        matches!(self, Self::Idle | Self::HttpIdle | Self::HttpsIdle)
+        matches!(self, Self::Idle | Self::HttpIdle | Self::HttpsIdle | Self::WsIdle)
+    }
+
+    /// Whether a message goes to all connections, and counts once for each.
+    pub(crate) fn is_broadcast(self) -> bool {
+        matches!(self, Self::Fanout | Self::WsBroadcast)
     }
 
     /// The usual numbers of connections, as far as allowed.
     pub(crate) fn connections(self, allowed: usize) -> Vec<usize> {
         match self {
-            Self::Echo | Self::Line | Self::Churn | Self::Http => vec![64],
+            Self::Echo | Self::Line | Self::Churn | Self::Http | Self::WsEcho => vec![64],
             Self::Bulk => vec![1, 4],
-            Self::Fanout => vec![1_000],
+            Self::Fanout | Self::WsBroadcast => vec![1_000],
             Self::Storm => vec![10_000],
             Self::HttpFile => vec![4],
-            Self::Idle | Self::HttpIdle => vec![allowed.min(20_000)],
+            Self::Idle | Self::HttpIdle | Self::WsIdle => vec![allowed.min(20_000)],
             Self::HttpsIdle => vec![allowed.min(2_000)],
             Self::Scale => vec![1_000, 5_000, allowed.min(100_000)],
             Self::Spin => vec![1],
@@ -105,7 +123,7 @@ impl Mode {
     /// The usual numbers of messages in flight on each connection.
     pub(crate) fn outstanding(self) -> Vec<usize> {
         match self {
-            Self::Echo | Self::Line | Self::Http => vec![1, 16],
+            Self::Echo | Self::Line | Self::Http | Self::WsEcho => vec![1, 16],
             Self::Bulk => vec![16],
             _ => vec![1],
         }

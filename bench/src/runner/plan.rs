@@ -73,8 +73,8 @@ impl Plan {
             } else {
                 ROUNDS
             };
-            // With fan-out, the counted messages are multiplied by the receivers.
-            let messages = if case.mode == Mode::Fanout { messages / 50 } else { messages };
+            // The counted messages are multiplied by the receivers.
+            let messages = if case.mode.is_broadcast() { messages / 50 } else { messages };
             Step { case, rounds, seconds, messages }
         });
         Ok(Self { steps: steps.collect(), time: Some(Duration::from_secs_f64(60.0 * minutes)) })
@@ -139,11 +139,14 @@ fn cases(quick: bool, allowed: usize) -> Vec<Case> {
     add(Mode::Fanout, &[(1_000.min(allowed), 1)]);
     add(Mode::Http, &[(64, 1), (64, 16)]);
     add(Mode::HttpFile, &[(4, 1)]);
+    add(Mode::WsEcho, &[(64, 1), (64, 16)]);
+    add(Mode::WsBroadcast, &[(1_000.min(allowed), 1)]);
     add(Mode::Churn, &[(64, 1)]);
     add(Mode::Storm, &[(many, 1)]);
     add(Mode::Idle, &[(many, 1)]);
     add(Mode::HttpIdle, &[(many, 1)]);
     add(Mode::HttpsIdle, &[(1_000.min(allowed), 1)]);
+    add(Mode::WsIdle, &[(many, 1)]);
     add(Mode::Spin, &[(1, 1)]);
     add(Mode::Timers, &[(100_000, 1)]);
     let scale = [900, 5_000, allowed.min(100_000)].map(|count| count.min(allowed));
@@ -157,6 +160,8 @@ fn cases(quick: bool, allowed: usize) -> Vec<Case> {
     cases.push(Case::new(Mode::Line, 64, 16).counted(Instrument::Callgrind));
     cases.push(Case::new(Mode::Http, 64, 1).counted(Instrument::Callgrind));
     cases.push(Case::new(Mode::Http, 64, 16).counted(Instrument::Strace));
+    cases.push(Case::new(Mode::WsEcho, 64, 1).counted(Instrument::Callgrind));
+    cases.push(Case::new(Mode::WsBroadcast, 1_000.min(allowed), 1).counted(Instrument::Callgrind));
     if !quick {
         cases.push(Case::new(Mode::Fanout, 100, 1).counted(Instrument::Callgrind));
     }

@@ -16,4 +16,7 @@ pub(crate) enum Service {
     #[serde(rename = "http-file")]
     HttpFile,
     Https,
+    WebSocket,
+    #[serde(rename = "ws-broadcast")]
+    WsBroadcast,
 }

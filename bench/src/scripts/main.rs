@@ -10,6 +10,7 @@ mod fanout;
 mod http;
 mod line;
 mod timers;
+mod websocket;
 
 use std::error::Error;
 use std::hint::black_box;
@@ -34,6 +35,8 @@ struct Args {
 enum Script {
     /// 1,000 messages of 64 bytes on one connection, on mio
     Echo,
+    /// The same while the reactor is inspected
+    EchoInspected,
     /// 10,000 lines in 1,000 chunks, each line answered, in memory
     Line,
     /// 100,000 timers made, reset and cancelled
@@ -46,17 +49,24 @@ enum Script {
     Http,
     /// The same on one connection, 16 in each piece
     HttpPipelined,
+    /// 1,000 WebSocket messages of 64 bytes and their echoes on one connection, on mio
+    WsEcho,
+    /// 10 messages, each to 1,000 WebSockets in memory
+    WsBroadcast,
 }
 
 fn main() -> Result<(), Failed> {
     match Args::parse().script {
-        Script::Echo => echo::run(),
+        Script::Echo => echo::run(false),
+        Script::EchoInspected => echo::run(true),
         Script::Line => line::run(),
         Script::Timers => timers::run(),
         Script::Accept => accept::run(),
         Script::Fanout => fanout::run(),
         Script::Http => http::run(64, 1),
         Script::HttpPipelined => http::run(1, 16),
+        Script::WsEcho => websocket::echo(),
+        Script::WsBroadcast => websocket::broadcast(),
     }
 }
 
@@ -77,5 +87,10 @@ fn turn(reactor: &Reactor, max_wait: Duration) -> Result<(), Failed> {
 
 /// A reactor on mio that reports no slow callbacks: under a tool all of them are slow.
 fn reactor() -> Result<Reactor, Failed> {
-    Ok(Reactor::builder().slow_callback(Duration::MAX).build()?)
+    inspected_reactor(false)
+}
+
+/// The same, with or without inspection.
+fn inspected_reactor(inspection: bool) -> Result<Reactor, Failed> {
+    Ok(Reactor::builder().slow_callback(Duration::MAX).inspection(inspection).build()?)
 }

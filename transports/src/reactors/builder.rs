@@ -264,6 +264,7 @@ impl Reactors {
             shards,
             builder: self.builder,
             steps: steps.collect(),
+            distribution,
             stop_signals: self.stop_signals,
             pin: self.pin,
             drain: self.drain,

@@ -1,8 +1,10 @@
 //! State that few connections need, kept out of [`Stream`] so that an idle connection stays small. The idle timeout has a cell of
-//! its own, because many connections have one; everything else is in [`ColdState`].
+//! its own, because many connections have one; everything else is in [`ColdState`], which is made when it is first needed and
+//! given up after a round of output that leaves nothing in it.
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
+    rc::Rc,
     time::{Duration, Instant},
 };
 #[cfg(unix)]
@@ -10,14 +12,17 @@ use std::{collections::VecDeque, os::fd::OwnedFd};
 
 use sinew_reactor::{Promise, TimerKey};
 
-use super::{Stream, async_output::OutputWaiter, hold::Holds, relay::RelayEnd, socket::Socket};
+use super::{
+    Stream, async_output::OutputWaiter, hold::Holds, on_demand::OnDemand, relay::RelayEnd,
+    socket::Socket,
+};
 use crate::{ConnectionLost, config::IdleTimeout, producer::Producers, timers::Timers};
 
 /// The optional parts of a stream.
 #[derive(Default)]
 pub(super) struct Extras {
     idle: Cell<Option<Idle>>,
-    cold: OnceCell<Box<ColdState>>,
+    cold: OnDemand<ColdState>,
 }
 
 /// A running idle timeout.
@@ -61,9 +66,10 @@ impl Idle {
     }
 }
 
-/// State of the few connections that use these features, and of those that are closing.
+/// State of the few connections that use these features, and of those that are closing. What is added here is added to
+/// [`ColdState::is_unused`], too.
 #[derive(Default)]
-pub(super) struct ColdState {
+pub(crate) struct ColdState {
     /// The socket, if a plain TCP socket was wrapped after the stream was made.
     pub(super) wrapped: RefCell<Option<Socket>>,
     /// The user's timers, which are cancelled with the connection.
@@ -74,9 +80,9 @@ pub(super) struct ColdState {
     /// Bytes that had not reached the peer's kernel at the last check.
     pub(super) undelivered: Cell<usize>,
     pub(super) producers: Producers,
-    pub(super) relay: OnceCell<RelayEnd>,
+    pub(super) relay: OnceCell<Rc<RelayEnd>>,
     /// What blocks its input beside the user's pause. Made at the first hold.
-    pub(super) holds: OnceCell<Box<Holds>>,
+    pub(super) holds: OnDemand<Holds>,
     /// The error given to `fail`, or why output failed, or why the connection was lost.
     pub(super) reason: Cell<Option<ConnectionLost>>,
     /// Received file descriptors that the user has not taken yet.
@@ -98,6 +104,41 @@ impl ColdState {
         };
         self.reason.set(Some(first.unwrap_or(reason)));
     }
+
+    /// Frees the capacity that one connection needed and others do not.
+    pub(crate) fn shrink(&self) {
+        self.producers.shrink();
+        #[cfg(unix)]
+        self.descriptors.take();
+        self.when_lost.take();
+    }
+
+    /// Whether nothing is in it, so that another stream could have it as well.
+    fn is_unused(&self) -> bool {
+        #[cfg(unix)]
+        let has_descriptors = !self.descriptors.borrow().is_empty();
+        #[cfg(not(unix))]
+        let has_descriptors = false;
+        self.relay.get().is_none()
+            && !self.holds.is_some()
+            && self.timers.len() == 0
+            && self.producers.is_empty()
+            && self.wrapped.borrow().is_none()
+            && self.linger.get().is_none()
+            && self.check_timer.get().is_none()
+            && self.undelivered.get() == 0
+            && !is_some(&self.reason)
+            && !has_descriptors
+            && !is_some(&self.output_waiter)
+            && self.when_lost.borrow().is_empty()
+    }
+}
+
+pub(super) fn is_some<T>(cell: &Cell<Option<T>>) -> bool {
+    let value = cell.take();
+    let is_some = value.is_some();
+    cell.set(value);
+    is_some
 }
 
 impl Stream {
@@ -114,12 +155,29 @@ impl Stream {
         self.extras.get()?.idle.take()
     }
 
-    pub(super) fn cold(&self) -> &ColdState {
-        self.extras.get_or_init(Box::default).cold.get_or_init(Box::default)
+    pub(super) fn cold(&self) -> Rc<ColdState> {
+        let cold = &self.extras.get_or_init(Box::default).cold;
+        cold.get_or_make(|| self.shared.buffers.take_cold())
     }
 
-    pub(super) fn cold_if_any(&self) -> Option<&ColdState> {
-        self.extras.get()?.cold.get().map(Box::as_ref)
+    pub(super) fn cold_if_any(&self) -> Option<Rc<ColdState>> {
+        self.extras.get()?.cold.get()
+    }
+
+    #[inline]
+    pub(super) fn has_cold(&self) -> bool {
+        self.extras.get().is_some_and(|extras| extras.cold.is_some())
+    }
+
+    /// Gives up the cold state if nothing is in it, so that what an idle connection costs does not depend on what it has done.
+    pub(super) fn release_cold(&self) {
+        let Some(extras) = self.extras.get() else { return };
+        if let Some(cold) = extras.cold.get() {
+            cold.holds.take_unused(Holds::is_unused);
+        }
+        if let Some(cold) = extras.cold.take_unused(ColdState::is_unused) {
+            self.shared.buffers.give_back_cold(cold);
+        }
     }
 }
 

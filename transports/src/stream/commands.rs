@@ -47,7 +47,7 @@ impl Transport {
         if sent < data.len() && SHORT_WRITE_FILLS {
             stream.update(State::write_blocked);
         }
-        reactor.meter().bytes_sent.add(sent as u64);
+        reactor.count_sent(stream.token, sent);
         self.reset_idle_timer_sent(&reactor);
         Ok(sent)
     }
@@ -301,7 +301,8 @@ impl Stream {
         if descriptors.is_empty() {
             return true;
         }
-        let mut waiting = self.cold().descriptors.borrow_mut();
+        let cold = self.cold();
+        let mut waiting = cold.descriptors.borrow_mut();
         let has_room = waiting.len() + descriptors.len() <= self.shared.config.descriptors_max;
         if has_room {
             waiting.extend(descriptors);

@@ -138,7 +138,7 @@ impl Transport {
             self.call_protocol(|protocol, transport| protocol.connection_made(transport));
         }
         let cold = stream.cold();
-        if cold.holds.get().is_some() {
+        if cold.holds.is_some() {
             self.hand_over_lost(reactor);
         }
         if stream.update(State::notify_end) {

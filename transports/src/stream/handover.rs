@@ -6,12 +6,10 @@ mod error;
 
 pub use error::{NotHandedOver, SetProtocolError, UnreadInput};
 
-use std::cell::Cell;
-
 use bytes::{Bytes, BytesMut};
 use sinew_reactor::Reactor;
 
-use super::{Stream, hold::Hold, pending_handover::Handover, state::State};
+use super::{Stream, hold::Hold, span::in_span, state::State};
 use crate::{
     Connection, ConnectionLost, Protocol, Transport,
     dyn_protocol::{DynProtocol, boxed},
@@ -102,7 +100,7 @@ impl Transport {
     #[inline(always)]
     pub(super) fn hand_over(&self, reactor: &Reactor) -> bool {
         // A pending handover is a hold.
-        self.inner().holds_if_any().is_some() && self.hand_over_if_requested(reactor)
+        self.inner().has_holds() && self.hand_over_if_requested(reactor)
     }
 
     #[inline(never)]
@@ -141,6 +139,7 @@ impl Transport {
     /// ends the connection.
     fn replace_protocol(&self, reactor: &Reactor, successor: DynProtocol) -> Bytes {
         let stream = self.inner();
+        let successor = in_span(successor, stream.token, || self.peer());
         let old = stream.protocol.replace(Some(successor));
         let Some(mut old) = old else { return Bytes::new() };
         let name = old.real_name();
@@ -174,7 +173,7 @@ impl Transport {
         let mut unread = Bytes::new();
         self.call_protocol(|protocol, transport| unread = protocol.take_unread(transport));
         self.keep_unread(unread);
-        self.inner().handover().map(|handover| handover.unread.take()).unwrap_or_default()
+        self.inner().holds_if_any().map(|holds| holds.handover.unread.take()).unwrap_or_default()
     }
 
     /// Stores unread input after what is stored already. Plaintext must not be taken for data received over TLS.
@@ -186,7 +185,8 @@ impl Transport {
         if stream.is_handshaking() {
             return self.fail(UnreadInput { bytes: more.len() });
         }
-        let unread = &stream.holds().handover.unread;
+        let holds = stream.holds();
+        let unread = &holds.handover.unread;
         let kept = unread.take();
         unread.set(match kept.is_empty() {
             true => more,
@@ -201,7 +201,8 @@ impl Transport {
     /// Delivers the unread input to the new protocol before all other input, unless reading is paused.
     pub(super) fn deliver_unread(&self) {
         let stream = self.inner();
-        let Some(handover) = stream.handover().filter(|_| !stream.is_relayed()) else { return };
+        let Some(holds) = stream.holds_if_any().filter(|_| !stream.is_relayed()) else { return };
+        let handover = &holds.handover;
         if stream.is_reading() {
             let unread = handover.unread.take();
             if !unread.is_empty() {
@@ -217,44 +218,22 @@ impl Transport {
 }
 
 impl Stream {
-    fn handover(&self) -> Option<&Handover> {
-        self.holds_if_any().map(|holds| &holds.handover)
-    }
-
     /// Whether a handover to another protocol, or a move to another reactor, is pending.
     pub(super) fn has_successor(&self) -> bool {
-        let Some(handover) = self.handover() else { return false };
-        is_some(&handover.successor) || is_some(&handover.moving)
+        self.holds_if_any().is_some_and(|holds| holds.handover.is_pending())
     }
 
     fn take_successor(&self) -> Option<DynProtocol> {
-        let handover = self.handover()?;
-        let successor = handover.successor.take()?;
-        handover.eof_pending.set(self.state.get().has_input_ended());
+        let holds = self.holds_if_any()?;
+        let successor = holds.handover.successor.take()?;
+        holds.handover.eof_pending.set(self.state.get().has_input_ended());
         Some(successor)
     }
 
     /// Whether a handover is pending, or its unread input is not delivered yet.
     #[cfg(feature = "tls")]
     pub(crate) fn is_handing_over(&self) -> bool {
-        let Some(handover) = self.handover() else { return false };
-        let unread = handover.unread.take();
-        let is_unread = !unread.is_empty();
-        handover.unread.set(unread);
-        is_unread || self.has_successor()
-    }
-}
-
-fn is_some<T>(cell: &Cell<Option<T>>) -> bool {
-    let value = cell.take();
-    let is_some = value.is_some();
-    cell.set(value);
-    is_some
-}
-
-impl Handover {
-    /// Drops the unread input.
-    pub(super) fn clear(&self) {
-        self.unread.take();
+        let holds = self.holds_if_any();
+        holds.is_some_and(|holds| holds.handover.is_unread() || holds.handover.is_pending())
     }
 }

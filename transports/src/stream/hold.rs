@@ -1,6 +1,6 @@
 //! Holds: reasons to block input beside the user's pause. Several may be set at a time; input resumes when none is left.
 
-use std::{cell::Cell, time::Duration};
+use std::{cell::Cell, rc::Rc, time::Duration};
 
 use sinew_reactor::{Reactor, TimerKey};
 
@@ -36,7 +36,8 @@ impl Transport {
     pub fn hold_reading(&self, time: Duration) {
         let stream = self.inner();
         let Some(reactor) = stream.live_reactor() else { return };
-        let timer = &stream.holds().timer;
+        let holds = stream.holds();
+        let timer = &holds.timer;
         if let Some(key) = timer.take() {
             reactor.disarm_timer(key);
         }
@@ -52,33 +53,40 @@ impl Transport {
 }
 
 impl Stream {
-    pub(super) fn holds(&self) -> &Holds {
-        self.cold().holds.get_or_init(Box::default)
+    pub(super) fn holds(&self) -> Rc<Holds> {
+        self.cold().holds.get_or_make(Rc::default)
     }
 
-    pub(super) fn holds_if_any(&self) -> Option<&Holds> {
-        self.cold_if_any()?.holds.get().map(Box::as_ref)
+    pub(super) fn holds_if_any(&self) -> Option<Rc<Holds>> {
+        self.cold_if_any()?.holds.get()
+    }
+
+    #[inline]
+    pub(super) fn has_holds(&self) -> bool {
+        self.cold_if_any().is_some_and(|cold| cold.holds.is_some())
     }
 
     pub(super) fn hold(&self, reason: Hold) {
-        let bits = &self.holds().bits;
+        let holds = self.holds();
+        let bits = &holds.bits;
         bits.set(bits.get() | reason as u8);
         self.update(State::hold);
     }
 
     /// Returns `true` if this was the only hold, so that the stream has to be rescheduled.
     pub(super) fn release(&self, reason: Hold) -> bool {
-        let Some(Holds { bits, .. }) = self.holds_if_any() else { return false };
+        let Some(holds) = self.holds_if_any() else { return false };
+        let bits = &holds.bits;
         bits.set(bits.get() & !(reason as u8));
         bits.get() == 0 && self.update(State::release)
     }
 
     /// Ends the timed hold if this is its timer. Returns whether it is.
     pub(super) fn expire_hold(&self, key: TimerKey) -> bool {
-        let Some(Holds { timer, .. }) = self.holds_if_any() else { return false };
-        let is_over = timer.get() == Some(key);
+        let Some(holds) = self.holds_if_any() else { return false };
+        let is_over = holds.timer.get() == Some(key);
         if is_over {
-            timer.set(None);
+            holds.timer.set(None);
             self.release(Hold::Time);
         }
         is_over
@@ -86,6 +94,15 @@ impl Stream {
 }
 
 impl Holds {
+    /// Whether nothing is held or pending.
+    pub(super) fn is_unused(&self) -> bool {
+        self.bits.get() == 0 && self.timer.get().is_none() && self.handover.is_unused()
+    }
+
+    pub(super) fn has(&self, reason: Hold) -> bool {
+        self.bits.get() & reason as u8 != 0
+    }
+
     /// Cancels the timer and drops a pending handover: the connection is over.
     pub(super) fn end(&self, reactor: &Reactor) {
         if let Some(key) = self.timer.take() {

@@ -226,7 +226,7 @@ impl Stream {
 
     /// Whether the socket may be wrapped. The wrapped form of a plain TCP socket is stored in the cold state.
     fn may_be_wrapped(&self) -> bool {
-        !matches!(self.socket_and_peer, SocketAndPeer::Tcp4(_)) || self.cold_if_any().is_some()
+        !matches!(self.socket_and_peer, SocketAndPeer::Tcp4(_)) || self.has_cold()
     }
 
     /// Passes a completion to a wrapper of the socket, such as a recorder, since no read goes through it.

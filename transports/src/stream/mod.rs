@@ -21,7 +21,7 @@ use crate::{
 };
 
 mod async_output;
-mod cold;
+pub(crate) mod cold;
 mod commands;
 mod direct;
 mod driver;
@@ -36,13 +36,16 @@ pub(crate) mod layer;
 pub(crate) mod leaving;
 pub(crate) mod moving;
 mod observed;
+mod on_demand;
 mod output;
 mod pending_handover;
 pub(crate) mod queue;
 pub(crate) mod relay;
+mod report;
 pub(crate) mod rights;
 pub(crate) mod socket;
 mod socket_and_peer;
+pub(crate) mod span;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod splice;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -63,6 +66,7 @@ use inline_socket::InlineSocket;
 use queue::Queue;
 use socket::Socket;
 use socket_and_peer::SocketAndPeer;
+use span::in_span;
 use state::State;
 
 /// A connection.
@@ -269,7 +273,8 @@ impl StreamBuilder<'_> {
             socket = Socket::Other(Box::new(Faulty::new(socket, reactor, token, faults)));
         }
         let idle_timeout = self.shared.config.idle_timeout;
-        let protocol = protocol.map(boxed);
+        let protocol =
+            protocol.map(|protocol| in_span(boxed(protocol), token, || self.peer.clone()));
         let mut state = State::new(self.shared.config.auto_pause);
         if socket.passes_descriptors() && self.shared.config.descriptors_max > 0 {
             // An engine that receives by itself would lose them.
@@ -285,7 +290,11 @@ impl StreamBuilder<'_> {
         if !socket.short_read_drains(reactor.is_edge_triggered()) {
             state.set_always_read_until_blocked();
         }
-        let (inline, socket_and_peer) = SocketAndPeer::new(socket, self.peer);
+        let (inline, socket_and_peer) = match protocol {
+            Some(_) => SocketAndPeer::new(socket, self.peer),
+            // The protocol follows after the handshake of a layer, which will take the socket.
+            None => SocketAndPeer::new_boxed(socket, self.peer),
+        };
         let stream = Rc::new(Stream {
             inline,
             state: Cell::new(state),
@@ -342,6 +351,10 @@ impl Handler for Stream {
     fn panicked(self: Rc<Self>, reactor: &Reactor, message: &str) -> bool {
         Transport(self).panicked(reactor, message);
         true
+    }
+
+    fn inspect(self: Rc<Self>, reactor: &Reactor, _: Token, visitor: &mut dyn Any) {
+        Transport(self).answer_visitor(reactor, visitor);
     }
 
     fn describe(&self) -> String {

@@ -36,9 +36,10 @@ impl Transport {
             self.after_send(reactor);
         }
         let stream = self.inner();
-        if !stream.state.get().has_plain_output() || stream.cold_if_any().is_some() {
+        if !stream.state.get().has_plain_output() || stream.has_cold() {
             self.drive_output(reactor);
             stream.wake_output_waiter();
+            stream.release_cold();
         }
     }
 
@@ -204,7 +205,8 @@ impl Transport {
     }
 
     pub(super) fn sent(&self, reactor: &Reactor, len: usize) {
-        reactor.meter().bytes_sent.add(len as u64);
+        // A relay sends on this stream while the other one runs.
+        reactor.count_sent(self.inner().token, len);
         self.after_send(reactor);
     }
 
@@ -243,7 +245,7 @@ impl Transport {
 
     fn output_drained(&self, reactor: &Reactor) {
         let stream = self.inner();
-        if stream.holds_if_any().is_some() && self.move_away(reactor) {
+        if stream.has_holds() && self.move_away(reactor) {
             return;
         }
         let drained = stream.state.get().drained();

@@ -8,6 +8,7 @@ use bytes::Bytes;
 #[cfg(unix)]
 use sinew_reactor::Reactor;
 
+use super::cold::is_some;
 #[cfg(unix)]
 use super::leaving::HandedConnection;
 use crate::{Peer, dyn_protocol::DynProtocol};
@@ -23,6 +24,31 @@ pub(super) struct Handover {
     pub(super) unread: Cell<Bytes>,
     /// The old protocol's `read_closed` was called, so the new one's has to be called as well.
     pub(super) eof_pending: Cell<bool>,
+}
+
+impl Handover {
+    /// Whether a handover to another protocol, or a move to another reactor, is pending.
+    pub(super) fn is_pending(&self) -> bool {
+        is_some(&self.successor) || is_some(&self.moving)
+    }
+
+    /// Whether there is unread input.
+    pub(super) fn is_unread(&self) -> bool {
+        let unread = self.unread.take();
+        let is_unread = !unread.is_empty();
+        self.unread.set(unread);
+        is_unread
+    }
+
+    /// Whether nothing is left to be done.
+    pub(super) fn is_unused(&self) -> bool {
+        !self.is_pending() && !self.is_unread() && !self.eof_pending.get()
+    }
+
+    /// Drops the unread input.
+    pub(super) fn clear(&self) {
+        self.unread.take();
+    }
 }
 
 /// A requested move.

@@ -87,7 +87,7 @@ impl Transport {
                 outcome: outcome.clone(),
                 is_clean: Cell::new(false),
             };
-            let is_first = stream.cold().relay.set(relay).is_ok();
+            let is_first = stream.cold().relay.set(Rc::new(relay)).is_ok();
             debug_assert!(is_first, "nothing is tied twice");
             stream.update(State::relayed);
             stream.hold(Hold::Relay);
@@ -248,8 +248,8 @@ impl Transport {
 }
 
 impl Stream {
-    fn relay(&self) -> Option<&RelayEnd> {
-        self.cold_if_any()?.relay.get()
+    fn relay(&self) -> Option<Rc<RelayEnd>> {
+        self.cold_if_any()?.relay.get().cloned()
     }
 
     pub(crate) fn is_relayed(&self) -> bool {
@@ -279,8 +279,9 @@ impl Stream {
 
     /// See [`Transport::relayed`].
     pub(crate) fn relayed(&self) -> Option<RelayedBytes> {
-        let RelayEnd { outgoing, incoming, .. } = self.relay()?;
-        Some(RelayedBytes { to_other: outgoing.bytes.get(), from_other: incoming.bytes.get() })
+        let relay = self.relay()?;
+        let (to_other, from_other) = (relay.outgoing.bytes.get(), relay.incoming.bytes.get());
+        Some(RelayedBytes { to_other, from_other })
     }
 
     /// The output is to end: no more will come from the other end.

@@ -15,7 +15,7 @@ use super::{
 use crate::{net::ByteStream, peer::Peer};
 
 /// The peer, and the socket unless it is plain TCP over IPv4. A plain IPv4 TCP socket is in [`InlineSocket`], which is empty
-/// after the socket is closed or wrapped; a wrapped one is in the cold state.
+/// after the socket is closed or wrapped; one that is wrapped after the stream was made is in the cold state.
 pub(super) enum SocketAndPeer {
     Tcp4(SocketAddrV4),
     Other(Box<Other>),
@@ -33,11 +33,14 @@ impl SocketAndPeer {
             (Socket::Tcp(socket), Peer::Inet(SocketAddr::V4(peer))) => {
                 (InlineSocket::new(Some(socket)), Self::Tcp4(peer))
             }
-            (socket, peer) => {
-                let socket = RefCell::new(Some(socket));
-                (InlineSocket::new(None), Self::Other(Box::new(Other { socket, peer })))
-            }
+            (socket, peer) => Self::new_boxed(socket, peer),
         }
+    }
+
+    /// For a socket that is about to be wrapped in a layer.
+    pub(super) fn new_boxed(socket: Socket, peer: Peer) -> (InlineSocket, Self) {
+        let socket = RefCell::new(Some(socket));
+        (InlineSocket::new(None), Self::Other(Box::new(Other { socket, peer })))
     }
 
     pub(super) fn peer(&self) -> Peer {
@@ -59,10 +62,10 @@ impl Stream {
 
     #[inline(never)]
     fn read_other(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match &*self.other_socket().borrow() {
+        self.with_other_socket(|socket| match &*socket.borrow() {
             Some(socket) => socket.read(buffer),
             None => Closed.read(buffer),
-        }
+        })
     }
 
     #[inline(always)]
@@ -75,20 +78,20 @@ impl Stream {
 
     #[inline(never)]
     fn write_other(&self, data: &[u8]) -> io::Result<usize> {
-        match &*self.other_socket().borrow() {
+        self.with_other_socket(|socket| match &*socket.borrow() {
             Some(socket) => socket.write(data),
             None => Closed.write_vectored(&[IoSlice::new(data)]),
-        }
+        })
     }
 
     /// Writes past the queue. Returns `None` if the socket is not plain TCP.
     pub(super) fn write_directly(&self, data: &[u8]) -> Option<io::Result<usize>> {
         match self.inline.send(data) {
             Some(result) => Some(result.map_err(socket::map_in_progress)),
-            None => match &*self.other_socket().borrow() {
+            None => self.with_other_socket(|socket| match &*socket.borrow() {
                 Some(socket @ Socket::Tcp(_)) => Some(socket.write(data)),
                 _ => None,
-            },
+            }),
         }
     }
 
@@ -114,17 +117,20 @@ impl Stream {
             self.inline.put(socket);
             return result;
         }
-        match &*self.other_socket().borrow() {
+        self.with_other_socket(|socket| match &*socket.borrow() {
             Some(socket) => f(&**socket),
             None => f(&Closed),
-        }
+        })
     }
 
-    /// Where the socket is if it is not in [`InlineSocket`].
-    fn other_socket(&self) -> &RefCell<Option<Socket>> {
+    /// Calls `f` with the place of a socket that is not in [`InlineSocket`].
+    fn with_other_socket<R>(&self, f: impl FnOnce(&RefCell<Option<Socket>>) -> R) -> R {
         match &self.socket_and_peer {
-            SocketAndPeer::Tcp4(_) => &self.cold().wrapped,
-            SocketAndPeer::Other(other) => &other.socket,
+            SocketAndPeer::Tcp4(_) => match self.cold_if_any() {
+                Some(cold) => f(&cold.wrapped),
+                None => f(&RefCell::new(None)),
+            },
+            SocketAndPeer::Other(other) => f(&other.socket),
         }
     }
 
@@ -132,11 +138,15 @@ impl Stream {
     pub(super) fn take_socket(&self) -> Option<Socket> {
         match self.inline.take() {
             Some(socket) => Some(socket.into()),
-            None => self.other_socket().take(),
+            None => self.with_other_socket(RefCell::take),
         }
     }
 
     pub(super) fn put_socket(&self, socket: Socket) {
-        self.other_socket().replace(Some(socket));
+        let old = match &self.socket_and_peer {
+            SocketAndPeer::Tcp4(_) => self.cold().wrapped.replace(Some(socket)),
+            SocketAndPeer::Other(other) => other.socket.replace(Some(socket)),
+        };
+        debug_assert!(old.is_none(), "it was taken out before");
     }
 }

@@ -84,6 +84,67 @@ impl<P: Protocol> Connecting<P> {
         self.deferred.map(|made| made.map(|made| f(made.claim())))
     }
 
+    /// What `connect` begins to connect once `first` has a result: for kinds of endpoints that find out where to connect, such as by
+    /// a lookup. Cancelling it cancels `first`, or the connection.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use sinew_reactor::Reactor;
+    /// use sinew_transports::{Connecting, Peer, Protocol, ReactorTcp, Transport};
+    ///
+    /// struct Quiet;
+    ///
+    /// impl Protocol for Quiet {
+    ///     fn data_received(&mut self, _: &Transport, _: &[u8]) {}
+    /// }
+    ///
+    /// /// Connects to the port that somebody tells later.
+    /// fn connect_later(reactor: &Reactor) -> Connecting<Quiet> {
+    ///     let (promise, port) = reactor.promise();
+    ///     reactor.call_later(Duration::from_millis(5), |_| promise.resolve(8000));
+    ///     Connecting::after(reactor, port, |reactor, port| {
+    ///         reactor.connect_tcp(("127.0.0.1", port), |_: &Peer| Quiet)
+    ///     })
+    /// }
+    /// # drop(connect_later);
+    /// ```
+    pub fn after<T: 'static>(
+        reactor: &Reactor,
+        first: Deferred<T, ConnectError>,
+        connect: impl FnOnce(&Reactor, T) -> Self + 'static,
+    ) -> Self {
+        let (promise, deferred) = reactor.promise();
+        let canceller = first.canceller();
+        promise.on_cancel(move |_| canceller.cancel());
+        first.then(move |reactor, result| match result {
+            Ok(value) if promise.is_pending() => promise.follow(connect(reactor, value).deferred),
+            Ok(_) => {}
+            Err(error) => promise.reject(error),
+        });
+        Self::new(deferred)
+    }
+
+    /// If it fails, what `connect` begins to connect in its place. Cancelling it cancels whichever is in progress.
+    pub fn or_else(
+        self,
+        reactor: &Reactor,
+        connect: impl FnOnce(&Reactor, ConnectError) -> Self + 'static,
+    ) -> Self {
+        let (promise, deferred) = reactor.promise();
+        let canceller = self.deferred.canceller();
+        promise.on_cancel(move |_| canceller.cancel());
+        self.deferred.then(move |reactor, result| match result {
+            Ok(made) => promise.resolve(made),
+            Err(error) if promise.is_pending() => {
+                promise.follow(connect(reactor, error).deferred);
+            }
+            Err(_) => {}
+        });
+        Self::new(deferred)
+    }
+
     /// Lets it live on without anything that waits for it: the connection belongs to its protocol. An error is logged.
     pub fn detach(self) {
         self.deferred.map(|made| made.map(UnclaimedConnection::claim::<P>)).detach();

@@ -313,6 +313,12 @@ impl<A> ListeningPort<A> {
         self.core.is_closed()
     }
 
+    /// Whether it still listens, paused or not: it was not closed, by a call or with the reactor.
+    #[must_use]
+    pub fn is_listening(&self) -> bool {
+        self.core.is_listening()
+    }
+
     /// Stops accepting until [`resume`](Self::resume). New connections wait in the backlog.
     pub fn pause(&self) {
         self.core.set_paused(true);

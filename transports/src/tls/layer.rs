@@ -2,6 +2,9 @@
 //! ciphertext is. Input is decrypted when the stream reads. An idle connection owns no buffer; only a partial input record or
 //! unsent ciphertext is kept between calls.
 
+mod byte_stream;
+mod pending;
+
 use std::{
     cell::{Cell, RefCell},
     io::{self, IoSlice},
@@ -11,6 +14,8 @@ use std::{
 };
 
 use sinew_reactor::{Completion, Reactor, SHORT_WRITE_FILLS, TimerKey, Token};
+
+use pending::{End, Pending, Unsent};
 
 use super::{
     TlsInfo,
@@ -33,9 +38,7 @@ const CHUNK_LEN: usize = READ_BUFFER;
 /// Maximum length of an incomplete input: the longest handshake message, in records, and one further read.
 const TAIL_MAX: usize = 2 * READ_BUFFER + 32 * 1024;
 
-mod byte_stream;
-
-/// The layer of one connection. State of the handshake is boxed and freed when it is done.
+/// The layer of one connection. State of the handshake is boxed and freed when it is done, as are buffers that are empty.
 pub(super) struct Tls {
     socket: Socket,
     session: RefCell<Box<dyn Session>>,
@@ -47,13 +50,7 @@ pub(super) struct Tls {
     close_notify_queued: Cell<bool>,
     /// The layer failed: input is discarded, and only clear-text output and unsent ciphertext are sent.
     is_failed: Cell<bool>,
-    /// An incomplete record.
-    tail: RefCell<Vec<u8>>,
-    /// Plaintext received together with the end of the handshake.
-    buffered_plaintext: Cell<Vec<u8>>,
-    unsent: RefCell<Unsent>,
-    /// The end of the input, to be reported after all plaintext.
-    end: Cell<Option<Box<End>>>,
+    pending: Pending,
     /// State of the handshake; `None` when it is done.
     handshake: RefCell<Option<Box<Handshake>>>,
 }
@@ -64,20 +61,6 @@ pub(super) struct Tls {
 struct Scratch {
     incoming: RefCell<Vec<u8>>,
     outgoing: RefCell<Vec<u8>>,
-}
-
-/// Ciphertext that the socket has not accepted.
-#[derive(Default)]
-struct Unsent {
-    bytes: Vec<u8>,
-    sent: usize,
-    /// Number of bytes at the front of the stream's queue that are encrypted in it.
-    covers: usize,
-}
-
-enum End {
-    Closed,
-    Failed(TlsError),
 }
 
 struct Handshake {
@@ -138,10 +121,7 @@ impl Tls {
             completes,
             close_notify_queued: Cell::new(false),
             is_failed: Cell::new(false),
-            tail: RefCell::default(),
-            buffered_plaintext: Cell::default(),
-            unsent: RefCell::default(),
-            end: Cell::default(),
+            pending: Pending::default(),
             handshake: RefCell::new(Some(Box::new(handshake))),
         }
     }
@@ -154,12 +134,15 @@ impl Tls {
 
     /// Copies the partial record into `incoming`, without removing it, and returns its length.
     fn copy_tail(&self, incoming: &mut Vec<u8>) -> usize {
-        let tail = self.tail.borrow();
-        if incoming.len() < tail.len() {
-            incoming.resize(tail.len(), 0);
-        }
-        incoming[..tail.len()].copy_from_slice(&tail);
-        tail.len()
+        let copied = self.pending.read(|pending| {
+            let tail = &pending.tail;
+            if incoming.len() < tail.len() {
+                incoming.resize(tail.len(), 0);
+            }
+            incoming[..tail.len()].copy_from_slice(tail);
+            tail.len()
+        });
+        copied.unwrap_or(0)
     }
 
     /// Copies the partial record into `incoming`, and appends one read. The partial record is not removed.
@@ -207,7 +190,7 @@ impl Tls {
         let mut session = self.session.borrow_mut();
         let used = session.process(incoming, plain, &mut out);
         if !out.bytes().is_empty() {
-            self.unsent.borrow_mut().bytes.extend_from_slice(out.bytes());
+            self.pending.push_unsent(out.bytes());
         }
         let used = used?;
         let left = if session.has_peer_closed() { &[][..] } else { &incoming[used..] };
@@ -219,12 +202,13 @@ impl Tls {
     }
 
     fn keep(&self, left: &[u8]) {
-        let mut tail = self.tail.borrow_mut();
         if left.is_empty() {
-            *tail = Vec::new();
+            self.pending.update_if_any(|pending| pending.tail = Vec::new());
         } else {
-            tail.clear();
-            tail.extend_from_slice(left);
+            self.pending.update(|pending| {
+                pending.tail.clear();
+                pending.tail.extend_from_slice(left);
+            });
         }
     }
 
@@ -232,13 +216,16 @@ impl Tls {
 
     /// Writes unsent ciphertext; `false` if the socket accepted only a part. After an error the rest is discarded.
     fn flush(&self) -> io::Result<bool> {
-        let mut unsent = self.unsent.borrow_mut();
-        let flushed = self.write_unsent(&mut unsent);
-        if !matches!(flushed, Ok(false)) {
-            unsent.bytes = Vec::new();
-            unsent.sent = 0;
-        }
-        flushed
+        let flushed = self.pending.update_if_any(|pending| {
+            let unsent = &mut pending.unsent;
+            let flushed = self.write_unsent(unsent);
+            if !matches!(flushed, Ok(false)) {
+                unsent.bytes = Vec::new();
+                unsent.sent = 0;
+            }
+            flushed
+        });
+        flushed.unwrap_or(Ok(true))
     }
 
     fn write_unsent(&self, unsent: &mut Unsent) -> io::Result<bool> {
@@ -278,11 +265,21 @@ impl Tls {
     fn encrypt(
         &self,
         slices: &[IoSlice<'_>],
+        from: usize,
+        out: &mut OutBuffer<'_>,
+    ) -> Result<usize, LayerError> {
+        self.pending.with_tail(|tail| self.encrypt_after(tail, slices, from, out))
+    }
+
+    /// The same. `tail` is the rest of the input.
+    fn encrypt_after(
+        &self,
+        tail: &mut [u8],
+        slices: &[IoSlice<'_>],
         mut from: usize,
         out: &mut OutBuffer<'_>,
     ) -> Result<usize, LayerError> {
         let mut session = self.session.borrow_mut();
-        let mut tail = self.tail.borrow_mut();
         let mut len = 0;
         for slice in slices {
             if from >= slice.len() {
@@ -291,7 +288,7 @@ impl Tls {
             }
             let part = &slice[from..];
             let part = &part[..part.len().min(CHUNK_LEN - len)];
-            session.encrypt(&mut tail, part, out).map_err(LayerError::Tls)?;
+            session.encrypt(tail, part, out).map_err(LayerError::Tls)?;
             from = 0;
             len += part.len();
             if len == CHUNK_LEN {
@@ -319,9 +316,8 @@ impl Tls {
         if sent == offered.len() {
             return Ok((len, true));
         }
-        let mut unsent = self.unsent.borrow_mut();
-        unsent.bytes.extend_from_slice(&offered[sent..]);
-        unsent.covers = len;
+        self.pending.push_unsent(&offered[sent..]);
+        self.pending.set_covered(len);
         Ok((len, false))
     }
 
@@ -332,9 +328,11 @@ impl Tls {
             let mut outgoing = self.scratch.outgoing.borrow_mut();
             let mut out = OutBuffer::new(&mut outgoing);
             // A failed session has sent an alert already.
-            if self.session.borrow_mut().close_notify(&mut self.tail.borrow_mut(), &mut out).is_ok()
-            {
-                self.unsent.borrow_mut().bytes.extend_from_slice(out.bytes());
+            let notified = self
+                .pending
+                .with_tail(|tail| self.session.borrow_mut().close_notify(tail, &mut out));
+            if notified.is_ok() {
+                self.pending.push_unsent(out.bytes());
             }
         }
         if self.flush()? { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
@@ -377,9 +375,9 @@ impl Tls {
             self.keep(&incoming[..len]);
             return Ok(Some(Source::NotOurTurn));
         }
-        let mut buffered_plaintext = self.buffered_plaintext.take();
-        let processed = self.process(&mut incoming[..len], &mut buffered_plaintext);
-        self.buffered_plaintext.set(buffered_plaintext);
+        let mut plaintext = self.pending.take_plaintext();
+        let processed = self.process(&mut incoming[..len], &mut plaintext);
+        self.pending.set_plaintext(plaintext);
         processed.map_err(LayerError::Tls)?;
         Ok(Some(source))
     }
@@ -409,8 +407,7 @@ impl Tls {
 
     /// Whether unsent ciphertext consists of handshake or alert records only, which the stream's queue does not account for.
     fn has_unsent_control(&self) -> bool {
-        let unsent = self.unsent.borrow();
-        !unsent.bytes.is_empty() && unsent.covers == 0
+        self.pending.has_unsent() && self.pending.covered() == 0
     }
 
     /// Reads once and discards the bytes.
@@ -441,16 +438,14 @@ impl Layer for Tls {
         let is_sent = self.flush();
         let is_ready = matches!(is_sent, Ok(true)) && !self.session.borrow().is_handshaking();
         if is_ready && self.session.borrow().has_peer_closed() {
-            self.end.set(Some(Box::new(End::Closed)));
+            self.pending.set_end(End::Closed);
         }
         Ok(Step { is_ready, source, is_sent })
     }
 
     fn give_up(&self) {
         self.is_failed.set(true);
-        *self.tail.borrow_mut() = Vec::new();
-        self.buffered_plaintext.take();
-        self.end.take();
+        self.pending.drop_input();
     }
 
     fn plaintext_len(&self) -> usize {
@@ -461,13 +456,13 @@ impl Layer for Tls {
         if self.is_failed.get() {
             return self.discard_input(reactor);
         }
-        let buffered_plaintext = self.buffered_plaintext.take();
-        if !buffered_plaintext.is_empty() {
-            plain.extend_from_slice(&buffered_plaintext);
+        let plaintext = self.pending.take_plaintext();
+        if !plaintext.is_empty() {
+            plain.extend_from_slice(&plaintext);
             return Ok(Received { source: Source::Open, has_ended: false });
         }
-        if let Some(end) = self.end.take() {
-            return self.report_end(*end);
+        if let Some(end) = self.pending.take_end() {
+            return self.report_end(end);
         }
         let mut incoming = self.scratch.incoming.borrow_mut();
         let (len, source) = match self.fetch(reactor, &mut incoming)? {
@@ -489,7 +484,7 @@ impl Layer for Tls {
             None => Ok(Received { source, has_ended: false }),
             Some(end) if plain.is_empty() => self.report_end(end),
             Some(end) => {
-                self.end.set(Some(Box::new(end)));
+                self.pending.set_end(end);
                 Ok(Received { source: Source::Open, has_ended: false })
             }
         }

@@ -20,7 +20,17 @@ use self::profile::Profile;
 use self::record::Record;
 
 /// The scripts of `src/scripts/`.
-const SCRIPTS: [&str; 7] = ["echo", "line", "timers", "accept", "fanout", "http", "http-pipelined"];
+const SCRIPTS: [&str; 9] = [
+    "echo",
+    "line",
+    "timers",
+    "accept",
+    "fanout",
+    "http",
+    "http-pipelined",
+    "ws-echo",
+    "ws-broadcast",
+];
 
 /// How much a script may grow in the environment of the committed counts.
 const TOLERANCE: f64 = 0.03;

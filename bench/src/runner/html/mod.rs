@@ -17,16 +17,19 @@ use self::svg::escape;
 const STYLE: &str = include_str!("style.css");
 
 /// In the order of the page.
-const MODES: [Mode; 14] = [
+const MODES: [Mode; 17] = [
     Mode::Echo,
     Mode::Line,
     Mode::Fanout,
     Mode::Http,
     Mode::HttpFile,
+    Mode::WsEcho,
+    Mode::WsBroadcast,
     Mode::Bulk,
     Mode::Idle,
     Mode::HttpIdle,
     Mode::HttpsIdle,
+    Mode::WsIdle,
     Mode::Scale,
     Mode::Churn,
     Mode::Storm,

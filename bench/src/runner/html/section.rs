@@ -58,6 +58,15 @@ pub(crate) fn about(mode: Mode) -> &'static str {
             "The growth of the server's resident memory for each connection that has had an answer and waits for another request."
         }
         Mode::HttpsIdle => "The same over TLS, whose session is kept.",
+        Mode::WsEcho => {
+            "Binary messages of WebSocket and their echoes, without compression; each message of the client is masked."
+        }
+        Mode::WsIdle => {
+            "The growth of the server's resident memory for each WebSocket that has echoed a message and is idle."
+        }
+        Mode::WsBroadcast => {
+            "A message of one WebSocket is sent to all others, encoded once; it counts once for each receiver."
+        }
     }
 }
 
@@ -95,13 +104,13 @@ fn plain(results: &CaseResults, first: bool) -> Vec<String> {
             vec![ratio(CPU), own(CPU), lines::latency(results), figure("Messages/s", MORE, RATE)]
         }
         Mode::Echo => vec![ratio(CPU), lines::latency(results)],
-        Mode::Line | Mode::Fanout | Mode::Http => {
+        Mode::Line | Mode::Fanout | Mode::Http | Mode::WsEcho | Mode::WsBroadcast => {
             vec![ratio(CPU), figure("Messages/s", MORE, RATE)]
         }
         Mode::Churn => vec![ratio(CPU), figure("Connections/s", MORE, RATE)],
         Mode::Bulk | Mode::HttpFile => vec![ratio(CPU_PER_MB), figure("MB/s", MORE, MB_RATE)],
         Mode::Storm => vec![figure("All answered, ms", LESS, ELAPSED), lines::latency(results)],
-        Mode::Idle | Mode::HttpIdle | Mode::HttpsIdle => {
+        Mode::Idle | Mode::HttpIdle | Mode::HttpsIdle | Mode::WsIdle => {
             vec![figure("Bytes a connection", LESS, RESIDENT)]
         }
         Mode::Timers => vec![

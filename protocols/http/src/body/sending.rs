@@ -1,6 +1,6 @@
 //! Sends a body: bytes at once, files by the transport, sources piece by piece.
 
-use std::{error::Error, rc::Rc};
+use std::{error::Error, fs::File, ops::Range, rc::Rc};
 
 use sinew_transports::{Producer, Production, Transport, WriteStatus, reactor::error_debug};
 
@@ -9,6 +9,9 @@ use crate::codec::{Framing, last_chunk};
 
 /// Bodies up to this length are copied after their head, into one buffer.
 pub(crate) const INLINE_MAX: usize = 4 * 1024;
+
+/// A longer file is given to the transport in pieces of this length, so that it is known how much of it is sent.
+const SEGMENT: u64 = 4 << 20;
 
 /// A source has produced less or more than the announced length.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -57,15 +60,8 @@ pub(crate) trait Sending: Sized + 'static {
             Kind::File { file, range } => {
                 let status = transport.write(head);
                 self.begin_sending(true);
-                let len = range.end.saturating_sub(range.start);
-                match transport.send_file(file, range) {
-                    Ok(_) => {
-                        self.set_sent(len);
-                        transport.stream(Finish(Rc::clone(self)));
-                    }
-                    // The head has announced a body that cannot be sent.
-                    Err(error) => transport.fail(error),
-                }
+                let (start, message) = (range.start, Rc::clone(self));
+                FileSegments { file, rest: range, start, message }.send_next(transport);
                 status
             }
             Kind::Source { source, length } => {
@@ -81,12 +77,44 @@ pub(crate) trait Sending: Sized + 'static {
     }
 }
 
-/// Reports that the producer before it is done.
-struct Finish<T>(Rc<T>);
+/// A file of which a segment is with the transport, and the rest is not.
+struct FileSegments<T> {
+    file: File,
+    rest: Range<u64>,
+    /// Where the body begins in the file.
+    start: u64,
+    message: Rc<T>,
+}
 
-impl<T: Sending> Producer for Finish<T> {
-    fn produce(&mut self, _: &Transport) -> Production {
-        self.0.all_sent();
+impl<T: Sending> FileSegments<T> {
+    /// Gives the next segment to the transport, and to be called when that is sent, itself.
+    fn send_next(mut self, transport: &Transport) {
+        let Range { start, end } = self.rest;
+        let next = end.min(start.saturating_add(SEGMENT)).max(start);
+        let sent = self.file.try_clone().map_err(Box::<dyn Error>::from);
+        match sent.and_then(|file| Ok(transport.send_file(file, start..next)?)) {
+            Ok(_) => {
+                self.rest.start = next;
+                transport.stream(AfterSegment(Some(self)));
+            }
+            // The head has announced a body that cannot be sent.
+            Err(error) => transport.fail(error),
+        }
+    }
+}
+
+/// Continues with a file when the segment before it in the queue of the transport is sent.
+struct AfterSegment<T>(Option<FileSegments<T>>);
+
+impl<T: Sending> Producer for AfterSegment<T> {
+    fn produce(&mut self, transport: &Transport) -> Production {
+        let Some(file) = self.0.take() else { return Production::Done };
+        file.message.set_sent(file.rest.start - file.start);
+        if file.rest.is_empty() {
+            file.message.all_sent();
+        } else {
+            file.send_next(transport);
+        }
         Production::Done
     }
 }

@@ -8,6 +8,7 @@
 mod base64;
 mod body;
 mod byte_set;
+mod cgi;
 #[cfg(feature = "client")]
 mod challenge;
 mod chunked;
@@ -37,6 +38,7 @@ mod swar;
 mod target;
 
 pub use body::{BodyDecoder, BodyEvent};
+pub use cgi::{CgiError, CgiHead, CgiHeadReader};
 #[cfg(feature = "client")]
 pub use challenge::{Challenge, challenges};
 pub use chunked::{ChunkLimits, ChunkedDecoder, chunk, last_chunk};

@@ -3,7 +3,7 @@
 use std::{rc::Rc, time::Duration};
 
 use http::{Method, StatusCode, Version};
-use sinew_transports::{Protocol, Transport, WriteStatus};
+use sinew_transports::{Transport, WriteStatus, endpoint::DynProtocol};
 
 use super::{
     Request, Response,
@@ -150,12 +150,7 @@ impl HttpConnection {
         })
     }
 
-    fn hand_over(
-        &mut self,
-        transport: &Transport,
-        exchange: &Rc<Exchange>,
-        protocol: Box<dyn Protocol>,
-    ) {
+    fn hand_over(&mut self, transport: &Transport, exchange: &Rc<Exchange>, protocol: DynProtocol) {
         self.life = Life::GivenOn;
         exchange.stop_body_timer(transport);
         transport.set_idle_timeout(None);

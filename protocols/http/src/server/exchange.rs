@@ -10,7 +10,7 @@ use std::{
 };
 
 use http::StatusCode;
-use sinew_transports::{Protocol, TimerId, Transport, reactor::Reactor};
+use sinew_transports::{TimerId, Transport, endpoint::DynProtocol, reactor::Reactor};
 
 use super::{Ended, Request, Response, ServerConfig};
 use crate::{
@@ -38,7 +38,7 @@ pub(super) enum Stage {
 pub(super) enum Answer {
     Response(Response),
     /// The connection is handed over to another protocol after the response.
-    HandOver(Response, Box<dyn Protocol>),
+    HandOver(Response, DynProtocol),
     /// The reply was dropped.
     Dropped,
 }

@@ -3,7 +3,7 @@
 use std::{fmt, rc::Rc};
 
 use http::{Method, StatusCode, Version};
-use sinew_transports::{Protocol, WriteStatus, reactor::Excerpt};
+use sinew_transports::{Protocol, WriteStatus, endpoint::DynProtocol, reactor::Excerpt};
 
 use super::{
     Request, Response,
@@ -64,7 +64,7 @@ impl Reply {
             _ => exchange.head.wants_upgrade() && status == StatusCode::SWITCHING_PROTOCOLS,
         };
         if is_asked {
-            return self.answer(Answer::HandOver(response, Box::new(protocol)));
+            return self.answer(Answer::HandOver(response, DynProtocol::new(protocol)));
         }
         tracing::error!(%status, "a connection was to change its protocol, and the client had not asked for it");
         self.send(StatusCode::INTERNAL_SERVER_ERROR);

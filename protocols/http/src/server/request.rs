@@ -244,6 +244,19 @@ impl Request {
         self.0.incoming.borrow_mut().take_trailers()
     }
 
+    /// How many bytes of the body have been received so far.
+    #[must_use]
+    pub fn bytes_received(&self) -> u64 {
+        self.0.incoming.borrow().received
+    }
+
+    /// How many bytes of the body of the response were given to the transport so far. Of a file, they are counted in steps of 4 MiB, once
+    /// the system has taken them.
+    #[must_use]
+    pub fn bytes_sent(&self) -> u64 {
+        self.0.sent.get()
+    }
+
     fn read_by(&self, reader: Reader) -> Result<(), Reader> {
         Incoming::read_by(&mut self.0.incoming.borrow_mut(), reader)?;
         self.0.wake();

@@ -1,8 +1,8 @@
 //! A message that is sent in parts: [`MessageWriter`].
 
-use std::{fmt, marker::PhantomData, rc::Rc};
+use std::{fmt, marker::PhantomData};
 
-use super::{Opcode, SendStatus, link::Link};
+use super::{Opcode, SendStatus, WebSocket};
 
 /// Sends a message in parts, each in a frame of its own (RFC 6455 5.4): [`WebSocket::begin_text`](super::WebSocket::begin_text) and
 /// [`begin_binary`](super::WebSocket::begin_binary).
@@ -25,35 +25,35 @@ use super::{Opcode, SendStatus, link::Link};
 /// ```
 #[must_use = "dropping it closes the connection"]
 pub struct MessageWriter<T: ?Sized> {
-    link: Rc<Link>,
+    socket: WebSocket,
     opcode: Opcode,
     is_complete: bool,
     of: PhantomData<fn(&T)>,
 }
 
 impl<T: ?Sized> MessageWriter<T> {
-    pub(super) fn new(link: &Rc<Link>, opcode: Opcode) -> Self {
-        Self { link: Rc::clone(link), opcode, is_complete: false, of: PhantomData }
+    pub(super) fn new(socket: &WebSocket, opcode: Opcode) -> Self {
+        Self { socket: socket.clone(), opcode, is_complete: false, of: PhantomData }
     }
 
     /// Completes the message.
     pub fn finish(mut self) -> SendStatus {
         self.is_complete = true;
-        self.link.send_part(self.opcode, b"", true)
+        self.socket.send_part(self.opcode, b"", true)
     }
 }
 
 impl<T: ?Sized + AsRef<[u8]>> MessageWriter<T> {
     /// Sends the next part.
     pub fn write(&mut self, part: &T) -> SendStatus {
-        self.link.send_part(self.opcode, part.as_ref(), false)
+        self.socket.send_part(self.opcode, part.as_ref(), false)
     }
 }
 
 impl<T: ?Sized> Drop for MessageWriter<T> {
     fn drop(&mut self) {
         if !self.is_complete {
-            self.link.abandon_parts();
+            self.socket.abandon_parts();
         }
     }
 }

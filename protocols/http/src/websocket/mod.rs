@@ -3,6 +3,7 @@
 //! either end, or it is used by `await`, as a [`WebSocketStream`].
 
 mod client;
+mod closing;
 mod codec;
 mod config;
 mod connection;
@@ -10,9 +11,11 @@ mod handler;
 mod link;
 mod message_writer;
 mod prepared;
+mod sending;
 mod shared;
 mod socket;
 mod stream;
+mod terms;
 mod upgrade;
 
 pub use client::{ClientOpening, OpenError, UrlError, WebSocketClient, WebSocketUrl};

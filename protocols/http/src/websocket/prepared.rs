@@ -35,8 +35,8 @@ struct Inner {
     /// The frame of a server, without compression.
     plain: Bytes,
     payload_len: usize,
-    /// Compressed, by window bits.
-    compressed: RefCell<Vec<(u8, Bytes)>>,
+    /// Compressed, by window bits; `None` if that does not make it shorter.
+    compressed: RefCell<Vec<(u8, Option<Bytes>)>>,
 }
 
 impl PreparedMessage {
@@ -67,18 +67,28 @@ impl PreparedMessage {
         self.0.plain.slice(self.0.plain.len() - self.0.payload_len..)
     }
 
+    /// The frame for a connection of a server that compresses nothing.
+    pub(super) fn plain(&self) -> Bytes {
+        self.0.plain.clone()
+    }
+
     /// The frame for a connection of a server.
     pub(super) fn frame(&self, deflater: Option<&mut MessageDeflater>) -> Bytes {
         let Some(deflater) = deflater.filter(|it| self.0.payload_len >= it.compress_from) else {
-            return self.0.plain.clone();
+            return self.plain();
         };
+        let Some(frame) = self.compressed(deflater) else { return self.0.plain.clone() };
         deflater.forget();
+        frame
+    }
+
+    fn compressed(&self, deflater: &MessageDeflater) -> Option<Bytes> {
         let bits = deflater.window_bits;
         let mut compressed = self.0.compressed.borrow_mut();
         if let Some((_, frame)) = compressed.iter().find(|(made, _)| *made == bits) {
             return frame.clone();
         }
-        let frame: Bytes = compressed_frame(self.0.opcode, &self.payload(), deflater).into();
+        let frame = compressed_frame(self.0.opcode, &self.payload(), deflater).map(Bytes::from);
         compressed.push((bits, frame.clone()));
         frame
     }

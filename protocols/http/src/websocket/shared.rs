@@ -1,12 +1,16 @@
 //! What all WebSockets of a server or of a client share: [`Shared`]. Limits, buffers, contexts for compression, and random masks.
 
-use std::cell::{Cell, RefCell};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Weak,
+};
 
 use sinew_transports::reactor::{Engine, Reactor};
 
 use super::{
     WebSocketConfig,
     codec::{ContextPool, Partial},
+    terms::Terms,
 };
 
 /// Storage of the output buffer that is kept.
@@ -15,12 +19,17 @@ const SCRATCH_MAX: usize = 64 * 1024;
 /// Random bytes that are drawn from the system at a time.
 const RANDOM_LEN: usize = 256;
 
+/// Terms that are kept for further connections. Connections with yet other terms have them for themselves.
+pub(super) const TERMS_MAX: usize = 16;
+
 #[derive(Default)]
 pub(super) struct Shared {
     pub(super) config: WebSocketConfig,
     pub(super) pool: ContextPool,
     /// State for a decoder, which a connection needs only while it receives a message.
     pub(super) partial: Cell<Option<Box<Partial>>>,
+    /// What connections have agreed on.
+    pub(super) terms: RefCell<Vec<Weak<Terms>>>,
     scratch: Cell<Vec<u8>>,
     random: RefCell<Vec<u8>>,
 }

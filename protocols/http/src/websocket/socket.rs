@@ -10,6 +10,7 @@ use super::{CloseReason, MessageWriter, Opcode, PreparedMessage, link::Link};
 /// they do nothing.
 #[derive(Clone)]
 pub struct WebSocket {
+    pub(super) transport: Transport,
     pub(super) link: Rc<Link>,
 }
 
@@ -30,17 +31,17 @@ pub enum SendStatus {
 impl WebSocket {
     /// Sends a text message.
     pub fn send_text(&self, text: &str) -> SendStatus {
-        self.link.send(Opcode::Text, text.as_bytes())
+        self.send_message(Opcode::Text, text.as_bytes())
     }
 
     /// Sends a binary message.
     pub fn send_binary(&self, data: impl AsRef<[u8]>) -> SendStatus {
-        self.link.send(Opcode::Binary, data.as_ref())
+        self.send_message(Opcode::Binary, data.as_ref())
     }
 
     /// Sends a prepared message. A client encodes it again, since each frame of a client has a mask of its own.
     pub fn send(&self, message: &PreparedMessage) -> SendStatus {
-        self.link.send_prepared(message)
+        self.send_prepared(message)
     }
 
     /// Begins a text message that is sent in parts, each in a frame of its own, so that the peer can have the first before the last is
@@ -58,60 +59,56 @@ impl WebSocket {
     }
 
     fn begin<T: ?Sized>(&self, opcode: Opcode) -> Option<MessageWriter<T>> {
-        self.link.begin_parts().then(|| MessageWriter::new(&self.link, opcode))
+        self.begin_parts().then(|| MessageWriter::new(self, opcode))
     }
 
     /// Sends a ping, with the first 125 bytes of the data, before messages that are queued.
     pub fn ping(&self, data: &[u8]) -> SendStatus {
-        self.link.send_control(Opcode::Ping, data)
+        self.send_control(Opcode::Ping, data)
     }
 
     /// Closes: sends a close frame after the queued messages, and waits for that of the peer. Only the first call has an effect.
     pub fn close(&self, reason: impl Into<CloseReason>) {
-        self.link.close(reason.into());
+        self.end(reason.into());
     }
 
     /// Closes, and drops the messages that are queued and not begun: for a peer that does not receive them fast enough.
     pub fn close_now(&self, reason: impl Into<CloseReason>) {
-        self.link.close_now(reason.into());
+        self.end_now(reason.into());
     }
 
     /// Whether it is closing or closed.
     #[must_use]
     pub fn is_closing(&self) -> bool {
-        self.link.is_closing()
+        self.link.is_closing() || self.transport.is_closing()
     }
 
     /// The number of bytes that are queued and not yet accepted by the kernel.
     #[must_use]
     pub fn queued(&self) -> usize {
-        self.link.queued()
+        self.transport.queued() + self.link.queued()
     }
 
     /// Stops the delivery of messages until [`resume_reading`](Self::resume_reading): backpressure stops the peer.
     pub fn pause_reading(&self) {
-        self.link.pause_reading();
+        self.pause();
     }
 
     /// Resumes the delivery of messages, from the loop.
     pub fn resume_reading(&self) {
-        self.link.resume_reading();
+        self.resume();
     }
 
     /// The subprotocol on which both ends have agreed.
     #[must_use]
     pub fn protocol(&self) -> Option<&str> {
-        self.link.protocol.as_deref()
+        self.link.terms.agreement.protocol.as_deref()
     }
 
     /// The peer.
     #[must_use]
     pub fn peer(&self) -> Peer {
-        self.link.transport.peer()
-    }
-
-    pub(super) fn transport(&self) -> &Transport {
-        &self.link.transport
+        self.transport.peer()
     }
 }
 
@@ -126,6 +123,9 @@ impl Eq for WebSocket {}
 
 impl fmt::Debug for WebSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.link.fmt(f)
+        f.debug_struct("WebSocket")
+            .field("peer", &self.transport.peer())
+            .field("closing", &self.is_closing())
+            .finish()
     }
 }

@@ -7,7 +7,9 @@ use http::{Method, StatusCode, Version};
 use super::{
     DeflateConfig, Role, WebSocketConfig, WebSocketConnection, WebSocketHandler,
     codec::{Agreement, Extension, accept_value, extensions, is_key},
+    link::Link,
     shared::Shared,
+    terms::Terms,
 };
 use crate::{
     codec::FieldError,
@@ -148,9 +150,8 @@ where
         match self.check(&request) {
             Ok((response, agreement)) => {
                 let handler = (self.build)(&request);
-                let shared = Rc::clone(&self.shared);
-                let connection = WebSocketConnection::new(handler, Role::Server, shared, agreement);
-                reply.upgrade(response, connection);
+                let terms = Terms::of(&self.shared, Role::Server, agreement);
+                reply.upgrade(response, WebSocketConnection::new(handler, Link::new(terms)));
             }
             Err(refused) => reply.send(refused),
         }

@@ -1,6 +1,11 @@
 //! Tests of streamed responses, and files.
 
-use std::{cell::Cell, io::Write, rc::Rc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    io::Write,
+    rc::Rc,
+    time::Duration,
+};
 
 use sinew_http::{
     Fields, StatusCode,
@@ -171,4 +176,39 @@ fn a_file_for_a_client_that_reads_nothing() {
     assert!(!client.is_closing());
     client.advance(Duration::from_secs(2));
     assert!(client.wire.was_reset());
+}
+
+/// A file longer than a segment arrives whole, and how much of it was sent is known meanwhile.
+#[test]
+fn a_long_file_is_sent_in_segments() {
+    let len = 9 << 20;
+    let content: Vec<u8> = (0..len).map(|at: u32| (at % 251) as u8).collect();
+    let path = std::env::temp_dir().join(format!("sinew-segments-{}", std::process::id()));
+    std::fs::write(&path, &content).unwrap();
+    let request = Rc::new(RefCell::new(None));
+    let kept = Rc::clone(&request);
+    let file = std::fs::File::open(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let client = Client::new(move |request: Request, reply: Reply| {
+        *kept.borrow_mut() = Some(request);
+        let body = Body::file(file.try_clone().unwrap()).unwrap();
+        reply.send(Response::new(StatusCode::OK).with_body(body));
+    });
+    client.send(get("/"));
+    let request = request.take().unwrap();
+    assert_eq!(request.bytes_sent(), 0, "the client has received nothing");
+    let (mut received, mut seen) = (Vec::new(), Vec::new());
+    loop {
+        let piece = client.wire.take(usize::MAX);
+        if piece.is_empty() {
+            break;
+        }
+        received.extend_from_slice(&piece);
+        client.advance(Duration::ZERO);
+        seen.push(request.bytes_sent());
+    }
+    assert!(received.ends_with(&content), "{} bytes", received.len());
+    seen.dedup();
+    assert!(seen.contains(&(4 << 20)) && seen.contains(&(8 << 20)), "{seen:?}");
+    assert_eq!(seen.last(), Some(&u64::from(len)));
 }

@@ -1,5 +1,5 @@
 //! Autobahn's test suite, both ways: its client against our server, its server against our client. Skipped, aloud, without `wstest`:
-//! `.ci/autobahn` installs it. All cases in a release build; in a debug build those without long messages.
+//! `.ci/peers` installs it. All cases in a release build; in a debug build those without long messages.
 
 use std::{
     fs,
@@ -32,14 +32,14 @@ const CASES: &str = if cfg!(debug_assertions) {
 /// Where it is installed, if it is.
 fn wstest() -> Option<PathBuf> {
     let named = std::env::var_os("WSTEST").map(PathBuf::from);
-    // `.ci/autobahn` installs it in the target directory.
+    // `.ci/peers` installs it in the target directory.
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent()?.join("autobahn/bin/wstest");
     let found = named.or(Some(target).filter(|path| path.is_file()));
     let found = found.unwrap_or_else(|| PathBuf::from("wstest"));
     match Command::new(&found).arg("--help").stdout(Stdio::null()).stderr(Stdio::null()).status() {
         Ok(status) if status.success() => Some(found),
         _ => {
-            println!("skipped: wstest (Autobahn) is not installed; .ci/autobahn installs it");
+            println!("skipped: wstest (Autobahn) is not installed; .ci/peers installs it");
             None
         }
     }

@@ -68,7 +68,10 @@ fn short_messages_are_not_compressed() {
         "Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n"
     ));
     assert_eq!(site.ask(hello()), unmasked(Opcode::Text, b"Hello"));
-    assert_eq!(site.ask(frame(Opcode::Text, b"Hello!"))[0], 0xc1);
+    let long = b"Hello! ".repeat(9);
+    assert_eq!(site.ask(frame(Opcode::Text, &long))[0], 0xc1);
+    // Neither is what would become longer.
+    assert_eq!(site.ask(frame(Opcode::Text, b"Hello!")), unmasked(Opcode::Text, b"Hello!"));
 }
 
 #[test]

@@ -21,12 +21,7 @@ impl Wrapper for Tls {
 
     /// Whether plaintext or the end of the input is buffered, or the socket has bytes.
     fn peek(&self) -> io::Result<usize> {
-        let buffered_plaintext = self.buffered_plaintext.take();
-        let end = self.end.take();
-        let waits = !buffered_plaintext.is_empty() || end.is_some();
-        self.buffered_plaintext.set(buffered_plaintext);
-        self.end.set(end);
-        if waits { Ok(1) } else { self.socket.peek() }
+        if self.pending.has_input() { Ok(1) } else { self.socket.peek() }
     }
 
     /// Reports bytes as written when all of their ciphertext is. So the stream's queue holds exactly what the system has not
@@ -45,7 +40,7 @@ impl Wrapper for Tls {
         if !self.flush()? {
             return blocked(taken);
         }
-        taken += std::mem::take(&mut self.unsent.borrow_mut().covers);
+        taken += self.pending.take_covered();
         loop {
             match self.write_chunk(slices, taken)? {
                 (0, _) => return Ok(taken),
@@ -54,7 +49,7 @@ impl Wrapper for Tls {
                     if SHORT_WRITE_FILLS || !self.flush()? {
                         return blocked(taken);
                     }
-                    self.unsent.borrow_mut().covers = 0;
+                    self.pending.take_covered();
                     taken += len;
                 }
             }
@@ -94,7 +89,7 @@ impl Wrapper for Tls {
     }
 
     fn has_unsent(&self) -> bool {
-        !self.unsent.borrow().bytes.is_empty()
+        self.pending.has_unsent()
     }
 
     /// What the socket below has received is told to it where it is decrypted.

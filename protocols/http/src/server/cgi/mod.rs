@@ -1,8 +1,7 @@
-//! CGI (RFC 3875): [`Cgi`] handles requests by programs. Unix only. The variables are in `environment.rs`, the output in
-//! `output.rs`, and a running script in `running.rs`.
+//! CGI (RFC 3875): [`Cgi`] handles requests by programs. Unix only. The variables are in `environment.rs`, a running script in
+//! `running.rs`; its output is parsed by the [codec](crate::codec::CgiHeadReader).
 
 mod environment;
-mod output;
 mod running;
 
 use std::{

@@ -13,10 +13,9 @@ use sinew_transports::{
     reactor::{Excerpt, Reactor},
 };
 
-use super::output::{HeadReader, ScriptHead};
 use crate::{
     body::{Body, BodyControl, BodyReceiver, BodyWriter},
-    codec::{BodyError, FieldError, Fields},
+    codec::{BodyError, CgiHead, CgiHeadReader, FieldError, Fields},
     server::{Reply, Request, Response},
 };
 
@@ -114,7 +113,7 @@ impl Run {
         self.last.set(process.reactor().map(|reactor| reactor.now()));
     }
 
-    fn answer(&self, head: ScriptHead) {
+    fn answer(&self, head: CgiHead) {
         let Some(reply) = self.reply.take() else { return };
         let (writer, body) = Body::writer();
         // A response to HEAD has the length of the body, but no body.
@@ -165,7 +164,7 @@ fn with_fields(status: StatusCode, fields: &Fields) -> Result<Response, FieldErr
 pub(super) struct Running {
     run: Rc<Run>,
     /// `None` once the head is complete.
-    head: Option<HeadReader>,
+    head: Option<CgiHeadReader>,
     is_out_closed: bool,
     status: Option<ProcessStatus>,
     /// An incomplete line of standard error.
@@ -177,7 +176,7 @@ impl Running {
     pub(super) fn new(run: &Rc<Run>) -> Self {
         Self {
             run: Rc::clone(run),
-            head: Some(HeadReader::default()),
+            head: Some(CgiHeadReader::default()),
             is_out_closed: false,
             status: None,
             line: Vec::new(),

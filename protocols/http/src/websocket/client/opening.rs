@@ -8,6 +8,7 @@ use sinew_transports::{ConnectionLost, Protocol, TimerId, Transport, reactor::Pr
 use super::{OpenError, Parts};
 use crate::websocket::{
     Role, WebSocket, WebSocketConnection, WebSocketHandler, codec::Agreement, link::Link,
+    terms::Terms,
 };
 
 /// What waits for the result, and how it can stop what is in progress.
@@ -36,17 +37,14 @@ impl<H: WebSocketHandler> ClientOpening<H> {
     }
 
     /// The server has agreed: the rest of the input, and the connection, go to the WebSocket.
-    fn opened(&mut self, transport: &Transport, agreement: &Agreement) {
+    fn opened(&mut self, transport: &Transport, agreement: Agreement) {
         let Some(handler) = self.handler.take() else { return };
         if let Some(timer) = self.timer.take() {
             transport.cancel_timer(timer);
         }
-        let shared = Rc::clone(&self.parts.shared);
-        let link = Link::new(transport, Rc::clone(&shared), Role::Client, agreement);
-        let socket = WebSocket { link: Rc::new(link) };
-        let connection =
-            WebSocketConnection::with_socket(handler, shared, agreement, socket.clone());
-        if let Err(error) = transport.set_protocol(connection) {
+        let link = Link::new(Terms::of(&self.parts.shared, Role::Client, agreement));
+        let socket = WebSocket { transport: transport.clone(), link: Rc::clone(&link) };
+        if let Err(error) = transport.set_protocol(WebSocketConnection::new(handler, link)) {
             let why = error.reason.to_string();
             return self.fail(transport, OpenError::Lost { why }, &error.reason);
         }
@@ -101,7 +99,7 @@ impl<H: WebSocketHandler> Protocol for ClientOpening<H> {
             Ok(None) => self.seen = self.input.len(),
             Ok(Some((agreement, len))) => {
                 self.input.drain(..len);
-                self.opened(transport, &agreement);
+                self.opened(transport, agreement);
             }
             Err(error) => {
                 self.handler = None;

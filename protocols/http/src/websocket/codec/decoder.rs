@@ -67,7 +67,7 @@ pub struct MessageDecoder {
     is_lent: bool,
     limits: MessageLimits,
     partial: Option<Box<Partial>>,
-    inflater: Option<Box<MessageInflater>>,
+    inflater: Option<MessageInflater>,
 }
 
 /// What was found; the caller is given it as a [`Message`].
@@ -99,7 +99,7 @@ impl MessageDecoder {
         params: &DeflateParams,
         pool: &ContextPool,
     ) -> Self {
-        self.inflater = Some(Box::new(MessageInflater::new(params, pool)));
+        self.inflater = Some(MessageInflater::new(params, pool));
         self
     }
 
@@ -137,8 +137,10 @@ impl MessageDecoder {
         self.give(partial, &found)
     }
 
-    pub(in crate::websocket) const fn role(&self) -> Role {
-        self.role
+    /// Whether a new one would go on in the same way.
+    pub(in crate::websocket) fn is_unused(&self) -> bool {
+        let is_inflating = self.inflater.as_ref().is_some_and(MessageInflater::has_context);
+        self.partial.is_none() && !self.has_closed && !is_inflating
     }
 
     /// Whether a message or a frame is incomplete.

@@ -23,7 +23,7 @@ pub struct MessageEncoder {
     role: Role,
     /// Longest payload of a frame.
     fragment_len: usize,
-    deflater: Option<Box<MessageDeflater>>,
+    deflater: Option<MessageDeflater>,
     part: Part,
 }
 
@@ -57,7 +57,7 @@ impl MessageEncoder {
         params: &DeflateParams,
         pool: &ContextPool,
     ) -> Self {
-        self.deflater = Some(Box::new(MessageDeflater::new(params, pool)));
+        self.deflater = Some(MessageDeflater::new(params, pool));
         self
     }
 
@@ -93,8 +93,7 @@ impl MessageEncoder {
         let mut scratch = Vec::new();
         let compressed = match &mut self.deflater {
             Some(deflater) if !is_control && payload.len() >= deflater.compress_from => {
-                deflater.deflate(payload, &mut scratch);
-                Some(&*scratch)
+                deflater.deflate(payload, &mut scratch).then_some(&*scratch)
             }
             _ => None,
         };
@@ -162,8 +161,14 @@ impl MessageEncoder {
         !matches!(self.part, Part::None)
     }
 
-    pub(in crate::websocket) fn deflater(&mut self) -> Option<&mut MessageDeflater> {
-        self.deflater.as_deref_mut()
+    /// Whether a new one would go on in the same way.
+    pub(in crate::websocket) fn is_unused(&self) -> bool {
+        let is_deflating = self.deflater.as_ref().is_some_and(MessageDeflater::has_context);
+        !self.is_in_message() && !is_deflating
+    }
+
+    pub(in crate::websocket) const fn deflater(&mut self) -> Option<&mut MessageDeflater> {
+        self.deflater.as_mut()
     }
 }
 
@@ -174,15 +179,17 @@ fn mask(role: Role, masks: &mut dyn FnMut() -> [u8; 4]) -> Option<[u8; 4]> {
     }
 }
 
-/// A message in one frame of a server, compressed by itself.
+/// A message in one frame of a server, compressed by itself. `None` if that does not make it shorter.
 pub(in crate::websocket) fn compressed_frame(
     opcode: Opcode,
     payload: &[u8],
     deflater: &MessageDeflater,
-) -> Vec<u8> {
+) -> Option<Vec<u8>> {
     let mut compressed = Vec::new();
-    deflater.deflate_alone(payload, &mut compressed);
+    if !deflater.deflate_alone(payload, &mut compressed) {
+        return None;
+    }
     let mut frame = Vec::with_capacity(compressed.len() + 10);
     push_frame(&mut frame, first_byte(opcode, true, true), &compressed, None);
-    frame
+    Some(frame)
 }

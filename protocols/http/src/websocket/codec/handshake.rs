@@ -63,7 +63,7 @@ pub enum HandshakeError {
 error_debug!(HandshakeError);
 
 /// What both ends have agreed on.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::websocket) struct Agreement {
     pub(in crate::websocket) protocol: Option<String>,
     pub(in crate::websocket) deflate: Option<DeflateParams>,

@@ -28,14 +28,23 @@ impl MessageDeflater {
         }
     }
 
-    /// Appends a message, compressed.
-    pub(in crate::websocket) fn deflate(&mut self, message: &[u8], out: &mut Vec<u8>) {
-        if self.takeover || self.context.is_some() {
-            return self.deflate_part(message, true, out);
+    /// Appends a message, compressed. `false` if that does not make it shorter: then nothing was appended, and the message is to be sent
+    /// as it is.
+    #[must_use]
+    pub(in crate::websocket) fn deflate(&mut self, message: &[u8], out: &mut Vec<u8>) -> bool {
+        if !self.takeover && self.context.is_none() {
+            return self.deflate_alone(message, out);
         }
-        self.pool.with_deflate(self.level, self.window_bits, |deflate| {
-            deflate_whole(deflate, message, out);
-        });
+        let start = out.len();
+        self.deflate_part(message, true, out);
+        // With context takeover, a later message may become shorter by what this one has put into the window. One that fills the
+        // window leaves nothing else in it, and has shown that there is little to refer to.
+        if out.len() - start < message.len() || message.len() < 1 << self.window_bits {
+            return true;
+        }
+        self.forget();
+        out.truncate(start);
+        false
     }
 
     /// Appends the next part of a message.
@@ -57,11 +66,23 @@ impl MessageDeflater {
         }
     }
 
-    /// The same message for many connections, compressed by itself.
-    pub(in crate::websocket) fn deflate_alone(&self, message: &[u8], out: &mut Vec<u8>) {
+    /// Whether later messages, or parts, may refer to earlier ones.
+    pub(in crate::websocket) const fn has_context(&self) -> bool {
+        self.context.is_some()
+    }
+
+    /// The same for a message that is compressed by itself, such as one for many connections.
+    #[must_use]
+    pub(in crate::websocket) fn deflate_alone(&self, message: &[u8], out: &mut Vec<u8>) -> bool {
+        let start = out.len();
         self.pool.with_deflate(self.level, self.window_bits, |deflate| {
             deflate_whole(deflate, message, out);
         });
+        let is_shorter = out.len() - start < message.len();
+        if !is_shorter {
+            out.truncate(start);
+        }
+        is_shorter
     }
 
     /// A message is sent that was compressed by itself. The peer's context has it, and this one has not, so later messages refer to
@@ -122,6 +143,11 @@ impl MessageInflater {
                 Inflated::End => inflate.next_stream(),
             }
         }
+    }
+
+    /// Whether later messages, or the rest of this one, may refer to what was received.
+    pub(in crate::websocket) const fn has_context(&self) -> bool {
+        self.context.is_some()
     }
 
     /// What a message lacks at its end (RFC 7692 7.2.2).

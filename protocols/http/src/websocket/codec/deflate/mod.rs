@@ -18,6 +18,9 @@ const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
 /// How an end compresses, and what it allows the other.
 ///
+/// Messages that do not become shorter are sent as they are; with context takeover only those that are at least as long as the window,
+/// since later messages may refer to shorter ones.
+///
 /// Without context takeover, the default, each message is compressed by itself: a connection that is idle holds no memory for it, and the
 /// contexts in use belong to the server or client, not to the connection. With it, similar messages become much smaller, and each
 /// connection holds contexts from its first compressed message to its end: about 48 KiB for receiving, and for sending 256 KiB with a

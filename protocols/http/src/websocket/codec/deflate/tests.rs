@@ -434,6 +434,16 @@ proptest! {
             if !takeover {
                 window.clear();
             }
+            let payload = match payload {
+                reference::Payload::Compressed(payload) => payload,
+                reference::Payload::Plain(payload) => {
+                    prop_assert!(!parts && payload == message);
+                    continue;
+                }
+            };
+            // Only what may be referred to is sent without becoming shorter.
+            let is_shorter = payload.len() - TAIL.len() < message.len();
+            prop_assert!(is_shorter || parts || takeover && message.len() < 1 << bits);
             let (output, distance) = reference::inflate(payload, &window).expect("valid");
             prop_assert!(output == *message);
             prop_assert!(distance <= 1 << bits, "{distance} with {bits} bits");
@@ -450,9 +460,13 @@ proptest! {
         for (number, message) in messages.iter().enumerate() {
             if number == alone {
                 let deflater = encoder.deflater().unwrap();
-                deflater.forget();
-                let frame = super::super::compressed_frame(Opcode::Binary, message, deflater);
-                sent.extend(frame);
+                match super::super::compressed_frame(Opcode::Binary, message, deflater) {
+                    Some(frame) => {
+                        deflater.forget();
+                        sent.extend(frame);
+                    }
+                    None => encode_frame(&mut sent, Opcode::Binary, true, message, None),
+                }
             } else {
                 encoder.encode(&mut sent, Opcode::Binary, message, &mut no_masks);
             }
@@ -460,6 +474,48 @@ proptest! {
         let mut decoder = MessageDecoder::new(Role::Client, MessageLimits::default()).deflate(&agreed);
         prop_assert!(decoded(&mut decoder, &sent, 1_000).unwrap() == messages);
     }
+}
+
+/// Bytes that do not become shorter.
+fn noise(len: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 56) as u8
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+#[test]
+fn what_does_not_become_shorter_is_sent_as_it_is() {
+    let text = b"abc ".repeat(300);
+    // Length of the noise, window, takeover, and whether the noise is compressed.
+    let cases = [
+        (1_000, 15, false, false),
+        (0, 15, false, false),
+        (1_000, 15, true, true),
+        (1_000, 9, true, false),
+        (100_000, 15, true, false),
+    ];
+    for (len, bits, takeover, is_compressed) in cases {
+        let messages = [text.clone(), noise(len), text.clone(), noise(len), text.clone()];
+        let agreed = params((bits, takeover), (bits, takeover));
+        let mut encoder = MessageEncoder::new(Role::Server).deflate(&agreed);
+        let (mut sent, mut rsv1) = (Vec::new(), Vec::new());
+        for message in &messages {
+            let start = sent.len();
+            encoder.encode(&mut sent, Opcode::Binary, message, &mut no_masks);
+            rsv1.push(sent[start] & 0x40 > 0);
+        }
+        assert_eq!(rsv1, [true, is_compressed, true, is_compressed, true], "{len} {bits}");
+        let limits = MessageLimits::default();
+        let mut decoder = MessageDecoder::new(Role::Client, limits).deflate(&agreed);
+        assert!(decoded(&mut decoder, &sent, 999).unwrap() == messages, "{len} {bits}");
+    }
+    // Prepared, it is the frame that every connection gets.
+    let deflater = MessageDeflater::new(&params((15, true), (15, true)), &ContextPool::default());
+    assert!(super::super::compressed_frame(Opcode::Binary, &noise(5_000), &deflater).is_none());
+    assert!(super::super::compressed_frame(Opcode::Binary, &text, &deflater).is_some());
 }
 
 #[test]
@@ -487,7 +543,7 @@ fn without_takeover_a_pool_keeps_the_contexts() {
     let agreed = params((15, false), (15, false));
     let mut out = Vec::new();
     let mut encoder = MessageEncoder::new(Role::Server).deflate_in(&agreed, &pool);
-    encoder.encode(&mut out, Opcode::Text, b"Hello", &mut no_masks);
+    encoder.encode(&mut out, Opcode::Text, b"Hello, hello, hello, hello", &mut no_masks);
     assert_eq!(format!("{pool:?}"), "ContextPool { inflates: 0, deflates: 1 }");
     let limits = MessageLimits::default();
     let new = || MessageDecoder::new(Role::Client, limits).deflate_in(&agreed, &pool);
@@ -497,7 +553,7 @@ fn without_takeover_a_pool_keeps_the_contexts() {
         assert_eq!(decoder.decode(&mut &out[..5]), Ok(Message::Incomplete));
     }
     for decoder in &mut decoders {
-        assert_eq!(decoder.decode(&mut &out[5..]), Ok(Message::Text("Hello")));
+        assert_eq!(decoder.decode(&mut &out[5..]), Ok(Message::Text("Hello, hello, hello, hello")));
         assert_eq!(decoder.decode(&mut &b""[..]), Ok(Message::Incomplete));
     }
     assert_eq!(format!("{pool:?}"), "ContextPool { inflates: 4, deflates: 1 }");

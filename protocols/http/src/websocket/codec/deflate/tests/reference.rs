@@ -1,9 +1,16 @@
 //! A slow reading of RFC 1951, bit by bit, which also tells how far back a stream refers. For tests.
 
-/// The compressed payloads of the messages in frames of a server, with the tail that was cut off.
-pub(super) fn payloads(mut frames: &[u8]) -> Vec<Vec<u8>> {
+/// The payload of a message.
+pub(super) enum Payload {
+    Plain(Vec<u8>),
+    /// With the tail that was cut off.
+    Compressed(Vec<u8>),
+}
+
+/// The payloads of the messages in frames of a server.
+pub(super) fn payloads(mut frames: &[u8]) -> Vec<Payload> {
     let mut found = Vec::new();
-    let mut payload = Vec::new();
+    let (mut payload, mut is_compressed) = (Vec::new(), false);
     while let [first, second, rest @ ..] = frames {
         let extra = match second {
             126 => 2,
@@ -20,9 +27,15 @@ pub(super) fn payloads(mut frames: &[u8]) -> Vec<Vec<u8>> {
             continue;
         }
         payload.extend_from_slice(data);
+        is_compressed |= first & 0x40 > 0;
         if first & 0x80 > 0 {
-            payload.extend_from_slice(&[0, 0, 0xff, 0xff]);
-            found.push(std::mem::take(&mut payload));
+            let mut payload = std::mem::take(&mut payload);
+            found.push(if std::mem::take(&mut is_compressed) {
+                payload.extend_from_slice(&[0, 0, 0xff, 0xff]);
+                Payload::Compressed(payload)
+            } else {
+                Payload::Plain(payload)
+            });
         }
     }
     found

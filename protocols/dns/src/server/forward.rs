@@ -1,0 +1,95 @@
+//! Questions passed to other servers: [`Forward`], by the stub resolver of `client`, with its cache.
+
+use std::fmt;
+
+use super::{Acl, Handled, Handler, Query, Response};
+use crate::{
+    client::{DnsResolver, LookupError},
+    codec::{Question, RecordType, ResponseCode},
+};
+
+/// Answers questions by asking the servers of a [`DnsResolver`], whose cache it uses. Only for clients that an [`Acl`] allows, by default
+/// this machine: a server that asks others for everybody is used for attacks.
+///
+/// # Examples
+///
+/// ```
+/// use sinew_dns::{client::DnsResolver, server::{Acl, Chain, DnsServer, Forward, Zones}};
+/// use sinew_transports::reactor::Reactor;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let reactor = Reactor::new()?;
+/// let office = Acl::loopback().allow("192.168.0.0/16".parse()?);
+/// let forward = Forward::new(DnsResolver::system(&reactor)).acl(office);
+/// let server = DnsServer::new(Chain::new().then(Zones::new()).then(forward));
+/// # drop(server);
+/// # Ok(())
+/// # }
+/// ```
+#[must_use]
+pub struct Forward {
+    resolver: DnsResolver,
+    acl: Acl,
+}
+
+impl Forward {
+    /// Asks the servers of this resolver, for this machine only.
+    pub fn new(resolver: DnsResolver) -> Self {
+        Self { resolver, acl: Acl::loopback() }
+    }
+
+    /// Who may ask. Default: this machine ([`Acl::loopback`]).
+    pub fn acl(mut self, acl: Acl) -> Self {
+        self.acl = acl;
+        self
+    }
+}
+
+impl Handler for Forward {
+    fn handle(&self, query: &Query<'_>) -> Handled {
+        let is_allowed = self.acl.allows_client(query.client().map(|addr| addr.ip()));
+        let record_type = query.record_type();
+        // A client that does not want recursion gets none.
+        if !is_allowed
+            || !query.recursion_desired()
+            || matches!(record_type, RecordType::AXFR | RecordType::IXFR | RecordType::ANY)
+        {
+            return Handled::Pass;
+        }
+        let question = Question::new(query.name(), record_type)
+            .checking_disabled(query.checking_disabled())
+            .dnssec_ok(query.dnssec_ok());
+        let answer = self.resolver.look_up(question);
+        Handled::Later(answer.map(|result| {
+            let response = match result {
+                Ok(answer) => {
+                    let ttl = answer.ttl();
+                    let records = answer.aliases().iter().chain(answer.records());
+                    let response = records.fold(Response::new(), |response, record| {
+                        let mut record = record.clone();
+                        record.ttl = record.ttl.min(ttl);
+                        response.answer(record)
+                    });
+                    response.authentic(answer.is_authentic())
+                }
+                Err(error) => Response::code(code_of(&error)),
+            };
+            Ok(response.authoritative(false).recursive(true))
+        }))
+    }
+}
+
+fn code_of(error: &LookupError) -> ResponseCode {
+    match error {
+        LookupError::NoRecord { .. } => ResponseCode::NoError,
+        LookupError::NoSuchName { .. } | LookupError::NotInDns { .. } => ResponseCode::NXDomain,
+        LookupError::NoServers => ResponseCode::Refused,
+        _ => ResponseCode::ServFail,
+    }
+}
+
+impl fmt::Debug for Forward {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Forward").field("acl", &self.acl).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,19 @@
+//! The server beside other people's programs on the loopback interface: NSD with the same zone, whose answers are compared section by
+//! section; dig as client; NSD as secondary server; unbound, which validates signed zones. A program that is missing is said, and its tests are skipped.
+
+#![cfg(unix)]
+
+#[path = "../../../tests/support/watchdog.rs"]
+mod watchdog;
+
+#[path = "server_interop/compared.rs"]
+mod compared;
+#[path = "server_interop/dig.rs"]
+mod dig;
+#[path = "interop/program.rs"]
+#[allow(dead_code, reason = "each test binary uses a part of this")]
+mod program;
+#[path = "server_interop/transfers.rs"]
+mod transfers;
+#[path = "server_interop/validated.rs"]
+mod validated;
