@@ -47,11 +47,6 @@ impl Context {
         Self { reactor, name, listen, limits, drain: Duration::ZERO, handover: None }
     }
 
-    /// The reactor on which the service will run.
-    pub(crate) fn reactor(&self) -> &Reactor {
-        &self.reactor
-    }
-
     /// The name of the service, for logs.
     #[allow(dead_code, reason = "servers need no name but for logs of their own")]
     pub(crate) fn name(&self) -> &str {

@@ -130,13 +130,18 @@ impl Control {
         }
     }
 
+    /// Returns when its ports are closed on all reactors.
     fn stop(&self, (planned, generation): &Numbered) {
         let key = shard::key(planned, *generation);
-        for stopped in self.reactors.call_all(move |shard| shard::stop_one(shard, &key)) {
+        let (has_begun, begun) = mpsc::channel();
+        let stop = move |shard: &_| shard::stop_one(shard, &key, has_begun.clone());
+        for stopped in self.reactors.call_all(stop) {
             if let Err(error) = stopped {
                 tracing::error!(%error, "a service could not be stopped");
             }
         }
+        // The end of the channel: every reactor has dropped its sender.
+        let _ = begun.recv();
     }
 
     /// The first reactor is the first, since it opens the ports that the others share.

@@ -55,8 +55,8 @@ pub(super) fn keep_sockets(shard: &Shard, keep: bool) {
     Stopped::of(shard.reactor()).keep(keep);
 }
 
-/// In the loop: stops one service, whose connections are drained meanwhile.
-pub(super) fn stop_one(shard: &Shard, key: &str) {
+/// In the loop: stops one service, whose connections are drained meanwhile. Tells when its ports are closed.
+pub(super) fn stop_one(shard: &Shard, key: &str, has_begun: Sender<()>) {
     let (shown, services) = (key.to_owned(), services(shard));
     if !services.contains(key) {
         return;
@@ -66,6 +66,8 @@ pub(super) fn stop_one(shard: &Shard, key: &str) {
             tracing::error!(%error, service = shown, "a service did not stop as it should");
         }
     });
+    // The loop stops the child in its next turn, and calls this after it.
+    shard.reactor().call_soon(move |_| drop(has_begun));
 }
 
 /// In the loop: starts one more service, and sends the result.

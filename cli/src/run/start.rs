@@ -40,6 +40,7 @@ use super::{
     upgrade::NextVersion,
 };
 use crate::{
+    arguments::LogFormat,
     config::Program,
     exit::{Code, Failure},
     log::{Journal, Log},
@@ -118,6 +119,7 @@ impl Start {
             if !self.handover.has_predecessor() {
                 process::enter(&self.program.process)?;
                 if self.program.process.daemon {
+                    self.warn_of_lost_log();
                     *foreground = Foreground::daemonize()?;
                 }
                 self.pid_file.as_mut().map_or(Ok(()), PidFile::write)?;
@@ -134,11 +136,20 @@ impl Start {
         }
     }
 
+    fn warn_of_lost_log(&self) {
+        let log = &self.program.log;
+        if log.file.is_none() && log.format != LogFormat::Journald {
+            eprintln!(
+                "sinew: the log of a server in the background is lost without --log-file or --log-format journald"
+            );
+        }
+    }
+
     /// The start has failed.
     fn give_pid_file_up(self) {
         // It is that of the process that was to be replaced, and goes on.
-        if !self.handover.has_predecessor() {
-            self.pid_file.map(PidFile::remove);
+        if let Some(file) = self.pid_file.filter(|_| !self.handover.has_predecessor()) {
+            file.remove();
         }
     }
 }

@@ -9,7 +9,7 @@ use sinew::{
     prelude::*,
     protocols::wire,
     reactor::Excerpt,
-    transports::{Destination, reactors::Shard},
+    transports::{DatagramConfig, Destination, reactors::Shard},
 };
 
 /// Datagrams from these ports are not answered: other small services are there, which would answer the answer, and so on. (So does the
@@ -61,12 +61,19 @@ fn characters(len: usize) -> Bytes {
 pub(crate) struct UdpService {
     addresses: Vec<UdpAddress>,
     answer: Answer,
+    config: DatagramConfig,
     open: RefCell<Vec<DatagramTransport>>,
 }
 
 impl UdpService {
-    pub(crate) const fn new(addresses: Vec<UdpAddress>, answer: Answer) -> Self {
-        Self { addresses, answer, open: RefCell::new(Vec::new()) }
+    pub(crate) fn new(addresses: Vec<UdpAddress>, answer: Answer) -> Self {
+        Self { addresses, answer, config: DatagramConfig::default(), open: RefCell::default() }
+    }
+
+    /// Options of the sockets.
+    pub(crate) fn config(mut self, config: DatagramConfig) -> Self {
+        self.config = config;
+        self
     }
 
     /// A service for streams, and this one beside it.
@@ -101,7 +108,9 @@ impl Service for UdpService {
         }
         for UdpAddress(addr) in &self.addresses {
             let answers = Answers { answer: self.answer.clone() };
-            let socket = reactor.listen_udp(*addr, answers).map_err(StartError::other)?;
+            let socket = reactor
+                .listen_udp_with(*addr, self.config.clone(), answers)
+                .map_err(StartError::other)?;
             tracing::info!("listening on udp:{}", socket.local());
             self.open.borrow_mut().push(socket);
         }

@@ -1,10 +1,15 @@
 //! SIGHUP: what changed is changed, what did not is left alone, and a file with an error changes nothing.
 
-use std::net::{SocketAddr, TcpStream};
+use std::{
+    collections::BTreeSet,
+    io::Write,
+    net::{SocketAddr, TcpStream},
+    process::Stdio,
+};
 
 use nix::sys::signal::Signal;
 
-use super::kit::{Scratch, Server, assert_echoes, connect, has_ended};
+use super::kit::{Scratch, Server, assert_echoes, connect, has_ended, sinew};
 
 /// A line for a service that echoes.
 fn echo(name: &str, more: &str) -> String {
@@ -23,6 +28,39 @@ fn address(server: &Server, service: &str) -> SocketAddr {
     let line =
         server.lines.iter().rfind(|line| line.ends_with(&wanted)).expect("a service that listens");
     line.split("listening on ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap()
+}
+
+/// The kernel's numbers of the sockets that listen there.
+fn sockets(address: SocketAddr) -> BTreeSet<String> {
+    let port = format!(":{:04X}", address.port());
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let listening = rows.filter(|row| row.len() > 9 && row[1].ends_with(&port) && row[3] == "0A");
+    listening.map(|row| row[9].to_owned()).collect()
+}
+
+#[test]
+fn a_changed_service_goes_on_with_its_sockets() {
+    for reactors in ["1", "3"] {
+        let scratch = Scratch::new();
+        let program = |max: &str| {
+            format!(
+                "[reactor]\nreactors = {reactors}\n{}",
+                echo("a", &format!("max_connections = {max}"))
+            )
+        };
+        let path = scratch.write("file.toml", &program("5"));
+        let mut server = Server::start(&["run", &path]);
+        let before = sockets(server.address());
+        assert_eq!(before.len().to_string(), reactors);
+        // Who waits in the backlog of a closed socket is refused; so it must not be closed.
+        for max in ["6", "7"] {
+            reload(&mut server, &scratch, &program(max));
+            assert_eq!(sockets(server.address()), before);
+            connect(server.address());
+        }
+        server.stop();
+    }
 }
 
 #[test]
@@ -62,6 +100,8 @@ fn unchanged_services_keep_their_ports_and_connections() {
         let line = reload(&mut server, &scratch, &new);
         assert!(line.contains("3 unchanged, 0 changed, 0 added, 0 removed"), "{line}");
         assert_echoes(&mut streams[0], "nor this time");
+        // Otherwise the server would linger for them.
+        drop(streams);
         server.stop();
     }
 }
@@ -107,6 +147,7 @@ fn a_file_with_an_error_changes_nothing() {
     let line = reload(&mut server, &scratch, &in_use);
     assert!(line.contains("1 unchanged, 0 changed, 1 added"), "{line}");
     connect(taken);
+    drop(stream);
     server.stop();
 }
 
@@ -130,6 +171,7 @@ fn a_changed_service_that_cannot_start_is_as_before() {
     server.signal(Signal::SIGHUP);
     let line = server.line("reloaded");
     assert!(line.contains("1 unchanged, 1 changed"), "{line}");
+    drop(kept);
     server.stop();
 }
 
@@ -185,4 +227,51 @@ fn the_log_of_the_file_is_used_from_then_on() {
         written.lines().all(|line| line.starts_with("{\"")) && written.contains("stopped"),
         "{written}"
     );
+}
+
+/// Writes a new certificate for localhost and its key. Returns the certificate.
+fn write_certificate(scratch: &Scratch) -> String {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    scratch.write("cert.pem", &made.cert.pem());
+    scratch.write("key.pem", &made.signing_key.serialize_pem());
+    made.cert.pem()
+}
+
+/// Whether a client that trusts only this certificate gets an echo.
+fn is_trusted(scratch: &Scratch, certificate: &str, address: SocketAddr) -> bool {
+    let (ca, to) = (scratch.write("ca.pem", certificate), address.to_string());
+    let mut client = sinew(&["connect", "--tls", "--server-name", "localhost", "--ca", &ca, &to])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // It may have ended already.
+    let _ = client.stdin.take().unwrap().write_all(b"over TLS");
+    let output = client.wait_with_output().unwrap();
+    output.stdout == b"over TLS"
+}
+
+#[test]
+fn certificates_are_read_again() {
+    let scratch = Scratch::new();
+    let first = write_certificate(&scratch);
+    let (cert, key) = (scratch.text("cert.pem"), scratch.text("key.pem"));
+    let endpoint = format!("tls:0:interface=127.0.0.1:cert={cert}:key={key}");
+    let mut server = Server::start(&["echo", "-l", &endpoint, "--reactors", "2"]);
+    let address = server.address();
+    assert!(is_trusted(&scratch, &first, address));
+
+    let second = write_certificate(&scratch);
+    server.signal(Signal::SIGHUP);
+    let line = server.line("reloaded");
+    assert!(line.contains("1 unchanged") && line.contains("of 1 endpoints"), "{line}");
+    assert!(is_trusted(&scratch, &second, address));
+    assert!(!is_trusted(&scratch, &first, address));
+
+    scratch.write("cert.pem", "not a certificate\n");
+    server.signal(Signal::SIGHUP);
+    server.line("the certificates stay as they were");
+    assert!(is_trusted(&scratch, &second, address));
+    server.stop();
 }

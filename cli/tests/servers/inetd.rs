@@ -239,3 +239,27 @@ fn nc_talks_to_cat() {
     assert_eq!(output.stdout, b"by nc\n");
     inetd.server.stop();
 }
+
+#[test]
+fn programs_run_as_their_user() {
+    if !crate::kit::is_root() {
+        return eprintln!("skipped: only root may start programs as another user");
+    }
+    let inetd = Inetd::start("127.0.0.1:0 stream tcp nowait nobody /usr/bin/id id\n");
+    let said = String::from_utf8(read_all(&mut inetd.tcp(0))).unwrap();
+    assert!(said.starts_with("uid=65534(nobody)"), "{said}");
+    assert!(!said.contains("root"), "{said}");
+    inetd.server.stop();
+}
+
+#[test]
+fn only_root_may_name_another_user() {
+    if crate::kit::is_root() {
+        return eprintln!("skipped: root may");
+    }
+    let scratch = Scratch::new();
+    let file = scratch.write("inetd.conf", "127.0.0.1:0 stream tcp nowait root /bin/cat\n");
+    let (code, said) = failure(&["inetd", &file]);
+    assert_ne!(code, 0);
+    assert!(said.contains("only root may start programs as another user"), "{said}");
+}

@@ -328,4 +328,64 @@ mod tests {
         let many = "0 stream tcp nowait x /bin/cat\n".repeat(ENTRIES_MAX + 1);
         assert_eq!(parse("f", &many, &names()).unwrap_err().line, ENTRIES_MAX + 1);
     }
+
+    /// Files of words that mean something, in any order, and of characters that end or begin something.
+    #[test]
+    fn no_text_makes_the_parsers_panic() {
+        const WORDS: &[&str] = &[
+            "echo",
+            "stream",
+            "dgram",
+            "tcp",
+            "udp6",
+            "unix",
+            "wait",
+            "nowait.",
+            "/",
+            ":",
+            "root",
+            "internal",
+            "/bin/cat",
+            "'",
+            "\"",
+            "#",
+            "\n",
+            "\n ",
+            "service x",
+            "{",
+            "}",
+            "=",
+            "+=",
+            "port",
+            "65536",
+            "-1",
+            "ü",
+            "[::1]:",
+            "*:",
+            ",",
+            "\0",
+            "cps = 1 1",
+            "instances",
+            "disable = yes",
+            "\t",
+            "   ",
+        ];
+        let mut random = 1_u64;
+        let mut next = |below: usize| {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (random >> 33) as usize % below
+        };
+        for _ in 0..20_000 {
+            let mut text = String::new();
+            for _ in 0..next(20) {
+                text += WORDS[next(WORDS.len())];
+                text += if next(3) == 0 { "" } else { " " };
+            }
+            let _ = parse("f", &text, &names());
+            let _ = super::super::xinetd::parse("f", &text, &names());
+            let _ = super::super::xinetd::is_xinetd(&text);
+        }
+    }
 }

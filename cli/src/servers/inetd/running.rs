@@ -9,7 +9,7 @@ use sinew::{
     protocols::wire,
     reactor::Excerpt,
     transports::{
-        Address, DynFactory,
+        Address, DatagramConfig, DynFactory,
         endpoint::{ServerEndpoint, TcpServer, UnixServer},
     },
 };
@@ -91,7 +91,10 @@ fn open_built_in(reactor: &Reactor, entry: &Entry, built_in: BuiltIn) -> Result<
         }
         At::Unix(path) => (ServerEndpoint::new(UnixServer::new(path.as_path())), config),
         At::Udp(bind) => {
-            let service = UdpService::new(vec![UdpAddress(bind.addr)], answer(built_in));
+            let config = DatagramConfig::default();
+            let config = if bind.addr.is_ipv6() { config.v6_only(!bind.is_dual) } else { config };
+            let service =
+                UdpService::new(vec![UdpAddress(bind.addr)], answer(built_in)).config(config);
             service.start(reactor).map_err(|error| error.to_string())?;
             return Ok(Kind::Datagrams(service));
         }
