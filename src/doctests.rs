@@ -65,11 +65,6 @@ pages! {
     Restarts: "../docs/guide/21-restarts.md";
 }
 
-#[cfg(all(unix, feature = "application", feature = "http"))]
-pages! {
-    SeeingInside: "../docs/guide/24-seeing-inside.md";
-}
-
 #[cfg(feature = "dns")]
 pages! {
     Dns: "../docs/guide/25-dns.md";

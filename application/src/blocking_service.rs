@@ -13,13 +13,15 @@ use sinew_reactor::{Deferred, DelayedCall, Failure, Promise, Reactor};
 
 use crate::{Service, StartError, StopError};
 
-/// A job that blocks, on a thread of the reactor's pool ([`Reactor::defer_to_thread`]). A handle: its clones are the same service.
+/// A job that blocks, on a thread of the reactor's pool ([`Reactor::defer_to_thread`]). A handle: its clones are the same
+/// service.
 ///
-/// The job receives a [`StopFlag`], and has to look at it from time to time, or to wait with it: nothing can end a thread from outside. When it
-/// returns by itself, it is not started again; an error or a panic is logged. [`stop`](Service::stop) sets the flag, and waits for the job at most
-/// for [`stop_max`](Self::stop_max).
+/// The job receives a [`StopFlag`], and has to look at it from time to time, or to wait with it: nothing can end a thread from
+/// outside. When it returns by itself, it is not started again; an error or a panic is logged. [`stop`](Service::stop) sets the
+/// flag, and waits for the job at most for [`stop_max`](Self::stop_max).
 ///
-/// It holds one of the threads of the pool for as long as it runs ([`Builder::pool_threads_max`](sinew_reactor::Builder::pool_threads_max)).
+/// It holds one of the threads of the pool for as long as it runs
+/// ([`Builder::pool_threads_max`](sinew_reactor::Builder::pool_threads_max)).
 ///
 /// # Examples
 ///

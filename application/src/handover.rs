@@ -1,5 +1,5 @@
-//! Restarts that lose nobody: [`Handover`]. A running program starts its next version, gives it the listening sockets, and ends when
-//! that one is ready; if that one fails, the old one goes on. Unix only.
+//! Restarts that lose nobody: [`Handover`]. A running program starts its next version, gives it the listening sockets, and ends
+//! when that one is ready; if that one fails, the old one goes on. Unix only.
 //!
 //! The two talk over a socketpair. What each side waits for is a table at the head of `upgrade.rs` (the old process) and of
 //! `successor.rs` (the new one); the messages are in `message.rs`.
@@ -47,19 +47,22 @@ const START_MAX: Duration = Duration::from_secs(30);
 ///
 /// A program uses it in four places:
 ///
-/// 1. [`inherit`](Self::inherit), first of all, before it makes threads: receives the sockets of the process that it is to replace, if there is one.
-/// 2. [`listen`](Self::listen), [`port`](Self::port) and [`listen_udp`](Self::listen_udp) in place of the usual calls: use an inherited socket of this name if there is one, else a new one.
+/// 1. [`inherit`](Self::inherit), first of all, before it makes threads: receives the sockets of the process that it is to
+///    replace, if there is one.
+/// 2. [`listen`](Self::listen), [`port`](Self::port) and [`listen_udp`](Self::listen_udp) in place of the usual calls: use an
+///    inherited socket of this name if there is one, else a new one.
 /// 3. [`ready`](Self::ready), when all has started: the old process accepts no more, and this one begins to.
-/// 4. [`upgrade`](Self::upgrade), on a signal or a command: starts the next version. When it has taken over, the program drains its connections and ends; when it
-///    has failed, the program goes on as if nothing had been.
+/// 4. [`upgrade`](Self::upgrade), on a signal or a command: starts the next version. When it has taken over, the program drains
+///    its connections and ends; when it has failed, the program goes on as if nothing had been.
 ///
-/// Connections wait in the queues of the sockets between the old process's last accept and the new one's first, so none is refused.
+/// Connections wait in the queues of the sockets between the old process's last accept and the new one's first, so none is
+/// refused.
 ///
 /// # Several reactors
 ///
 /// Call `listen` in [`Reactors::setup`](sinew_transports::reactors::Reactors::setup) with the same name on each reactor, with
-/// [`reuse_port`](sinew_transports::ListenConfig::reuse_port) on Linux, so that each has a socket of its own. All of them are handed over, and shared out among the new reactors, however many
-/// these are. Call `ready` and `upgrade` on any of them.
+/// [`reuse_port`](sinew_transports::ListenConfig::reuse_port) on Linux, so that each has a socket of its own. All of them are
+/// handed over, and shared out among the new reactors, however many these are. Call `ready` and `upgrade` on any of them.
 ///
 /// # Examples
 ///
@@ -96,12 +99,13 @@ enum Stage {
 }
 
 impl Handover {
-    /// Receives the sockets of the process that this one is to replace, if [`VARIABLE`] says that there is one. Blocks until they are here: they were sent when this process was
-    /// started.
+    /// Receives the sockets of the process that this one is to replace, if [`VARIABLE`] says that there is one. Blocks until they
+    /// are here: they were sent when this process was started.
     ///
     /// # Errors
     ///
-    /// [`HandoverError`]: they have not come within ten seconds, or what has come is not understood. The other process goes on; this one should end.
+    /// [`HandoverError`]: they have not come within ten seconds, or what has come is not understood. The other process goes on;
+    /// this one should end.
     pub fn inherit() -> Result<Self, HandoverError> {
         let offer = inherit::receive()?;
         let stage = if offer.is_some() { Stage::Starting } else { Stage::Serving };
@@ -140,7 +144,8 @@ impl Handover {
         self.port(name).listen(reactor, endpoint, factory)
     }
 
-    /// A port of this name that is to be configured before it listens. Names have at most 255 bytes, and are used once on each reactor.
+    /// A port of this name that is to be configured before it listens. Names have at most 255 bytes, and are used once on each
+    /// reactor.
     pub fn port(&self, name: &str) -> HandoverPort {
         HandoverPort::new(self, name)
     }
@@ -149,7 +154,8 @@ impl Handover {
     ///
     /// # Errors
     ///
-    /// [`UdpError`], as of [`ReactorUdp::listen_udp_with`](sinew_transports::ReactorUdp::listen_udp_with); also if the name is too long or used already.
+    /// [`UdpError`], as of [`ReactorUdp::listen_udp_with`](sinew_transports::ReactorUdp::listen_udp_with); also if the name is
+    /// too long or used already.
     pub fn listen_udp<P: DatagramProtocol>(
         &self,
         reactor: &Reactor,
@@ -161,20 +167,23 @@ impl Handover {
         sockets::listen_udp(&self.shared, reactor, name, addr, config, protocol)
     }
 
-    /// Says that this program has started, and resolves when it serves. The process that it replaces accepts no more; then this one begins to. If there is none, it serves already. If that
-    /// process ends meanwhile, however that happens, this one goes on alone.
+    /// Says that this program has started, and resolves when it serves. The process that it replaces accepts no more; then this
+    /// one begins to. If there is none, it serves already. If that process ends meanwhile, however that happens, this one goes on
+    /// alone.
     ///
     /// Inherited sockets that no call has taken are closed.
     ///
     /// # Errors
     ///
-    /// [`HandoverError`]: the other process has answered something that is not understood. That one goes on, or has been handed over; this one should end.
+    /// [`HandoverError`]: the other process has answered something that is not understood. That one goes on, or has been handed
+    /// over; this one should end.
     pub fn ready(&self, reactor: &Reactor) -> Deferred<(), HandoverError> {
         successor::ready(&self.shared, reactor)
     }
 
-    /// Tells the process that this one was to replace that it will not, and why. For a program that cannot start, before it ends: the text becomes that process's
-    /// [`UpgradeError::Reported`]. Does nothing without such a process, or after [`ready`](Self::ready).
+    /// Tells the process that this one was to replace that it will not, and why. For a program that cannot start, before it ends:
+    /// the text becomes that process's [`UpgradeError::Reported`]. Does nothing without such a process, or after
+    /// [`ready`](Self::ready).
     pub fn failed(&self, why: &dyn Display) {
         let channel = {
             let mut state = self.shared.lock();
@@ -191,14 +200,15 @@ impl Handover {
     /// Starts the next version of this program, and hands the sockets over to it. It has 30 seconds to say that it is ready
     /// ([`upgrade_within`](Self::upgrade_within) changes that).
     ///
-    /// The result comes when it serves, and the open connections that can have gone over to it
-    /// ([`HandoverPort::rebuild`]). Then stop the reactor, with a drain of the other connections; connections that become free go over until it ends.
+    /// The result comes when it serves, and the open connections that can have gone over to it ([`HandoverPort::rebuild`]). Then
+    /// stop the reactor, with a drain of the other connections; connections that become free go over until it ends.
     ///
     /// The program inherits standard input, output and error, unless the command says otherwise.
     ///
     /// # Errors
     ///
-    /// [`UpgradeError`]: why it did not take over. It has been killed if it had not ended, and this program goes on with all its sockets and connections.
+    /// [`UpgradeError`]: why it did not take over. It has been killed if it had not ended, and this program goes on with all its
+    /// sockets and connections.
     pub fn upgrade(&self, reactor: &Reactor, command: Command) -> Deferred<Upgraded, UpgradeError> {
         self.upgrade_within(reactor, START_MAX, command)
     }

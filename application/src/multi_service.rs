@@ -30,12 +30,12 @@ use crate::{Service, StartError, StopError};
 
 /// Named services that start and stop together. A handle: its clones are the same service.
 ///
-/// Children start in the order in which they were added: `privileged_start` of all, then `start` of all. When one fails, those before it
-/// are stopped, and the failure is the result. They stop in reverse order, all at once: the stop of the last begins first, and none waits
-/// for another; the stop of the whole is done when the last is.
+/// Children start in the order in which they were added: `privileged_start` of all, then `start` of all. When one fails, those
+/// before it are stopped, and the failure is the result. They stop in reverse order, all at once: the stop of the last begins
+/// first, and none waits for another; the stop of the whole is done when the last is.
 ///
-/// Unlike other calls into the library, `start` and `stop` of this service call those of its children before they return. The loop calls
-/// them; a program that calls them itself must not have borrowed what its services need.
+/// Unlike other calls into the library, `start` and `stop` of this service call those of its children before they return. The
+/// loop calls them; a program that calls them itself must not have borrowed what its services need.
 ///
 /// # Examples
 ///
@@ -113,8 +113,9 @@ impl MultiService {
         }
     }
 
-    /// Adds a child while the others run. The loop starts it, with [`privileged_start`](Service::privileged_start) first; by then the program may have
-    /// given its privileges up. If that fails, it is stopped and removed again. If the others do not run yet, it starts with them.
+    /// Adds a child while the others run. The loop starts it, with [`privileged_start`](Service::privileged_start) first; by then
+    /// the program may have given its privileges up. If that fails, it is stopped and removed again. If the others do not run
+    /// yet, it starts with them.
     pub fn start_child(
         &self,
         reactor: &Reactor,

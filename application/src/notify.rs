@@ -1,5 +1,5 @@
-//! What a program tells the service manager, by the protocol of sd_notify(3): [`Notifier`], and [`NotifyService`], which does it in
-//! time with the other services. Unix only; nothing happens where no service manager listens.
+//! What a program tells the service manager, by the protocol of sd_notify(3): [`Notifier`], and [`NotifyService`], which does it
+//! in time with the other services. Unix only; nothing happens where no service manager listens.
 
 use std::{
     cell::RefCell,
@@ -40,8 +40,8 @@ pub struct Notifier {
 }
 
 impl Notifier {
-    /// The manager that the environment names: `NOTIFY_SOCKET`, and `WATCHDOG_USEC` with `WATCHDOG_PID`. `None` if there is none, or if
-    /// it cannot be used; the latter is logged.
+    /// The manager that the environment names: `NOTIFY_SOCKET`, and `WATCHDOG_USEC` with `WATCHDOG_PID`. `None` if there is none,
+    /// or if it cannot be used; the latter is logged.
     ///
     /// The environment is only read. Call this before other threads change it.
     #[must_use]
@@ -84,7 +84,8 @@ impl Notifier {
         self.send("READY=1")
     }
 
-    /// The program reads its configuration again (`RELOADING=1`). [`ready`](Self::ready) is to follow. Needed by a unit of `Type=notify-reload`.
+    /// The program reads its configuration again (`RELOADING=1`). [`ready`](Self::ready) is to follow. Needed by a unit of
+    /// `Type=notify-reload`.
     ///
     /// # Errors
     ///
@@ -122,7 +123,8 @@ impl Notifier {
         self.send(&format!("STATUS={line}"))
     }
 
-    /// The program goes on as another process (`MAINPID=`). The unit needs `NotifyAccess=all`, or `NotifyAccess=main` if the old process sends this.
+    /// The program goes on as another process (`MAINPID=`). The unit needs `NotifyAccess=all`, or `NotifyAccess=main` if the old
+    /// process sends this.
     ///
     /// # Errors
     ///
@@ -168,8 +170,8 @@ fn watchdog(pid: u32, variable: impl Fn(&str) -> Option<String>) -> Option<Durat
 
 /// Tells the manager that the program is ready, stops, and, as often as the manager's watchdog needs it, that it is alive.
 ///
-/// Add it to an [`Application`](crate::Application) as the last service: it starts when all others have, and stops first. Messages that cannot
-/// be sent are logged.
+/// Add it to an [`Application`](crate::Application) as the last service: it starts when all others have, and stops first.
+/// Messages that cannot be sent are logged.
 ///
 /// # Examples
 ///

@@ -28,15 +28,15 @@ mod lines;
 use backoff::Backoff;
 use lines::Lines;
 
-/// Keeps a program running: starts it, and starts it again when it has exited, however that happens. A handle: its clones are the same
-/// service.
+/// Keeps a program running: starts it, and starts it again when it has exited, however that happens. A handle: its clones are the
+/// same service.
 ///
-/// The first restart comes after a second, each further one after twice the time of the one before, up to an hour. A run that lasted for
-/// [`good_run`](Self::good_run) begins the series anew. The lines that the program writes go to the log. To stop, it is asked by SIGTERM, and
-/// killed if it has not exited after [`grace`](Self::grace).
+/// The first restart comes after a second, each further one after twice the time of the one before, up to an hour. A run that
+/// lasted for [`good_run`](Self::good_run) begins the series anew. The lines that the program writes go to the log. To stop, it
+/// is asked by SIGTERM, and killed if it has not exited after [`grace`](Self::grace).
 ///
-/// A program that cannot be started at the [`start`](Service::start) of the service is an error of that start; later it counts as a run without
-/// length.
+/// A program that cannot be started at the [`start`](Service::start) of the service is an error of that start; later it counts as
+/// a run without length.
 ///
 /// # Examples
 ///
@@ -115,14 +115,15 @@ impl ProcessService {
         self.configured(|settings| settings.grace = time)
     }
 
-    /// Calls `f` with each line of the program's output, in place of the log; `true` for one of its standard error. Bytes that are not UTF-8
-    /// are replaced. A line of more than 8 KiB comes in parts.
+    /// Calls `f` with each line of the program's output, in place of the log; `true` for one of its standard error. Bytes that
+    /// are not UTF-8 are replaced. A line of more than 8 KiB comes in parts.
     #[must_use]
     pub fn output(self, f: impl Fn(&str, bool) + 'static) -> Self {
         self.configured(|settings| settings.output = Some(Box::new(f)))
     }
 
-    /// Changes the settings, which only this handle has: they are changed before the first clone is made. Otherwise nothing changes, and that is logged.
+    /// Changes the settings, which only this handle has: they are changed before the first clone is made. Otherwise nothing
+    /// changes, and that is logged.
     fn configured(mut self, f: impl FnOnce(&mut Settings)) -> Self {
         match Rc::get_mut(&mut self.settings) {
             Some(settings) => f(settings),

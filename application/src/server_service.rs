@@ -17,9 +17,9 @@ use crate::{Service, StartError, StopError};
 
 /// A server: one factory, and one or more places to listen on. A handle: its clones are the same service.
 ///
-/// [`privileged_start`](Service::privileged_start) opens the ports, which may need privileges. Connections wait in their backlogs until
-/// [`start`](Service::start). [`stop`](Service::stop) accepts no more, asks the connections to finish, and closes those that have not after
-/// [`drain`](Self::drain).
+/// [`privileged_start`](Service::privileged_start) opens the ports, which may need privileges. Connections wait in their backlogs
+/// until [`start`](Service::start). [`stop`](Service::stop) accepts no more, asks the connections to finish, and closes those
+/// that have not after [`drain`](Self::drain).
 ///
 /// # Examples
 ///
@@ -103,14 +103,15 @@ impl ServerService {
         self
     }
 
-    /// How long a stop waits for the connections to finish ([`ListeningPort::drain`]). Default 10 s; after zero they are closed at once. Keep it below
-    /// [`Builder::shutdown_max`](sinew_reactor::Builder::shutdown_max).
+    /// How long a stop waits for the connections to finish ([`ListeningPort::drain`]). Default 10 s; after zero they are closed
+    /// at once. Keep it below [`Builder::shutdown_max`](sinew_reactor::Builder::shutdown_max).
     pub fn drain(mut self, deadline: Duration) -> Self {
         self.drain = deadline;
         self
     }
 
-    /// Uses inherited sockets of this name, and offers the sockets to the next version of the program; the second endpoint's are named `name/2`, and so on. Unix only.
+    /// Uses inherited sockets of this name, and offers the sockets to the next version of the program; the second endpoint's are
+    /// named `name/2`, and so on. Unix only.
     #[cfg(unix)]
     pub fn handover(mut self, handover: &Handover, name: impl Into<String>) -> Self {
         let rebuild = self.handover.and_then(|before| before.rebuild);
@@ -119,7 +120,8 @@ impl ServerService {
     }
 
     /// Goes on with open connections of the process that this one replaces
-    /// ([`HandoverPort::rebuild`](crate::handover::HandoverPort::rebuild)). Call it after [`handover`](Self::handover), without which it does nothing. Unix only.
+    /// ([`HandoverPort::rebuild`](crate::handover::HandoverPort::rebuild)). Call it after [`handover`](Self::handover), without
+    /// which it does nothing. Unix only.
     #[cfg(unix)]
     pub fn rebuild<P: Protocol>(
         mut self,

@@ -25,12 +25,13 @@ type Make = Box<dyn Fn(&Shard, &PortShares) -> Result<Box<dyn Service>, Cause> +
 
 type Hook = Box<dyn FnOnce() -> Result<(), Cause> + Send>;
 
-/// Services on several reactors, each on a thread of its own. What is one for all, and what each reactor has for itself, is said service by service; closures make them, on the threads of their
-/// reactors.
+/// Services on several reactors, each on a thread of its own. What is one for all, and what each reactor has for itself, is said
+/// service by service; closures make them, on the threads of their reactors.
 ///
-/// [`run`](Self::run) does what [`Application::run`](crate::Application::run) does: the privileged start of all services on all reactors, the hook, the start of all, the loops, and the stop of all. Each
-/// reactor starts its services in the order in which they were added, the first reactor after the others. When one reactor is stopped, all stop. A reactor that is restarted after a failure
-/// ([`OnFailure::Restart`](sinew_transports::reactors::OnFailure)) gets new services, which start without privileges.
+/// [`run`](Self::run) does what [`Application::run`](crate::Application::run) does: the privileged start of all services on all
+/// reactors, the hook, the start of all, the loops, and the stop of all. Each reactor starts its services in the order in which
+/// they were added, the first reactor after the others. When one reactor is stopped, all stop. A reactor that is restarted after
+/// a failure ([`OnFailure::Restart`](sinew_transports::reactors::OnFailure)) gets new services, which start without privileges.
 ///
 /// # Examples
 ///
@@ -104,7 +105,8 @@ impl ShardedApplication {
         self.add(name.into(), true, move |shard, _| make(shard).map_err(Into::into))
     }
 
-    /// Adds a server whose ports all reactors share, as they share those of [`Reactors::listen`]. `make` gives it the same endpoints on each.
+    /// Adds a server whose ports all reactors share, as they share those of [`Reactors::listen`]. `make` gives it the same
+    /// endpoints on each.
     pub fn server<E: Into<Cause>>(
         self,
         name: impl Into<String>,
@@ -126,7 +128,8 @@ impl ShardedApplication {
         self
     }
 
-    /// Calls `f` between the privileged start and the start, on the thread of [`run`](Self::run). If it fails, the program stops. Replaces an earlier `f`.
+    /// Calls `f` between the privileged start and the start, on the thread of [`run`](Self::run). If it fails, the program stops.
+    /// Replaces an earlier `f`.
     pub fn after_privileged_start<E: Into<Cause>>(
         mut self,
         f: impl FnOnce() -> Result<(), E> + Send + 'static,

@@ -14,10 +14,10 @@ use crate::{Service, StartError, StopError};
 
 /// Calls a function at a fixed interval, for the first time when it starts. A handle: its clones are the same service.
 ///
-/// The function returns nothing, a `Result`, or a [`Deferred`]. Calls stay on the grid that the start has made; those that would come while a
-/// returned deferred is pending, and those that the loop was too late for, are skipped. An error is logged, and the next call comes as if
-/// nothing had been. A panic ends the series, since what the function has left behind is unknown; it is logged, too. [`stop`](Service::stop)
-/// waits for a pending deferred.
+/// The function returns nothing, a `Result`, or a [`Deferred`]. Calls stay on the grid that the start has made; those that would
+/// come while a returned deferred is pending, and those that the loop was too late for, are skipped. An error is logged, and the
+/// next call comes as if nothing had been. A panic ends the series, since what the function has left behind is unknown; it is
+/// logged, too. [`stop`](Service::stop) waits for a pending deferred.
 ///
 /// # Examples
 ///

@@ -1,5 +1,5 @@
-//! Connections that leave a port and are taken over by another, as between two processes: here from one port to another of the same reactor, on
-//! every engine.
+//! Connections that leave a port and are taken over by another, as between two processes: here from one port to another of the
+//! same reactor, on every engine.
 
 #![cfg(unix)]
 

@@ -69,7 +69,8 @@ mod unix {
             let welcome = format!("Welcome, {}. You are guest number {number}.", self.name);
             let _ = send_line(transport, welcome);
         }
-        /// What the next process has to know of a guest. One without a name stays, and is asked to come again. An unfinished line goes along.
+        /// What the next process has to know of a guest. One without a name stays, and is asked to come again. An unfinished
+        /// line goes along.
         fn saved_state(&self) -> Option<Vec<u8>> {
             (!self.name.is_empty()).then(|| self.name.clone().into())
         }

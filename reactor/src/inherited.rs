@@ -30,7 +30,8 @@ pub fn inherited(fd: RawFd) -> io::Result<OwnedFd> {
     sys::duplicate(fd)
 }
 
-/// Has a file descriptor that this process was started with closed in the programs that this process starts (`FD_CLOEXEC`). It stays open here.
+/// Has a file descriptor that this process was started with closed in the programs that this process starts (`FD_CLOEXEC`). It
+/// stays open here.
 ///
 /// # Errors
 ///

@@ -317,8 +317,9 @@ impl ListenConfig {
         self
     }
 
-    /// Listens on this socket, which another process hands over, in place of opening one. Options that must be set before a socket listens are
-    /// left as they are. If it does not listen where the port is to be, or the kind of endpoint has no socket of the kernel's, it is not used. Default: none. Unix only.
+    /// Listens on this socket, which another process hands over, in place of opening one. Options that must be set before a
+    /// socket listens are left as they are. If it does not listen where the port is to be, or the kind of endpoint has no
+    /// socket of the kernel's, it is not used. Default: none. Unix only.
     #[cfg(unix)]
     pub fn handed_over(mut self, port: impl Into<Option<HandedPort>>) -> Self {
         self.handed_over = port.into();

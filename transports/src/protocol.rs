@@ -99,18 +99,21 @@ pub trait Protocol: 'static {
     }
 
     /// The connection is handed over to another protocol ([`set_protocol`](Transport::set_protocol)), to another reactor
-    /// ([`send_to`](Transport::send_to)) or to a relay ([`relay`](Transport::relay)): returns the input that this protocol received and did not use, to be delivered there first.
-    /// Input that was not delivered yet follows by itself. Returns nothing by default; a protocol that buffers input, such as an
-    /// incomplete message, returns that and forgets it. A wrapper forwards this call like any other callback.
+    /// ([`send_to`](Transport::send_to)) or to a relay ([`relay`](Transport::relay)): returns the input that this protocol
+    /// received and did not use, to be delivered there first. Input that was not delivered yet follows by itself. Returns
+    /// nothing by default; a protocol that buffers input, such as an incomplete message, returns that and forgets it. A wrapper
+    /// forwards this call like any other callback.
     fn take_unread(&mut self, transport: &Transport) -> Bytes {
         let _ = transport;
         Bytes::new()
     }
 
-    /// The connection may go over to another process ([`ListeningPort::hand_over_connections`](crate::ListeningPort::hand_over_connections)): returns what the next protocol has
-    /// to know, as bytes, if this is a moment at which the connection can go. Input that is unread, by
-    /// [`take_unread`](Self::take_unread), and output that is queued need not be part of it: the former follows, the latter is sent first. May be called
-    /// several times. `None`, the default, says that the connection stays; it also stays with a state of more than 64 KiB. A wrapper forwards this call.
+    /// The connection may go over to another process
+    /// ([`ListeningPort::hand_over_connections`](crate::ListeningPort::hand_over_connections)): returns what the next protocol
+    /// has to know, as bytes, if this is a moment at which the connection can go. Input that is unread, by
+    /// [`take_unread`](Self::take_unread), and output that is queued need not be part of it: the former follows, the latter is
+    /// sent first. May be called several times. `None`, the default, says that the connection stays; it also stays with a state
+    /// of more than 64 KiB. A wrapper forwards this call.
     ///
     /// # Examples
     ///
@@ -142,9 +145,8 @@ pub trait Protocol: 'static {
     }
 
     /// The connection is over, at least for this protocol; no other callback follows. The transport is inert by now, unless the
-    /// reason is [`ConnectionLost::HandedOver`] to a protocol on this reactor. If a write had failed, all received input was delivered
-    /// before this call;
-    /// [`read_closed`](Self::read_closed) was not called then, because that is not a clean end.
+    /// reason is [`ConnectionLost::HandedOver`] to a protocol on this reactor. If a write had failed, all received input was
+    /// delivered before this call; [`read_closed`](Self::read_closed) was not called then, because that is not a clean end.
     fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
         let _ = (transport, reason);
     }

@@ -1,5 +1,5 @@
-//! The connection between the two processes on a reactor: [`Channel`], the protocol of both ends. What the messages mean is decided by
-//! a [`Side`].
+//! The connection between the two processes on a reactor: [`Channel`], the protocol of both ends. What the messages mean is
+//! decided by a [`Side`].
 
 use std::{os::fd::OwnedFd, rc::Rc, time::Duration};
 

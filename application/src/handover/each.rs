@@ -70,7 +70,8 @@ impl<T: Send + 'static> Gatherings<T> {
     }
 }
 
-/// Calls `f` on the thread of each reactor, and `then` on this one with the answers, in any order. Reactors that have ended give none.
+/// Calls `f` on the thread of each reactor, and `then` on this one with the answers, in any order. Reactors that have ended give
+/// none.
 pub(super) fn on_each<T: Send + 'static>(
     shared: &Shared,
     reactor: &Reactor,

@@ -1,8 +1,8 @@
-//! The messages between an old process and its successor: [`Message`], [`Decoder`]. Pure: descriptors travel beside the bytes, and a
-//! message says how many belong to it.
+//! The messages between an old process and its successor: [`Message`], [`Decoder`]. Pure: descriptors travel beside the bytes,
+//! and a message says how many belong to it.
 //!
-//! A message is a head of eight bytes and a body. The head is `SH`, the version, the type, and the length of the body (32 bits, as all
-//! numbers with the most significant byte first). Texts and byte strings in the body come after their length, of 32 bits.
+//! A message is a head of eight bytes and a body. The head is `SH`, the version, the type, and the length of the body (32 bits,
+//! as all numbers with the most significant byte first). Texts and byte strings in the body come after their length, of 32 bits.
 //!
 //! | type | message | from | body | descriptors |
 //! |---|---|---|---|---|

@@ -1,4 +1,5 @@
-//! Messages with descriptors that wait to be sent: [`Outbox`]. Every reactor of the process fills it; that of the channel empties it.
+//! Messages with descriptors that wait to be sent: [`Outbox`]. Every reactor of the process fills it; that of the channel empties
+//! it.
 
 use std::{
     collections::VecDeque,

@@ -34,12 +34,13 @@ impl HandoverPort {
         self
     }
 
-    /// Goes on with the open connections of the process that this one replaces: `rebuild` makes a protocol of the state that its predecessor has saved
-    /// ([`Protocol::saved_state`](sinew_transports::Protocol::saved_state)), and of the peer. The bytes come from another version of this program, which may have written them otherwise; `None` closes the
-    /// connection.
+    /// Goes on with the open connections of the process that this one replaces: `rebuild` makes a protocol of the state that its
+    /// predecessor has saved ([`Protocol::saved_state`](sinew_transports::Protocol::saved_state)), and of the peer. The bytes
+    /// come from another version of this program, which may have written them otherwise; `None` closes the connection.
     ///
-    /// The connections that can go at the moment of the handover go together: [`connection_made`](Protocol::connection_made) of all is called before any gets input, so that the members of a room find each
-    /// other there. Others follow when they can. Connections with TLS, or behind a proxy, stay with the old process.
+    /// The connections that can go at the moment of the handover go together: [`connection_made`](Protocol::connection_made) of
+    /// all is called before any gets input, so that the members of a room find each other there. Others follow when they can.
+    /// Connections with TLS, or behind a proxy, stay with the old process.
     pub fn rebuild<P: Protocol>(
         mut self,
         rebuild: impl Fn(&[u8], &Peer) -> Option<P> + 'static,
@@ -52,11 +53,12 @@ impl HandoverPort {
         self
     }
 
-    /// Listens on the inherited socket of this name, if there is one and it listens where the endpoint says; else opens one. Nothing is accepted before the process that is to be replaced has
-    /// stopped accepting.
+    /// Listens on the inherited socket of this name, if there is one and it listens where the endpoint says; else opens one.
+    /// Nothing is accepted before the process that is to be replaced has stopped accepting.
     ///
-    /// If several sockets have been inherited that are this reactor's, there is a port for each; the one that is returned is the first, and the others are like it, with limits of their own. Its
-    /// [`drain`](ListeningPort::drain) is not theirs: [`Handover::ready`] closes those that are not needed.
+    /// If several sockets have been inherited that are this reactor's, there is a port for each; the one that is returned is the
+    /// first, and the others are like it, with limits of their own. Its [`drain`](ListeningPort::drain) is not theirs:
+    /// [`Handover::ready`] closes those that are not needed.
     ///
     /// # Errors
     ///

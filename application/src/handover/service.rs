@@ -5,8 +5,8 @@ use sinew_reactor::{Deferred, Reactor};
 use super::Handover;
 use crate::{Service, StartError, StopError};
 
-/// Calls [`Handover::ready`] when it starts. Add it to an [`Application`](crate::Application) behind the servers: then all have started. If that fails, the error is logged, and the program
-/// stops.
+/// Calls [`Handover::ready`] when it starts. Add it to an [`Application`](crate::Application) behind the servers: then all have
+/// started. If that fails, the error is logged, and the program stops.
 ///
 /// # Examples
 ///

@@ -1,4 +1,5 @@
-//! The sockets of one reactor that can be handed over: [`Sockets`], kept in the reactor. Which of the inherited ones each gets is decided here.
+//! The sockets of one reactor that can be handed over: [`Sockets`], kept in the reactor. Which of the inherited ones each gets is
+//! decided here.
 
 use std::{
     cell::{Cell, RefCell},
@@ -154,8 +155,8 @@ impl Shared {
         matches!(self.lock().stage, Stage::Starting | Stage::Ready | Stage::HandedOver)
     }
 
-    /// The inherited listening sockets of this name that are this reactor's. Of several reactors each has a share; when there are fewer sockets than
-    /// reactors, some have the same one.
+    /// The inherited listening sockets of this name that are this reactor's. Of several reactors each has a share; when there are
+    /// fewer sockets than reactors, some have the same one.
     pub(super) fn claim_ports(&self, reactor: &Reactor, name: &str) -> Vec<HandedPort> {
         let (index, count) = place(reactor);
         let state = self.lock();

@@ -10,7 +10,8 @@
 //! | `Waiting`, `Taking` | the old process has ended | as with `Settled` | `Serving` |
 //! | `Serving` | `Connection` | it begins | `Serving` |
 //!
-//! Nothing is accepted and no connection begins before `Serving`. So until it has sent `Settled`, the old process can go on as if nothing had been, once this one is dead.
+//! Nothing is accepted and no connection begins before `Serving`. So until it has sent `Settled`, the old process can go on as if
+//! nothing had been, once this one is dead.
 
 use std::{
     cell::{Cell, RefCell},

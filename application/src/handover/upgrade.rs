@@ -11,7 +11,8 @@
 //! | before `Done` | it ends, closes the channel, reports a failure, is not understood, or is too slow | it is killed; all accept again | `Failed` |
 //! | before `Done` | this process stops | it is killed, and that is waited for | `Failed` |
 //!
-//! The channel is closed only when the new process is dead: it takes the end of the channel for the end of this process, and would serve.
+//! The channel is closed only when the new process is dead: it takes the end of the channel for the end of this process, and
+//! would serve.
 
 use std::{
     cell::{Cell, RefCell},

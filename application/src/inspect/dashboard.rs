@@ -1,6 +1,6 @@
 //! The live page: its files, the stream of its events, and what guards its buttons.
 //!
-//! The page is read-only for whoever can load it but for closing and pausing connections. Those need a token that is in the
+//! The page changes nothing but that it closes and pauses connections. That needs a token that is in the
 //! page, in a field of the request: another site's page can neither read it nor send the field without asking first, which is
 //! not answered. What comes from outside (peers, names) reaches the page as JSON alone, and is shown as text.
 

@@ -70,7 +70,8 @@ pub enum StopError {
         #[source]
         error: Box<Self>,
     },
-    /// Several children of a [`MultiService`](crate::MultiService) did not stop as they should. In the order in which they were asked to stop.
+    /// Several children of a [`MultiService`](crate::MultiService) did not stop as they should. In the order in which they were
+    /// asked to stop.
     #[error("{} services did not stop as they should; the first: {}", .0.len(), first(.0))]
     Several(Vec<Self>),
     /// There is no child of this name.

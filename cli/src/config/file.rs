@@ -86,7 +86,7 @@ impl<'a> Reading<'a> {
         *place = key.span();
         let Some(mut table) = self.expect_table(value, name) else { return T::default() };
         self.refuse_unknown(&mut table, name, &[keys_of::<T>()]);
-        self.keys(table, name, |table| T::deserialize(table)).unwrap_or_default()
+        self.keys(table, name, T::deserialize).unwrap_or_default()
     }
 
     fn services(
@@ -134,9 +134,9 @@ impl<'a> Reading<'a> {
         let listen = self.listen(&mut table, &path);
         let limits: Limits = {
             let own = take(&mut table, keys_of::<Limits>());
-            self.keys(own, &path, |table| Limits::deserialize(table)).unwrap_or_default()
+            self.keys(own, &path, Limits::deserialize).unwrap_or_default()
         };
-        let server = self.keys(table, &path, |table| (kind.from_file)(table))?;
+        let server = self.keys(table, &path, kind.from_file)?;
         let planned = Planned::new(name.get_ref(), server, listen, limits.or(general));
         if self.problems.len() == before {
             self.make_once(&planned, place, &path);

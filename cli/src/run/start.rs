@@ -148,8 +148,8 @@ impl Start {
     /// The start has failed.
     fn give_pid_file_up(self) {
         // It is that of the process that was to be replaced, and goes on.
-        if !self.handover.has_predecessor() {
-            self.pid_file.map(PidFile::remove);
+        if let Some(file) = self.pid_file.filter(|_| !self.handover.has_predecessor()) {
+            file.remove();
         }
     }
 }

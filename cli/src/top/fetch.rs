@@ -3,10 +3,10 @@
 use std::{
     sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use sinew::transports::endpoint::ClientEndpoint;
+use sinew::{reactor::Reactor, transports::endpoint::ClientEndpoint};
 
 use super::{model::Snapshot, terminal::Happened};
 use crate::look::{Action, ask};
@@ -30,8 +30,12 @@ pub(super) fn start(
     happened: Sender<Happened>,
 ) -> std::io::Result<Sender<Order>> {
     let (orders, ordered) = mpsc::channel();
-    let fetcher = Fetcher { at, interval, connections, began: Instant::now(), happened };
-    thread::Builder::new().name("fetch".to_owned()).spawn(move || fetcher.run(&ordered))?;
+    let fetcher = Fetcher { at, interval, connections, happened };
+    let run = move || match Reactor::builder().stop_signals(false).build() {
+        Ok(clock) => fetcher.run(&clock, &ordered),
+        Err(error) => drop(fetcher.tell(Happened::Failed(error.to_string()))),
+    };
+    thread::Builder::new().name("fetch".to_owned()).spawn(run)?;
     Ok(orders)
 }
 
@@ -39,31 +43,31 @@ struct Fetcher {
     at: ClientEndpoint,
     interval: Duration,
     connections: usize,
-    began: Instant,
     happened: Sender<Happened>,
 }
 
 impl Fetcher {
-    fn run(&self, ordered: &Receiver<Order>) {
-        let mut told = self.look();
+    /// `clock` is a reactor that does not run; it has the only clock.
+    fn run(&self, clock: &Reactor, ordered: &Receiver<Order>) {
+        let mut told = self.look(clock);
         while told {
             told = match ordered.recv_timeout(self.interval) {
-                Ok(Order::Act { action, id }) => self.act(action, id) && self.look(),
-                Ok(Order::Look) | Err(RecvTimeoutError::Timeout) => self.look(),
+                Ok(Order::Act { action, id }) => self.act(action, id) && self.look(clock),
+                Ok(Order::Look) | Err(RecvTimeoutError::Timeout) => self.look(clock),
                 Err(RecvTimeoutError::Disconnected) => false,
             };
         }
     }
 
     /// Returns `false` if nobody listens any more.
-    fn look(&self) -> bool {
+    fn look(&self, clock: &Reactor) -> bool {
         let max = self.connections;
         let looked = ask(&self.at, async move |client| {
             let status = client.status().await?;
             let (connections, is_partial) = client.connections(max).await?;
             Ok(Snapshot { status, connections, is_partial, at: 0.0 })
         });
-        let at = self.began.elapsed().as_secs_f64();
+        let at = clock.age().as_secs_f64();
         self.tell(match looked {
             Ok(snapshot) => Happened::Looked(Box::new(Snapshot { at, ..snapshot })),
             Err(error) => Happened::Failed(error.to_string()),

@@ -149,7 +149,7 @@ fn watch_signals(happened: Sender<Happened>) -> io::Result<()> {
     thread::Builder::new().name("signals".to_owned()).spawn(watch).map(drop)
 }
 
-/// Ends by the signal, so that whoever has started this program learns that.
+/// Ends by the signal, so that the parent process learns that.
 fn raise(signal: Signal) -> Result<(), Failure> {
     end_by_signal(signal.as_raw());
     let text = format!("could not end by signal {}", signal.as_raw());

@@ -2,12 +2,14 @@
 
 use std::{
     collections::BTreeSet,
+    io::Write,
     net::{SocketAddr, TcpStream},
+    process::Stdio,
 };
 
 use nix::sys::signal::Signal;
 
-use super::kit::{Scratch, Server, assert_echoes, connect, has_ended};
+use super::kit::{Scratch, Server, assert_echoes, connect, has_ended, sinew};
 
 /// A line for a service that echoes.
 fn echo(name: &str, more: &str) -> String {
@@ -225,4 +227,51 @@ fn the_log_of_the_file_is_used_from_then_on() {
         written.lines().all(|line| line.starts_with("{\"")) && written.contains("stopped"),
         "{written}"
     );
+}
+
+/// Writes a new certificate for localhost and its key. Returns the certificate.
+fn write_certificate(scratch: &Scratch) -> String {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    scratch.write("cert.pem", &made.cert.pem());
+    scratch.write("key.pem", &made.signing_key.serialize_pem());
+    made.cert.pem()
+}
+
+/// Whether a client that trusts only this certificate gets an echo.
+fn is_trusted(scratch: &Scratch, certificate: &str, address: SocketAddr) -> bool {
+    let (ca, to) = (scratch.write("ca.pem", certificate), address.to_string());
+    let mut client = sinew(&["connect", "--tls", "--server-name", "localhost", "--ca", &ca, &to])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // It may have ended already.
+    let _ = client.stdin.take().unwrap().write_all(b"over TLS");
+    let output = client.wait_with_output().unwrap();
+    output.stdout == b"over TLS"
+}
+
+#[test]
+fn certificates_are_read_again() {
+    let scratch = Scratch::new();
+    let first = write_certificate(&scratch);
+    let (cert, key) = (scratch.text("cert.pem"), scratch.text("key.pem"));
+    let endpoint = format!("tls:0:interface=127.0.0.1:cert={cert}:key={key}");
+    let mut server = Server::start(&["echo", "-l", &endpoint, "--reactors", "2"]);
+    let address = server.address();
+    assert!(is_trusted(&scratch, &first, address));
+
+    let second = write_certificate(&scratch);
+    server.signal(Signal::SIGHUP);
+    let line = server.line("reloaded");
+    assert!(line.contains("1 unchanged") && line.contains("of 1 endpoints"), "{line}");
+    assert!(is_trusted(&scratch, &second, address));
+    assert!(!is_trusted(&scratch, &first, address));
+
+    scratch.write("cert.pem", "not a certificate\n");
+    server.signal(Signal::SIGHUP);
+    server.line("the certificates stay as they were");
+    assert!(is_trusted(&scratch, &second, address));
+    server.stop();
 }

@@ -1,4 +1,4 @@
-//! `sinew status`.
+//! `sinew status` as a process: text, JSON, and programs that are not there.
 
 use std::process::{Command, Output};
 

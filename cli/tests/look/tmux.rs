@@ -29,7 +29,7 @@ impl Tmux {
 
     fn tmux(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new("tmux");
-        // Names of types are not cut by the locale of whoever runs the test.
+        // Characters beyond ASCII are shown in any environment.
         command.env("LC_ALL", "C.UTF-8").args(["-u", "-L", &self.0]).args(arguments);
         command.output().expect("tmux can be started")
     }

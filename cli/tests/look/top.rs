@@ -1,4 +1,4 @@
-//! `sinew top` in a terminal.
+//! `sinew top` in a terminal: keys, programs that end, signals.
 
 use std::{
     io::{ErrorKind, Read, Write},

@@ -89,7 +89,8 @@ macro_rules! common_callbacks {
         }
 
         /// The connection may go over to another process: returns what the next handler has to know, as bytes, if it can go now
-        /// ([`Protocol::saved_state`](sinew_transports::Protocol::saved_state)). An unfinished frame follows by itself. `None`, the default, says that it stays.
+        /// ([`Protocol::saved_state`](sinew_transports::Protocol::saved_state)). An unfinished frame follows by itself. `None`,
+        /// the default, says that it stays.
         fn saved_state(&self) -> Option<Vec<u8>> {
             None
         }

@@ -1,6 +1,6 @@
 //! The processor's time-stamp counter as a clock: [`Cycles`]. One instruction to read; for timing callbacks, not for timers.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 mod sys;
 
@@ -20,12 +20,13 @@ pub(super) struct Cycles {
 
 impl Cycles {
     /// `None` if the counter does not run at a constant rate, or not at a plausible one.
-    pub(super) fn measured() -> Option<Self> {
+    /// `spin` waits that long, and returns how long it was.
+    pub(super) fn measured(spin: impl Fn(Duration) -> Duration) -> Option<Self> {
         if !sys::is_constant() {
             return None;
         }
         let start = sys::cycles();
-        let frequency = sys::frequency().or_else(|| measure(start))?;
+        let frequency = sys::frequency().or_else(|| measure(start, spin))?;
         // From 1 MHz to 16 GHz.
         let is_plausible = (1_000_000..=16_000_000_000).contains(&frequency);
         let factor = u64::try_from((1_000_000_000_u128 << SHIFT) / u128::from(frequency.max(1)));
@@ -42,12 +43,8 @@ impl Cycles {
 }
 
 /// The frequency in Hz, by the system's clock.
-fn measure(start: u64) -> Option<u64> {
-    let began = Instant::now();
-    let mut elapsed = Duration::ZERO;
-    while elapsed < MEASURED_FOR {
-        elapsed = began.elapsed();
-    }
+fn measure(start: u64, spin: impl Fn(Duration) -> Duration) -> Option<u64> {
+    let elapsed = spin(MEASURED_FOR);
     let cycles = u128::from(sys::cycles().wrapping_sub(start));
     u64::try_from(cycles * 1_000_000_000 / elapsed.as_nanos()).ok()
 }
@@ -59,12 +56,12 @@ mod tests {
     /// Only roughly: another program may run between the two readings.
     #[test]
     fn cycles_pass_as_fast_as_the_time() {
-        let Some(cycles) = Cycles::measured() else {
+        let Some(cycles) = Cycles::measured(crate::clock::spin) else {
             eprintln!("skipped: the processor's counter does not run at a constant rate");
             return;
         };
-        let (began, first) = (Instant::now(), cycles.nanoseconds());
-        while began.elapsed() < Duration::from_millis(5) {}
+        let first = cycles.nanoseconds();
+        crate::clock::spin(Duration::from_millis(5));
         let passed = cycles.nanoseconds() - first;
         assert!(passed >= 4_900_000, "{passed} ns in 5 ms");
     }

@@ -1,3 +1,5 @@
+//! Tests of the counters of handlers, of pages of them, and of long callbacks.
+
 use std::time::Instant;
 
 use super::*;

@@ -13,13 +13,15 @@ use socket2::SockRef;
 use super::DescriptorKind;
 use crate::{Address, UnixAddr, net::listener::Listener, unix::listening::UnixListening};
 
-/// A listening socket that is handed over from one process to its successor, so that the clients in its backlog wait and are not refused. Unix
-/// only.
+/// A listening socket that is handed over from one process to its successor, so that the clients in its backlog wait and are not
+/// refused. Unix only.
 ///
-/// The old process gets it from [`ListeningPort::to_hand_over`](crate::ListeningPort::to_hand_over), and sends its descriptors over a Unix socket. The new one makes it of
-/// those descriptors, and listens with [`ListenConfig::handed_over`](crate::ListenConfig::handed_over).
+/// The old process gets it from [`ListeningPort::to_hand_over`](crate::ListeningPort::to_hand_over), and sends its descriptors
+/// over a Unix socket. The new one makes it of those descriptors, and listens with
+/// [`ListenConfig::handed_over`](crate::ListenConfig::handed_over).
 ///
-/// With the socket of a path goes the lock of its file. The file belongs to the old process until both have called [`ListeningPort::leave_file`](crate::ListeningPort::leave_file).
+/// With the socket of a path goes the lock of its file. The file belongs to the old process until both have called
+/// [`ListeningPort::leave_file`](crate::ListeningPort::leave_file).
 #[derive(Clone, Debug)]
 pub struct HandedPort(Arc<Descriptors>);
 

@@ -112,15 +112,15 @@ impl ProcessConfig {
         self
     }
 
-    /// Gives the child a duplicate of a descriptor of this process, such as one end of a socketpair. Its number in the child must be 3 or
-    /// more.
+    /// Gives the child a duplicate of a descriptor of this process, such as one end of a socketpair. Its number in the child
+    /// must be 3 or more.
     pub fn pass(mut self, fd: ChildFd, descriptor: impl Into<Arc<OwnedFd>>) -> Self {
         self.passed.push((fd, descriptor.into()));
         self
     }
 
-    /// Gives the child a pseudo-terminal of that size in place of its three standard streams, and makes it a session leader. Its output
-    /// arrives as `out_received`; data written to it is input as if typed.
+    /// Gives the child a pseudo-terminal of that size in place of its three standard streams, and makes it a session leader.
+    /// Its output arrives as `out_received`; data written to it is input as if typed.
     pub fn pty(mut self, size: WindowSize) -> Self {
         self.pty = Some(size);
         self

@@ -1,4 +1,5 @@
-//! Ports that several reactors share and that are not part of their plan: [`PortShares`], for services that open ports by themselves.
+//! Ports that several reactors share and that are not part of their plan: [`PortShares`], for services that open ports by
+//! themselves.
 
 use std::{
     fmt,
@@ -13,7 +14,8 @@ use crate::{
 /// What the reactors of a [`Reactors`](super::Reactors) know in common of ports that each opens by itself, in
 /// [`setup`](super::Reactors::setup) or later. Ports have numbers, the same on each reactor. `Send + Sync`, cheap to clone.
 ///
-/// From [`Reactors::port_shares`](super::Reactors::port_shares). [`Reactors::listen`](super::Reactors::listen) does all this by itself.
+/// From [`Reactors::port_shares`](super::Reactors::port_shares). [`Reactors::listen`](super::Reactors::listen) does all this by
+/// itself.
 #[derive(Clone)]
 pub struct PortShares(Arc<Shares>);
 
@@ -37,8 +39,8 @@ impl PortShares {
         ports[number].clone()
     }
 
-    /// The configuration with which the reactor of the index `shard` opens the port of this number. The first reactor opens it first, and calls
-    /// [`opened`](Self::opened). `None`: the kind of endpoint cannot be shared, and the first reactor has it.
+    /// The configuration with which the reactor of the index `shard` opens the port of this number. The first reactor opens it
+    /// first, and calls [`opened`](Self::opened). `None`: the kind of endpoint cannot be shared, and the first reactor has it.
     #[must_use]
     pub fn config(
         &self,

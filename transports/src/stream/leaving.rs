@@ -1,5 +1,6 @@
 //! Open connections that go over to another process: [`HandedConnection`]. Leaving is a move (`moving.rs`) whose end is a closure
-//! that sends the socket away; the other process begins a new stream with it, and a protocol that is built from the state of the old one.
+//! that sends the socket away; the other process begins a new stream with it, and a protocol that is built from the state of the
+//! old one.
 
 use std::{
     fmt,
@@ -26,7 +27,8 @@ use crate::{
 const SAVED_STATE_MAX: usize = 64 << 10;
 
 /// An open connection on its way from one process to another: its socket, what its protocol has saved
-/// ([`Protocol::saved_state`](crate::Protocol::saved_state)), and the input that was received and not used. Dropping it closes the connection. Unix only.
+/// ([`Protocol::saved_state`](crate::Protocol::saved_state)), and the input that was received and not used. Dropping it closes
+/// the connection. Unix only.
 pub struct HandedConnection {
     socket: OwnedFd,
     state: Vec<u8>,
@@ -154,8 +156,8 @@ impl Transport {
 }
 
 impl StreamBuilder<'_> {
-    /// Begins a connection that has come from another process. Its input is to [begin](Transport::begin_handed) later, when all that came with it have
-    /// begun. `None`, with the socket closed, if no protocol could be built.
+    /// Begins a connection that has come from another process. Its input is to [begin](Transport::begin_handed) later, when all
+    /// that came with it have begun. `None`, with the socket closed, if no protocol could be built.
     pub(crate) fn start_handed(
         self,
         unread: Bytes,

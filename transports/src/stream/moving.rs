@@ -169,7 +169,8 @@ impl Transport {
         }
     }
 
-    /// Ends the stream here and sends its socket away. `received` is what the engine has received and nobody has read; `state` is for another process.
+    /// Ends the stream here and sends its socket away. `received` is what the engine has received and nobody has read; `state`
+    /// is for another process.
     fn leave(&self, reactor: &Reactor, moving: Move, state: Vec<u8>, received: &[u8]) {
         let stream = self.inner();
         let mut unread = self.take_unread();

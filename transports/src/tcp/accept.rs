@@ -41,8 +41,6 @@ mod report;
 #[cfg(unix)]
 mod taken_over;
 
-#[cfg(unix)]
-use crate::HandedPort;
 use report::PortFacts;
 #[cfg(unix)]
 pub(crate) use taken_over::Rebuild;
@@ -386,19 +384,6 @@ impl PortCore {
         }
     }
 
-    pub(crate) fn set_leaves_backlog(&self, leaves: bool) {
-        self.leaves_backlog.set(leaves);
-    }
-
-    /// What the engine had accepted before the kernel's queue was left.
-    fn take_accepted(&self, reactor: &Reactor) -> Option<(Socket, Peer)> {
-        if !self.leaves_backlog.get() || self.closed.get() {
-            return None;
-        }
-        let listener = self.listener.borrow();
-        listener.as_ref()?.take_accepted(reactor, self.registered_as())
-    }
-
     /// Queues a call of `rescheduled`: in this turn if dispatch is still to come, else in the next.
     pub(crate) fn reschedule(&self, reactor: &Reactor) {
         if !self.reschedule_queued.replace(true) {
@@ -523,18 +508,6 @@ impl PortCore {
         let stopped = is_paused || self.backing_off.get() || self.is_full_everywhere();
         let interest = if stopped { Interest::NONE } else { Interest::READ };
         reactor.set_interest(self.registered_as(), interest);
-    }
-
-    #[cfg(unix)]
-    pub(super) fn to_hand_over(&self) -> io::Result<Option<HandedPort>> {
-        self.listener.borrow().as_ref().map_or(Ok(None), Listener::to_hand_over)
-    }
-
-    #[cfg(unix)]
-    pub(super) fn leave_file(&self, leave: bool) {
-        if let Some(listener) = &*self.listener.borrow() {
-            listener.leave_file(leave);
-        }
     }
 
     fn accept_one(&self, reactor: &Reactor) -> io::Result<(Socket, Peer)> {

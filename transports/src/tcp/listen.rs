@@ -334,8 +334,8 @@ impl<A> ListeningPort<A> {
         self.reschedule();
     }
 
-    /// A duplicate of the socket, for a process that is to listen on it in place of this one. `None` if this port has none of its own: it is in memory, or
-    /// another reactor listens for this one. Unix only.
+    /// A duplicate of the socket, for a process that is to listen on it in place of this one. `None` if this port has none of
+    /// its own: it is in memory, or another reactor listens for this one. Unix only.
     ///
     /// # Errors
     ///
@@ -350,19 +350,20 @@ impl<A> ListeningPort<A> {
         Ok(handed)
     }
 
-    /// Leaves the file of a Unix socket and its lock to another process that has the socket, too, or takes them over from there. A process
-    /// that has left them does not remove them. Nothing happens to other ports. Unix only.
+    /// Leaves the file of a Unix socket and its lock to another process that has the socket, too, or takes them over from
+    /// there. A process that has left them does not remove them. Nothing happens to other ports. Unix only.
     #[cfg(unix)]
     pub fn leave_file(&self, leave: bool) {
         self.core.leave_file(leave);
     }
 
     /// Sends the open connections of this port to another process: the loop asks each of their protocols for its
-    /// [state](crate::Protocol::saved_state), and calls `send` with the connection if there is one. Output that is queued is sent first, and no more
-    /// input is delivered here; [`connection_lost`](crate::Protocol::connection_lost) is called with [`ConnectionLost::HandedOver`](crate::ConnectionLost::HandedOver).
+    /// [state](crate::Protocol::saved_state), and calls `send` with the connection if there is one. Output that is queued is
+    /// sent first, and no more input is delivered here; [`connection_lost`](crate::Protocol::connection_lost) is called with
+    /// [`ConnectionLost::HandedOver`](crate::ConnectionLost::HandedOver).
     ///
-    /// Connections stay as they are whose protocol has no state to tell, now or at all; those with TLS, behind a proxy, relayed, half-closed, or in memory; and those to
-    /// which received descriptors belong. The call can be repeated. Unix only.
+    /// Connections stay as they are whose protocol has no state to tell, now or at all; those with TLS, behind a proxy,
+    /// relayed, half-closed, or in memory; and those to which received descriptors belong. The call can be repeated. Unix only.
     #[cfg(unix)]
     pub fn hand_over_connections(&self, send: impl Fn(&Reactor, HandedConnection) + 'static) {
         if let Some(reactor) = self.reactor.upgrade() {
@@ -371,8 +372,10 @@ impl<A> ListeningPort<A> {
         }
     }
 
-    /// Goes on with connections that come from another process, as if this port had accepted them. The loop calls `rebuild` with the state of each and its peer to make its
-    /// protocol, and then [`connection_made`](crate::Protocol::connection_made); `None` closes the connection. When all have begun, their input is delivered.
+    /// Goes on with connections that come from another process, as if this port had accepted them. The loop calls `rebuild`
+    /// with the state of each and its peer to make its protocol, and then
+    /// [`connection_made`](crate::Protocol::connection_made); `None` closes the connection. When all have begun, their input is
+    /// delivered.
     ///
     /// They count for the limits of the port, which do not keep them out. Unix only.
     #[cfg(unix)]
@@ -386,8 +389,9 @@ impl<A> ListeningPort<A> {
         self.core.take_over(&reactor, connections, &rebuild);
     }
 
-    /// Takes no more connections from the kernel's queue, or takes them again. As [`pause`](Self::pause), but connections that have been taken are opened: those that
-    /// an engine has accepted by itself, and those on their way from another reactor. For a socket that another process has, too, and accepts from.
+    /// Takes no more connections from the kernel's queue, or takes them again. As [`pause`](Self::pause), but connections that
+    /// have been taken are opened: those that an engine has accepted by itself, and those on their way from another reactor.
+    /// For a socket that another process has, too, and accepts from.
     pub fn leave_backlog(&self, leave: bool) {
         self.core.set_leaves_backlog(leave);
         if let Some(reactor) = self.reactor.upgrade() {

@@ -77,8 +77,8 @@ impl SocketFile {
         Ok(Some(Self { path: path.to_owned(), origin, identity: None, lock, is_left }))
     }
 
-    /// The file of a socket that another process hands over, with its lock. It is [left](Self::leave) to that process at first. `None` for addresses without a
-    /// file.
+    /// The file of a socket that another process hands over, with its lock. It is [left](Self::leave) to that process at first.
+    /// `None` for addresses without a file.
     pub(crate) fn handed_over(addr: &UnixAddr, lock: Option<OwnedFd>) -> Option<Self> {
         let path = addr.path()?.to_owned();
         let found = fs::symlink_metadata(&path).ok()?;

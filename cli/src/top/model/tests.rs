@@ -1,3 +1,5 @@
+//! Tests of the model by keys and looks, without a terminal.
+
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
 use sinew::application::inspect::report::{Counts, ShardStatus};
 

@@ -1,3 +1,5 @@
+//! Tests of what is drawn, in a terminal that is memory.
+
 use ratatui::{
     Terminal,
     backend::TestBackend,

@@ -1,14 +1,15 @@
-//! The accept loop's part in connections that come from another process: they are begun in the order in which they came, all before the
-//! input of any.
+//! The accept loop's part in connections that come from another process: they are begun in the order in which they came, all
+//! before the input of any.
 
-use std::rc::Rc;
+use std::{io, rc::Rc};
 
 use sinew_reactor::Reactor;
 
 use super::{Acceptor, PortCore};
 use crate::{
-    Factory, Peer, Transport,
+    Factory, HandedPort, Peer, Transport,
     dyn_protocol::DynProtocol,
+    net::listener::Listener,
     stream::{StreamBuilder, leaving::HandedConnection},
 };
 
@@ -37,6 +38,16 @@ impl PortCore {
             .map(|connection| Incoming { connection, rebuild: rebuild.clone() });
         self.incoming.borrow_mut().extend(incoming);
         self.reschedule(reactor);
+    }
+
+    pub(crate) fn to_hand_over(&self) -> io::Result<Option<HandedPort>> {
+        self.listener.borrow().as_ref().map_or(Ok(None), Listener::to_hand_over)
+    }
+
+    pub(crate) fn leave_file(&self, leave: bool) {
+        if let Some(listener) = &*self.listener.borrow() {
+            listener.leave_file(leave);
+        }
     }
 
     fn has_incoming(&self) -> bool {
