@@ -15,7 +15,11 @@ use sinew_dns::{
 use sinew_transports::reactor::Reactor;
 
 #[path = "../../../tests/allocation/sys.rs"]
-#[allow(unsafe_code, reason = "an allocator is unsafe")]
+#[allow(
+    unsafe_code,
+    dead_code,
+    reason = "an allocator is unsafe; another test counts what is held"
+)]
 mod sys;
 #[path = "../../../tests/support/watchdog.rs"]
 mod watchdog;
