@@ -68,6 +68,7 @@ pages! {
 #[cfg(feature = "dns")]
 pages! {
     Dns: "../docs/guide/25-dns.md";
+    DnsServers: "../docs/guide/26-dns-servers.md";
 }
 
 #[cfg(feature = "http")]

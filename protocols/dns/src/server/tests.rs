@@ -235,6 +235,25 @@ fn answers_from_code() {
 }
 
 #[test]
+fn longest_names_from_code() {
+    let bench = Bench::new(DnsServer::new(|query: &Query<'_>| {
+        Response::new().address(query.name(), 1, [192, 0, 2, 1])
+    }));
+    // 127 labels of one byte, and labels as long as they may be; all bytes.
+    let short = [[1, b'x'].repeat(127), vec![0]].concat();
+    let long =
+        [[vec![63], vec![0xff; 63]].concat().repeat(3), vec![61], vec![0; 61], vec![0]].concat();
+    for wire in [short, long, vec![0]] {
+        assert!(wire.len() <= 255);
+        let head = [0x12, 0x34, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+        let message = [&head[..], &wire, &[0, 1, 0, 1]].concat();
+        let answer = bench.udp(&message).expect("an answer");
+        assert_eq!(answer[12..12 + wire.len()], wire);
+        assert_eq!((answer[3] & 15, answer[7]), (0, 1), "{} bytes", wire.len());
+    }
+}
+
+#[test]
 fn answers_later() {
     let later = || {
         answer_async(|query: OwnedQuery| async move {

@@ -266,8 +266,11 @@ impl Lookup<'_, '_, '_> {
                 let is_needed = node.is_cut && is_at_or_below(name.as_bytes(), cut.as_bytes());
                 for set in [target.set(A), target.set(AAAA)].into_iter().flatten() {
                     let fits = self.write(Section::Additional, target.name.as_bytes(), set);
-                    if !fits && is_needed {
-                        self.out.truncate();
+                    if !fits {
+                        if is_needed {
+                            self.out.truncate();
+                        }
+                        return;
                     }
                 }
             }
