@@ -19,6 +19,9 @@ pages! {
     TestingInMemory: "../docs/guide/6-testing-in-memory.md";
     RunningIt: "../docs/guide/7-running-it.md";
     ComingFromTwisted: "../docs/guide/8-coming-from-twisted.md";
+    TheCommand: "../docs/guide/22-the-command.md";
+    Deploying: "../docs/deploy/README.md";
+    ReadyServers: "../docs/guide/23-ready-servers.md";
     Benchmarks: "../docs/benchmarks.md";
     Stability: "../docs/stability.md";
     Glossary: "../docs/glossary.md";
@@ -45,6 +48,7 @@ pages! {
     SeveralCores: "../docs/guide/16-several-cores.md";
     Async: "../docs/guide/18-async.md";
     StreamsForTasks: "../docs/design/21-streams-for-tasks.md";
+    Restarting: "../docs/design/22-restarts.md";
     Layer: "../docs/design/12-tls-layer.md";
 }
 
@@ -53,6 +57,12 @@ pages! {
 pages! {
     DatagramsAndUnix: "../docs/guide/11-datagrams-and-unix-sockets.md";
     ProcessesAndPipes: "../docs/guide/14-processes-and-pipes.md";
+}
+
+#[cfg(all(unix, feature = "application"))]
+pages! {
+    Services: "../docs/guide/20-services.md";
+    Restarts: "../docs/guide/21-restarts.md";
 }
 
 #[cfg(feature = "dns")]
@@ -65,8 +75,13 @@ pages! {
 pages! {
     Http: "../docs/guide/15-http.md";
     HttpClient: "../docs/guide/19-http-client.md";
-    TwistedWebByClass: "../docs/guide/20-twisted-web-by-class.md";
+    TwistedWebByClass: "../docs/guide/27-twisted-web-by-class.md";
     WebSocket: "../docs/guide/17-websocket.md";
+}
+
+#[cfg(all(feature = "application", feature = "http"))]
+pages! {
+    SeeingInside: "../docs/guide/24-seeing-inside.md";
 }
 
 #[cfg(feature = "socketserver")]

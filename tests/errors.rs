@@ -236,6 +236,29 @@ fn with_socketserver() -> impl Iterator<Item = Printed> {
     made.into_iter()
 }
 
+#[cfg(feature = "application")]
+fn with_application() -> impl Iterator<Item = Printed> {
+    use sinew::application::{ApplicationError, ShardedError, StartError, StopError};
+
+    let made = printed![
+        StartError::Child { name: "web".to_owned(), error: Box::new(StartError::other(cause())) },
+        StopError::other(cause()),
+        ApplicationError::Start(StartError::AlreadyStarted),
+        ShardedError::Start { shard: 1, error: StartError::other(cause()) },
+    ];
+    let made = made.into_iter();
+    #[cfg(unix)]
+    let made = {
+        use sinew::application::handover::{HandoverError, UpgradeError};
+
+        made.chain(printed![
+            HandoverError::Receive { source: std::sync::Arc::new(cause()) },
+            UpgradeError::Prepare(cause()),
+        ])
+    };
+    made
+}
+
 #[cfg(feature = "http")]
 fn with_http() -> impl Iterator<Item = Printed> {
     use sinew::http::{
@@ -290,6 +313,19 @@ fn of_http_clients() -> impl Iterator<Item = Printed> {
     made.into_iter()
 }
 
+#[cfg(all(feature = "application", feature = "http"))]
+fn of_a_look_inside() -> impl Iterator<Item = Printed> {
+    use sinew::application::inspect::InspectError;
+
+    let made = printed![
+        InspectError::NotUnix { at: "tcp:80".to_owned() },
+        InspectError::NotLoopback { at: "tcp:80".to_owned() },
+        InspectError::NoUsers { at: "tcp:80".to_owned() },
+        InspectError::Random { source: cause() },
+    ];
+    made.into_iter()
+}
+
 #[cfg(feature = "dns")]
 fn with_dns() -> impl Iterator<Item = Printed> {
     use sinew::dns::{
@@ -332,8 +368,12 @@ fn all() -> Vec<Printed> {
     let all = all.chain(with_tls());
     #[cfg(feature = "socketserver")]
     let all = all.chain(with_socketserver());
+    #[cfg(feature = "application")]
+    let all = all.chain(with_application());
     #[cfg(feature = "http")]
     let all = all.chain(with_http());
+    #[cfg(all(feature = "application", feature = "http"))]
+    let all = all.chain(of_a_look_inside());
     #[cfg(feature = "dns")]
     let all = all.chain(with_dns());
     all.collect()
@@ -365,7 +405,14 @@ fn causes_not_in_the_message_are_appended() {
 }
 
 /// The list must be complete; it is only complete with all features on Unix.
-#[cfg(all(unix, feature = "dns", feature = "http", feature = "tls", feature = "socketserver"))]
+#[cfg(all(
+    unix,
+    feature = "application",
+    feature = "dns",
+    feature = "http",
+    feature = "tls",
+    feature = "socketserver"
+))]
 mod sources {
     use std::{fs, path::Path};
 
@@ -398,7 +445,7 @@ mod sources {
         let listed: Vec<_> = all().iter().map(|error| error.name).collect();
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut folders: Vec<_> =
-            ["src", "reactor", "transports", "testkit", "protocols", "socketserver"]
+            ["src", "reactor", "transports", "testkit", "protocols", "socketserver", "application"]
                 .iter()
                 .map(|folder| root.join(folder))
                 .collect();

@@ -119,8 +119,15 @@ const PANICKING: [(&str, &str); 23] = [
     ("zone", "in TestServer of DNS: text that is no name"),
 ];
 
-const CRATES: [&str; 6] =
-    ["src", "reactor/src", "transports/src", "testkit/src", "protocols/src", "socketserver/src"];
+const CRATES: [&str; 7] = [
+    "src",
+    "reactor/src",
+    "transports/src",
+    "testkit/src",
+    "protocols/src",
+    "socketserver/src",
+    "application/src",
+];
 
 /// The sources of the product.
 fn sources() -> Vec<(PathBuf, String)> {

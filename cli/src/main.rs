@@ -1,12 +1,46 @@
-//! The command `sinew`.
+//! The command `sinew`: ready servers and clients, and server programs from a file.
 
-use clap::Parser;
+#![deny(unsafe_code)]
 
-/// Ready servers and clients, and server programs from a file.
-#[derive(Parser)]
-#[command(name = "sinew", version)]
-struct Arguments {}
+use std::process::ExitCode;
 
-fn main() {
-    let Arguments {} = Arguments::parse();
+#[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
+compile_error!("the command `sinew` is for Linux and FreeBSD; the library is not");
+
+mod arguments;
+mod bench;
+mod command_line;
+mod commands;
+mod completions;
+mod config;
+mod destination;
+mod exit;
+mod files;
+mod log;
+mod look;
+mod man;
+mod process;
+mod quantity;
+mod run;
+mod servers;
+mod top;
+
+use exit::Code;
+
+fn main() -> ExitCode {
+    let parsed = command_line::command().try_get_matches();
+    let failed = match parsed.and_then(|matches| command_line::run(&matches)) {
+        Ok(Ok(())) => return ExitCode::SUCCESS,
+        Ok(Err(failure)) => failure,
+        Err(error) => {
+            // Help and the version are "errors" of clap that go to standard output.
+            let _ = error.print();
+            let code = if error.use_stderr() { Code::Usage as u8 } else { 0 };
+            return ExitCode::from(code);
+        }
+    };
+    if !failed.is_silent() {
+        eprintln!("sinew: {failed}");
+    }
+    ExitCode::from(failed.code())
 }

@@ -5,8 +5,13 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod cycles;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod sys;
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use cycles::Cycles;
 
 /// Shortest slow callback, in nanoseconds, for which the coarse clock is precise enough: it moves every 10 ms at worst,
 /// and so may report that much for a callback of no length.
@@ -30,6 +35,9 @@ enum TimeSource {
     /// The system; callbacks are timed by its cheapest clock.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     Coarse,
+    /// The system; callbacks are timed by a counter of the processor.
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    Cycles(Cycles),
     /// The system.
     Precise,
     /// The simulation's driver: time stands still in between.
@@ -51,8 +59,15 @@ const VIRTUAL_MAX: Duration = Duration::from_secs(1 << 33);
 const VIRTUAL_EPOCH: Duration = Duration::from_secs(1_767_225_600);
 
 impl Clock {
-    /// A system clock that can time callbacks of `slow_callback` nanoseconds.
-    pub(crate) fn new(slow_callback: u64) -> Self {
+    /// A system clock that can time callbacks of `slow_callback` nanoseconds; every callback if `times_all`.
+    pub(crate) fn new(slow_callback: u64, times_all: bool) -> Self {
+        if times_all {
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+            if let Some(cycles) = Cycles::measured(spin) {
+                return Self::with_source(TimeSource::Cycles(cycles));
+            }
+            return Self::with_source(TimeSource::Precise);
+        }
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let source =
             if slow_callback >= COARSE_MIN { TimeSource::Coarse } else { TimeSource::Precise };
@@ -110,6 +125,19 @@ impl Clock {
             TimeSource::Virtual(source) => source.elapsed.get(),
             _ => self.now().duration_since(self.origin),
         }
+    }
+
+    /// The system's monotonic clock as other programs see it, in microseconds (`CLOCK_MONOTONIC`, clock_gettime(2)).
+    #[cfg(unix)]
+    pub(crate) fn monotonic_micros(&self) -> u64 {
+        let micros = match &self.source {
+            TimeSource::Virtual(source) => source.elapsed.get().as_micros(),
+            _ => {
+                let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+                Duration::try_from(now).unwrap_or_default().as_micros()
+            }
+        };
+        u64::try_from(micros).unwrap_or(u64::MAX)
     }
 
     /// The time of this turn. Read lazily: a turn that does not need the time does not pay for it.
@@ -176,6 +204,8 @@ impl Clock {
         match self.source {
             #[cfg(any(target_os = "linux", target_os = "android"))]
             TimeSource::Coarse => sys::monotonic_coarse(),
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+            TimeSource::Cycles(ref cycles) => cycles.nanoseconds(),
             TimeSource::Precise => {
                 u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX)
             }
@@ -193,6 +223,18 @@ impl Clock {
     }
 }
 
+/// Waits without sleeping, and returns how long that took.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn spin(time: Duration) -> Duration {
+    let began = Instant::now();
+    loop {
+        let elapsed = began.elapsed();
+        if elapsed >= time {
+            return elapsed;
+        }
+    }
+}
+
 /// In 64 bits, since the 128 of [`Duration::as_millis`] are slow to divide. Saturates at the last tick.
 fn ticks_of(seconds: u64, millis: u32) -> u64 {
     seconds.saturating_mul(1_000).saturating_add(millis.into())
@@ -204,7 +246,7 @@ mod tests {
 
     #[test]
     fn a_deadline_is_rounded_up_and_never_early() {
-        let clock = Clock::new(0);
+        let clock = Clock::new(0, false);
         clock.keep_sample(true);
         for delay in [1, 999, 1_000, 1_001, 999_999, 1_000_000, 1_000_001, 86_400_000_000_001] {
             let delay = Duration::from_nanos(delay);
@@ -217,7 +259,7 @@ mod tests {
 
     #[test]
     fn the_sample_is_kept_until_it_is_reset() {
-        let clock = Clock::new(0);
+        let clock = Clock::new(0, false);
         clock.keep_sample(true);
         let first = clock.now();
         while Instant::now() == first {}
@@ -228,14 +270,14 @@ mod tests {
 
     #[test]
     fn the_farthest_delay_does_not_overflow() {
-        let clock = Clock::new(0);
+        let clock = Clock::new(0, false);
         assert_eq!(clock.tick_after(Duration::MAX), u64::MAX);
         assert!(clock.until(u64::MAX) > Duration::from_secs(1 << 40));
     }
 
     #[test]
     fn outside_of_the_loop_the_clock_is_read_at_each_call() {
-        let clock = Clock::new(0);
+        let clock = Clock::new(0, false);
         let first = clock.now();
         while Instant::now() == first {}
         assert!(clock.now() > first);
@@ -256,7 +298,7 @@ mod tests {
 
     #[test]
     fn a_zero_delay_is_due_at_the_current_tick() {
-        let clock = Clock::new(0);
+        let clock = Clock::new(0, false);
         clock.keep_sample(true);
         assert_eq!(clock.tick_after(Duration::ZERO), clock.ticks());
     }

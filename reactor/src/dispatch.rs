@@ -10,6 +10,7 @@ use crate::{
     Reactor,
     engine::Event,
     handler::{Handler, Token},
+    inspection::Inspection,
 };
 
 /// Events between two readings of the clock. If a batch was slow, all its handlers are named in the warning. A loop
@@ -26,12 +27,20 @@ impl Reactor {
             if let Err(panic) = caught {
                 let token = events[next.get() - 1].token;
                 let panic = self.contained(&|| self.describe(token), panic);
+                if let Some(inspection) = &self.inner.inspection {
+                    // What it has sent and received is its own, not that of the next one.
+                    let now = self.inner.callback_start.get();
+                    inspection.called(token, &self.inner.meter, now, now);
+                }
                 self.handler_panicked(token, &panic.message);
             }
         }
     }
 
     fn dispatch_from(&self, next: &Cell<usize>, events: &[Event]) {
+        if let Some(inspection) = &self.inner.inspection {
+            return self.dispatch_inspected(inspection, next, events);
+        }
         for batch in events[next.get()..].chunks(EVENTS_PER_BATCH) {
             for event in batch {
                 next.set(next.get() + 1);
@@ -42,6 +51,21 @@ impl Reactor {
                 }
             }
             self.record_callback(&|| self.describe_all(batch));
+        }
+    }
+
+    /// The same while each handler is looked at: each is a batch of its own.
+    #[inline(never)]
+    fn dispatch_inspected(&self, inspection: &Inspection, next: &Cell<usize>, events: &[Event]) {
+        for event in &events[next.get()..] {
+            next.set(next.get() + 1);
+            let handler = self.inner.registry.borrow_mut().handler(event.token);
+            let Some(handler) = handler else { continue };
+            let began = self.inner.callback_start.get();
+            handler.ready(self, event.ready);
+            self.record_callback(&|| self.describe(event.token));
+            let now = self.inner.callback_start.get();
+            inspection.called(event.token, &self.inner.meter, began, now);
         }
     }
 
@@ -81,7 +105,11 @@ impl Reactor {
     pub(crate) fn call_handler(&self, token: Token, f: impl FnOnce(Rc<dyn Handler>)) {
         let handler = self.inner.registry.borrow().handler(token);
         let Some(handler) = handler else { return };
+        let began = self.inner.callback_start.get();
         let called = self.guard(|| self.describe(token), move || f(handler));
+        if let Some(inspection) = &self.inner.inspection {
+            inspection.called(token, &self.inner.meter, began, self.inner.callback_start.get());
+        }
         if let Err(panic) = called {
             self.handler_panicked(token, &panic.message);
         }

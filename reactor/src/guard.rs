@@ -63,14 +63,21 @@ impl Reactor {
     pub(crate) fn record_callback(&self, what: &dyn Fn() -> String) {
         let now = self.inner.clock.stopwatch();
         let took = now.saturating_sub(self.inner.callback_start.replace(now));
-        if took >= self.inner.settings.slow_callback {
-            self.report_slow(&name(what), Duration::from_nanos(took));
+        if took >= self.inner.recorded_from {
+            self.record_long(&name(what), took);
         }
     }
 
     #[cold]
-    fn report_slow(&self, what: &str, took: Duration) {
+    fn record_long(&self, what: &str, ns: u64) {
+        let took = Duration::from_nanos(ns);
+        self.inner.long_callbacks.borrow_mut().record(what, took);
+        if ns < self.inner.settings.slow_callback {
+            return;
+        }
         self.inner.meter.slow_callbacks.add(1);
+        let at = self.inner.clock.age();
+        self.inner.long_callbacks.borrow_mut().record_slow(what, took, at);
         tracing::warn!(what, ?took, "a slow callback held up the loop");
     }
 

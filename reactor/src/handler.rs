@@ -63,7 +63,14 @@ pub trait Handler: 'static {
         false
     }
 
-    /// The name of this handler in logs.
+    /// Says what this handler is, to a visitor that it knows by its type ([`Reactor::inspect_handlers`]). It is called from
+    /// anywhere on the loop's thread, so it changes nothing and calls no user code. Default: nothing.
+    fn inspect(self: Rc<Self>, reactor: &Reactor, token: Token, visitor: &mut dyn Any) {
+        let _ = (reactor, token, visitor);
+    }
+
+    /// The name of this handler in logs. A part after " with ", such as the peer, does not count for its kind
+    /// ([`LoopReport::longest`](crate::LoopReport::longest)).
     fn describe(&self) -> String {
         std::any::type_name::<Self>().to_owned()
     }
@@ -88,6 +95,19 @@ impl Token {
 
     pub(crate) const fn new(slot: usize, generation: u32) -> Self {
         Self(slot | ((generation as usize) << Self::SLOT_BITS))
+    }
+
+    /// The token as a number, to be named outside of the process.
+    #[must_use]
+    pub const fn to_bits(self) -> u64 {
+        self.0 as u64
+    }
+
+    /// The token with this number. Any number is one; a wrong one matches no handler.
+    #[must_use]
+    pub const fn from_bits(bits: u64) -> Self {
+        // On 32-bit platforms a number that is too large stands for the token that no handler has.
+        if bits > usize::MAX as u64 { Self::ENGINE } else { Self(bits as usize) }
     }
 
     pub(crate) const fn generation(self) -> u32 {

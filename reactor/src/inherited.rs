@@ -1,4 +1,4 @@
-//! File descriptors that this process inherited: [`inherited`].
+//! File descriptors that this process inherited: [`inherited`], [`close_inherited_on_exec`].
 
 use std::{
     io,
@@ -28,4 +28,17 @@ pub fn inherited(fd: RawFd) -> io::Result<OwnedFd> {
         return Err(rustix::io::Errno::BADF.into());
     }
     sys::duplicate(fd)
+}
+
+/// Has a file descriptor that this process was started with closed in the programs that this process starts (`FD_CLOEXEC`). It
+/// stays open here.
+///
+/// # Errors
+///
+/// `EBADF` if no descriptor with that number is open.
+pub fn close_inherited_on_exec(fd: RawFd) -> io::Result<()> {
+    if fd < 0 {
+        return Err(rustix::io::Errno::BADF.into());
+    }
+    sys::close_on_exec(fd)
 }

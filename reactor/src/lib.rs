@@ -16,6 +16,7 @@
 //! | signals, on Unix | `Reactor::on_signal`, `Reactor::signal`, `Signal` |
 //! | the polling engine and its limits | [`Engine`], [`Builder`] |
 //! | counters and what is still alive | [`Reactor::stats`], [`Stats`], [`Reactor::leak_report`] |
+//! | the state of the loop: lag, long callbacks, threads | [`Reactor::loop_report`], [`Builder::inspection`] |
 //! | tests without a kernel | [`Reactor::simulated`], [`Reactor::advance`] |
 //! | inside the loop of another library | [`Reactor::turn`], and on Unix `Embedded`, with a descriptor to wait for |
 //! | your own event sources and transports | the module [`source`] |
@@ -40,6 +41,7 @@ mod guard;
 mod handler;
 #[cfg(unix)]
 mod inherited;
+mod inspection;
 mod leak_report;
 mod lifecycle;
 mod local_wakeups;
@@ -80,6 +82,7 @@ pub use {
     },
     excerpt::Excerpt,
     guard::Panicked,
+    inspection::{Histogram, LongCallback, LoopReport, PoolReport, SlowCallback},
     leak_report::LeakReport,
     lifecycle::{Phase, TriggerResult},
     packet_info::PacketInfo,
@@ -94,12 +97,12 @@ pub use {
 // Re-exported at the root for the crates above; the documentation lists them under `source`.
 #[doc(hidden)]
 pub use source::{
-    Completion, Counter, DeliveryMode, Driver, Handler, Interest, Killed, Meter, Ready,
-    ReceivedBytes, Registration, SHORT_WRITE_FILLS, Source, TimerKey, Token, Turned,
+    Completion, Counter, DeliveryMode, Driver, Handler, HandlerCounts, Interest, Killed, Meter,
+    Ready, ReceivedBytes, Registration, SHORT_WRITE_FILLS, Source, TimerKey, Token, Turned,
 };
 #[cfg(unix)]
 pub use {
-    inherited::inherited,
+    inherited::{close_inherited_on_exec, inherited},
     signals::{Signal, SignalReceiver, SignalWatch},
 };
 

@@ -17,7 +17,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use slab::Slab;
 
 use crate::{
-    Deferred, Excerpt, Failure, Promise, Reactor,
+    Deferred, Excerpt, Failure, PoolReport, Promise, Reactor,
     builder::Settings,
     guard::{Panicked, contain},
 };
@@ -95,6 +95,11 @@ impl Pool {
         self.promises.borrow().len()
     }
 
+    /// The state of the threads for work and for lookups.
+    pub(crate) fn report(&self) -> (PoolReport, PoolReport) {
+        (self.work.report(), self.lookups.report())
+    }
+
     /// Timers that stand for jobs.
     pub(crate) fn simulated(&self) -> usize {
         self.work.simulated.get() + self.lookups.simulated.get()
@@ -132,6 +137,20 @@ impl Lane {
             queue_max,
             running: RefCell::default(),
             simulated: Cell::new(0),
+        }
+    }
+
+    fn report(&self) -> PoolReport {
+        let running = self.running.borrow();
+        let (threads, jobs) = running.as_ref().map_or((0, self.simulated.get()), |threads| {
+            (threads.count, threads.jobs.load(Ordering::Acquire))
+        });
+        PoolReport {
+            threads,
+            threads_max: self.threads_max,
+            jobs,
+            queued: running.as_ref().map_or(0, |threads| threads.waiting.len()),
+            queue_max: self.queue_max,
         }
     }
 

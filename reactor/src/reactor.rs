@@ -16,6 +16,7 @@ use crate::{
     clock::Clock,
     engine::{Event, Poller},
     handler::Token,
+    inspection::{Inspection, LONG_FROM, LongCallbacks},
     lifecycle::Triggers,
     local_wakeups::LocalWakeups,
     pool::Pool,
@@ -84,6 +85,10 @@ pub(crate) struct Inner {
     pub(crate) signals: crate::signals::Signals,
     pub(crate) state: RunState,
     pub(crate) meter: Meter,
+    pub(crate) inspection: Option<Box<Inspection>>,
+    /// Callbacks from this duration on are recorded by name, in nanoseconds.
+    pub(crate) recorded_from: u64,
+    pub(crate) long_callbacks: RefCell<LongCallbacks>,
     /// When the current callback began, in nanoseconds of the coarse clock.
     pub(crate) callback_start: Cell<u64>,
     pub(crate) locals: RefCell<Vec<(TypeId, Rc<dyn Any>)>>,
@@ -145,7 +150,7 @@ impl Reactor {
             fork_epoch,
             clock: match settings.engine {
                 crate::Engine::Simulated => Clock::new_virtual(),
-                _ => Clock::new(settings.slow_callback),
+                _ => Clock::new(settings.slow_callback, settings.inspection),
             },
             edge_triggered: poller.is_edge_triggered(),
             poller: RefCell::new(poller),
@@ -166,6 +171,12 @@ impl Reactor {
             signals: crate::signals::Signals::default(),
             state: RunState::default(),
             meter: Meter::default(),
+            inspection: settings.inspection.then(Box::default),
+            recorded_from: match settings.inspection {
+                true => settings.slow_callback.min(LONG_FROM),
+                false => settings.slow_callback,
+            },
+            long_callbacks: RefCell::default(),
             callback_start: Cell::default(),
             locals: RefCell::default(),
             random: RefCell::new(match (settings.seed, settings.engine) {
@@ -210,6 +221,14 @@ impl Reactor {
     #[must_use]
     pub fn wall_clock(&self) -> SystemTime {
         self.inner.clock.wall()
+    }
+
+    /// The system's monotonic clock in microseconds (`CLOCK_MONOTONIC`, clock_gettime(2)): for messages to other programs that
+    /// carry it, such as those of sd_notify(3). In a simulation, the age of the reactor. Unix only.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn monotonic_micros(&self) -> u64 {
+        self.inner.clock.monotonic_micros()
     }
 
     /// A random number, for jitter and the like; not for secrets. In a simulation it is derived from the seed, so a run

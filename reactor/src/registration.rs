@@ -33,6 +33,12 @@ pub trait Source: mio::event::Source {}
 #[cfg(not(unix))]
 impl<S: mio::event::Source> Source for S {}
 
+/// Slots that are looked at for each handler of a page.
+const VACANT_PER_HANDLER: usize = 16;
+
+/// A handler and its token.
+pub(crate) type Listed = (Token, Rc<dyn Handler>);
+
 /// Stands for "no descriptor": a handler that only the loop itself calls.
 const NO_DESCRIPTOR: DescriptorId = -1;
 
@@ -147,6 +153,25 @@ impl Registry {
         self.slots.len()
     }
 
+    /// Up to `max` handlers in the slots from `first` on, and the slot to go on from, if there may be more.
+    pub(crate) fn page(&self, first: usize, max: usize) -> (Vec<Listed>, Option<usize>) {
+        let end = self.slots.capacity();
+        // Vacant slots may be many, so their number is bounded, too.
+        let stop = first.saturating_add(max.saturating_mul(VACANT_PER_HANDLER)).min(end);
+        let mut found = Vec::new();
+        for key in first..stop {
+            if found.len() == max {
+                return (found, Some(key));
+            }
+            if let Some(slot) = self.slots.get(key)
+                && let Some(handler) = &slot.handler
+            {
+                found.push((Token::new(key, slot.state.generation()), handler.clone()));
+            }
+        }
+        (found, (stop < end).then_some(stop))
+    }
+
     /// All handlers.
     pub(crate) fn handlers(&self) -> Vec<Rc<dyn Handler>> {
         self.slots.iter().filter_map(|(_, slot)| slot.handler.clone()).collect()
@@ -194,7 +219,9 @@ impl Reactor {
     ///
     /// [`RegisterError::TooManyHandlers`].
     pub fn reserve(&self) -> Result<Token, RegisterError> {
-        self.inner.registry.borrow_mut().insert(NO_DESCRIPTOR)
+        let token = self.inner.registry.borrow_mut().insert(NO_DESCRIPTOR)?;
+        self.inner.inspect_registered(token);
+        Ok(token)
     }
 
     /// Registers a handler without a source, until the [`Registration`] is dropped: only the loop itself calls it, on
@@ -256,6 +283,7 @@ impl Reactor {
             self.inner.registry.borrow_mut().remove(token);
             return Err(error);
         }
+        self.inner.inspect_registered(token);
         Ok(token)
     }
 

@@ -102,6 +102,7 @@
 pub use crate::{
     engine::{Completion, DeliveryMode, ReceivedBytes, SHORT_WRITE_FILLS},
     handler::{Handler, Interest, Ready, TimerKey, Token},
+    inspection::HandlerCounts,
     registration::{Registration, Source},
     simulated::{Driver, Killed, Turned},
     stats::{Counter, Meter},

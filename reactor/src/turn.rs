@@ -79,6 +79,9 @@ impl Reactor {
         self.drop_deferred();
         let took = before + inner.callback_start.get().saturating_sub(woke);
         inner.meter.longest_turn.set(inner.meter.longest_turn.get().max(took));
+        if let Some(inspection) = &inner.inspection {
+            inspection.turned(took);
+        }
         wait_result
     }
 
@@ -132,6 +135,9 @@ impl Inner {
         let mut wheel = self.wheel.borrow_mut();
         if !wheel.is_empty() {
             wheel.advance(self.clock.ticks());
+            if let (Some(inspection), Some(due)) = (&self.inspection, wheel.first_due()) {
+                inspection.timer_late(&self.clock, due);
+            }
         }
     }
 

@@ -208,6 +208,11 @@ impl<T: Default> Wheel<T> {
         Some((TimerKey { index, generation }, self.vacate(index)))
     }
 
+    /// The deadline of the timer that `pop_due` takes next.
+    pub(crate) fn first_due(&self) -> Option<u64> {
+        self.entries.get(self.lists[DUE].first as usize).map(|entry| entry.deadline)
+    }
+
     pub(crate) fn has_due(&self) -> bool {
         self.lists[DUE].first != NIL
     }

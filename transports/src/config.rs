@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+#[cfg(unix)]
+use crate::HandedPort;
 use crate::{
     Dscp, Faults, Keepalive, Peer,
     options::UncommonOptions,
@@ -227,6 +229,8 @@ pub struct ListenConfig {
     pub(crate) proxy: Option<Box<ProxyConfig>>,
     /// The reactors that the port is shared with.
     pub(crate) share: Option<Share>,
+    #[cfg(unix)]
+    pub(crate) handed_over: Option<HandedPort>,
     pub(crate) stream: StreamConfig,
 }
 
@@ -242,6 +246,8 @@ impl Default for ListenConfig {
             ipv6_prefix: 64,
             proxy: None,
             share: None,
+            #[cfg(unix)]
+            handed_over: None,
             stream: StreamConfig::default(),
         }
     }
@@ -308,6 +314,22 @@ impl ListenConfig {
     /// [`max_connections`](Self::max_connections); [`max_per_ip`](Self::max_per_ip) uses the client's address.
     pub fn proxy(mut self, proxy: impl Into<Option<ProxyConfig>>) -> Self {
         self.proxy = proxy.into().map(Box::new);
+        self
+    }
+
+    /// Listens on this socket, which another process hands over, in place of opening one. Options that must be set before a
+    /// socket listens are left as they are. If it does not listen where the port is to be, or the kind of endpoint has no
+    /// socket of the kernel's, it is not used. Default: none. Unix only.
+    #[cfg(unix)]
+    pub fn handed_over(mut self, port: impl Into<Option<HandedPort>>) -> Self {
+        self.handed_over = port.into();
+        self
+    }
+
+    /// The same for a further socket of a port that several reactors share.
+    #[doc(hidden)]
+    pub fn unshared(mut self) -> Self {
+        self.share = None;
         self
     }
 

@@ -8,6 +8,7 @@ use std::{
 
 use crate::{
     ConnectionLost, Factory, Peer, Protocol, TimerId, Transport, protocol::forward_protocol,
+    stream::span::Spanned,
 };
 
 /// A type-erased factory: kinds of endpoints receive it and pass it on to `listen_tcp` and the like.
@@ -95,11 +96,24 @@ impl DynProtocol {
 
     /// The name of the protocol's real type, not of the box.
     pub(crate) fn real_name(&self) -> &'static str {
-        (*self.0).name()
+        let any: &dyn Any = &*self.0;
+        match any.downcast_ref::<Spanned>() {
+            Some(spanned) => spanned.inner.real_name(),
+            None => (*self.0).name(),
+        }
+    }
+
+    /// A protocol whose callbacks run in a span. It keeps the name and the type of the one inside.
+    pub(crate) fn in_span(spanned: Spanned) -> Self {
+        Self(Box::new(spanned))
     }
 
     /// The protocol as its real type, or as a [`DynProtocol`].
     pub(crate) fn downcast_mut<P: Protocol>(&mut self) -> Option<&mut P> {
+        if (&*self.0 as &dyn Any).is::<Spanned>() {
+            let spanned = (&mut *self.0 as &mut dyn Any).downcast_mut::<Spanned>()?;
+            return spanned.inner.downcast_mut();
+        }
         let is_wanted_erased = (self as &dyn Any).is::<P>();
         let any: &mut dyn Any = if is_wanted_erased { self } else { &mut *self.0 };
         any.downcast_mut()

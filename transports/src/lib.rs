@@ -64,6 +64,7 @@ pub mod endpoint;
 mod factory;
 mod faults;
 mod immediate_connect;
+pub mod inspect;
 mod listener_hooks;
 mod mailbox;
 pub mod memory;
@@ -125,12 +126,13 @@ pub use {
 #[cfg(unix)]
 #[doc(hidden)]
 pub use {
-    adopt::{AdoptError, DescriptorKind, ReactorAdopt},
+    adopt::{AdoptError, DescriptorKind, HandedPort, ReactorAdopt},
     pipe::{PipeError, ReactorPipes},
     process::{
         AtStop, ChildFd, ChildIo, Process, ProcessConfig, ProcessProtocol, ProcessStatus,
         ReactorProcesses, SignalError, SpawnError, WindowSize,
     },
+    stream::leaving::HandedConnection,
     unix::{
         Credentials, DescriptorRefused, ReactorUnix, SendDescriptorError, UnixAddr,
         UnixDatagramConfig, UnixListenConfig, UnixListenError, UnixPeer,

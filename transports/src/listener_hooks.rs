@@ -9,6 +9,8 @@ use crate::sharing::Share;
 pub(crate) trait Port {
     /// The port's token in the reactor.
     fn token(&self) -> Token;
+    /// Where it listens, for people.
+    fn address(&self) -> &str;
     /// The reactors that share the port, if there are any.
     fn share(&self) -> Option<&Share>;
     /// A connection was opened.

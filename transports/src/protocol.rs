@@ -99,18 +99,54 @@ pub trait Protocol: 'static {
     }
 
     /// The connection is handed over to another protocol ([`set_protocol`](Transport::set_protocol)), to another reactor
-    /// ([`send_to`](Transport::send_to)) or to a relay ([`relay`](Transport::relay)): returns the input that this protocol received and did not use, to be delivered there first.
-    /// Input that was not delivered yet follows by itself. Returns nothing by default; a protocol that buffers input, such as an
-    /// incomplete message, returns that and forgets it. A wrapper forwards this call like any other callback.
+    /// ([`send_to`](Transport::send_to)) or to a relay ([`relay`](Transport::relay)): returns the input that this protocol
+    /// received and did not use, to be delivered there first. Input that was not delivered yet follows by itself. Returns
+    /// nothing by default; a protocol that buffers input, such as an incomplete message, returns that and forgets it. A wrapper
+    /// forwards this call like any other callback.
     fn take_unread(&mut self, transport: &Transport) -> Bytes {
         let _ = transport;
         Bytes::new()
     }
 
+    /// The connection may go over to another process
+    /// ([`ListeningPort::hand_over_connections`](crate::ListeningPort::hand_over_connections)): returns what the next protocol
+    /// has to know, as bytes, if this is a moment at which the connection can go. Input that is unread, by
+    /// [`take_unread`](Self::take_unread), and output that is queued need not be part of it: the former follows, the latter is
+    /// sent first. May be called several times. `None`, the default, says that the connection stays; it also stays with a state
+    /// of more than 64 KiB. A wrapper forwards this call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use sinew_transports::{Protocol, Transport};
+    ///
+    /// /// Counts what it receives.
+    /// struct Count(u64);
+    ///
+    /// impl Protocol for Count {
+    ///     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+    ///         self.0 += data.len() as u64;
+    ///         transport.write(format!("{}\n", self.0));
+    ///     }
+    ///
+    ///     fn saved_state(&self) -> Option<Vec<u8>> {
+    ///         Some(self.0.to_be_bytes().into())
+    ///     }
+    /// }
+    ///
+    /// // In the other process:
+    /// fn rebuilt(state: &[u8]) -> Option<Count> {
+    ///     Some(Count(u64::from_be_bytes(state.try_into().ok()?)))
+    /// }
+    /// # assert_eq!(rebuilt(&Count(7).saved_state().unwrap()).unwrap().0, 7);
+    /// ```
+    fn saved_state(&self) -> Option<Vec<u8>> {
+        None
+    }
+
     /// The connection is over, at least for this protocol; no other callback follows. The transport is inert by now, unless the
-    /// reason is [`ConnectionLost::HandedOver`] to a protocol on this reactor. If a write had failed, all received input was delivered
-    /// before this call;
-    /// [`read_closed`](Self::read_closed) was not called then, because that is not a clean end.
+    /// reason is [`ConnectionLost::HandedOver`] to a protocol on this reactor. If a write had failed, all received input was
+    /// delivered before this call; [`read_closed`](Self::read_closed) was not called then, because that is not a clean end.
     fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
         let _ = (transport, reason);
     }
@@ -161,6 +197,10 @@ macro_rules! forward_protocol {
 
         fn take_unread(&mut self, transport: &Transport) -> bytes::Bytes {
             (**self).take_unread(transport)
+        }
+
+        fn saved_state(&self) -> Option<Vec<u8>> {
+            (**self).saved_state()
         }
 
         fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {

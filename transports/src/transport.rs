@@ -73,6 +73,43 @@ pub enum WriteStatus {
     Closed,
 }
 
+impl ConnectionId {
+    pub(crate) const fn of(token: Token) -> Self {
+        Self(token)
+    }
+
+    pub(crate) const fn token(self) -> Token {
+        self.0
+    }
+
+    /// The id as a number, to be named outside of the process.
+    #[must_use]
+    pub const fn to_bits(self) -> u64 {
+        self.0.to_bits()
+    }
+
+    /// The id with this number. Any number is one; a wrong one belongs to no connection.
+    #[must_use]
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(Token::from_bits(bits))
+    }
+}
+
+impl fmt::Display for ConnectionId {
+    /// A short word without spaces, for [`from_str`](std::str::FromStr): hexadecimal.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("{:x}", self.to_bits()))
+    }
+}
+
+impl std::str::FromStr for ConnectionId {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        u64::from_str_radix(text, 16).map(Self::from_bits)
+    }
+}
+
 impl Transport {
     #[inline]
     pub(crate) fn inner(&self) -> &Stream {

@@ -8,7 +8,8 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime;
 use tokio::sync::broadcast::{self, error::RecvError};
-use tokio_tungstenite::accept_async;
+use tokio_tungstenite::accept_async_with_config;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 
 /// How many messages a slow connection may be behind.
@@ -23,6 +24,10 @@ struct Args {
     /// Send each message to all other connections
     #[arg(long)]
     broadcast: bool,
+
+    /// Length of the buffer that each read fills and clears; without it, the default of 128 KiB
+    #[arg(long, value_name = "BYTES")]
+    read_buffer: Option<usize>,
 }
 
 /// The sender's id, and the message, whose data is shared.
@@ -30,23 +35,28 @@ type Sent = (u64, Message);
 
 fn main() -> io::Result<()> {
     let args = Args::parse();
+    let config = WebSocketConfig::default();
+    let config = match args.read_buffer {
+        Some(bytes) => config.read_buffer_size(bytes),
+        None => config,
+    };
     runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let listener = TcpListener::from_std(args.listen.bind()?)?;
         let (sender, _) = broadcast::channel(CHANNEL_LEN);
         for id in 0.. {
             let (stream, _) = listener.accept().await?;
             if args.broadcast {
-                tokio::spawn(member(id, stream, sender.clone()));
+                tokio::spawn(member(id, stream, config, sender.clone()));
             } else {
-                tokio::spawn(echo(stream));
+                tokio::spawn(echo(stream, config));
             }
         }
         Ok(())
     })
 }
 
-async fn echo(stream: TcpStream) -> Result<(), Error> {
-    let mut socket = accept_async(stream).await?;
+async fn echo(stream: TcpStream, config: WebSocketConfig) -> Result<(), Error> {
+    let mut socket = accept_async_with_config(stream, Some(config)).await?;
     while let Some(message) = socket.next().await {
         let message = message?;
         if message.is_text() || message.is_binary() {
@@ -56,8 +66,13 @@ async fn echo(stream: TcpStream) -> Result<(), Error> {
     Ok(())
 }
 
-async fn member(id: u64, stream: TcpStream, sender: broadcast::Sender<Sent>) -> Result<(), Error> {
-    let mut socket = accept_async(stream).await?;
+async fn member(
+    id: u64,
+    stream: TcpStream,
+    config: WebSocketConfig,
+    sender: broadcast::Sender<Sent>,
+) -> Result<(), Error> {
+    let mut socket = accept_async_with_config(stream, Some(config)).await?;
     let mut receiver = sender.subscribe();
     socket.send(Message::Binary(Bytes::from_static(&[GREETING]))).await?;
     loop {

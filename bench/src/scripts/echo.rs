@@ -17,8 +17,8 @@ impl Protocol for Echo {
     }
 }
 
-pub(crate) fn run() -> Result<(), Failed> {
-    let reactor = crate::reactor()?;
+pub(crate) fn run(inspection: bool) -> Result<(), Failed> {
+    let reactor = crate::inspected_reactor(inspection)?;
     let port = reactor.listen_tcp("127.0.0.1:0", |_: &Peer| Echo)?;
     let mut client = TcpStream::connect(port.local())?;
     while port.connections() == 0 {

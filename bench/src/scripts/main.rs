@@ -35,6 +35,8 @@ struct Args {
 enum Script {
     /// 1,000 messages of 64 bytes on one connection, on mio
     Echo,
+    /// The same while the reactor is inspected
+    EchoInspected,
     /// 10,000 lines in 1,000 chunks, each line answered, in memory
     Line,
     /// 100,000 timers made, reset and cancelled
@@ -55,7 +57,8 @@ enum Script {
 
 fn main() -> Result<(), Failed> {
     match Args::parse().script {
-        Script::Echo => echo::run(),
+        Script::Echo => echo::run(false),
+        Script::EchoInspected => echo::run(true),
         Script::Line => line::run(),
         Script::Timers => timers::run(),
         Script::Accept => accept::run(),
@@ -84,5 +87,10 @@ fn turn(reactor: &Reactor, max_wait: Duration) -> Result<(), Failed> {
 
 /// A reactor on mio that reports no slow callbacks: under a tool all of them are slow.
 fn reactor() -> Result<Reactor, Failed> {
-    Ok(Reactor::builder().slow_callback(Duration::MAX).build()?)
+    inspected_reactor(false)
+}
+
+/// The same, with or without inspection.
+fn inspected_reactor(inspection: bool) -> Result<Reactor, Failed> {
+    Ok(Reactor::builder().slow_callback(Duration::MAX).inspection(inspection).build()?)
 }

@@ -331,6 +331,11 @@ impl<D: Decoder, H: FrameHandler<D>> Protocol for Framed<D, H> {
         self.buffer.take().map(|buffer| buffer.into_rest().into()).unwrap_or_default()
     }
 
+    /// The state of the handler. An unfinished frame follows as unread input; raw mode does not, so such a connection stays.
+    fn saved_state(&self) -> Option<Vec<u8>> {
+        if self.mode.raw || self.ended { None } else { self.handler.saved_state() }
+    }
+
     fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
         self.buffer = None;
         self.call(transport, |handler, transport| handler.connection_lost(transport, reason));

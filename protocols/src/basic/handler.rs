@@ -88,6 +88,13 @@ macro_rules! common_callbacks {
             transport.lose_connection();
         }
 
+        /// The connection may go over to another process: returns what the next handler has to know, as bytes, if it can go now
+        /// ([`Protocol::saved_state`](sinew_transports::Protocol::saved_state)). An unfinished frame follows by itself. `None`,
+        /// the default, says that it stays.
+        fn saved_state(&self) -> Option<Vec<u8>> {
+            None
+        }
+
         /// The connection has ended; no other callback follows. An unfinished frame has been dropped.
         fn connection_lost(&mut self, transport: &mut $transport, reason: &ConnectionLost) {
             let _ = (transport, reason);
@@ -148,6 +155,10 @@ macro_rules! forward_common_callbacks {
 
         fn tls_started(&mut self, transport: &mut $transport) {
             $to::tls_started(&mut (*self)$(.$field)?, transport);
+        }
+
+        fn saved_state(&self) -> Option<Vec<u8>> {
+            $to::saved_state(&(*self)$(.$field)?)
         }
 
         fn connection_lost(&mut self, transport: &mut $transport, reason: &ConnectionLost) {

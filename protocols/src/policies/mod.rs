@@ -48,6 +48,10 @@ macro_rules! forward_all_but_data {
             self.$field.take_unread(transport)
         }
 
+        fn saved_state(&self) -> Option<Vec<u8>> {
+            self.$field.saved_state()
+        }
+
         fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
             self.$field.connection_lost(transport, reason);
         }

@@ -1,4 +1,4 @@
-//! Duplicating a file descriptor given as a number, whose validity the compiler cannot check.
+//! Duplicating and marking a file descriptor given as a number, whose validity the compiler cannot check.
 
 use std::{
     io,
@@ -12,4 +12,11 @@ pub(super) fn duplicate(fd: RawFd) -> io::Result<OwnedFd> {
     // own.
     let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
     borrowed.try_clone_to_owned()
+}
+
+/// `fd` must not be negative.
+pub(super) fn close_on_exec(fd: RawFd) -> io::Result<()> {
+    // SAFETY: as above, for one call, fcntl(F_SETFD). It changes a flag that only matters to programs started later.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
+    Ok(rustix::io::fcntl_setfd(borrowed, rustix::io::FdFlags::CLOEXEC)?)
 }

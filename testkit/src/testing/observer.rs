@@ -96,4 +96,8 @@ impl<P: Protocol> Protocol for Observer<P> {
         self.seen.record("take_unread");
         self.protocol.take_unread(transport)
     }
+
+    fn saved_state(&self) -> Option<Vec<u8>> {
+        self.protocol.saved_state()
+    }
 }

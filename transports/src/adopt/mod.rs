@@ -23,9 +23,13 @@ use crate::{
 };
 
 mod error;
+mod handed_port;
 mod kind;
 
+#[doc(inline)]
+pub use crate::stream::leaving::HandedConnection;
 pub use error::AdoptError;
+pub use handed_port::HandedPort;
 pub use kind::DescriptorKind;
 
 /// Existing descriptors on a [`Reactor`]: inherited, received, or opened by other code. Unix only.

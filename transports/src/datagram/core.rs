@@ -6,7 +6,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
     io::{self, ErrorKind},
-    rc::Rc,
+    rc::{Rc, Weak},
     time::Duration,
 };
 
@@ -19,7 +19,15 @@ use super::{
     DatagramAddr, DatagramConfig, DatagramProtocol, DatagramStats, DatagramTransport, SendFailed,
     Stopped, queue::Queue, socket_io::SocketIo,
 };
-use crate::{TimerId, buffers::Buffers, net::Received, timers::Timers};
+use crate::{
+    TimerId,
+    buffers::Buffers,
+    inspect::{OpenPort, OpenPorts},
+    net::Received,
+    timers::Timers,
+};
+
+mod report;
 
 /// Maximum failures queued for `send_failed`; further ones are only counted.
 const FAILURES_MAX: usize = 64;
@@ -133,6 +141,8 @@ impl<A: DatagramAddr> Opened<A> {
             protocol: RefCell::new(Some(Box::new(protocol))),
             name: std::any::type_name::<P>(),
         });
+        let port: Weak<dyn OpenPort> = Rc::downgrade(&(core.clone() as Rc<dyn OpenPort>));
+        OpenPorts::add(reactor, token, port);
         reactor.bind(token, core.clone());
         reactor.reschedule(token);
         Ok(DatagramTransport(core))

@@ -258,6 +258,28 @@ impl DatagramTransport {
     ) -> SendStatus {
         self.submit(data, Some(to), Some(from.into()))
     }
+
+    /// A duplicate of the socket, for a process that is to receive in place of this one
+    /// ([`ReactorAdopt::adopt_udp`](crate::ReactorAdopt::adopt_udp)). Unix only.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses, or the socket is closed or not one of the kernel's.
+    #[cfg(unix)]
+    pub fn to_hand_over(&self) -> std::io::Result<std::os::fd::OwnedFd> {
+        use std::os::fd::AsFd;
+        let socket = self.0.socket.borrow();
+        let socket = socket.as_ref().and_then(|socket| socket.as_udp());
+        let duplicate = match socket {
+            Some(socket) => socket.as_fd().try_clone_to_owned()?,
+            None => return Err(std::io::ErrorKind::Unsupported.into()),
+        };
+        if let Some(reactor) = self.reactor() {
+            // An engine must be told that closing the socket here does not end it.
+            reactor.mark_shared(self.0.token);
+        }
+        Ok(duplicate)
+    }
 }
 
 impl<A: DatagramAddr> Clone for DatagramTransport<A> {

@@ -48,7 +48,12 @@ pub(super) fn listen(
     config: ListenConfig,
     factory: DynFactory,
 ) -> Result<ListeningPort<Address>, ListenError> {
-    match inherited(fd) {
+    // The number is that of another process, if the socket was handed over.
+    let socket = match &config.handed_over {
+        Some(port) => port.duplicate(),
+        None => inherited(fd),
+    };
+    match socket {
         Ok(socket) => reactor
             .adopt_port(socket, config, factory)
             .map_err(|error| ListenError::Other { at: at.to_string(), source: error.into() }),

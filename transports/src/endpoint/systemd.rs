@@ -113,6 +113,9 @@ impl Listen for Systemd {
         config: ListenConfig,
         factory: DynFactory,
     ) -> Result<ListeningPort<Address>, ListenError> {
+        if config.handed_over.is_some() {
+            return fd::listen(reactor, FIRST, self, config, factory);
+        }
         let names = passed(process::id(), |name| env::var(name).ok());
         match names.and_then(|names| self.find(&names)) {
             Ok(fd) => fd::listen(reactor, fd, self, config, factory),

@@ -1,7 +1,7 @@
 //! Listening sockets: the kernel's, of which an engine may accept by itself, and those of a [`Net`](super::Net).
 
 #[cfg(unix)]
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::{cell::Cell, io, net::SocketAddr};
 
 use mio::net::TcpListener;
@@ -10,12 +10,17 @@ use sinew_reactor::Completion;
 use sinew_reactor::{DeliveryMode, Interest, Reactor, RegisterError, Source, Token};
 
 use super::{NetListener, Spare};
+#[cfg(unix)]
+use crate::{
+    HandedPort,
+    peer::UnixPeer,
+    stream::socket::UnixStream,
+    unix::{file::SocketFile, listening::UnixListening},
+};
 use crate::{
     peer::Peer,
     stream::socket::{Socket, TcpStream},
 };
-#[cfg(unix)]
-use crate::{peer::UnixPeer, stream::socket::UnixStream, unix::listening::UnixListening};
 
 /// Who accepts from a socket of the kernel's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +124,30 @@ impl Listener {
         }
     }
 
+    /// A connection that the engine has accepted already, if it does such things.
+    #[cfg(unix)]
+    pub(crate) fn take_accepted(&self, reactor: &Reactor, token: Token) -> Option<(Socket, Peer)> {
+        match self {
+            Self::Kernel(socket) => {
+                let taken = socket.take_accepted(reactor, token)?.ok()?;
+                let (socket, addr) = tcp_peer(taken).ok()?;
+                Some((socket.into(), Peer::Inet(addr)))
+            }
+            Self::Unix(socket) => {
+                let socket = UnixStream::from(socket.take_accepted(reactor, token)?.ok()?);
+                let peer = Peer::Unix(UnixPeer::of(&socket));
+                Some((socket.into(), peer))
+            }
+            _ => None,
+        }
+    }
+
+    /// No engine accepts by itself here.
+    #[cfg(not(unix))]
+    pub(crate) fn take_accepted(&self, _: &Reactor, _: Token) -> Option<(Socket, Peer)> {
+        None
+    }
+
     /// What no engine tells of.
     pub(crate) fn is_ready(&self) -> bool {
         match self {
@@ -133,6 +162,31 @@ impl Listener {
     /// Whether there will never be anybody to accept again.
     pub(crate) fn is_over(&self) -> bool {
         matches!(self, Self::Other(listener) if listener.is_over())
+    }
+
+    /// A duplicate of the kernel's socket, with the lock of its file.
+    #[cfg(unix)]
+    pub(crate) fn to_hand_over(&self) -> io::Result<Option<HandedPort>> {
+        let (socket, lock) = match self {
+            Self::Kernel(socket) => (socket.listener.as_fd().try_clone_to_owned()?, None),
+            Self::Unix(socket) => {
+                let file = socket.listener.file();
+                let lock = file.map_or(Ok(None), SocketFile::duplicate_lock)?;
+                (socket.listener.as_fd().try_clone_to_owned()?, lock)
+            }
+            Self::Other(_) | Self::Elsewhere => return Ok(None),
+        };
+        Ok(Some(HandedPort::new(socket, lock)))
+    }
+
+    /// Leaves the file of a Unix socket to another process, or takes it over.
+    #[cfg(unix)]
+    pub(crate) fn leave_file(&self, leave: bool) {
+        if let Self::Unix(socket) = self
+            && let Some(file) = socket.listener.file()
+        {
+            file.leave(leave);
+        }
     }
 
     pub(crate) fn spare(&self) -> Option<Spare> {

@@ -1,5 +1,7 @@
 //! Configuration of child processes: [`ProcessConfig`]. Arguments, environment and user are set on the `Command`.
 
+use std::{os::fd::OwnedFd, sync::Arc};
+
 use crate::StreamConfig;
 
 /// A file descriptor in a child process, by number.
@@ -73,6 +75,7 @@ pub struct ProcessConfig {
     pub(super) stderr: ChildIo,
     pub(super) readers: Vec<ChildFd>,
     pub(super) writers: Vec<ChildFd>,
+    pub(super) passed: Vec<(ChildFd, Arc<OwnedFd>)>,
     pub(super) pty: Option<WindowSize>,
     pub(super) at_stop: AtStop,
     pub(super) stream: StreamConfig,
@@ -109,8 +112,15 @@ impl ProcessConfig {
         self
     }
 
-    /// Gives the child a pseudo-terminal of that size in place of its three standard streams, and makes it a session leader. Its output
-    /// arrives as `out_received`; data written to it is input as if typed.
+    /// Gives the child a duplicate of a descriptor of this process, such as one end of a socketpair. Its number in the child
+    /// must be 3 or more.
+    pub fn pass(mut self, fd: ChildFd, descriptor: impl Into<Arc<OwnedFd>>) -> Self {
+        self.passed.push((fd, descriptor.into()));
+        self
+    }
+
+    /// Gives the child a pseudo-terminal of that size in place of its three standard streams, and makes it a session leader.
+    /// Its output arrives as `out_received`; data written to it is input as if typed.
     pub fn pty(mut self, size: WindowSize) -> Self {
         self.pty = Some(size);
         self

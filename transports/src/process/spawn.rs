@@ -60,9 +60,9 @@ pub enum SpawnError {
         /// The cause.
         source: io::Error,
     },
-    /// An additional pipe has an invalid descriptor: a standard one, or one that is used twice.
+    /// An additional pipe, or a descriptor that is passed, has an invalid number: a standard one, or one that is used twice.
     #[error(
-        "could not start {:?}: descriptor {} of an additional pipe is below 3 or used twice",
+        "could not start {:?}: descriptor {} of an additional pipe, or of a descriptor that is passed, is below 3 or used twice",
         Excerpt::new(.program), fd.0
     )]
     BadDescriptor {
@@ -337,7 +337,8 @@ impl Ends {
 /// The descriptor numbers of additional pipes, checked.
 fn additional_numbers(program: &str, config: &ProcessConfig) -> Result<Vec<RawFd>, SpawnError> {
     let mut numbers = Vec::new();
-    for fd in config.readers.iter().chain(&config.writers) {
+    let passed = config.passed.iter().map(|(fd, _)| fd);
+    for fd in config.readers.iter().chain(&config.writers).chain(passed) {
         if *fd <= ChildFd::STDERR || numbers.contains(&fd.0) {
             return Err(SpawnError::BadDescriptor { program: program.to_owned(), fd: *fd });
         }
@@ -377,6 +378,9 @@ impl AdditionalPipes {
             let (reader, writer) = io::pipe()?;
             ends.writers.push((*fd, writer.into()));
             add(*fd, reader.into())?;
+        }
+        for (fd, descriptor) in &config.passed {
+            add(*fd, descriptor.try_clone()?)?;
         }
         Ok(Self { moves, _reserved: reserved })
     }

@@ -5,7 +5,7 @@ use std::{error::Error, fmt, sync::Arc, thread, time::Duration};
 use sinew_reactor::{Builder, Reactor, Stats};
 
 use super::{
-    Mailboxes, RunningReactors, Shard, ShardError, ShardFailure,
+    Mailboxes, PortShares, RunningReactors, Shard, ShardError, ShardFailure,
     plan::{Listen, Plan, Setup, Step},
     supervisor,
 };
@@ -130,6 +130,12 @@ impl Reactors {
             endpoint.listen_with(shard.reactor(), config, make(shard))
         })));
         self
+    }
+
+    /// What these reactors know in common of ports that each opens by itself. Set the [distribution](Self::distribution) first.
+    #[must_use]
+    pub fn port_shares(&self) -> PortShares {
+        PortShares::new(self.shards, self.distribution)
     }
 
     /// Receives the messages of `mailboxes`. `make` is called on the thread of each reactor, and again after a restart, to make
@@ -258,6 +264,7 @@ impl Reactors {
             shards,
             builder: self.builder,
             steps: steps.collect(),
+            distribution,
             stop_signals: self.stop_signals,
             pin: self.pin,
             drain: self.drain,

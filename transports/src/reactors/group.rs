@@ -2,6 +2,7 @@
 //! reactors, and never for a connection or a message.
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -13,7 +14,7 @@ use sinew_reactor::{Reactor, Remote, Stats};
 
 use crate::{
     Address,
-    sharing::{Membership, Remotes},
+    sharing::{Distribution, Membership, Remotes, Share, SharedPort},
 };
 
 /// The shared state of the reactors that run together.
@@ -27,6 +28,9 @@ pub(super) struct Group {
     waiting: Mutex<bool>,
     stop_requested: Condvar,
     pub(super) tally: Mutex<Tally>,
+    distribution: Distribution,
+    /// Ports that were opened while the reactors ran, by their names.
+    named_ports: Mutex<HashMap<String, Arc<SharedPort>>>,
 }
 
 /// What has ended, and where the ports listen.
@@ -40,7 +44,7 @@ pub(super) struct Tally {
 }
 
 impl Group {
-    pub(super) fn new(shards: usize) -> Self {
+    pub(super) fn new(shards: usize, distribution: Distribution) -> Self {
         Self {
             remotes: Arc::new(Remotes::new(shards)),
             stopping: AtomicBool::new(false),
@@ -48,7 +52,26 @@ impl Group {
             waiting: Mutex::default(),
             stop_requested: Condvar::new(),
             tally: Mutex::default(),
+            distribution,
+            named_ports: Mutex::default(),
         }
+    }
+
+    /// The share of a reactor in the port of that name, which the first reactor makes anew each time. `None`: only the first
+    /// reactor has the port.
+    pub(super) fn share_of(&self, name: &str, shard: usize) -> Option<Share> {
+        let mut ports = self.named_ports.lock().unwrap_or_else(PoisonError::into_inner);
+        let port = if shard == 0 {
+            let port = SharedPort::new(self.remotes.len(), self.distribution);
+            ports.insert(name.to_owned(), port.clone());
+            port
+        } else {
+            let port = ports.get(name)?.clone();
+            // The first reactor has opened it.
+            port.settle();
+            port
+        };
+        (shard == 0 || !port.is_only_first()).then_some(Share { port, shard })
     }
 
     pub(super) fn tally(&self) -> MutexGuard<'_, Tally> {

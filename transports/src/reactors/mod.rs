@@ -10,6 +10,7 @@
 //! | choose which reactor gets a connection | [`Distribution`]; [`Transport::send_to`](crate::Transport::send_to) moves an open one |
 //! | know on which reactor code runs, and share state there | [`Shard`] |
 //! | send messages from one reactor to another | [`Mailboxes`] |
+//! | open a shared port outside of the plan, as services do | [`PortShares`] |
 //! | call all reactors, count, stop | [`ReactorsHandle`]; [`Shard::call_all`] on a reactor's own thread |
 //! | handle the failure of one | [`OnFailure`], [`ShardFailure`], [`Shard::fail`] |
 //!
@@ -46,6 +47,7 @@ mod pinning;
 mod plan;
 mod running;
 mod shard;
+mod shares;
 mod supervisor;
 mod thread;
 
@@ -58,4 +60,5 @@ pub use {
     mailboxes::{MailboxError, Mailboxes, NotSent},
     running::RunningReactors,
     shard::Shard,
+    shares::PortShares,
 };

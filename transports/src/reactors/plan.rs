@@ -8,7 +8,7 @@ use sinew_reactor::Builder;
 use super::{OnFailure, Shard, ShardError, ShardFailure};
 use crate::{
     Address, ListenError, ListeningPort,
-    sharing::{Share, SharedPort},
+    sharing::{Distribution, Share, SharedPort},
 };
 
 /// Opens one port on one reactor.
@@ -28,6 +28,7 @@ pub(super) struct Plan {
     pub(super) shards: usize,
     pub(super) builder: Box<dyn Fn(usize) -> Builder + Send + Sync>,
     pub(super) steps: Vec<Step>,
+    pub(super) distribution: Distribution,
     pub(super) stop_signals: bool,
     pub(super) pin: bool,
     pub(super) drain: Duration,

@@ -10,6 +10,7 @@ use std::{
 use sinew_reactor::{Deferred, Reactor};
 
 use super::{CallError, ReactorsHandle, call};
+use crate::ListenConfig;
 
 /// One of several [`Reactors`](super::Reactors), on its own thread. Closures that make factories receive it, and
 /// [`Shard::of`] finds it in a callback. It holds the reactor, so do not store it where that owns it.
@@ -111,6 +112,48 @@ impl Shard {
     #[must_use]
     pub fn local<T: Default + 'static>(&self) -> Rc<T> {
         self.reactor.local()
+    }
+
+    /// The configuration of a port that the reactors open by themselves, all under the same `name`. They share it as one of
+    /// [`Reactors::listen`](super::Reactors::listen), which is for ports that are known before the start. The first reactor opens it
+    /// first, and the others after that; when the first calls this again, it is another port.
+    ///
+    /// `None`: the port cannot be shared, or the first reactor has none of that name, so that this one is not to open it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use sinew_transports::{ListenConfig, Peer, Protocol, Transport, endpoint::ServerEndpoint, reactors::Reactors};
+    ///
+    /// struct Echo;
+    ///
+    /// impl Protocol for Echo {
+    ///     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+    ///         transport.write(data);
+    ///     }
+    /// }
+    ///
+    /// let endpoint: ServerEndpoint = "127.0.0.1:0".parse()?;
+    /// let running = Reactors::new(2).start()?;
+    /// for shard in 0..2 {
+    ///     let endpoint = endpoint.clone();
+    ///     running.call(shard, move |shard| {
+    ///         if let Some(config) = shard.share_port("echo", ListenConfig::default()) {
+    ///             endpoint.listen_with(shard.reactor(), config, |_: &Peer| Echo).map(drop)?;
+    ///         }
+    ///         Ok::<_, sinew_transports::ListenError>(())
+    ///     })??;
+    /// }
+    /// running.stop()?;
+    /// running.join()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use = "listen with it"]
+    pub fn share_port(&self, name: &str, config: ListenConfig) -> Option<ListenConfig> {
+        let share = self.handle.group().share_of(name, self.index)?;
+        Some(ListenConfig { share: Some(share), ..config })
     }
 
     /// Calls `f` on every reactor's thread, this one included, and gathers the results, in the order of the reactors. Does not

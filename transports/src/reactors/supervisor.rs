@@ -46,7 +46,7 @@ struct Supervisor {
 pub(super) fn start(plan: Arc<Plan>) -> Result<RunningReactors, ShardFailure> {
     let (sender, events) = mpsc::channel();
     let shards = plan.shards;
-    let group = Arc::new(Group::new(shards));
+    let group = Arc::new(Group::new(shards, plan.distribution));
     let mut supervisor = Supervisor {
         context: Context { plan, group: group.clone(), events: sender },
         events,

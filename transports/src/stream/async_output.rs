@@ -119,7 +119,7 @@ impl Transport {
                     stream.update(State::write_blocked);
                 }
                 queue.consume(sent);
-                reactor.meter().bytes_sent.add(sent as u64);
+                reactor.count_sent(stream.token, sent);
                 self.reset_idle_timer_sent(&reactor);
             }
             // The event loop tries again.

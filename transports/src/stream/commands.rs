@@ -47,7 +47,7 @@ impl Transport {
         if sent < data.len() && SHORT_WRITE_FILLS {
             stream.update(State::write_blocked);
         }
-        reactor.meter().bytes_sent.add(sent as u64);
+        reactor.count_sent(stream.token, sent);
         self.reset_idle_timer_sent(&reactor);
         Ok(sent)
     }

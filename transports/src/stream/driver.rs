@@ -6,6 +6,8 @@ use std::{any::Any, io};
 
 use sinew_reactor::{Interest, Killed, Reactor, Ready, TimerKey};
 
+#[cfg(unix)]
+use super::leaving::LeaveOrder;
 use super::{layer::Layer, socket::StreamSocket, state::State};
 use crate::{
     ConnectionLost, TimerId, TlsError, Transport,
@@ -100,6 +102,10 @@ impl Transport {
     pub(super) fn on_broadcast(&self, reactor: &Reactor, message: &dyn Any) {
         if message.is::<Killed>() {
             return self.finish(reactor);
+        }
+        #[cfg(unix)]
+        if let Some(order) = message.downcast_ref::<LeaveOrder>() {
+            return self.asked_to_leave(reactor, order);
         }
         let Some(PortMessage { from, order }) = message.downcast_ref() else { return };
         let stream = self.inner();

@@ -9,7 +9,7 @@ pub use error::{NotHandedOver, SetProtocolError, UnreadInput};
 use bytes::{Bytes, BytesMut};
 use sinew_reactor::Reactor;
 
-use super::{Stream, hold::Hold, state::State};
+use super::{Stream, hold::Hold, span::in_span, state::State};
 use crate::{
     Connection, ConnectionLost, Protocol, Transport,
     dyn_protocol::{DynProtocol, boxed},
@@ -139,6 +139,7 @@ impl Transport {
     /// ends the connection.
     fn replace_protocol(&self, reactor: &Reactor, successor: DynProtocol) -> Bytes {
         let stream = self.inner();
+        let successor = in_span(successor, stream.token, || self.peer());
         let old = stream.protocol.replace(Some(successor));
         let Some(mut old) = old else { return Bytes::new() };
         let name = old.real_name();

@@ -99,6 +99,10 @@ impl Holds {
         self.bits.get() == 0 && self.timer.get().is_none() && self.handover.is_unused()
     }
 
+    pub(super) fn has(&self, reason: Hold) -> bool {
+        self.bits.get() & reason as u8 != 0
+    }
+
     /// Cancels the timer and drops a pending handover: the connection is over.
     pub(super) fn end(&self, reactor: &Reactor) {
         if let Some(key) = self.timer.take() {

@@ -32,6 +32,8 @@ mod hold;
 mod inline_socket;
 mod input;
 pub(crate) mod layer;
+#[cfg(unix)]
+pub(crate) mod leaving;
 pub(crate) mod moving;
 mod observed;
 mod on_demand;
@@ -39,9 +41,11 @@ mod output;
 mod pending_handover;
 pub(crate) mod queue;
 pub(crate) mod relay;
+mod report;
 pub(crate) mod rights;
 pub(crate) mod socket;
 mod socket_and_peer;
+pub(crate) mod span;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod splice;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -62,6 +66,7 @@ use inline_socket::InlineSocket;
 use queue::Queue;
 use socket::Socket;
 use socket_and_peer::SocketAndPeer;
+use span::in_span;
 use state::State;
 
 /// A connection.
@@ -268,7 +273,8 @@ impl StreamBuilder<'_> {
             socket = Socket::Other(Box::new(Faulty::new(socket, reactor, token, faults)));
         }
         let idle_timeout = self.shared.config.idle_timeout;
-        let protocol = protocol.map(boxed);
+        let protocol =
+            protocol.map(|protocol| in_span(boxed(protocol), token, || self.peer.clone()));
         let mut state = State::new(self.shared.config.auto_pause);
         if socket.passes_descriptors() && self.shared.config.descriptors_max > 0 {
             // An engine that receives by itself would lose them.
@@ -345,6 +351,10 @@ impl Handler for Stream {
     fn panicked(self: Rc<Self>, reactor: &Reactor, message: &str) -> bool {
         Transport(self).panicked(reactor, message);
         true
+    }
+
+    fn inspect(self: Rc<Self>, reactor: &Reactor, _: Token, visitor: &mut dyn Any) {
+        Transport(self).answer_visitor(reactor, visitor);
     }
 
     fn describe(&self) -> String {

@@ -11,6 +11,8 @@ use std::any::Any;
 use bytes::{Bytes, BytesMut};
 use sinew_reactor::{Completion, Handler, Reactor, Ready};
 
+#[cfg(unix)]
+use super::leaving::{Departure, HandedConnection};
 use super::{
     Shared, Stream, StreamBuilder,
     hold::Hold,
@@ -104,7 +106,8 @@ impl Transport {
             stream.defer_drop(make);
             return Err(error);
         }
-        stream.holds().handover.moving.set(Some(Box::new(Move { shard, make })));
+        let moving = Move::ToReactor { shard, make };
+        stream.holds().handover.moving.set(Some(Box::new(moving)));
         stream.hold(Hold::Handover);
         stream.ask_flush();
         Ok(())
@@ -122,16 +125,31 @@ impl Transport {
             }
             return false;
         }
-        let may_move = match stream.may_move() {
-            Ok(()) => stream.may_move_to(moving.shard, moving.make.is_none()),
-            Err(error) => Err(error),
-        };
+        let may_move = stream.may_move().and_then(|()| match &*moving {
+            Move::ToReactor { shard, make } => stream.may_move_to(*shard, make.is_none()),
+            #[cfg(unix)]
+            Move::Away(_) => Ok(()),
+        });
         if let Err(error) = may_move {
             tracing::debug!(peer = %self.peer(), %error, "a connection stays on its reactor");
             reactor.defer_drop(moving);
             stream.release(Hold::Handover);
             return false;
         }
+        #[cfg(unix)]
+        let state = match &*moving {
+            Move::Away(_) => match self.state_at_departure(reactor) {
+                Departure::Goes(state) => state,
+                Departure::Stays => {
+                    reactor.defer_drop(moving);
+                    stream.release(Hold::Handover);
+                    return stream.state.get().is_over();
+                }
+            },
+            Move::ToReactor { .. } => Vec::new(),
+        };
+        #[cfg(not(unix))]
+        let state = Vec::new();
         match reactor.take_completion(stream.token) {
             Some(Completion::Failed(error)) => {
                 reactor.defer_drop(moving);
@@ -140,19 +158,20 @@ impl Transport {
             }
             Some(Completion::Received(bytes)) => {
                 count_received(reactor, bytes.len());
-                self.leave(reactor, *moving, &bytes);
+                self.leave(reactor, *moving, state, &bytes);
                 true
             }
             // The end of the input is reported again to the next reader.
             _ => {
-                self.leave(reactor, *moving, &[]);
+                self.leave(reactor, *moving, state, &[]);
                 true
             }
         }
     }
 
-    /// Ends the stream here and sends its socket away. `received` is what the engine has received and nobody has read.
-    fn leave(&self, reactor: &Reactor, moving: Move, received: &[u8]) {
+    /// Ends the stream here and sends its socket away. `received` is what the engine has received and nobody has read; `state`
+    /// is for another process.
+    fn leave(&self, reactor: &Reactor, moving: Move, state: Vec<u8>, received: &[u8]) {
         let stream = self.inner();
         let mut unread = self.take_unread();
         if stream.state.get().is_over() {
@@ -172,7 +191,17 @@ impl Transport {
         // It counts for the reactor that has it.
         reactor.meter().connections_made.sub(1);
         let Some(Ok(socket)) = socket else { return reactor.defer_drop(moving) };
-        let Move { shard, make } = moving;
+        let (shard, make) = match moving {
+            Move::ToReactor { shard, make } => (shard, make),
+            #[cfg(unix)]
+            Move::Away(send) => {
+                return self.send_away(
+                    reactor,
+                    &send,
+                    HandedConnection::new(socket, state, unread),
+                );
+            }
+        };
         let moved: Option<Box<dyn Any + Send>> = Some(Box::new(Moved { unread, make }));
         let handed = Handed { socket, peer: self.peer(), moved };
         let is_sent = match stream.share() {
@@ -186,11 +215,20 @@ impl Transport {
 
     /// Has the new protocol begin with the input that the old one has left.
     fn begin_moved(&self, reactor: &Reactor, unread: Bytes) {
+        self.make_moved(reactor, unread);
+        self.begin_input(reactor);
+    }
+
+    /// Calls `connection_made` of the new protocol. Input comes with [`begin_input`](Self::begin_input).
+    pub(super) fn make_moved(&self, reactor: &Reactor, unread: Bytes) {
         if !unread.is_empty() {
             self.inner().holds().handover.unread.set(unread);
         }
         self.mark_made(reactor);
         self.call_protocol(|protocol, transport| protocol.connection_made(transport));
+    }
+
+    pub(super) fn begin_input(&self, reactor: &Reactor) {
         self.deliver_unread();
         self.on_ready(reactor, Ready::NONE);
     }
@@ -261,7 +299,7 @@ impl Stream {
     }
 
     /// Whether this connection is one that can move.
-    fn may_move(&self) -> Result<(), SendToError> {
+    pub(super) fn may_move(&self) -> Result<(), SendToError> {
         let state = self.state.get();
         let is_plain = self.with_socket(|socket| socket.is_kernel_socket());
         #[cfg(unix)]

@@ -205,7 +205,8 @@ impl Transport {
     }
 
     pub(super) fn sent(&self, reactor: &Reactor, len: usize) {
-        reactor.meter().bytes_sent.add(len as u64);
+        // A relay sends on this stream while the other one runs.
+        reactor.count_sent(self.inner().token, len);
         self.after_send(reactor);
     }
 

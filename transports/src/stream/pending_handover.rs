@@ -1,10 +1,16 @@
 //! What a stream keeps of a handover, or of a move to another reactor, that is not complete: [`Handover`]. Data only.
 
 use std::cell::Cell;
+#[cfg(unix)]
+use std::rc::Rc;
 
 use bytes::Bytes;
+#[cfg(unix)]
+use sinew_reactor::Reactor;
 
 use super::cold::is_some;
+#[cfg(unix)]
+use super::leaving::HandedConnection;
 use crate::{Peer, dyn_protocol::DynProtocol};
 
 /// Handover state of a stream.
@@ -45,12 +51,22 @@ impl Handover {
     }
 }
 
-/// A requested move to another reactor.
-pub(super) struct Move {
-    pub(super) shard: usize,
-    /// Makes the next protocol; `None` leaves that to the factory of the port there.
-    pub(super) make: Option<MakeProtocol>,
+/// A requested move.
+pub(super) enum Move {
+    /// To another reactor.
+    ToReactor {
+        shard: usize,
+        /// Makes the next protocol; `None` leaves that to the factory of the port there.
+        make: Option<MakeProtocol>,
+    },
+    /// To another process: the closure sends it there.
+    #[cfg(unix)]
+    Away(SendAway),
 }
+
+/// Sends a connection to another process.
+#[cfg(unix)]
+pub(crate) type SendAway = Rc<dyn Fn(&Reactor, HandedConnection)>;
 
 /// Makes the next protocol of a connection, on the reactor that it moves to.
 pub(super) type MakeProtocol = Box<dyn FnOnce(&Peer) -> DynProtocol + Send>;

@@ -458,8 +458,12 @@ impl State {
     /// Whether anything keeps input from being delivered: the user's pause, a handshake, a hold, or the high watermark.
     #[inline]
     pub(super) const fn is_input_blocked(self) -> bool {
-        self.has(PAUSED | HANDSHAKING | INPUT_HELD)
-            || (self.has(ABOVE_HIGH) && !self.has(NO_AUTO_PAUSE))
+        self.has(PAUSED | HANDSHAKING | INPUT_HELD) || self.is_paused_by_watermark()
+    }
+
+    /// Whether the high watermark keeps input from being delivered.
+    pub(super) const fn is_paused_by_watermark(self) -> bool {
+        self.has(ABOVE_HIGH) && !self.has(NO_AUTO_PAUSE)
     }
 
     /// Whether there is nothing to do about the output once the queue is sent.

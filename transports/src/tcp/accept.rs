@@ -8,8 +8,7 @@ use std::{
     fmt::Display,
     io,
     net::IpAddr,
-    rc::Rc,
-    time::Duration,
+    rc::{Rc, Weak},
 };
 
 use sinew_reactor::{
@@ -23,6 +22,7 @@ use super::{
 };
 use crate::{
     Factory, ListenConfig, Peer,
+    inspect::{OpenPort, OpenPorts},
     listener_hooks::Port,
     mailbox::Inbox,
     net::{Spare, listener::Listener},
@@ -35,24 +35,32 @@ use crate::{
     waiters::push_waiter,
 };
 
+mod failing;
 mod handed;
+mod report;
+#[cfg(unix)]
+mod taken_over;
+
+use report::PortFacts;
+#[cfg(unix)]
+pub(crate) use taken_over::Rebuild;
 
 /// Connections accepted in one turn, so that other handlers get their share of the turn.
 const ACCEPTS_PER_TURN: usize = 256;
-
-/// Pause after an accept(2) error that leaves the backlog unchanged (no descriptors, no memory, no permission).
-const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
 /// State of a port apart from its factory. Shared by its handler, its handles and its connections.
 pub(crate) struct PortCore {
     /// The listening address, for logs.
     addr: Box<str>,
+    facts: PortFacts,
     config: ListenConfig,
     token: Cell<Option<Token>>,
     listener: RefCell<Option<Listener>>,
     /// Readiness flag: set by an event, cleared when accept(2) returns `WouldBlock`.
     readable: Cell<bool>,
     paused: Cell<bool>,
+    /// Nothing is taken from the kernel's queue any more; what was taken before is still opened.
+    leaves_backlog: Cell<bool>,
     backing_off: Cell<bool>,
     closed: Cell<bool>,
     /// A call of `rescheduled` is queued. Connections are accepted only there, so once a turn.
@@ -67,6 +75,9 @@ pub(crate) struct PortCore {
     untrusted_logged: Cell<bool>,
     /// Connections that other reactors have handed over, if the port is shared with some.
     inbox: RefCell<Option<Inbox<Handed>>>,
+    /// Connections from another process that have not begun.
+    #[cfg(unix)]
+    incoming: RefCell<Vec<taken_over::Incoming>>,
     /// Spare descriptor for EMFILE and ENFILE: closed to accept one more connection, which is then closed.
     spare: RefCell<Option<Spare>>,
     when_empty: RefCell<Vec<(Promise<()>, DelayedCall)>>,
@@ -97,6 +108,7 @@ impl<F: Factory> Acceptor<F> {
         let stream_config = config.stream.clone();
         let core = Rc::new(PortCore {
             addr: addr.to_string().into(),
+            facts: PortFacts::new::<F>(layer.is_some()),
             per_ip: PerIp::new(&config),
             config,
             token: Cell::new(None),
@@ -104,6 +116,7 @@ impl<F: Factory> Acceptor<F> {
             listener: RefCell::new(Some(listener)),
             readable: Cell::new(false),
             paused: Cell::new(false),
+            leaves_backlog: Cell::new(false),
             backing_off: Cell::new(false),
             closed: Cell::new(false),
             reschedule_queued: Cell::new(false),
@@ -112,6 +125,8 @@ impl<F: Factory> Acceptor<F> {
             pending_proxies: RefCell::default(),
             untrusted_logged: Cell::new(false),
             inbox: RefCell::default(),
+            #[cfg(unix)]
+            incoming: RefCell::default(),
             when_empty: RefCell::default(),
             when_closed: RefCell::default(),
         });
@@ -140,6 +155,7 @@ impl<F: Factory> Acceptor<F> {
             core.report();
             core.tell_acceptor();
         }
+        OpenPorts::add(reactor, token, Rc::downgrade(&core) as Weak<dyn OpenPort>);
         reactor.bind(token, Rc::new(self));
         // `rescheduled` calls `Factory::started`.
         core.reschedule(reactor);
@@ -152,6 +168,12 @@ impl<F: Factory> Acceptor<F> {
         for _ in 0..ACCEPTS_PER_TURN {
             if let Some(handed) = core.take_handed() {
                 self.open_handed(reactor, handed);
+                continue;
+            }
+            if let Some((socket, peer)) = core.take_accepted(reactor) {
+                if let Some((socket, peer)) = core.distribute(socket, peer) {
+                    self.open(reactor, socket, peer);
+                }
                 continue;
             }
             if !core.may_accept() {
@@ -296,6 +318,8 @@ impl<F: Factory> Handler for Acceptor<F> {
         if self.core.listener.borrow().as_ref().is_some_and(Listener::is_ready) {
             self.core.readable.set(true);
         }
+        #[cfg(unix)]
+        self.begin_incoming(reactor);
         self.accept_some(reactor);
         if self.core.is_finished() {
             self.core.close(reactor);
@@ -340,8 +364,16 @@ impl PortCore {
         self.open.get()
     }
 
+    pub(crate) fn is_listening(&self) -> bool {
+        !self.closed.get()
+    }
+
     pub(crate) fn registered_as(&self) -> Token {
         self.token.get().expect("a port is registered before anything else can reach it")
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.get()
     }
 
     pub(crate) fn set_paused(&self, paused: bool) {
@@ -372,6 +404,8 @@ impl PortCore {
         reactor.deregister(self.registered_as(), true);
         // Connections on their way to this reactor are closed, as are those in the backlog.
         self.inbox.take();
+        #[cfg(unix)]
+        self.incoming.take();
         self.listener.take();
         self.spare.take();
         for (token, timer) in self.pending_proxies.take() {
@@ -409,6 +443,7 @@ impl PortCore {
         self.readable.get()
             && !self.closed.get()
             && !self.paused.get()
+            && !self.leaves_backlog.get()
             && !self.backing_off.get()
             && !self.is_full_everywhere()
     }
@@ -449,12 +484,14 @@ impl PortCore {
     fn is_client_full(&self, peer: &Peer) -> bool {
         let is_full = self.per_ip.is_full(peer.ip());
         if is_full {
+            self.facts.count_failure();
             tracing::debug!(%peer, "connection refused: limit of connections per client reached");
         }
         is_full
     }
 
     fn reject_untrusted(&self, peer: &Peer) {
+        self.facts.count_failure();
         if self.untrusted_logged.replace(true) {
             tracing::debug!(%peer, "connection refused: not from a trusted proxy");
         } else {
@@ -467,7 +504,8 @@ impl PortCore {
         if reactor.is_edge_triggered() || self.closed.get() {
             return;
         }
-        let stopped = self.paused.get() || self.backing_off.get() || self.is_full_everywhere();
+        let is_paused = self.paused.get() || self.leaves_backlog.get();
+        let stopped = is_paused || self.backing_off.get() || self.is_full_everywhere();
         let interest = if stopped { Interest::NONE } else { Interest::READ };
         reactor.set_interest(self.registered_as(), interest);
     }
@@ -476,48 +514,6 @@ impl PortCore {
         let listener = self.listener.borrow();
         let listener = listener.as_ref().ok_or(io::ErrorKind::WouldBlock)?;
         listener.accept(reactor, self.registered_as())
-    }
-
-    /// With the spare descriptor the client's connection is accepted and closed; without it, accepting pauses.
-    fn out_of_descriptors(&self, reactor: &Reactor, error: &io::Error) {
-        if self.spare.take().is_none() {
-            self.keep_spare();
-            return self.back_off(reactor, error);
-        }
-        self.log_once(
-            error,
-            "could not accept connections: out of file descriptors; new clients are disconnected",
-        );
-        // The accepted socket is closed before its descriptor becomes the spare one again.
-        let failure = self.accept_one(reactor).map(drop).map_err(|error| AcceptFailure::of(&error));
-        self.keep_spare();
-        match failure {
-            Ok(()) | Err(AcceptFailure::Skip) => {}
-            // accept(2) allocates a descriptor before it checks the backlog, which was empty.
-            Err(AcceptFailure::Drained) => self.readable.set(false),
-            Err(AcceptFailure::NoDescriptors | AcceptFailure::Wait) => {
-                self.back_off(reactor, error)
-            }
-        }
-    }
-
-    /// Pauses accepting: the backlog is unchanged, so retrying at once would be a busy loop.
-    fn back_off(&self, reactor: &Reactor, error: &io::Error) {
-        self.log_once(error, "could not accept connections; retrying every 100 ms");
-        self.backing_off.set(true);
-        reactor.arm_timer(self.registered_as(), ACCEPT_BACKOFF);
-    }
-
-    fn keep_spare(&self) {
-        let spare = self.listener.borrow().as_ref().and_then(Listener::spare);
-        self.spare.replace(spare);
-    }
-
-    /// Logs once until the next connection is accepted.
-    fn log_once(&self, error: &io::Error, what: &str) {
-        if !self.failure_logged.replace(true) {
-            tracing::error!(port = %self.addr, %error, "{what}");
-        }
     }
 }
 
@@ -530,8 +526,13 @@ impl Port for PortCore {
         self.config.share.as_ref()
     }
 
+    fn address(&self) -> &str {
+        &self.addr
+    }
+
     fn opened(&self, ip: Option<IpAddr>) {
         self.open.set(self.open.get() + 1);
+        self.facts.accepted.set(self.facts.accepted.get() + 1);
         self.per_ip.opened(ip);
         self.report();
     }

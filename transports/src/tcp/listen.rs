@@ -13,6 +13,8 @@ use mio::net::TcpListener;
 use sinew_reactor::{Deferred, Excerpt, Reactor, RegisterError, WeakReactor};
 use socket2::{Domain, Protocol as IpProtocol, SockRef, Socket, Type};
 
+#[cfg(unix)]
+use super::accept::Rebuild;
 use super::{
     Destination,
     accept::{Acceptor, PortCore},
@@ -28,7 +30,10 @@ use crate::{
     stream::layer::driver::MakeLayer,
 };
 #[cfg(unix)]
-use crate::{PipeError, UnixListenError};
+use crate::{
+    HandedConnection, HandedPort, Peer, PipeError, Protocol, UnixListenError, dyn_protocol::boxed,
+    stream::leaving::LeaveOrder,
+};
 
 /// Listening failed.
 #[derive(thiserror::Error)]
@@ -108,7 +113,10 @@ pub(super) fn listen(
         )),
         Destination::Bad(text) => Err(io::Error::new(io::ErrorKind::InvalidInput, why_bad(&text))),
     };
-    let addrs = addrs.map_err(resolve)?;
+    let addrs = Vec::from(addrs.map_err(resolve)?);
+    if let Some(adopted) = adopt_handed_over(&addrs, &config) {
+        return adopted.map_err(|source| ListenError::Other { at: at.to_string(), source });
+    }
     let mut failed = None;
     for addr in addrs {
         let listener = listen_on(reactor, addr, &config);
@@ -120,6 +128,27 @@ pub(super) fn listen(
     Err(failed.unwrap_or_else(|| {
         resolve(io::Error::new(io::ErrorKind::NotFound, "the name has no address"))
     }))
+}
+
+/// The socket that another process has handed over, if it is one of these.
+#[cfg(unix)]
+fn adopt_handed_over(
+    addrs: &[SocketAddr],
+    config: &ListenConfig,
+) -> Option<io::Result<(Listener, SocketAddr)>> {
+    let handed_over = config.handed_over.as_ref()?;
+    match handed_over.tcp_on(addrs) {
+        Ok(listener) => Some(adopted(listener?, config)),
+        Err(error) => Some(Err(error)),
+    }
+}
+
+#[cfg(not(unix))]
+fn adopt_handed_over(
+    _: &[SocketAddr],
+    _: &ListenConfig,
+) -> Option<io::Result<(Listener, SocketAddr)>> {
+    None
 }
 
 /// A listening socket, with the options that accepted sockets inherit.
@@ -223,12 +252,25 @@ pub(crate) fn adopted(
     let socket = SockRef::from(&listener);
     config.stream.set_on_tcp(&socket, options::is_v6(&socket))?;
     socket.set_nonblocking(true)?;
+    let is_one_of_several = has_reuse_port(&socket, config)?;
     let listener = Listener::kernel(TcpListener::from_std(listener)).shared();
     let addr = listener.local_addr()?;
     if let Some(share) = &config.share {
-        share.opened(addr, false);
+        share.opened(addr, is_one_of_several);
     }
     Ok((listener, addr))
+}
+
+/// Whether it has `SO_REUSEPORT`, and the system distributes connections among such sockets.
+#[cfg(unix)]
+fn has_reuse_port(socket: &SockRef<'_>, config: &ListenConfig) -> io::Result<bool> {
+    let wants = config.share.as_ref().is_some_and(Share::wants_reuse_port);
+    Ok(wants && socket.reuse_port()?)
+}
+
+#[cfg(not(unix))]
+fn has_reuse_port(_: &SockRef<'_>, _: &ListenConfig) -> io::Result<bool> {
+    Ok(false)
 }
 
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
@@ -265,6 +307,18 @@ impl<A> ListeningPort<A> {
         self.core.open_count()
     }
 
+    /// Whether it has stopped listening, or is about to at the end of this turn.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.core.is_closed()
+    }
+
+    /// Whether it still listens, paused or not: it was not closed, by a call or with the reactor.
+    #[must_use]
+    pub fn is_listening(&self) -> bool {
+        self.core.is_listening()
+    }
+
     /// Stops accepting until [`resume`](Self::resume). New connections wait in the backlog.
     pub fn pause(&self) {
         self.core.set_paused(true);
@@ -278,6 +332,72 @@ impl<A> ListeningPort<A> {
     pub fn resume(&self) {
         self.core.set_paused(false);
         self.reschedule();
+    }
+
+    /// A duplicate of the socket, for a process that is to listen on it in place of this one. `None` if this port has none of
+    /// its own: it is in memory, or another reactor listens for this one. Unix only.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses.
+    #[cfg(unix)]
+    pub fn to_hand_over(&self) -> io::Result<Option<HandedPort>> {
+        let handed = self.core.to_hand_over()?;
+        if let (Some(_), Some(reactor)) = (&handed, self.reactor.upgrade()) {
+            // An engine must be told that closing the socket here does not end it.
+            reactor.mark_shared(self.core.registered_as());
+        }
+        Ok(handed)
+    }
+
+    /// Leaves the file of a Unix socket and its lock to another process that has the socket, too, or takes them over from
+    /// there. A process that has left them does not remove them. Nothing happens to other ports. Unix only.
+    #[cfg(unix)]
+    pub fn leave_file(&self, leave: bool) {
+        self.core.leave_file(leave);
+    }
+
+    /// Sends the open connections of this port to another process: the loop asks each of their protocols for its
+    /// [state](crate::Protocol::saved_state), and calls `send` with the connection if there is one. Output that is queued is
+    /// sent first, and no more input is delivered here; [`connection_lost`](crate::Protocol::connection_lost) is called with
+    /// [`ConnectionLost::HandedOver`](crate::ConnectionLost::HandedOver).
+    ///
+    /// Connections stay as they are whose protocol has no state to tell, now or at all; those with TLS, behind a proxy,
+    /// relayed, half-closed, or in memory; and those to which received descriptors belong. The call can be repeated. Unix only.
+    #[cfg(unix)]
+    pub fn hand_over_connections(&self, send: impl Fn(&Reactor, HandedConnection) + 'static) {
+        if let Some(reactor) = self.reactor.upgrade() {
+            let port = self.core.registered_as();
+            reactor.broadcast(Rc::new(LeaveOrder { port, send: Rc::new(send) }));
+        }
+    }
+
+    /// Goes on with connections that come from another process, as if this port had accepted them. The loop calls `rebuild`
+    /// with the state of each and its peer to make its protocol, and then
+    /// [`connection_made`](crate::Protocol::connection_made); `None` closes the connection. When all have begun, their input is
+    /// delivered.
+    ///
+    /// They count for the limits of the port, which do not keep them out. Unix only.
+    #[cfg(unix)]
+    pub fn take_over<P: Protocol>(
+        &self,
+        connections: Vec<HandedConnection>,
+        rebuild: impl Fn(&[u8], &Peer) -> Option<P> + 'static,
+    ) {
+        let Some(reactor) = self.reactor.upgrade() else { return };
+        let rebuild: Rebuild = Rc::new(move |state, peer| rebuild(state, peer).map(boxed));
+        self.core.take_over(&reactor, connections, &rebuild);
+    }
+
+    /// Takes no more connections from the kernel's queue, or takes them again. As [`pause`](Self::pause), but connections that
+    /// have been taken are opened: those that an engine has accepted by itself, and those on their way from another reactor.
+    /// For a socket that another process has, too, and accepts from.
+    pub fn leave_backlog(&self, leave: bool) {
+        self.core.set_leaves_backlog(leave);
+        if let Some(reactor) = self.reactor.upgrade() {
+            self.core.update_interest(&reactor);
+            self.core.reschedule(&reactor);
+        }
     }
 
     /// Stops accepting at once; the event loop closes the socket at the end of the turn. Open connections stay open. The system

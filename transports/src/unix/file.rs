@@ -6,10 +6,14 @@
 //! lock listens on it, which is found out by connecting.
 
 use std::{
+    cell::Cell,
     ffi::OsString,
     fs::{self, File, OpenOptions, Permissions},
     io::{self, Read, Seek, Write},
-    os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    os::{
+        fd::OwnedFd,
+        unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    },
     path::{Path, PathBuf},
     process,
 };
@@ -51,7 +55,9 @@ pub(crate) struct SocketFile {
     origin: Origin,
     /// Device and inode of the file, once it exists: another file in its place must not be removed.
     identity: Option<(u64, u64)>,
-    _lock: Option<Lock>,
+    lock: Option<Lock>,
+    /// Another process has the socket, too, and looks after the file.
+    is_left: Cell<bool>,
 }
 
 impl SocketFile {
@@ -67,7 +73,44 @@ impl SocketFile {
         let lock = if options.lock { Some(Lock::take(path)?) } else { None };
         remove_stale(path, kind)?;
         let origin = Origin::here();
-        Ok(Some(Self { path: path.to_owned(), origin, identity: None, _lock: lock }))
+        let is_left = Cell::new(false);
+        Ok(Some(Self { path: path.to_owned(), origin, identity: None, lock, is_left }))
+    }
+
+    /// The file of a socket that another process hands over, with its lock. It is [left](Self::leave) to that process at first.
+    /// `None` for addresses without a file.
+    pub(crate) fn handed_over(addr: &UnixAddr, lock: Option<OwnedFd>) -> Option<Self> {
+        let path = addr.path()?.to_owned();
+        let found = fs::symlink_metadata(&path).ok()?;
+        let lock = lock.map(|file| Lock {
+            path: lock_path(&path),
+            origin: Origin::here(),
+            file: file.into(),
+            is_left: Cell::new(true),
+        });
+        Some(Self {
+            path,
+            origin: Origin::here(),
+            identity: Some((found.dev(), found.ino())),
+            lock,
+            is_left: Cell::new(true),
+        })
+    }
+
+    /// Leaves the file and its lock to another process that has the socket, too, or takes them over from there.
+    pub(crate) fn leave(&self, leave: bool) {
+        self.is_left.set(leave);
+        let Some(lock) = &self.lock else { return };
+        lock.is_left.set(leave);
+        if !leave && let Err(error) = write_pid(&lock.file) {
+            let path = Excerpt::path(&lock.path);
+            tracing::warn!(%path, %error, "could not write the process id into the lock file of a socket");
+        }
+    }
+
+    /// A duplicate of the lock, which holds it as the original does.
+    pub(crate) fn duplicate_lock(&self) -> io::Result<Option<OwnedFd>> {
+        self.lock.as_ref().map(|lock| Ok(lock.file.try_clone()?.into())).transpose()
     }
 
     /// Records the file after the socket has been bound. It does not listen yet, so no client can have connected.
@@ -83,7 +126,7 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if !self.origin.is_here() {
+        if !self.origin.is_here() || self.is_left.get() {
             return;
         }
         let found = fs::symlink_metadata(&self.path);
@@ -151,21 +194,28 @@ pub(super) fn owner(addr: &UnixAddr, kind: SocketType) -> io::Result<Owner> {
 struct Lock {
     path: PathBuf,
     origin: Origin,
-    _file: File,
+    file: File,
+    /// Another process holds it, too, and removes the file.
+    is_left: Cell<bool>,
+}
+
+fn lock_path(socket: &Path) -> PathBuf {
+    let mut path = OsString::from(socket);
+    path.push(".lock");
+    path.into()
 }
 
 impl Lock {
     fn take(socket: &Path) -> Result<Self, UnixListenError> {
-        let mut path = OsString::from(socket);
-        path.push(".lock");
-        let path = PathBuf::from(path);
+        let path = lock_path(socket);
         let failed = |source| UnixListenError::Lock { path: path.clone(), source };
         for _ in 0..LOCK_ATTEMPTS_MAX {
             let mut file = open(&path).map_err(failed)?;
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) if is_still_at(&file, &path).map_err(failed)? => {
-                    write_pid(&mut file).map_err(failed)?;
-                    return Ok(Self { path, origin: Origin::here(), _file: file });
+                    write_pid(&file).map_err(failed)?;
+                    let is_left = Cell::new(false);
+                    return Ok(Self { path, origin: Origin::here(), file, is_left });
                 }
                 // The last owner has just removed the file, so this lock protects nothing.
                 Ok(()) | Err(rustix::io::Errno::INTR) => {}
@@ -183,7 +233,7 @@ impl Lock {
 impl Drop for Lock {
     /// Removes the file while the lock is held, so that no other process's file is removed.
     fn drop(&mut self) {
-        if self.origin.is_here() {
+        if self.origin.is_here() && !self.is_left.get() {
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -211,8 +261,10 @@ fn is_still_at(file: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
-fn write_pid(file: &mut File) -> io::Result<()> {
+fn write_pid(mut file: &File) -> io::Result<()> {
     file.set_len(0)?;
+    // A lock that was handed over has another process's position.
+    file.rewind()?;
     writeln!(file, "{}", process::id())
 }
 

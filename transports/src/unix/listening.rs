@@ -22,7 +22,7 @@ use super::{
 /// A listening socket, and its file.
 pub(crate) struct UnixListening {
     listener: UnixListener,
-    _file: Option<SocketFile>,
+    file: Option<SocketFile>,
 }
 
 impl UnixListening {
@@ -34,14 +34,29 @@ impl UnixListening {
         rustix::net::listen(&socket, config.listen.backlog).map_err(|error| {
             UnixListenError::Listen { addr: addr.clone(), source: error.into() }
         })?;
-        Ok(Self { listener: UnixListener::from_std(socket.into()), _file: file })
+        Ok(Self { listener: UnixListener::from_std(socket.into()), file })
     }
 
     /// An existing listening socket and its address. Its file, if it has one, is not removed.
     pub(crate) fn adopted(socket: OwnedFd) -> io::Result<(Self, UnixAddr)> {
         let listener = std::os::unix::net::UnixListener::from(socket);
         let addr = UnixAddr::from_std(&listener.local_addr()?);
-        Ok((Self { listener: UnixListener::from_std(listener), _file: None }, addr))
+        Ok((Self { listener: UnixListener::from_std(listener), file: None }, addr))
+    }
+
+    /// A listening socket that another process hands over, and its address.
+    pub(crate) fn handed_over(
+        socket: OwnedFd,
+        lock: Option<OwnedFd>,
+    ) -> io::Result<(Self, UnixAddr)> {
+        let (mut listening, addr) = Self::adopted(socket)?;
+        listening.file = SocketFile::handed_over(&addr, lock);
+        Ok((listening, addr))
+    }
+
+    /// The file, if it has one that this process has made or taken over.
+    pub(crate) const fn file(&self) -> Option<&SocketFile> {
+        self.file.as_ref()
     }
 
     pub(crate) fn accept(&self) -> io::Result<UnixStream> {

@@ -159,6 +159,16 @@ pub trait ReactorUnix: Sealed {
     ) -> Result<DatagramTransport<UnixAddr>, ConnectError>;
 }
 
+/// The socket that another process has handed over, if it is the wanted one; else a new one.
+fn listening_at(addr: &UnixAddr, config: &UnixListenConfig) -> Result<Listener, UnixListenError> {
+    let handed_over = config.listen.handed_over.as_ref();
+    match handed_over.map_or(Ok(None), |port| port.unix_on(addr)) {
+        Ok(Some(listener)) => Ok(listener),
+        Ok(None) => UnixListening::open(addr, config).map(Listener::unix),
+        Err(source) => Err(UnixListenError::Listen { addr: addr.clone(), source }),
+    }
+}
+
 impl ReactorUnix for Reactor {
     fn listen_unix_with<F: Factory>(
         &self,
@@ -170,7 +180,7 @@ impl ReactorUnix for Reactor {
         let opening = config.listen.share.as_ref().map(Share::opening);
         let listening = match check_kernel(self) {
             Ok(()) if matches!(opening, Some(Opening::Elsewhere(_))) => Ok(Listener::Elsewhere),
-            Ok(()) => UnixListening::open(&addr, &config).map(Listener::unix),
+            Ok(()) => listening_at(&addr, &config),
             Err(source) => Err(UnixListenError::Listen { addr: addr.clone(), source }),
         };
         let opened = match listening {

@@ -26,6 +26,9 @@ use crate::codec::{Name, Question, RData, RecordType};
 /// Addresses of a name that are used. Happy Eyeballs tries no more.
 const ADDRESSES_MAX: usize = 64;
 
+/// Seconds for which the order of addresses from the hosts file holds, unless that changes.
+const HOSTS_TTL: u32 = 60;
+
 /// The port to which a socket is connected that asks the kernel for its source address: discard. Nothing is sent.
 const PORT: u16 = 9;
 
@@ -49,13 +52,16 @@ impl Shared {
             Ok(name) => name,
             Err(error) => return Some(Err(error)),
         };
-        let hosts = self.hosts.borrow();
-        let found = hosts.addrs(&name)?;
         let no_aaaa = self.settings.borrow().no_aaaa;
-        let addrs: Vec<_> =
-            found.iter().filter(|addr| addr.is_ipv4() || !no_aaaa).copied().collect();
-        let none = || LookupError::NoRecord { name: Box::new(name), record_type: RecordType::A };
-        Some(if addrs.is_empty() { Err(none()) } else { Ok(addrs) })
+        let hosts = self.hosts.borrow();
+        let addrs = hosts.addrs(&name)?.iter().filter(|addr| addr.is_ipv4() || !no_aaaa);
+        let addrs = self.in_order(reactor, addrs.take(ADDRESSES_MAX).copied().collect());
+        if addrs.is_empty() {
+            let (name, record_type) = (Box::new(name), RecordType::A);
+            return Some(Err(LookupError::NoRecord { name, record_type }));
+        }
+        self.addresses.borrow_mut().insert(host, &addrs, HOSTS_TTL, reactor.now());
+        Some(Ok(addrs))
     }
 
     /// Looks a host up that is not known.

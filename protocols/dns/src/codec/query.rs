@@ -204,12 +204,15 @@ impl SentQuery {
         Self { bytes, question_end, cookie, is_case_exact }
     }
 
-    /// Any message that was sent with one question: a notification, an update, a query that was signed.
+    /// Any message that is sent with one question: a notification, an update, a query that was signed.
     ///
     /// # Errors
     ///
-    /// As [`encode`].
+    /// As [`encode`]; and [`EncodeError::Content`] if it has no question, or several.
     pub fn from_message(message: &Message) -> Result<Self, EncodeError> {
+        if message.queries.len() != 1 {
+            return Err(EncodeError::Content("a message that is asked has one question".into()));
+        }
         Ok(Self::new(encode(message, MESSAGE_LEN_MAX)?, None, false))
     }
 

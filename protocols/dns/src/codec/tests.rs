@@ -167,6 +167,19 @@ fn answer_to_an_answer_is_dropped() {
     assert!(!is_query(&bytes[..11]));
 }
 
+#[test]
+fn what_is_asked_has_one_question() {
+    let mut message = Message::new(1, MessageType::Query, OpCode::Notify);
+    assert!(SentQuery::from_message(&message).is_err());
+    message.add_query(Query::query(name("example."), RecordType::SOA));
+    let sent = SentQuery::from_message(&message).unwrap();
+    let mut response = message.clone().into_response();
+    response.metadata.message_type = MessageType::Response;
+    assert!(matches!(check(&sent, &response), Ok(Checked::Whole(_))));
+    message.add_query(Query::query(name("example."), RecordType::A));
+    assert!(SentQuery::from_message(&message).is_err());
+}
+
 /// A query, and a response to it.
 fn asked() -> (SentQuery, Message) {
     let question = Question::new(name("www.example.org."), RecordType::A);

@@ -159,6 +159,10 @@ impl<P: Protocol> Protocol for Tapped<P> {
         self.protocol.take_unread(transport)
     }
 
+    fn saved_state(&self) -> Option<Vec<u8>> {
+        self.protocol.saved_state()
+    }
+
     fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
         self.record(transport, RecordKind::Lost(reason.to_string()));
         self.protocol.connection_lost(transport, reason);

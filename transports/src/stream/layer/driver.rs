@@ -17,6 +17,7 @@ use crate::{
         Stream, StreamBuilder,
         input::count_received,
         socket::{Socket, StreamSocket},
+        span::in_span,
         state::{Input, State},
     },
 };
@@ -267,7 +268,9 @@ impl Transport {
 
     /// Installs the protocol of a stream that has none, and calls its `connection_made`.
     pub(crate) fn start_with<P: Protocol>(&self, reactor: &Reactor, protocol: P) {
-        self.inner().protocol.set(Some(boxed(protocol)));
+        let stream = self.inner();
+        let protocol = in_span(boxed(protocol), stream.token, || self.peer());
+        stream.protocol.set(Some(protocol));
         self.mark_made(reactor);
         let what = || self.inner().describe();
         let result = reactor.guard(what, || {

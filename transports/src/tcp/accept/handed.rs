@@ -1,5 +1,5 @@
 //! The accept loop's part in a port that several reactors share: connections handed to other reactors and received from
-//! them. Who gets which is decided in `sharing.rs`.
+//! them, and in a kernel's queue that is left to another process. Who gets which is decided in `sharing.rs`.
 
 use std::rc::Rc;
 
@@ -98,5 +98,18 @@ impl PortCore {
 
     fn may_open(&self) -> bool {
         !self.closed.get() && !self.paused.get() && !self.is_full()
+    }
+
+    pub(crate) fn set_leaves_backlog(&self, leaves: bool) {
+        self.leaves_backlog.set(leaves);
+    }
+
+    /// What the engine had accepted before the kernel's queue was left.
+    pub(super) fn take_accepted(&self, reactor: &Reactor) -> Option<(Socket, Peer)> {
+        if !self.leaves_backlog.get() || self.closed.get() {
+            return None;
+        }
+        let listener = self.listener.borrow();
+        listener.as_ref()?.take_accepted(reactor, self.registered_as())
     }
 }

@@ -3,7 +3,7 @@
 mod error;
 mod reader;
 
-use std::{cmp, collections::VecDeque, fmt, io, time::Duration};
+use std::{collections::VecDeque, fmt, io, time::Duration};
 
 use sinew_protocols::basic::{AsyncFrames, FramesError, Int16};
 use sinew_transports::{AsyncStream, ConnectConfig, reactor::Reactor};
@@ -338,7 +338,7 @@ impl fmt::Debug for Transfer {
         f.debug_struct("Transfer")
             .field("records", &self.records)
             .field("bytes", &self.bytes)
-            .field("over", &cmp::min(self.is_over, self.events.is_empty()))
+            .field("over", &(self.is_over && self.events.is_empty()))
             .finish_non_exhaustive()
     }
 }

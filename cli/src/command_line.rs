@@ -1,0 +1,91 @@
+//! The command line: a clap command made from the table of commands, and what is called for a parsed one.
+
+use clap::{ArgMatches, Args, Command};
+
+use crate::{
+    arguments::Options,
+    commands::{COMMANDS, Kind, Row},
+    exit::Failure,
+    log,
+    run::{self, Source},
+};
+
+/// The whole command, with all subcommands: for parsing, completions and man pages.
+pub(crate) fn command() -> Command {
+    Command::new("sinew")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Ready servers and clients, and server programs from a file")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommands(COMMANDS.iter().map(subcommand))
+}
+
+fn subcommand(row: &Row) -> Command {
+    let command = Command::new(row.name);
+    let command = match &row.kind {
+        Kind::Server(kind) => Options::augment_args((kind.arguments)(command)),
+        Kind::Tool(kind) => (kind.arguments)(command),
+    };
+    // Last: the documentation of the structs would take its place.
+    command
+        .about(row.about)
+        .long_about(None)
+        .after_help(format!("Examples:\n  {}", row.examples.replace('\n', "\n  ")))
+}
+
+fn row(name: &str) -> Option<&'static Row> {
+    COMMANDS.iter().find(|row| row.name == name)
+}
+
+/// Does what a parsed command line says.
+pub(crate) fn run(matches: &ArgMatches) -> Result<Result<(), Failure>, clap::Error> {
+    let (name, matches) = matches.subcommand().expect("clap requires a subcommand");
+    let row = row(name).expect("clap knows those of the table");
+    match &row.kind {
+        Kind::Server(kind) => {
+            let matches = Box::new(matches.clone());
+            Ok(run::run(Source::Command { name: row.name, kind, matches }))
+        }
+        Kind::Tool(kind) => {
+            if !kind.runs_servers {
+                log::start_quietly();
+            }
+            (kind.run)(matches)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::FromArgMatches;
+
+    use super::*;
+    use crate::commands::servers;
+
+    /// Duplicate names and other mistakes in the arguments.
+    #[test]
+    fn the_table_makes_a_command_line() {
+        command().debug_assert();
+    }
+
+    /// What a file says by leaving a key out, and the command line by leaving an option out, must be the same.
+    #[test]
+    fn the_defaults_of_file_and_command_line_are_the_same() {
+        for (name, kind) in servers() {
+            let from_file = (kind.from_file)(toml::de::Deserializer::parse("").unwrap());
+            let matches = subcommand(row(name).unwrap()).try_get_matches_from([name]);
+            match (from_file, matches) {
+                (Ok(from_file), Ok(matches)) => {
+                    let from_matches = (kind.from_matches)(&matches).unwrap();
+                    assert_eq!(format!("{from_file:?}"), format!("{from_matches:?}"), "{name}");
+                }
+                // Something is required, by both.
+                (from_file, matches) => assert!(from_file.is_err() && matches.is_err(), "{name}"),
+            }
+        }
+        let options =
+            Options::from_arg_matches(&subcommand(row("echo").unwrap()).get_matches_from(["echo"]));
+        let by_default = format!("{:?}", Options::default());
+        assert_eq!(format!("{:?}", options.unwrap()), by_default);
+    }
+}

@@ -1,0 +1,140 @@
+//! What a command is given to make its service: [`Context`].
+
+use std::time::Duration;
+
+use sinew::{
+    application::{MultiService, ServerService, Service, StartError, handover::Handover},
+    reactor::Reactor,
+    transports::{
+        Factory, ListenConfig, SharedFactory, StreamConfig,
+        endpoint::{DynFactory, ServerEndpoint},
+        reactors::Shard,
+    },
+};
+
+use super::listening::{Listening, Stopped};
+use crate::{
+    arguments::{Endpoint, Limits, ListenOptions},
+    config::Planned,
+};
+
+/// The reactor, the endpoints and the limits of a service that is about to be made.
+#[derive(Debug)]
+pub(crate) struct Context {
+    reactor: Reactor,
+    name: String,
+    listen: ListenOptions,
+    limits: Limits,
+    drain: Duration,
+    handover: Option<Handover>,
+}
+
+impl Context {
+    /// For a service that runs on this reactor.
+    pub(super) fn new(
+        reactor: Reactor,
+        planned: &Planned,
+        drain: Duration,
+        handover: &Handover,
+    ) -> Self {
+        let handover = Some(handover.clone());
+        Self { drain, handover, ..Self::for_check(reactor, planned) }
+    }
+
+    /// For a service that is made to check its arguments, and dropped again.
+    pub(crate) fn for_check(reactor: Reactor, planned: &Planned) -> Self {
+        let Planned { name, listen, limits, .. } = planned.clone();
+        Self { reactor, name, listen, limits, drain: Duration::ZERO, handover: None }
+    }
+
+    /// The name of the service, for logs.
+    #[allow(dead_code, reason = "servers need no name but for logs of their own")]
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The endpoints of `--listen`, or the `default` of the command.
+    pub(crate) fn endpoints(&self, default: &str) -> Result<Vec<ServerEndpoint>, StartError> {
+        if !self.listen.listen.is_empty() {
+            return Ok(self.listen.listen.iter().map(|listen| listen.endpoint.clone()).collect());
+        }
+        let endpoint: Endpoint = default.parse().map_err(StartError::other)?;
+        Ok(vec![endpoint.endpoint])
+    }
+
+    /// Whether endpoints or limits were given, which mean nothing to a server without ports.
+    pub(crate) fn has_listen_options(&self) -> bool {
+        !self.listen.listen.is_empty() || self.limits != Limits::default()
+    }
+
+    /// What hands the sockets over to the next process at an upgrade: for servers that open their own. `None` when the arguments are
+    /// only checked.
+    #[allow(dead_code, reason = "the same")]
+    pub(crate) fn handover(&self) -> Option<&Handover> {
+        self.handover.as_ref()
+    }
+
+    /// A service that serves connections on all endpoints with one factory: all that most servers need. Several reactors share the
+    /// ports, an upgrade hands them over, and a reload goes on with them.
+    pub(crate) fn serve(
+        &self,
+        default: &str,
+        factory: impl Factory,
+    ) -> Result<Box<dyn Service>, StartError> {
+        self.serve_with(
+            default,
+            ListenConfig::default(),
+            StreamConfig::default(),
+            factory,
+            |server| server,
+        )
+    }
+
+    /// The same for a server that has limits of its own, which those of the command line or the file replace; and with more configuration of
+    /// each port: `ServerService::rebuild` for connections that go over to the next process.
+    pub(crate) fn serve_with(
+        &self,
+        default: &str,
+        config: ListenConfig,
+        stream: StreamConfig,
+        factory: impl Factory,
+        configure: impl Fn(ServerService) -> ServerService,
+    ) -> Result<Box<dyn Service>, StartError> {
+        let config = self.limits.applied_to(config, stream);
+        let factory = SharedFactory::new(DynFactory::new(factory));
+        let services = MultiService::new();
+        for (index, endpoint) in self.endpoints(default)?.into_iter().enumerate() {
+            let Some(config) = self.port_config(index, &endpoint, &config) else { continue };
+            let server = ServerService::new(endpoint.clone(), factory.clone());
+            let mut server = server.config(config).drain(self.drain);
+            if let Some(handover) = &self.handover {
+                server = server.handover(handover, self.port_name(index));
+            }
+            let listening =
+                Listening::new(configure(server), self.name.clone(), endpoint.to_string());
+            services.add(index.to_string(), listening)?;
+        }
+        Ok(Box::new(services))
+    }
+
+    /// The configuration of the port of one endpoint; `None` if only the first of several reactors has it.
+    fn port_config(
+        &self,
+        index: usize,
+        endpoint: &ServerEndpoint,
+        config: &ListenConfig,
+    ) -> Option<ListenConfig> {
+        let config = match Shard::of(&self.reactor) {
+            Some(shard) if shard.count() > 1 => {
+                shard.share_port(&self.port_name(index), config.clone())?
+            }
+            _ => config.clone(),
+        };
+        let stopped = Stopped::of(&self.reactor).take(&self.name, &endpoint.to_string());
+        Some(config.handed_over(stopped))
+    }
+
+    fn port_name(&self, index: usize) -> String {
+        format!("{}/{index}", self.name)
+    }
+}

@@ -1,0 +1,33 @@
+//! Running servers: what a command implements ([`ServerCommand`], [`Tool`]), what it is given ([`Context`]), and the order in
+//! which a process starts, reloads and stops.
+//!
+//! ```text
+//! main thread                                      thread of each reactor
+//! start.rs    reads the program, changes the process
+//!             starts the reactors ───────────────> shard.rs   makes the services, opens their ports
+//!             gives the privileges up
+//!             starts the services ───────────────> shard.rs   starts them
+//! control.rs  waits for orders <────────────────── signals.rs a signal came
+//!             reload.rs: reads the file, and ────> shard.rs   stops and starts services
+//!             ends when the reactors have ended
+//! ```
+
+mod context;
+mod control;
+mod failures;
+mod inspect;
+mod listening;
+mod reload;
+mod server_command;
+mod shard;
+mod signals;
+mod source;
+mod start;
+mod upgrade;
+
+pub(crate) use {
+    context::Context,
+    server_command::{ServerCommand, Tool},
+    source::{Source, number, read_file},
+    start::run,
+};

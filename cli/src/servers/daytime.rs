@@ -1,0 +1,27 @@
+//! `sinew daytime`: sends the time as text (RFC 867), over streams and datagrams.
+
+use serde::Deserialize;
+use sinew::{
+    application::{Service, StartError},
+    protocols::wire,
+    transports::Peer,
+};
+
+use super::datagrams::{Answer, UdpAddress, UdpService};
+use crate::run::{Context, ServerCommand};
+
+/// The arguments of `sinew daytime`.
+#[derive(Clone, Debug, Default, clap::Args, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Daytime {
+    /// Answer datagrams here, too: an IP address and a port, or a port of all IPv4 addresses. May be repeated
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) udp: Vec<UdpAddress>,
+}
+
+impl ServerCommand for Daytime {
+    fn service(&self, context: &Context) -> Result<Box<dyn Service>, StartError> {
+        let streams = context.serve("tcp:13", |_: &Peer| wire::Daytime::default())?;
+        UdpService::beside(streams, &self.udp, Answer::Daytime)
+    }
+}

@@ -1,0 +1,23 @@
+//! The ready servers: each is a struct of its arguments, a row in `commands.rs`, and a file here.
+
+mod chargen;
+mod chat;
+mod connect;
+mod datagrams;
+mod daytime;
+mod discard;
+mod echo;
+mod http;
+mod inetd;
+mod listens_nowhere;
+mod log;
+mod portforward;
+mod procmon;
+mod qotd;
+mod time;
+
+pub(crate) use {
+    chargen::Chargen, chat::Chat, connect::Connect, daytime::Daytime, discard::Discard, echo::Echo,
+    http::Http, inetd::Inetd, log::LogServer, portforward::PortForward, procmon::ProcMon,
+    qotd::Qotd, time::Time,
+};

@@ -1,0 +1,23 @@
+//! The ready servers and tools of the command as real processes, with peers of the standard library and, where they are installed, nc,
+//! ncat and socat. Nothing sleeps: every wait is for a line, for bytes, or for the end of a stream or of a process.
+
+#[path = "../../tests/support/watchdog.rs"]
+mod watchdog;
+
+#[allow(dead_code, reason = "the tests of the command itself use the rest")]
+#[path = "command/kit.rs"]
+mod kit;
+
+mod servers {
+    mod bench;
+    mod chat;
+    mod connect;
+    mod http;
+    mod inetd;
+    mod log;
+    mod peers;
+    mod portforward;
+    mod procmon;
+    mod small_services;
+    mod texts;
+}
