@@ -25,6 +25,7 @@ fn subcommand(row: &Row) -> Command {
     let command = match &row.kind {
         Kind::Server(kind) => Options::augment_args((kind.arguments)(command)),
         Kind::Tool(kind) => (kind.arguments)(command),
+        Kind::Description(kind) => (kind.arguments)(command),
     };
     // Last: the documentation of the structs would take its place.
     command
@@ -51,6 +52,10 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<Result<(), Failure>, clap::Err
                 log::start_quietly();
             }
             (kind.run)(matches)
+        }
+        Kind::Description(kind) => {
+            log::start_quietly();
+            (kind.describe)(matches, self::command())
         }
     }
 }

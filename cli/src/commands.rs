@@ -9,7 +9,7 @@ use crate::{
     config::keys_of,
     exit::Failure,
     files, look, man,
-    run::{ServerCommand, Tool},
+    run::{Description, ServerCommand, Tool},
     servers, top,
 };
 
@@ -31,6 +31,8 @@ pub(crate) enum Kind {
     Server(ServerKind),
     /// Does one thing and ends.
     Tool(ToolKind),
+    /// Describes the command line.
+    Description(DescriptionKind),
 }
 
 /// How a server is made from arguments, and from a table of the file.
@@ -51,6 +53,13 @@ pub(crate) struct ToolKind {
     /// It starts a log of its own.
     pub(crate) runs_servers: bool,
     pub(crate) run: fn(&ArgMatches) -> Result<Result<(), Failure>, clap::Error>,
+}
+
+/// How a description of the command line is made with arguments.
+#[derive(Debug)]
+pub(crate) struct DescriptionKind {
+    pub(crate) arguments: fn(Command) -> Command,
+    pub(crate) describe: fn(&ArgMatches, Command) -> Result<Result<(), Failure>, clap::Error>,
 }
 
 /// All commands, in the order in which the help lists them.
@@ -157,14 +166,14 @@ pub(crate) const COMMANDS: &[Row] = &[
          sinew bench http://localhost:8000/ --rate 5000 --duration 30s\n\
          sinew bench --protocol line --send PING --answer +PONG tcp:localhost:6379",
     ),
-    tool::<completions::Completions>(
+    description::<completions::Completions>(
         "completions",
         "Print a script that completes commands in a shell",
         "sinew completions bash > ~/.local/share/bash-completion/completions/sinew\n\
          sinew completions zsh > ~/.zfunc/_sinew\n\
          sinew completions fish > ~/.config/fish/completions/sinew.fish",
     ),
-    tool::<man::Man>(
+    description::<man::Man>(
         "man",
         "Write the man pages into a directory",
         "sinew man ~/.local/share/man/man1",
@@ -175,7 +184,7 @@ pub(crate) const COMMANDS: &[Row] = &[
 pub(crate) fn servers() -> impl Iterator<Item = (&'static str, &'static ServerKind)> {
     COMMANDS.iter().filter_map(|row| match &row.kind {
         Kind::Server(kind) => Some((row.name, kind)),
-        Kind::Tool(_) => None,
+        Kind::Tool(_) | Kind::Description(_) => None,
     })
 }
 
@@ -216,6 +225,23 @@ const fn tool<T: Tool + Args>(
             arguments: T::augment_args,
             runs_servers: T::RUNS_SERVERS,
             run: |matches| Ok(T::from_arg_matches(matches)?.run()),
+        }),
+    }
+}
+
+/// A row for a description of the command line.
+const fn description<T: Description + Args>(
+    name: &'static str,
+    about: &'static str,
+    examples: &'static str,
+) -> Row {
+    Row {
+        name,
+        about,
+        examples,
+        kind: Kind::Description(DescriptionKind {
+            arguments: T::augment_args,
+            describe: |matches, command| Ok(T::from_arg_matches(matches)?.describe(command)),
         }),
     }
 }

@@ -2,10 +2,11 @@
 
 use std::io::{self, Write};
 
+use clap::Command;
+
 use crate::{
-    command_line,
     exit::{Code, Failure},
-    run::Tool,
+    run::Description,
 };
 
 /// The arguments of `sinew completions`.
@@ -25,21 +26,21 @@ pub(crate) enum Shell {
 }
 
 impl Completions {
-    fn script(&self) -> Vec<u8> {
+    fn script(&self, mut command: Command) -> Vec<u8> {
         let shell = match self.shell {
             Shell::Bash => clap_complete::Shell::Bash,
             Shell::Zsh => clap_complete::Shell::Zsh,
             Shell::Fish => clap_complete::Shell::Fish,
         };
         let mut script = Vec::new();
-        clap_complete::generate(shell, &mut command_line::command(), "sinew", &mut script);
+        clap_complete::generate(shell, &mut command, "sinew", &mut script);
         script
     }
 }
 
-impl Tool for Completions {
-    fn run(&self) -> Result<(), Failure> {
-        let written = io::stdout().write_all(&self.script());
+impl Description for Completions {
+    fn describe(&self, command: Command) -> Result<(), Failure> {
+        let written = io::stdout().write_all(&self.script(command));
         written.map_err(|error| Failure::io(Code::Io, "standard output", &error))
     }
 }
@@ -47,11 +48,12 @@ impl Tool for Completions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command_line::command;
 
     #[test]
     fn scripts_know_the_commands() {
         for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
-            let script = String::from_utf8(Completions { shell }.script()).unwrap();
+            let script = String::from_utf8(Completions { shell }.script(command())).unwrap();
             for word in ["sinew", "portforward", "listen", "bench", "warmup"] {
                 assert!(script.contains(word), "{shell:?}: {word}");
             }

@@ -1,4 +1,4 @@
-//! Where a client connects: an endpoint string, and the options `--tls`, `--ca`, `--insecure` and `--server-name`: [`Destination`].
+//! Where a client connects: an endpoint string, and the options `--tls`, `--ca`, `--insecure` and `--server-name`: [`TlsOptions`].
 
 use std::path::PathBuf;
 

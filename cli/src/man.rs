@@ -5,12 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use clap::Command;
 use clap_mangen::Man as Page;
 
 use crate::{
-    command_line,
     exit::{Code, Failure},
-    run::Tool,
+    run::Description,
 };
 
 /// The arguments of `sinew man`.
@@ -21,11 +21,11 @@ pub(crate) struct Man {
     pub(crate) directory: PathBuf,
 }
 
-impl Tool for Man {
-    fn run(&self) -> Result<(), Failure> {
+impl Description for Man {
+    fn describe(&self, command: Command) -> Result<(), Failure> {
         let failed = |what: &Path, error| Failure::io(Code::CannotCreate, what.display(), &error);
         fs::create_dir_all(&self.directory).map_err(|error| failed(&self.directory, error))?;
-        for (name, text) in pages().map_err(|error| failed(&self.directory, error))? {
+        for (name, text) in pages(command).map_err(|error| failed(&self.directory, error))? {
             let path = self.directory.join(name);
             fs::write(&path, text).map_err(|error| failed(&path, error))?;
         }
@@ -34,8 +34,7 @@ impl Tool for Man {
 }
 
 /// The file names and the contents of all pages.
-fn pages() -> std::io::Result<Vec<(String, Vec<u8>)>> {
-    let mut command = command_line::command();
+fn pages(mut command: Command) -> std::io::Result<Vec<(String, Vec<u8>)>> {
     command.build();
     let names: Vec<_> = command
         .get_subcommands()
@@ -54,7 +53,7 @@ fn pages() -> std::io::Result<Vec<(String, Vec<u8>)>> {
     Ok(pages)
 }
 
-fn page(command: clap::Command) -> std::io::Result<(String, Vec<u8>)> {
+fn page(command: Command) -> std::io::Result<(String, Vec<u8>)> {
     let title = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
     let page = Page::new(command).title(title.to_uppercase()).section("1").manual("sinew");
     let mut text = Vec::new();
@@ -68,7 +67,7 @@ mod tests {
 
     #[test]
     fn every_command_has_a_page_with_its_options() {
-        let pages = pages().unwrap();
+        let pages = pages(crate::command_line::command()).unwrap();
         let text = |name: &str| {
             let (_, text) =
                 pages.iter().find(|(file, _)| file == name).unwrap_or_else(|| panic!("{name}"));

@@ -43,6 +43,7 @@
 //! | several reactors that serve the same ports | [`reactors`] |
 //! | networks that replace the kernel's, for authors of transports | [`net`] |
 //! | streams in memory | [`memory`] |
+//! | a look at the connections and ports of a reactor | [`inspect`] |
 //!
 //! To write a kind of endpoint, start at [`endpoint`]; to add another source of events to the event loop, at
 //! [`sinew_reactor::source`].

@@ -1,5 +1,5 @@
 //! Connections whose requests and answers are bytes of a stream: [`StreamClient`], the protocol around an
-//! [`Exchange`](super::exchange::Exchange).
+//! [`Exchange`].
 
 use std::{cell::RefCell, rc::Rc};
 

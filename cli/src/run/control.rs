@@ -20,22 +20,10 @@ use sinew::{
 
 use super::{
     Source,
-    start::Ending,
+    order::{Ending, Order},
     upgrade::{self, NextVersion},
 };
 use crate::{config::Program, exit::Failure, log::Log, process::PidFile};
-
-/// What the main thread is to do.
-#[derive(Debug)]
-pub(super) enum Order {
-    Reload,
-    Rotate,
-    Upgrade,
-    /// The process id of the next version.
-    Upgraded(Result<u32, Failure>),
-    Stopping(Signal),
-    Ended(Result<(), Failure>),
-}
 
 /// What the main thread knows.
 #[derive(Debug)]

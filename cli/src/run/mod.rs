@@ -1,4 +1,4 @@
-//! Running servers: what a command implements ([`ServerCommand`], [`Tool`]), what it is given ([`Context`]), and the order in
+//! Running servers: what a command implements ([`ServerCommand`], [`Tool`], [`Description`]), what it is given ([`Context`]), and the order in
 //! which a process starts, reloads and stops.
 //!
 //! ```text
@@ -17,6 +17,7 @@ mod control;
 mod failures;
 mod inspect;
 mod listening;
+mod order;
 mod reload;
 mod server_command;
 mod shard;
@@ -27,7 +28,7 @@ mod upgrade;
 
 pub(crate) use {
     context::Context,
-    server_command::{ServerCommand, Tool},
+    server_command::{Description, ServerCommand, Tool},
     source::{Source, number, read_file},
     start::run,
 };

@@ -1,7 +1,8 @@
-//! What a row of the table of commands implements: [`ServerCommand`], [`Tool`].
+//! What a row of the table of commands implements: [`ServerCommand`], [`Tool`], [`Description`].
 
 use std::{fmt, path::PathBuf};
 
+use clap::Command;
 use sinew::application::{Service, StartError};
 
 use super::Context;
@@ -35,4 +36,10 @@ pub(crate) trait Tool: Send + Sync + 'static {
 
     /// Does it. What it prints goes to standard output; the failure is printed by the caller.
     fn run(&self) -> Result<(), Failure>;
+}
+
+/// The arguments of a command that describes the command line.
+pub(crate) trait Description: Send + Sync + 'static {
+    /// Writes the description of `command`, the whole command with its subcommands.
+    fn describe(&self, command: Command) -> Result<(), Failure>;
 }

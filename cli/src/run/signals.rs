@@ -7,7 +7,7 @@ use sinew::{
     transports::reactors::Shard,
 };
 
-use super::control::Order;
+use super::order::Order;
 
 /// Watches all signals that mean something. Called before the loop of the first reactor runs.
 pub(super) fn watch(shard: &Shard, orders: &Sender<Order>) -> io::Result<()> {

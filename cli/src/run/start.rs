@@ -28,14 +28,15 @@ use std::{
 
 use sinew::{
     application::{handover::Handover, notify::Notifier},
-    reactor::{Reactor, Signal},
+    reactor::Reactor,
     transports::reactors::{OnFailure, Reactors, ReactorsHandle, RunningReactors, Shard},
 };
 
 use super::{
     Source,
-    control::{Control, Order, Parts},
+    control::{Control, Parts},
     failures::shard_failure,
+    order::{Ending, Order},
     shard, signals,
     upgrade::NextVersion,
 };
@@ -49,15 +50,6 @@ use crate::{
 
 /// How much longer than the drain the end of a reactor may take: services that are no ports stop, too.
 const STOP_MARGIN: Duration = Duration::from_secs(15);
-
-/// How a server ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
-    /// By itself.
-    Done,
-    /// By this signal, after a clean stop.
-    Signal(i32),
-}
 
 /// Runs the program of `source` until it is stopped. Does not return after a clean stop by a signal: the process ends by it.
 pub(crate) fn run(source: Source) -> Result<(), Failure> {
@@ -297,11 +289,5 @@ fn await_end(reactors: RunningReactors, orders: Sender<Order>) {
     };
     if let Err(error) = std::thread::Builder::new().name("end".to_owned()).spawn(wait) {
         tracing::error!(%error, "cannot start a thread");
-    }
-}
-
-impl Ending {
-    pub(super) fn by(signal: Option<Signal>) -> Self {
-        signal.map_or(Self::Done, |signal| Self::Signal(signal.as_raw()))
     }
 }

@@ -16,7 +16,7 @@ use sinew::{
     transports::reactors::{ReactorsHandle, Shard},
 };
 
-use super::{Source, control::Order};
+use super::{Source, order::Order};
 use crate::{
     exit::{Code, Failure},
     process::PidFile,

@@ -8,7 +8,7 @@ use std::{
 
 use sinew::{reactor::Reactor, transports::endpoint::ClientEndpoint};
 
-use super::{model::Snapshot, terminal::Happened};
+use super::{happened::Happened, model::Snapshot};
 use crate::look::{Action, ask};
 
 /// What the thread is to do before its next look.

@@ -11,6 +11,7 @@
 
 mod columns;
 mod fetch;
+mod happened;
 mod keys;
 mod model;
 mod terminal;

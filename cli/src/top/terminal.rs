@@ -9,7 +9,7 @@ use std::{
 
 use ratatui::{
     DefaultTerminal,
-    crossterm::event::{self, Event, KeyEvent, KeyEventKind},
+    crossterm::event::{self, Event, KeyEventKind},
 };
 use sinew::{
     reactor::{Reactor, Signal},
@@ -18,30 +18,15 @@ use sinew::{
 
 use super::{
     fetch::{self, Order},
+    happened::Happened,
     keys::{self, Wanted},
-    model::{Model, Snapshot},
+    model::Model,
     view,
 };
 use crate::{
     exit::{Code, Failure},
     process::end_by_signal,
 };
-
-/// What can happen.
-#[derive(Debug)]
-pub(super) enum Happened {
-    Pressed(KeyEvent),
-    /// The size has changed, or the terminal wants to be drawn again.
-    Redraw,
-    Looked(Box<Snapshot>),
-    Failed(String),
-    /// An action is done, or not.
-    Acted(String),
-    /// A signal asks to end.
-    Signalled(Signal),
-    /// The terminal is gone.
-    InputFailed(io::Error),
-}
 
 /// How the loop has ended.
 enum Ended {

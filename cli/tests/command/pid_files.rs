@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 
 use super::kit::{Scratch, Server, failure};
 
-fn echo<'a>(pidfile: &'a str) -> [&'a str; 5] {
+fn echo(pidfile: &str) -> [&str; 5] {
     ["echo", "-l", "127.0.0.1:0", "--pidfile", pidfile]
 }
 

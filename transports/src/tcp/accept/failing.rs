@@ -8,7 +8,7 @@ use super::PortCore;
 use crate::net::listener::Listener;
 
 /// Pause after an accept(2) error that leaves the backlog unchanged (no descriptors, no memory, no permission).
-const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+pub(super) const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
 impl PortCore {
     /// With the spare descriptor the client's connection is accepted and closed; without it, accepting pauses.

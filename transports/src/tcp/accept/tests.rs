@@ -1,11 +1,11 @@
 //! Accept errors, injected by a scripted listener, since no system produces all of them on demand. `tests/accept_errors.rs` shows
 //! that the kernel's errors are the same on every engine.
 
-use std::{collections::VecDeque, io::IoSlice, net::SocketAddr};
+use std::{collections::VecDeque, io::IoSlice, net::SocketAddr, time::Duration};
 
 use rustix::io::Errno;
 
-use super::*;
+use super::{failing::ACCEPT_BACKOFF, *};
 use crate::{
     Protocol, Transport,
     net::{ByteStream, NetListener},
