@@ -60,7 +60,7 @@ fn ask(server: std::net::SocketAddr, name: &str, record_type: RecordType) -> Vec
 
 #[test]
 fn answers_from_code() {
-    let example = Example::serve("dns_custom_server", "auto", &[]);
+    let example = Example::serve("dns_custom_server", "best", &[]);
     let cases = [
         ("workstation7.example.", RecordType::A, vec!["workstation7.example. 10 IN A 172.0.2.7"]),
         ("workstation7.example.", RecordType::MX, vec![]),

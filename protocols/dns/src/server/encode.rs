@@ -29,18 +29,22 @@ pub(super) fn response(
     message.add_answers(response.answers);
     message.add_authorities(response.authorities);
     message.add_additionals(response.additionals);
+    let question = head.question.as_bytes();
+    let question_at = base + 12..base + 12 + question.len();
     match encode_within(message, head.limit.saturating_sub(head.reserved())) {
-        Ok(bytes) => out.extend_from_slice(&bytes),
-        Err(error) => {
-            tracing::warn!(%error, "the response of a handler cannot be encoded");
+        Ok(bytes) if bytes.len() >= 12 + question.len() => {
+            out.extend_from_slice(&bytes);
+            // The question is repeated with its case.
+            out[question_at].copy_from_slice(question);
+        }
+        failed => {
+            let error = failed.err().map(|error| error.to_string());
+            tracing::warn!(error, "the response of a handler cannot be encoded");
             out.extend_from_slice(&head.header());
-            out.extend_from_slice(head.question.as_bytes());
+            out.extend_from_slice(question);
             flags = flags & !0x040f | SERVFAIL;
         }
     }
-    // The question is repeated with its case.
-    let question = head.question.as_bytes();
-    out[base + 12..base + 12 + question.len()].copy_from_slice(question);
     flags |= u16::from_be_bytes([out[base + 2], out[base + 3]]) & 0x0200;
     out[base + 2..base + 4].copy_from_slice(&flags.to_be_bytes());
     if let Some(opt) = opt {

@@ -23,20 +23,12 @@ use crate::codec::{Name, Record};
 /// use sinew_dns::zone::Zone;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let zone = Zone::parse(
-///     "$TTL 1h
-///      @    SOA ns root 1 1d 2h 4w 5m
-///           NS  ns
-///      ns   A   192.0.2.1
-///      *    TXT \"any other name\"",
-///     &"example.".parse()?,
-/// )?;
+/// let text = "$TTL 1h\n@ SOA ns root 1 1d 2h 4w 5m\n@ NS ns\nns A 192.0.2.1\n* TXT \"any other name\"\n";
+/// let zone = Zone::parse(text, &"example.".parse()?)?;
 /// assert_eq!((zone.serial(), zone.record_count()), (1, 4));
 /// # Ok(())
 /// # }
 /// ```
-///
-/// Text that begins with a blank continues the name before it, so the lines above need no names of their own.
 pub struct Zone {
     pub(super) origin: WireName,
     pub(super) nodes: Vec<Node>,
