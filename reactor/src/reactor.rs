@@ -98,6 +98,14 @@ pub(crate) struct Inner {
 }
 
 impl Inner {
+    /// A handler has got this token.
+    #[inline]
+    pub(crate) fn inspect_registered(&self, token: Token) {
+        if let Some(inspection) = &self.inspection {
+            inspection.registered(token, self.clock.stopwatch());
+        }
+    }
+
     /// Whether this process is a child of fork(2), so that everything here belongs to its parent. Makes a system call.
     pub(crate) fn is_forked_copy(&self) -> bool {
         !self.origin.is_here() && !self.clock.is_virtual()

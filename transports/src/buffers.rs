@@ -2,16 +2,14 @@
 //! not read yet.
 
 use std::{
+    any::Any,
     cell::{Cell, RefCell, RefMut},
     mem,
     ops::{Deref, DerefMut},
     rc::Rc,
 };
 
-use crate::{
-    async_io::Unread,
-    stream::{cold::ColdState, queue::Queue},
-};
+use crate::{async_io::Unread, stream::queue::Queue};
 
 /// Capacity of the read buffer: most bytes of one read of a stream.
 pub const READ_BUFFER: usize = 64 * 1024;
@@ -28,8 +26,8 @@ pub(crate) struct Buffers {
     read: Cell<Option<Box<[u8; READ_BUFFER]>>>,
     queues: Pool<Queue>,
     unread: Pool<Unread>,
-    /// The cold state that was given up last: a connection may need one for each message.
-    cold: Cell<Option<Rc<ColdState>>>,
+    /// The rarely needed state that a connection gave up last: one may need it for each message. Of a type of the stream's own.
+    spare: Cell<Option<Rc<dyn Any>>>,
     /// Plaintext received through a layer, until it is delivered.
     plain: RefCell<Vec<u8>>,
 }
@@ -61,17 +59,16 @@ impl Buffers {
         self.queues.give_back(queue);
     }
 
-    /// An unused cold state.
+    /// The state that was given up last, or a new one.
     #[inline]
-    pub(crate) fn take_cold(&self) -> Rc<ColdState> {
-        self.cold.take().unwrap_or_default()
+    pub(crate) fn take_spare<T: Any + Default>(&self) -> Rc<T> {
+        self.spare.take().and_then(|spare| spare.downcast().ok()).unwrap_or_default()
     }
 
-    /// Takes an unused cold state back.
+    /// Takes a state back in which nothing is.
     #[inline]
-    pub(crate) fn give_back_cold(&self, cold: Rc<ColdState>) {
-        cold.shrink();
-        self.cold.set(Some(cold));
+    pub(crate) fn give_back_spare<T: Any>(&self, spare: Rc<T>) {
+        self.spare.set(Some(spare));
     }
 
     /// A store for bytes that a task has not read yet.

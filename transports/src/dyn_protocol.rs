@@ -6,9 +6,10 @@ use std::{
     ops::{Deref, DerefMut},
 };
 
+use tracing::Span;
+
 use crate::{
     ConnectionLost, Factory, Peer, Protocol, TimerId, Transport, protocol::forward_protocol,
-    stream::span::Spanned,
 };
 
 /// A type-erased factory: kinds of endpoints receive it and pass it on to `listen_tcp` and the like.
@@ -104,8 +105,8 @@ impl DynProtocol {
     }
 
     /// A protocol whose callbacks run in a span. It keeps the name and the type of the one inside.
-    pub(crate) fn in_span(spanned: Spanned) -> Self {
-        Self(Box::new(spanned))
+    pub(crate) fn in_span(self, span: Span) -> Self {
+        Self(Box::new(Spanned { span, inner: self }))
     }
 
     /// The protocol as its real type, or as a [`DynProtocol`].
@@ -148,4 +149,42 @@ impl fmt::Debug for DynProtocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("DynProtocol").field(&self.real_name()).finish()
     }
+}
+
+/// A protocol whose callbacks run in a span.
+struct Spanned {
+    span: Span,
+    inner: DynProtocol,
+}
+
+/// Callbacks of the protocol inside, each in the span.
+macro_rules! callbacks {
+    ($($name:ident($($argument:ident: $kind:ty),*) $(-> $result:ty)?;)*) => {
+        impl Protocol for Spanned {
+            $(fn $name(&mut self, transport: &Transport $(, $argument: $kind)*) $(-> $result)? {
+                let _entered = self.span.enter();
+                self.inner.get_mut().$name(transport $(, $argument)*)
+            })*
+
+            fn saved_state(&self) -> Option<Vec<u8>> {
+                let _entered = self.span.enter();
+                self.inner.saved_state()
+            }
+        }
+    };
+}
+
+callbacks! {
+    connection_made();
+    data_received(data: &[u8]);
+    read_closed();
+    writing_paused();
+    writing_resumed();
+    reading_resumed();
+    timer_fired(timer: TimerId);
+    idle_timeout();
+    drain_requested();
+    tls_started();
+    take_unread() -> bytes::Bytes;
+    connection_lost(reason: &ConnectionLost);
 }

@@ -24,7 +24,7 @@ pub(crate) use long_callbacks::{LONG_FROM, LongCallbacks};
 pub use long_callbacks::{LongCallback, SlowCallback};
 pub use report::{LoopReport, PoolReport};
 
-use crate::{Handler, Meter, Reactor, clock::Clock, handler::Token, reactor::Inner};
+use crate::{Handler, Meter, Reactor, clock::Clock, handler::Token};
 
 /// What is counted for each handler and for each turn.
 #[derive(Default)]
@@ -153,16 +153,6 @@ impl Inspection {
             last: Duration::from_nanos(entry.last),
             longest: Duration::from_nanos(entry.longest),
         })
-    }
-}
-
-impl Inner {
-    /// A handler has got this token.
-    #[inline]
-    pub(crate) fn inspect_registered(&self, token: Token) {
-        if let Some(inspection) = &self.inspection {
-            inspection.registered(token, self.clock.stopwatch());
-        }
     }
 }
 

@@ -106,7 +106,7 @@ impl ColdState {
     }
 
     /// Frees the capacity that one connection needed and others do not.
-    pub(crate) fn shrink(&self) {
+    fn shrink(&self) {
         self.producers.shrink();
         #[cfg(unix)]
         self.descriptors.take();
@@ -157,7 +157,7 @@ impl Stream {
 
     pub(super) fn cold(&self) -> Rc<ColdState> {
         let cold = &self.extras.get_or_init(Box::default).cold;
-        cold.get_or_make(|| self.shared.buffers.take_cold())
+        cold.get_or_make(|| self.shared.buffers.take_spare())
     }
 
     pub(super) fn cold_if_any(&self) -> Option<Rc<ColdState>> {
@@ -176,7 +176,8 @@ impl Stream {
             cold.holds.take_unused(Holds::is_unused);
         }
         if let Some(cold) = extras.cold.take_unused(ColdState::is_unused) {
-            self.shared.buffers.give_back_cold(cold);
+            cold.shrink();
+            self.shared.buffers.give_back_spare(cold);
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{cell::Cell, collections::VecDeque, mem, rc::Rc};
 use bytes::Bytes;
 use sinew_transports::TimerId;
 
-use super::{CloseReason, MessageDecoder, MessageEncoder, Opcode, terms::Terms};
+use super::{CloseReason, MessageDecoder, MessageEncoder, Opcode, shared::Terms};
 
 pub(super) struct Link {
     pub(super) terms: Rc<Terms>,

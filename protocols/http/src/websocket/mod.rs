@@ -15,7 +15,6 @@ mod sending;
 mod shared;
 mod socket;
 mod stream;
-mod terms;
 mod upgrade;
 
 pub use client::{ClientOpening, OpenError, UrlError, WebSocketClient, WebSocketUrl};

@@ -8,8 +8,7 @@ use super::{
     DeflateConfig, Role, WebSocketConfig, WebSocketConnection, WebSocketHandler,
     codec::{Agreement, Extension, accept_value, extensions, is_key},
     link::Link,
-    shared::Shared,
-    terms::Terms,
+    shared::{Shared, Terms},
 };
 use crate::{
     codec::FieldError,

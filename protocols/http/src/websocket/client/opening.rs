@@ -8,7 +8,7 @@ use sinew_transports::{ConnectionLost, Protocol, TimerId, Transport, reactor::Pr
 use super::{OpenError, Parts};
 use crate::websocket::{
     Role, WebSocket, WebSocketConnection, WebSocketHandler, codec::Agreement, link::Link,
-    terms::Terms,
+    shared::Terms,
 };
 
 /// What waits for the result, and how it can stop what is in progress.
