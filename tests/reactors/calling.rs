@@ -118,7 +118,7 @@ fn statistics_are_summed() {
     let total = stats.total();
     assert_eq!((total.bytes_received, total.bytes_sent), (10, 10));
     assert_eq!((total.connections, total.connections_made), (5, 5));
-    assert_eq!(total.turns, each.iter().map(|stats| stats.turns).sum());
+    assert_eq!(total.turns, each.iter().map(|stats| stats.turns).sum::<u64>());
     let longest = each.iter().map(|stats| stats.longest_turn).max();
     assert_eq!(Some(total.longest_turn), longest);
     assert_eq!(connections(&reactors), [3, 2]);

@@ -133,7 +133,7 @@ pub use {
         AtStop, ChildFd, ChildIo, Process, ProcessConfig, ProcessProtocol, ProcessStatus,
         ReactorProcesses, SignalError, SpawnError, WindowSize,
     },
-    stream::leaving::HandedConnection,
+    stream::handed::HandedConnection,
     unix::{
         Credentials, DescriptorRefused, ReactorUnix, SendDescriptorError, UnixAddr,
         UnixDatagramConfig, UnixListenConfig, UnixListenError, UnixPeer,

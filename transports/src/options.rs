@@ -335,3 +335,15 @@ pub(crate) fn is_v6(socket: &SockRef<'_>) -> bool {
 fn named(option: &'static str, set: io::Result<()>) -> io::Result<()> {
     set.map_err(|source| io::Error::new(source.kind(), SocketOptionError { option, source }))
 }
+
+/// Whether a TCP or Unix socket listens.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+pub(crate) fn is_listener(socket: &SockRef<'_>) -> io::Result<bool> {
+    socket.is_listener()
+}
+
+/// Elsewhere SO_ACCEPTCONN is not available, but a listening socket has no peer.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+pub(crate) fn is_listener(socket: &SockRef<'_>) -> io::Result<bool> {
+    Ok(socket.peer_addr().is_err())
+}

@@ -4,7 +4,7 @@ use std::{fmt, io, os::fd::AsFd};
 
 use socket2::{Domain, SockRef, Type};
 
-use crate::tcp::is_listener;
+use crate::options::is_listener;
 
 /// The kind of a descriptor, as far as it matters to a reactor.
 ///

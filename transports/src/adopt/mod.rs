@@ -27,7 +27,7 @@ mod handed_port;
 mod kind;
 
 #[doc(inline)]
-pub use crate::stream::leaving::HandedConnection;
+pub use crate::stream::handed::HandedConnection;
 pub use error::AdoptError;
 pub use handed_port::HandedPort;
 pub use kind::DescriptorKind;

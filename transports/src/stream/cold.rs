@@ -13,7 +13,11 @@ use std::{collections::VecDeque, os::fd::OwnedFd};
 use sinew_reactor::{Promise, TimerKey};
 
 use super::{
-    Stream, async_output::OutputWaiter, hold::Holds, on_demand::OnDemand, relay::RelayEnd,
+    Stream,
+    async_output::OutputWaiter,
+    hold::Holds,
+    on_demand::{OnDemand, is_some},
+    relay::RelayEnd,
     socket::Socket,
 };
 use crate::{ConnectionLost, config::IdleTimeout, producer::Producers, timers::Timers};
@@ -132,13 +136,6 @@ impl ColdState {
             && !is_some(&self.output_waiter)
             && self.when_lost.borrow().is_empty()
     }
-}
-
-pub(super) fn is_some<T>(cell: &Cell<Option<T>>) -> bool {
-    let value = cell.take();
-    let is_some = value.is_some();
-    cell.set(value);
-    is_some
 }
 
 impl Stream {

@@ -1,97 +1,23 @@
-//! Open connections that go over to another process: [`HandedConnection`]. Leaving is a move (`moving.rs`) whose end is a closure
+//! Open connections that go over to another process. Leaving is a move (`moving.rs`) whose end is a closure
 //! that sends the socket away; the other process begins a new stream with it, and a protocol that is built from the state of the
 //! old one.
 
-use std::{
-    fmt,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
-    rc::Rc,
-};
+use std::rc::Rc;
 
 use bytes::Bytes;
 use sinew_reactor::{Handler, Reactor, Token};
 
 use super::{
     StreamBuilder,
+    handed::HandedConnection,
     hold::Hold,
     pending_handover::{Move, SendAway},
-    socket::{Socket, TcpStream, UnixStream},
     state::State,
 };
-use crate::{
-    Peer, Transport, UnixPeer, adopt::DescriptorKind, dyn_protocol::DynProtocol,
-    sharing::SentSocket,
-};
+use crate::{Peer, Transport, dyn_protocol::DynProtocol};
 
 /// The longest state of a connection, in bytes. With a longer one it stays.
 const SAVED_STATE_MAX: usize = 64 << 10;
-
-/// An open connection on its way from one process to another: its socket, what its protocol has saved
-/// ([`Protocol::saved_state`](crate::Protocol::saved_state)), and the input that was received and not used. Dropping it closes
-/// the connection. Unix only.
-pub struct HandedConnection {
-    socket: OwnedFd,
-    state: Vec<u8>,
-    unread: Bytes,
-}
-
-impl HandedConnection {
-    /// The parts that have arrived.
-    #[must_use]
-    pub fn from_parts(socket: OwnedFd, state: Vec<u8>, unread: Bytes) -> Self {
-        Self { socket, state, unread }
-    }
-
-    /// The parts to be sent: the socket, the state and the unread input.
-    #[must_use]
-    pub fn into_parts(self) -> (OwnedFd, Vec<u8>, Bytes) {
-        (self.socket, self.state, self.unread)
-    }
-
-    pub(super) fn new(socket: SentSocket, state: Vec<u8>, unread: Bytes) -> Self {
-        let socket = match socket {
-            SentSocket::Tcp(socket) => socket.into(),
-            SentSocket::Unix(socket) => socket.into(),
-        };
-        Self { socket, state, unread }
-    }
-
-    /// The socket, with its peer, if it is a connected stream socket that still has one.
-    pub(crate) fn into_socket(self) -> Option<(Socket, Peer, Vec<u8>, Bytes)> {
-        let Self { socket, state, unread } = self;
-        let kind = DescriptorKind::of(&socket).ok()?;
-        let (socket, peer) = match kind {
-            DescriptorKind::TcpConnection => {
-                let socket = TcpStream::from(socket);
-                let peer = Peer::Inet(socket.peer_addr().ok()?);
-                (Socket::from(socket), peer)
-            }
-            DescriptorKind::UnixConnection => {
-                let socket = UnixStream::from(socket);
-                let peer = Peer::Unix(UnixPeer::of(&socket));
-                (Socket::from(socket), peer)
-            }
-            _ => return None,
-        };
-        Some((socket, peer, state, unread))
-    }
-}
-
-impl AsFd for HandedConnection {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
-    }
-}
-
-impl fmt::Debug for HandedConnection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HandedConnection")
-            .field("socket", &self.socket)
-            .field("state_bytes", &self.state.len())
-            .field("unread_bytes", &self.unread.len())
-            .finish()
-    }
-}
 
 /// Asks the connections of a port to go over to another process, if they can.
 pub(crate) struct LeaveOrder {

@@ -27,6 +27,8 @@ mod direct;
 mod driver;
 mod faulty;
 pub(crate) mod file;
+#[cfg(unix)]
+pub(crate) mod handed;
 pub(crate) mod handover;
 mod hold;
 mod inline_socket;

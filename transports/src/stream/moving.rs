@@ -11,8 +11,6 @@ use std::any::Any;
 use bytes::{Bytes, BytesMut};
 use sinew_reactor::{Completion, Handler, Reactor, Ready};
 
-#[cfg(unix)]
-use super::leaving::{Departure, HandedConnection};
 use super::{
     Shared, Stream, StreamBuilder,
     hold::Hold,
@@ -21,6 +19,8 @@ use super::{
     socket::Socket,
     state::State,
 };
+#[cfg(unix)]
+use super::{handed::HandedConnection, leaving::Departure};
 use crate::{
     ConnectionLost, Peer, Protocol, StreamConfig, Transport,
     dyn_protocol::{DynProtocol, boxed},

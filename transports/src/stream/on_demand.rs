@@ -55,6 +55,13 @@ impl<T> OnDemand<T> {
     }
 }
 
+pub(super) fn is_some<T>(cell: &Cell<Option<T>>) -> bool {
+    let value = cell.take();
+    let is_some = value.is_some();
+    cell.set(value);
+    is_some
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

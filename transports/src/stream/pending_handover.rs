@@ -8,9 +8,9 @@ use bytes::Bytes;
 #[cfg(unix)]
 use sinew_reactor::Reactor;
 
-use super::cold::is_some;
 #[cfg(unix)]
-use super::leaving::HandedConnection;
+use super::handed::HandedConnection;
+use super::on_demand::is_some;
 use crate::{Peer, dyn_protocol::DynProtocol};
 
 /// Handover state of a stream.

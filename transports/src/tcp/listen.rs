@@ -233,7 +233,7 @@ pub(super) fn adopt(
 ) -> io::Result<(Listener, SocketAddr)> {
     let socket = SockRef::from(&listener);
     let is_tcp = socket.local_addr()?.as_socket().is_some() && socket.r#type()? == Type::STREAM;
-    if !is_tcp || !is_listener(&socket)? {
+    if !is_tcp || !options::is_listener(&socket)? {
         let what = "the socket is not a listening TCP socket";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
     }
@@ -271,17 +271,6 @@ fn has_reuse_port(socket: &SockRef<'_>, config: &ListenConfig) -> io::Result<boo
 #[cfg(not(unix))]
 fn has_reuse_port(_: &SockRef<'_>, _: &ListenConfig) -> io::Result<bool> {
     Ok(false)
-}
-
-#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
-pub(crate) fn is_listener(socket: &SockRef<'_>) -> io::Result<bool> {
-    socket.is_listener()
-}
-
-/// Elsewhere SO_ACCEPTCONN is not available, but a listening socket has no peer.
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
-pub(crate) fn is_listener(socket: &SockRef<'_>) -> io::Result<bool> {
-    Ok(socket.peer_addr().is_err())
 }
 
 impl<A: Clone> ListeningPort<A> {

@@ -27,10 +27,10 @@ pub use connecting::Connecting;
 pub use destination::Destination;
 pub(crate) use destination::why_bad;
 pub use interleave::Family;
+#[cfg(unix)]
+pub(crate) use listen::adopted;
 pub(crate) use listen::open;
 pub use listen::{ListenError, ListeningPort};
-#[cfg(unix)]
-pub(crate) use listen::{adopted, is_listener};
 
 /// TCP on a [`Reactor`].
 ///

@@ -10,7 +10,7 @@ use crate::{
     Factory, HandedPort, Peer, Transport,
     dyn_protocol::DynProtocol,
     net::listener::Listener,
-    stream::{StreamBuilder, leaving::HandedConnection},
+    stream::{StreamBuilder, handed::HandedConnection},
 };
 
 /// Makes a protocol of the state that another process has saved.
