@@ -1,6 +1,7 @@
 //! The data of records between text and wire: [`read`] for zone files, [`show`] for writing them, [`is_valid`] for bytes from elsewhere.
 //! What a type consists of is in `schema.rs`.
 
+mod character_string;
 mod parameters;
 mod read;
 mod show;

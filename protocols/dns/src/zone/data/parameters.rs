@@ -9,8 +9,7 @@ use data_encoding::BASE64;
 
 use super::{
     super::{lex::Token, name::unescape},
-    show::quoted,
-    split::with_len,
+    character_string::{quoted, with_len},
 };
 
 const KEYS: [&str; 8] =

@@ -12,6 +12,7 @@ use super::{
         name::Shown,
         schema::{Field, fields, type_text},
     },
+    character_string::quoted,
     parameters,
     split::split,
 };
@@ -81,19 +82,6 @@ fn part(f: &mut fmt::Formatter<'_>, field: Field, bytes: &[u8]) -> fmt::Result {
 
 fn number(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0, |number, byte| number << 8 | u32::from(*byte))
-}
-
-/// Text in quotes.
-pub(super) fn quoted(f: &mut fmt::Formatter<'_>, text: &[u8]) -> fmt::Result {
-    f.write_char('"')?;
-    for &byte in text {
-        match byte {
-            b'"' | b'\\' => write!(f, "\\{}", char::from(byte))?,
-            0x20..=0x7e => f.write_char(char::from(byte))?,
-            _ => write!(f, "\\{byte:03}")?,
-        }
-    }
-    f.write_char('"')
 }
 
 fn types(f: &mut fmt::Formatter<'_>, mut rest: &[u8]) -> fmt::Result {

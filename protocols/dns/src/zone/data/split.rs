@@ -1,8 +1,12 @@
 //! The parts of the data of a record: [`split`], and the check that all are there: [`is_valid`].
 
-use super::super::{
-    name::wire_len,
-    schema::{Field, fields},
+use super::{
+    super::{
+        name::wire_len,
+        schema::{Field, fields},
+    },
+    character_string::with_len,
+    parameters,
 };
 
 /// Whether bytes are data of a type, without compression.
@@ -40,19 +44,13 @@ pub(super) fn split<'a>(
                 return Some(());
             }
             Field::Types => (is_type_bitmap(rest)).then_some((rest, &[][..]))?,
-            Field::Parameters => super::parameters::is_valid(rest).then_some((rest, &[][..]))?,
+            Field::Parameters => parameters::is_valid(rest).then_some((rest, &[][..]))?,
             Field::RestText | Field::RestHex | Field::RestBase64 | Field::Opaque => (rest, &[][..]),
         };
         part(field, bytes);
         rest = after;
     }
     rest.is_empty().then_some(())
-}
-
-/// Bytes behind their length.
-pub(super) fn with_len(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (len, rest) = bytes.split_first()?;
-    rest.split_at_checked(usize::from(*len))
 }
 
 fn is_type_bitmap(mut rest: &[u8]) -> bool {
