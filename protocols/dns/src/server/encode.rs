@@ -1,6 +1,6 @@
 //! The bytes of a [`Response`] from code: [`response`], by the codec, with our OPT record behind it.
 
-use super::{Response, edns::OptRecord, engine::SERVFAIL, head::Head};
+use super::{Response, edns::OptRecord, head::Head, response_code::SERVFAIL};
 use crate::codec::{DNSClass, Message, MessageType, OpCode, Query, encode_within};
 use crate::zone::name::WireName;
 

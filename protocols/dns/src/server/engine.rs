@@ -23,7 +23,6 @@ use std::{
     net::IpAddr,
     rc::Rc,
     sync::Arc,
-    time::UNIX_EPOCH,
 };
 
 use sinew_transports::reactor::{Deferred, Reactor};
@@ -35,12 +34,14 @@ use super::{
     head::{Head, QuestionBuffer, Signing},
     query::Client,
     rate_limit::{Rate, RateLimit},
+    response_code::{BADVERS, FORMERR, NOERROR, NOTAUTH, NOTIMP, NXDOMAIN, REFUSED, SERVFAIL},
     signature,
     stats::{Counters, count},
     transfer::Changes,
+    unix_time::unix_time,
 };
 use crate::{
-    codec::{Outline, RawHeader, inspect, inspect_query, tsig::TsigKey},
+    codec::{Outline, RawHeader, inspect, inspect_query},
     random::random,
     zone::{
         Zone,
@@ -48,15 +49,6 @@ use crate::{
         schema::{ANY, AXFR, IXFR, SOA},
     },
 };
-
-pub(super) const NOERROR: u16 = 0;
-pub(super) const FORMERR: u16 = 1;
-pub(super) const SERVFAIL: u16 = 2;
-pub(super) const NXDOMAIN: u16 = 3;
-pub(super) const NOTIMP: u16 = 4;
-pub(super) const REFUSED: u16 = 5;
-pub(super) const NOTAUTH: u16 = 9;
-pub(super) const BADVERS: u16 = 16;
 
 const QUERY: u8 = 0;
 const NOTIFY: u8 = 4;
@@ -455,11 +447,6 @@ fn sign(reactor: &Reactor, head: &Head, out: &mut Vec<u8>, base: usize) -> bool 
     }
 }
 
-/// Seconds since 1970.
-pub(super) fn unix_time(reactor: &Reactor) -> u64 {
-    reactor.wall_clock().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
-}
-
 /// The serial number of the SOA record behind the question.
 fn soa_serial(message: &[u8], outline: &Outline) -> Option<u32> {
     let counts = outline.header.counts;
@@ -476,9 +463,4 @@ fn soa_serial(message: &[u8], outline: &Outline) -> Option<u32> {
     let numbers = super::edns::skip_name(message, super::edns::skip_name(message, data));
     let serial = message.get(numbers..data + len)?.first_chunk::<4>()?;
     Some(u32::from_be_bytes(*serial))
-}
-
-/// The keys of a server by name.
-pub(super) fn key_named<'a>(keys: &'a [TsigKey], name: &crate::codec::Name) -> Option<&'a TsigKey> {
-    keys.iter().find(|key| key.name() == name)
 }

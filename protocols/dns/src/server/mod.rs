@@ -26,11 +26,13 @@ mod overrides;
 mod query;
 mod rate_limit;
 mod response;
+mod response_code;
 mod secondary;
 mod signature;
 mod stats;
 mod transfer;
 mod udp;
+mod unix_time;
 mod zones;
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! Signatures of queries (TSIG, RFC 8945): [`verify`], and the [`Refusal`] that says what is wrong with one.
 
-use super::engine::key_named;
 use crate::codec::{Outline, tsig};
 
 /// The TSIG record of a response to a query whose signature is not accepted. It is not signed.
@@ -27,7 +26,7 @@ pub(super) fn verify(
     }
     let refusal = |code| Refusal { names: names(message, outline), code };
     let Ok(Some(name)) = tsig::key_name(message) else { return Err(refusal(BADKEY)) };
-    let key = key_named(keys, &name).ok_or_else(|| refusal(BADKEY))?;
+    let key = keys.iter().find(|key| *key.name() == name).ok_or_else(|| refusal(BADKEY))?;
     match key.verify(message, None, now) {
         Ok(mac) => Ok(Some((key.clone(), mac))),
         Err(tsig::TsigError::WrongKey) => Err(refusal(BADKEY)),

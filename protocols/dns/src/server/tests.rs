@@ -346,7 +346,7 @@ fn signed_queries() {
         },
         config,
     ));
-    let now = super::engine::unix_time(&bench.reactor);
+    let now = super::unix_time::unix_time(&bench.reactor);
     let message = bytes(&query("a.", RecordType::A));
     let signed = key("secret").sign(&message, now, None).expect("signed");
     let answer = bench.udp(&signed.bytes).expect("an answer");

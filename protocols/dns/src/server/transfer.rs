@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 
 use sinew_transports::{Producer, Production, Transport, reactor::Reactor};
 
-use super::{edns::OptRecord, engine::unix_time, head::Head};
+use super::{edns::OptRecord, head::Head, unix_time::unix_time};
 use crate::zone::{
     Cursor, Zone,
     difference::Difference,

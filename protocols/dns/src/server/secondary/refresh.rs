@@ -11,7 +11,7 @@ use super::{
 use crate::{
     client::{NameServer, TransferConfig, TransferEvent},
     codec::{Question, RData, Record, RecordType, rdata::SOA},
-    server::engine::unix_time,
+    server::unix_time::unix_time,
     zone::{Zone, edit::ZoneEdit},
 };
 
