@@ -9,10 +9,11 @@ use super::{
     ZoneError, ZoneFault, ZoneWarning,
     denial::Denial,
     name::{Shown, WireName, canonical_cmp, is_at_or_below, label_count, parent, wire_len},
+    node::{APEX, Node, NodeId, Set},
     record::ZoneRecord,
     records::Records,
     schema::{A, AAAA, CNAME, DNAME, KEY, MX, NS, NSEC, NSEC3, RRSIG, SOA, SRV, type_text},
-    zone::{APEX, Node, NodeId, Set, Zone},
+    zone::Zone,
 };
 
 /// Builds the zone.
@@ -52,7 +53,7 @@ pub(super) fn build(mut records: Vec<ZoneRecord>, origin: WireName) -> Result<Zo
     }
     building.link()?;
     let mut zone = building.zone;
-    zone.denial = Denial::of(&zone)?;
+    zone.denial = Denial::of(&zone.nodes)?;
     Ok(zone)
 }
 

@@ -7,8 +7,8 @@ use super::{
     ZoneError, ZoneFault,
     data::hash_label,
     name::{canonical_cmp, labels},
+    node::{APEX, Node, NodeId},
     schema::{NSEC, NSEC3, NSEC3PARAM},
-    zone::{APEX, NodeId, Zone},
 };
 
 /// Greatest number of additional iterations of NSEC3: each query costs as many hashes (RFC 9276, section 3.2).
@@ -29,9 +29,9 @@ pub(super) enum Denial {
 }
 
 impl Denial {
-    /// By the records of a zone. NSEC3 is used if NSEC3PARAM is there.
-    pub(super) fn of(zone: &Zone) -> Result<Self, ZoneError> {
-        if let Some(set) = zone.node(APEX).set(NSEC3PARAM)
+    /// By the records of all nodes of a zone. NSEC3 is used if NSEC3PARAM is there.
+    pub(super) fn of(nodes: &[Node]) -> Result<Self, ZoneError> {
+        if let Some(set) = APEX.of(nodes).set(NSEC3PARAM)
             && let Some(data) = set.records.iter().find(|data| data.starts_with(&[1, 0]))
         {
             let iterations = u16::from_be_bytes([data[2], data[3]]);
@@ -42,12 +42,12 @@ impl Denial {
             // Algorithm, flags, iterations, salt with its length: as in the records of the chain, except for the flags.
             let salt: Box<[u8]> = data[5..].into();
             let is_of_chain = |it: &[u8]| it[0] == 1 && it[2..].starts_with(&data[2..]);
-            let mut chain: Vec<_> = nodes_with(zone, NSEC3)
+            let mut chain: Vec<_> = nodes_with(nodes, NSEC3)
                 .filter(|id| {
-                    zone.node(*id).set(NSEC3).is_some_and(|set| set.records.iter().any(is_of_chain))
+                    id.of(nodes).set(NSEC3).is_some_and(|set| set.records.iter().any(is_of_chain))
                 })
                 .filter_map(|id| {
-                    let label = labels(zone.node(id).name.as_bytes()).next()?;
+                    let label = labels(id.of(nodes).name.as_bytes()).next()?;
                     let hash = hash_label(label)?;
                     Some((hash.try_into().ok()?, id))
                 })
@@ -57,19 +57,19 @@ impl Denial {
                 return Ok(Self::Nsec3 { chain, salt, iterations });
             }
         }
-        let nodes: Vec<_> = nodes_with(zone, NSEC).collect();
-        debug_assert!(nodes.windows(2).all(|pair| {
-            let name = |id| zone.node(id).name.as_bytes();
+        let chain: Vec<_> = nodes_with(nodes, NSEC).collect();
+        debug_assert!(chain.windows(2).all(|pair| {
+            let name = |id: NodeId| id.of(nodes).name.as_bytes();
             canonical_cmp(name(pair[0]), name(pair[1])).is_lt()
         }));
-        Ok(if nodes.is_empty() { Self::None } else { Self::Nsec(nodes) })
+        Ok(if chain.is_empty() { Self::None } else { Self::Nsec(chain) })
     }
 
     /// Of an NSEC zone: the node whose record covers a name that does not exist, or exists without records.
-    pub(super) fn nsec_covering(&self, zone: &Zone, name: &[u8]) -> Option<NodeId> {
+    pub(super) fn nsec_covering(&self, all: &[Node], name: &[u8]) -> Option<NodeId> {
         let Self::Nsec(nodes) = self else { return None };
         let before =
-            nodes.partition_point(|id| canonical_cmp(zone.node(*id).name.as_bytes(), name).is_le());
+            nodes.partition_point(|id| canonical_cmp(id.of(all).name.as_bytes(), name).is_le());
         before.checked_sub(1).map(|at| nodes[at])
     }
 
@@ -103,8 +103,7 @@ impl Denial {
     }
 }
 
-fn nodes_with(zone: &Zone, record_type: u16) -> impl Iterator<Item = NodeId> {
-    let nodes = zone.nodes.iter().enumerate();
-    let with = nodes.filter(move |(_, node)| node.set(record_type).is_some());
+fn nodes_with(nodes: &[Node], record_type: u16) -> impl Iterator<Item = NodeId> {
+    let with = nodes.iter().enumerate().filter(move |(_, node)| node.set(record_type).is_some());
     with.map(|(at, _)| NodeId(u32::try_from(at).unwrap_or(u32::MAX)))
 }

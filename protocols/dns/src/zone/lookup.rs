@@ -14,9 +14,10 @@
 use super::{
     denial::Denial,
     name::{NameBuffer, is_at_or_below},
+    node::{APEX, Node, NodeId, Set},
     response_writer::{ResponseWriter, Section},
     schema::{A, AAAA, ANY, CNAME, DNAME, DS, NS, NSEC, NSEC3, RRSIG, SOA},
-    zone::{APEX, Node, NodeId, Set, Zone},
+    zone::Zone,
 };
 
 /// Longest chain of CNAME and DNAME records that is followed.
@@ -324,10 +325,10 @@ impl Lookup<'_, '_, '_> {
             return;
         }
         let (zone, denial) = (self.zone, &self.zone.denial);
-        self.proof(denial.nsec_covering(zone, absent.name), NSEC);
+        self.proof(denial.nsec_covering(&zone.nodes, absent.name), NSEC);
         let wildcard = absent.wildcard();
         if let Some(wildcard) = &wildcard {
-            self.proof(denial.nsec_covering(zone, wildcard.as_bytes()), NSEC);
+            self.proof(denial.nsec_covering(&zone.nodes, wildcard.as_bytes()), NSEC);
         }
         self.prove_encloser(absent);
         if let Some(wildcard) = &wildcard {
@@ -348,7 +349,7 @@ impl Lookup<'_, '_, '_> {
         let Some(absent) = absent.filter(|_| self.is_dnssec) else { return };
         let (zone, denial) = (self.zone, &self.zone.denial);
         let found = denial
-            .nsec_covering(zone, absent.name)
+            .nsec_covering(&zone.nodes, absent.name)
             .or_else(|| denial.nsec3_covering(absent.next_closer()));
         if let Some(free) = self.wildcards.iter_mut().find(|it| it.is_none()) {
             *free = found;
@@ -371,10 +372,10 @@ impl Lookup<'_, '_, '_> {
         let lower = NameBuffer::lowered(zone.node(id).name.as_bytes());
         let name = lower.as_bytes();
         if let Some(absent) = absent {
-            self.proof(denial.nsec_covering(zone, absent.name), NSEC);
+            self.proof(denial.nsec_covering(&zone.nodes, absent.name), NSEC);
             self.prove_encloser(absent);
         }
-        self.proof(denial.nsec_covering(zone, name), NSEC);
+        self.proof(denial.nsec_covering(&zone.nodes, name), NSEC);
         match denial.nsec3_matching(name) {
             Some(id) => self.proof(Some(id), NSEC3),
             // An unsigned delegation in a span that opts out: up to the next name with a record.

@@ -1,19 +1,16 @@
 //! A zone in memory: [`Zone`] is a tree of names with their record sets, ready to be served. It does not change; a new version replaces
-//! it as a whole. How it is built and checked is in `build.rs`, how it answers in `lookup.rs`.
+//! it as a whole. How it is loaded is in `load.rs`, how it is built and checked in `build.rs`, how it answers in `lookup.rs`.
 
-use std::{collections::HashMap, fmt, path::Path, sync::Arc};
+use std::{collections::HashMap, fmt};
 
 use super::{
-    ZoneConfig, ZoneError, ZoneFault, ZoneWarning,
-    build::build,
+    ZoneWarning,
     denial::Denial,
     name::{NameBuffer, WireName, is_at_or_below, parent},
-    record::ZoneRecord,
-    records::Records,
+    node::{APEX, Node, NodeId},
     schema::{RRSIG, SOA},
-    text::{ZoneText, read_file},
 };
-use crate::codec::{Name, Record};
+use crate::codec::Name;
 
 /// An authoritative zone. It can be shared between threads, so it may be loaded in one and served in another.
 ///
@@ -41,102 +38,7 @@ pub struct Zone {
     pub(super) warnings: Vec<ZoneWarning>,
 }
 
-/// The index of a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct NodeId(pub(super) u32);
-
-/// The apex is the first node.
-pub(super) const APEX: NodeId = NodeId(0);
-
-/// A name with its record sets. It may have none, if there are names below it (an empty non-terminal).
-#[derive(Debug)]
-pub(super) struct Node {
-    /// As written.
-    pub(super) name: WireName,
-    pub(super) sets: Vec<Set>,
-    /// The node `*` below it.
-    pub(super) wildcard: Option<NodeId>,
-    /// The highest delegation or DNAME above it.
-    pub(super) above: Option<NodeId>,
-    /// Whether it is a delegation: it has NS records, and is not the apex.
-    pub(super) is_cut: bool,
-}
-
-/// The records of one name and type, with the signatures over them.
-#[derive(Debug)]
-pub(super) struct Set {
-    pub(super) record_type: u16,
-    pub(super) ttl: u32,
-    pub(super) records: Records,
-    pub(super) signature_ttl: u32,
-    pub(super) signatures: Records,
-    /// The nodes that its records name and that have addresses, for the additional section.
-    pub(super) targets: Box<[NodeId]>,
-}
-
-impl Node {
-    pub(super) fn set(&self, record_type: u16) -> Option<&Set> {
-        self.sets.iter().find(|set| set.record_type == record_type && !set.records.is_empty())
-    }
-}
-
 impl Zone {
-    /// Loads a zone from text (RFC 1035, section 5), with the default limits. Relative names are relative to `origin`.
-    ///
-    /// # Errors
-    ///
-    /// [`ZoneError`], with the line and the column.
-    pub fn parse(text: impl AsRef<[u8]>, origin: &Name) -> Result<Self, ZoneError> {
-        Self::parse_with(text, origin, &ZoneConfig::default())
-    }
-
-    /// Loads a zone from text. `$INCLUDE` reads files synchronously, if a folder is given.
-    ///
-    /// # Errors
-    ///
-    /// As [`parse`](Self::parse).
-    pub fn parse_with(
-        text: impl AsRef<[u8]>,
-        origin: &Name,
-        config: &ZoneConfig,
-    ) -> Result<Self, ZoneError> {
-        let origin = WireName::from_name(origin);
-        build(ZoneText::read(text.as_ref(), &origin, None, config)?, origin)
-    }
-
-    /// Loads a zone from a file. Blocks: in a running reactor, call it in
-    /// [`defer_to_thread`](sinew_transports::reactor::Reactor::defer_to_thread).
-    ///
-    /// # Errors
-    ///
-    /// [`ZoneError`], with the file, the line and the column.
-    pub fn load(
-        path: impl AsRef<Path>,
-        origin: &Name,
-        config: &ZoneConfig,
-    ) -> Result<Self, ZoneError> {
-        let path = path.as_ref();
-        let text = read_file(path, config.text_len_max).map_err(|source| {
-            ZoneError::new(None, ZoneFault::Read { path: path.to_owned(), source })
-        })?;
-        let origin = WireName::from_name(origin);
-        let file = Some(Arc::new(path.to_owned()));
-        build(ZoneText::read(&text, &origin, file, config)?, origin)
-    }
-
-    /// A zone of these records, for instance those of a transfer.
-    ///
-    /// # Errors
-    ///
-    /// [`ZoneError`] without a place.
-    pub fn from_records<'a>(
-        origin: &Name,
-        records: impl IntoIterator<Item = &'a Record>,
-    ) -> Result<Self, ZoneError> {
-        let records: Result<Vec<_>, _> = records.into_iter().map(ZoneRecord::from_record).collect();
-        build(records?, WireName::from_name(origin))
-    }
-
     /// The name of the zone.
     #[must_use]
     pub fn origin(&self) -> Name {
@@ -220,7 +122,7 @@ impl Zone {
     }
 
     pub(super) fn node(&self, id: NodeId) -> &Node {
-        &self.nodes[id.0 as usize]
+        id.of(&self.nodes)
     }
 
     /// The node of a name in lower case.
