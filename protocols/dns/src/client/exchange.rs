@@ -239,7 +239,8 @@ pub(super) async fn over_link(
             let kept = state.link.borrow().clone().filter(|link| link.is_usable());
             let is_kept = kept.is_some();
             let link = kept.unwrap_or_else(|| {
-                let link = Link::open(reactor, shared, &state.server, wait);
+                let endpoint = shared.endpoint(&state.server);
+                let link = Link::open(reactor, &shared.config, endpoint, wait);
                 state.link.replace(Some(link.clone()));
                 link
             });

@@ -1,20 +1,15 @@
-//! The files of a resolver, resolv.conf and hosts, and their reload: [`Files`]. Their formats are in `settings.rs` and `hosts.rs`.
-//!
-//! Whether they have changed is asked for with a lookup, at most every five seconds: one `stat(2)` for each. A small file that has changed
-//! is read at once; a large one on a thread, and until that is done the old content is used.
+//! The files of a resolver, resolv.conf and hosts, and whether they have changed: [`Files`]. Their formats are in `settings.rs` and
+//! `hosts.rs`; what a change does to the resolver is in `reload.rs`.
 
 use std::{
     cell::{Cell, RefCell},
     fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
-    rc::Rc,
     time::{Duration, Instant, SystemTime},
 };
 
-use sinew_transports::reactor::Reactor;
-
-use super::{DnsConfig, hosts::HostsTable, settings::Settings, shared::Shared};
+use super::{DnsConfig, hosts::HostsTable, settings::Settings};
 
 /// How often it is checked whether a file has changed.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
@@ -75,82 +70,73 @@ impl Files {
             checked_at: Cell::new(now),
         }
     }
-}
 
-impl Shared {
-    /// Reads all files for the first time.
-    pub(super) fn read_files(&self, reactor: &Reactor) {
-        let files = &self.files;
+    /// The names in the code and in the hosts file, read for the first time.
+    pub(super) fn first_hosts(&self) -> HostsTable {
         let mut table = HostsTable::default();
-        table.read(files.hosts_text.as_bytes());
-        if let Some(file) = &files.hosts
+        table.read(self.hosts_text.as_bytes());
+        if let Some(file) = &self.hosts
             && file.changed().is_some()
             && let Some(text) = read(&file.path)
         {
             table.read(&text);
         }
-        self.hosts.replace(Rc::new(table));
-        if let Some(file) = &files.resolv_conf {
-            // Without the file, the server on this machine is asked, as by glibc.
-            let text = file.changed().and_then(|_| read(&file.path)).unwrap_or_default();
-            self.set_settings(reactor, Settings::parse(&text));
-        }
+        table
     }
 
-    /// Reads what has changed.
-    pub(super) fn refresh(self: &Rc<Self>, reactor: &Reactor) {
-        let (files, now) = (&self.files, reactor.now());
-        if now.saturating_duration_since(files.checked_at.get()) < CHECK_EVERY {
-            return;
-        }
-        files.checked_at.set(now);
-        if let Some(file) = &files.resolv_conf
-            && file.changed().is_some()
-            && let Some(text) = read(&file.path)
-        {
-            tracing::info!(file = %file.path.display(), "the configuration has changed");
-            self.set_settings(reactor, Settings::parse(&text));
-        }
-        if let Some(file) = &files.hosts
-            && let Some(len) = file.changed()
-        {
-            let (path, before) = (file.path.clone(), files.hosts_text.clone());
-            let load = move || {
-                let mut table = HostsTable::default();
-                table.read(before.as_bytes());
-                table.read(&read(&path)?);
-                Some(table)
-            };
-            if len <= READ_HERE_MAX {
-                self.set_hosts(load());
-            } else {
-                let weak = Rc::downgrade(self);
-                reactor.defer_to_thread(load).then(move |_, table| {
-                    if let (Some(shared), Ok(table)) = (weak.upgrade(), table) {
-                        shared.set_hosts(table);
-                    }
-                });
-            }
-        }
+    /// What resolv.conf says, read for the first time. `None` if it is not used.
+    pub(super) fn first_settings(&self) -> Option<Settings> {
+        let file = self.resolv_conf.as_ref()?;
+        // Without the file, the server on this machine is asked, as by glibc.
+        let text = file.changed().and_then(|_| read(&file.path)).unwrap_or_default();
+        Some(Settings::parse(&text))
     }
 
-    fn set_settings(&self, reactor: &Reactor, file: Settings) {
-        let settings = self.config.settings_over(file);
-        if settings == **self.settings.borrow() {
-            return;
+    /// Whether it is time to check again. If so, the next time is later.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        let is_due = now.saturating_duration_since(self.checked_at.get()) >= CHECK_EVERY;
+        if is_due {
+            self.checked_at.set(now);
         }
-        self.servers.set(reactor, &settings.servers);
-        self.settings.replace(Rc::new(settings));
-        // Other servers may know other names.
-        self.cache.borrow_mut().clear();
-        self.addresses.borrow_mut().clear();
+        is_due
     }
 
-    fn set_hosts(&self, table: Option<HostsTable>) {
-        if let Some(table) = table {
-            self.hosts.replace(Rc::new(table));
-            self.addresses.borrow_mut().clear();
-        }
+    /// What resolv.conf says, if it has changed.
+    pub(super) fn changed_settings(&self) -> Option<Settings> {
+        let file = self.resolv_conf.as_ref().filter(|file| file.changed().is_some())?;
+        let text = read(&file.path)?;
+        tracing::info!(file = %file.path.display(), "the configuration has changed");
+        Some(Settings::parse(&text))
+    }
+
+    /// The hosts file, if it has changed.
+    pub(super) fn changed_hosts(&self) -> Option<ChangedHosts> {
+        let file = self.hosts.as_ref()?;
+        let len = file.changed()?;
+        Some(ChangedHosts { path: file.path.clone(), before: self.hosts_text.clone(), len })
+    }
+}
+
+/// A hosts file that is to be read, on this thread or on another.
+pub(super) struct ChangedHosts {
+    path: PathBuf,
+    /// Of lookups of names in the code.
+    before: String,
+    len: u64,
+}
+
+impl ChangedHosts {
+    /// Whether it can be read on the event loop's thread.
+    pub(super) fn is_small(&self) -> bool {
+        self.len <= READ_HERE_MAX
+    }
+
+    /// The names in the code and in the file. `None` if it cannot be read.
+    pub(super) fn read(self) -> Option<HostsTable> {
+        let mut table = HostsTable::default();
+        table.read(self.before.as_bytes());
+        table.read(&read(&self.path)?);
+        Some(table)
     }
 }
 

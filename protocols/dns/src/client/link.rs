@@ -11,14 +11,12 @@ use std::{
 use sinew_protocols::basic::{AnswersById, Int16, RequestClient, RequestError};
 use sinew_transports::{
     Bytes, ConnectConfig, StreamConfig,
-    endpoint::{ClientEndpoint, TcpClient},
+    endpoint::ClientEndpoint,
     reactor::{Deferred, Failure, Promise, Reactor},
 };
 
 use super::{
-    NameServer, ServerError,
-    server::Over,
-    shared::Shared,
+    DnsConfig, ServerError,
     slots::{Slot, Slots},
 };
 use crate::{
@@ -60,19 +58,19 @@ impl fmt::Display for LinkFailure {
 }
 
 impl Link {
-    /// Begins to connect.
+    /// Begins to connect. Without an endpoint, it has failed already.
     pub(super) fn open(
         reactor: &Reactor,
-        shared: &Shared,
-        server: &NameServer,
+        config: &DnsConfig,
+        endpoint: Result<ClientEndpoint, ServerError>,
         wait: Duration,
     ) -> Rc<Self> {
-        let slots = Slots::new(reactor.downgrade(), shared.config.tcp_in_flight_max);
+        let slots = Slots::new(reactor.downgrade(), config.tcp_in_flight_max);
         let link = Rc::new(Self { state: RefCell::new(State::Connecting(Vec::new())), slots });
-        let stream = StreamConfig::default().idle_timeout(shared.config.tcp_idle);
+        let stream = StreamConfig::default().idle_timeout(config.tcp_idle);
         let connect = ConnectConfig::default().timeout(wait).stream(stream);
         let id_of = |frame: &[u8]| RawHeader::read(frame).ok().map(|header| header.id);
-        let connecting = endpoint(shared, server).map(|endpoint| {
+        let connecting = endpoint.map(|endpoint| {
             RequestClient::by_id(Int16::default(), id_of)
                 .outstanding_max(usize::from(u16::MAX))
                 .connect_config(connect)
@@ -177,28 +175,6 @@ impl Drop for UntilKnown {
             && matches!(*link.state.borrow(), State::Connecting(_))
         {
             link.connected(Err(ServerError::Connection("the run of the reactor has ended".into())));
-        }
-    }
-}
-
-/// Where to connect.
-pub(super) fn endpoint(
-    shared: &Shared,
-    server: &NameServer,
-) -> Result<ClientEndpoint, ServerError> {
-    let to = TcpClient::new(server.addr());
-    match &server.over {
-        Over::Udp | Over::Tcp => {
-            let _ = shared;
-            Ok(ClientEndpoint::new(to))
-        }
-        #[cfg(feature = "tls")]
-        Over::Tls(name) => {
-            use sinew_transports::endpoint::TlsClient;
-
-            let failed = |error| ServerError::Connection(format!("{error}").into());
-            let tls = shared.tls()?.server_name(name).map_err(failed)?;
-            Ok(ClientEndpoint::new(TlsClient::new(to, tls)))
         }
     }
 }

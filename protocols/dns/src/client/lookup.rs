@@ -2,18 +2,18 @@
 
 use std::{
     cell::RefCell,
-    collections::HashMap,
     rc::{Rc, Weak},
     time::Duration,
 };
 
-use sinew_transports::reactor::{Deferred, Promise, Reactor, Task};
+use sinew_transports::reactor::{Deferred, Promise, Reactor};
 
 use super::{
     Answer, LookupError, ServerFailure,
     answer::{Chain, Step},
     cache::{Key, Known},
     exchange::Exchange,
+    flights::Flight,
     shared::{Shared, count},
     special::{Special, special},
 };
@@ -21,23 +21,6 @@ use crate::codec::{Name, Question, RData, Record, RecordType};
 
 /// How long an answer is waited for, if there is an old one (RFC 8767, section 5).
 const STALE_AFTER: Duration = Duration::from_millis(1800);
-
-/// The questions that are asked now.
-pub(super) type Flights = HashMap<Key, Flight>;
-
-/// A question that is asked now, and those who wait for the answer.
-#[derive(Debug)]
-pub(super) struct Flight {
-    /// Dropped, it stops.
-    task: Option<Task<()>>,
-    waiting: Vec<Promise<Answer, LookupError>>,
-}
-
-impl Flight {
-    fn is_alive(&self) -> bool {
-        self.task.as_ref().is_some_and(|task| !task.is_done())
-    }
-}
 
 impl Key {
     fn new(name: Name, question: &Question) -> Self {

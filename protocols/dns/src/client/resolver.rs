@@ -74,7 +74,9 @@ impl DnsResolver {
     /// A resolver with this configuration. Its files are read now, which blocks for as long as that takes.
     #[must_use]
     pub fn new(reactor: &Reactor, config: DnsConfig) -> Self {
-        Self { shared: Shared::new(reactor, config) }
+        let shared = Shared::new(reactor, config);
+        shared.read_files(reactor);
+        Self { shared }
     }
 
     /// A resolver that is configured as the system is: [`DnsConfig::system`].

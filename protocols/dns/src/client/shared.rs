@@ -5,21 +5,28 @@ use std::{
     rc::Rc,
 };
 
-use sinew_transports::reactor::{Reactor, WeakReactor};
+use sinew_transports::{
+    endpoint::{ClientEndpoint, TcpClient},
+    reactor::{Reactor, WeakReactor},
+};
 
 use super::{
-    DnsConfig,
+    DnsConfig, NameServer, ServerError,
     address_cache::AddressCache,
     cache::{Cache, CacheLimits},
     files::Files,
+    flights::Flights,
     hosts::HostsTable,
-    lookup::Flights,
+    server::Over,
     servers::Servers,
     settings::Settings,
     slots::Slots,
 };
 #[cfg(feature = "tls")]
-use {super::ServerError, sinew_transports::tls::TlsClientConfig, std::cell::OnceCell};
+use {
+    sinew_transports::{endpoint::TlsClient, tls::TlsClientConfig},
+    std::cell::OnceCell,
+};
 
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -55,6 +62,7 @@ pub(super) fn count(counter: &Cell<u64>) {
 }
 
 impl Shared {
+    /// Its files are not read yet.
     pub(super) fn new(reactor: &Reactor, config: DnsConfig) -> Rc<Self> {
         let limits = CacheLimits {
             entries_max: config.cache_entries_max,
@@ -80,7 +88,6 @@ impl Shared {
             config,
         });
         shared.servers.set(reactor, &settings.servers);
-        shared.read_files(reactor);
         shared
     }
 
@@ -88,9 +95,23 @@ impl Shared {
         self.settings.borrow().clone()
     }
 
+    /// Where to connect.
+    pub(super) fn endpoint(&self, server: &NameServer) -> Result<ClientEndpoint, ServerError> {
+        let to = TcpClient::new(server.addr());
+        match &server.over {
+            Over::Udp | Over::Tcp => Ok(ClientEndpoint::new(to)),
+            #[cfg(feature = "tls")]
+            Over::Tls(name) => {
+                let failed = |error| ServerError::Connection(format!("{error}").into());
+                let tls = self.tls()?.server_name(name).map_err(failed)?;
+                Ok(ClientEndpoint::new(TlsClient::new(to, tls)))
+            }
+        }
+    }
+
     /// TLS towards servers. The system's roots are read with the first question over TLS.
     #[cfg(feature = "tls")]
-    pub(super) fn tls(&self) -> Result<TlsClientConfig, ServerError> {
+    fn tls(&self) -> Result<TlsClientConfig, ServerError> {
         if let Some(tls) = self.tls.get() {
             return Ok(tls.clone());
         }

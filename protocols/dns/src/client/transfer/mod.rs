@@ -11,7 +11,7 @@ use sinew_transports::{AsyncStream, ConnectConfig, reactor::Reactor};
 pub use error::TransferError;
 pub use reader::TransferReader;
 
-use super::{DnsResolver, NameServer, link::endpoint, search::absolute};
+use super::{DnsResolver, NameServer, search::absolute};
 use crate::{
     codec::{
         Checked, DNSClass, EncodeError, Message, MessageLimits, MessageType, Mismatch, Name,
@@ -173,7 +173,7 @@ impl DnsResolver {
         let reactor = self.reactor().ok_or(sinew_transports::reactor::Failure::Abandoned)?;
         let message = query(&reactor, &zone, config.since);
         let (sent, verifier) = sign(&reactor, &message, config.key.as_ref())?;
-        let endpoint = endpoint(&self.shared, server)?;
+        let endpoint = self.shared.endpoint(server)?;
         let connect = ConnectConfig::default().timeout(config.connect_timeout);
         let stream = AsyncStream::connect_with(&reactor, endpoint, connect).await?;
         let mut frames = AsyncFrames::new(stream, Int16::default());
