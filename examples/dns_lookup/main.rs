@@ -11,6 +11,7 @@
 //! 192.0.2.7 is called www.example.org
 //! ```
 
+#[path = "../cli/mod.rs"]
 mod cli;
 
 use std::{

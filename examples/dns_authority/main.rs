@@ -9,6 +9,7 @@
 //! $ dig @127.0.0.1 -p 8000 example.org AXFR
 //! ```
 
+#[path = "../cli/mod.rs"]
 mod cli;
 
 use std::{
