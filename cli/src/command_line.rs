@@ -4,8 +4,7 @@ use clap::{ArgMatches, Args, Command};
 
 use crate::{
     arguments::Options,
-    commands::{COMMANDS, Kind, Row},
-    exit::Failure,
+    commands::{COMMANDS, Done, Kind, Row},
     log,
     run::{self, Source},
 };
@@ -39,7 +38,7 @@ fn row(name: &str) -> Option<&'static Row> {
 }
 
 /// Does what a parsed command line says.
-pub(crate) fn run(matches: &ArgMatches) -> Result<Result<(), Failure>, clap::Error> {
+pub(crate) fn run(matches: &ArgMatches) -> Done {
     let (name, matches) = matches.subcommand().expect("clap requires a subcommand");
     let row = row(name).expect("clap knows those of the table");
     match &row.kind {

@@ -46,20 +46,23 @@ pub(crate) struct ServerKind {
     pub(crate) keys: fn() -> &'static [&'static str],
 }
 
+/// What became of a command: an error of clap is about its arguments.
+pub(crate) type Done = Result<Result<(), Failure>, clap::Error>;
+
 /// How a tool is run with arguments.
 #[derive(Debug)]
 pub(crate) struct ToolKind {
     pub(crate) arguments: fn(Command) -> Command,
     /// It starts a log of its own.
     pub(crate) runs_servers: bool,
-    pub(crate) run: fn(&ArgMatches) -> Result<Result<(), Failure>, clap::Error>,
+    pub(crate) run: fn(&ArgMatches) -> Done,
 }
 
 /// How a description of the command line is made with arguments.
 #[derive(Debug)]
 pub(crate) struct DescriptionKind {
     pub(crate) arguments: fn(Command) -> Command,
-    pub(crate) describe: fn(&ArgMatches, Command) -> Result<Result<(), Failure>, clap::Error>,
+    pub(crate) describe: fn(&ArgMatches, Command) -> Done,
 }
 
 /// All commands, in the order in which the help lists them.

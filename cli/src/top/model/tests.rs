@@ -93,8 +93,7 @@ fn the_list_is_sorted_reversed_and_filtered() {
 
 #[test]
 fn the_cursor_stays_on_its_connection_when_the_order_changes() {
-    let mut model = Model::default();
-    model.sorted_by = Column::Received;
+    let mut model = Model { sorted_by: Column::Received, ..Model::default() };
     model.looked(snapshot(1.0, (0..10).map(|n| connection(n, n)).collect()));
     press(&mut model, "jj");
     assert_eq!(model.selected().expect("one").status.peer, "192.0.2.1:1007");
