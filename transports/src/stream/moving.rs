@@ -171,6 +171,10 @@ impl Transport {
 
     /// Ends the stream here and sends its socket away. `received` is what the engine has received and nobody has read; `state`
     /// is for another process.
+    #[cfg_attr(
+        not(unix),
+        allow(unused_variables, reason = "only Unix passes sockets to processes")
+    )]
     fn leave(&self, reactor: &Reactor, moving: Move, state: Vec<u8>, received: &[u8]) {
         let stream = self.inner();
         let mut unread = self.take_unread();
