@@ -23,16 +23,16 @@ impl LogServer {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let out = BufReader::new(child.stdout.take().unwrap());
-        let mut addresses = Vec::new();
+        let mut server = Self { child, out, addresses: Vec::new() };
         loop {
             let mut line = String::new();
-            assert_ne!(log.read_line(&mut line).unwrap(), 0, "{addresses:?}");
+            assert_ne!(log.read_line(&mut line).unwrap(), 0, "{:?}", server.addresses);
             if let Some((_, rest)) = line.split_once("listening on ") {
-                addresses.push(rest.split_whitespace().next().unwrap().to_owned());
+                server.addresses.push(rest.split_whitespace().next().unwrap().to_owned());
             }
             if line.contains("ready") {
                 // Nobody reads the log any more; it goes on without.
-                return Self { child, out, addresses };
+                return server;
             }
         }
     }
