@@ -2,7 +2,7 @@
 #![cfg(all(unix, feature = "http"))]
 
 #[path = "../../tests/support/watchdog.rs"]
-#[allow(dead_code, unreachable_pub, reason = "each test binary uses a part of this")]
+#[allow(unreachable_pub, reason = "other test binaries include it, too")]
 mod watchdog;
 
 mod inspect {
