@@ -109,7 +109,7 @@ mod tests {
             assert_eq!(masked_len, plain_len + 4);
             for (stream, frame) in [(0, 0), (3, 1), (60, 70)] {
                 let whole = |pattern: &Pattern, frame_len: usize| {
-                    let (mut bytes, start) = (Vec::new(), (frame * frame_len) as u64);
+                    let (mut bytes, start) = (Vec::<u8>::new(), (frame * frame_len) as u64);
                     while bytes.len() < frame_len {
                         let at = start + bytes.len() as u64;
                         bytes.extend(pattern.run(stream, at, frame_len - bytes.len()));
