@@ -63,7 +63,7 @@ impl Clock {
     pub(crate) fn new(slow_callback: u64, times_all: bool) -> Self {
         if times_all {
             #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-            if let Some(cycles) = Cycles::measured(spin) {
+            if let Some(cycles) = Cycles::measured(Instant::now) {
                 return Self::with_source(TimeSource::Cycles(cycles));
             }
             return Self::with_source(TimeSource::Precise);
@@ -219,18 +219,6 @@ impl Clock {
         match &self.source {
             TimeSource::Virtual(source) => self.origin + source.elapsed.get(),
             _ => Instant::now(),
-        }
-    }
-}
-
-/// Waits without sleeping, and returns how long that took.
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-fn spin(time: Duration) -> Duration {
-    let began = Instant::now();
-    loop {
-        let elapsed = began.elapsed();
-        if elapsed >= time {
-            return elapsed;
         }
     }
 }
