@@ -167,6 +167,7 @@ impl Reactor {
         self.inner.state.is_entered() && self.inner.state.is_stopping()
     }
 
+    #[inline]
     pub(crate) fn enter(&self) -> Result<Entered<'_>, RunError> {
         if self.inner.fork_epoch.is_in_child() {
             return Err(RunError::InChild);

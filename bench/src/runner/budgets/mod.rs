@@ -20,8 +20,9 @@ use self::profile::Profile;
 use self::record::Record;
 
 /// The scripts of `src/scripts/`.
-const SCRIPTS: [&str; 9] = [
+const SCRIPTS: [&str; 10] = [
     "echo",
+    "echo-inspected",
     "line",
     "timers",
     "accept",
