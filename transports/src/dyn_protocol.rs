@@ -136,7 +136,7 @@ impl DerefMut for DynProtocol {
 }
 
 impl Protocol for DynProtocol {
-    forward_protocol!();
+    forward_protocol!(self => (**self));
 }
 
 impl fmt::Debug for DynFactory {
@@ -157,34 +157,6 @@ struct Spanned {
     inner: DynProtocol,
 }
 
-/// Callbacks of the protocol inside, each in the span.
-macro_rules! callbacks {
-    ($($name:ident($($argument:ident: $kind:ty),*) $(-> $result:ty)?;)*) => {
-        impl Protocol for Spanned {
-            $(fn $name(&mut self, transport: &Transport $(, $argument: $kind)*) $(-> $result)? {
-                let _entered = self.span.enter();
-                self.inner.get_mut().$name(transport $(, $argument)*)
-            })*
-
-            fn saved_state(&self) -> Option<Vec<u8>> {
-                let _entered = self.span.enter();
-                self.inner.saved_state()
-            }
-        }
-    };
-}
-
-callbacks! {
-    connection_made();
-    data_received(data: &[u8]);
-    read_closed();
-    writing_paused();
-    writing_resumed();
-    reading_resumed();
-    timer_fired(timer: TimerId);
-    idle_timeout();
-    drain_requested();
-    tls_started();
-    take_unread() -> bytes::Bytes;
-    connection_lost(reason: &ConnectionLost);
+impl Protocol for Spanned {
+    forward_protocol!(self => self.inner, after let _entered = self.span.enter());
 }

@@ -152,59 +152,72 @@ pub trait Protocol: 'static {
     }
 }
 
-/// Forwards every callback to the inner protocol.
+/// Forwards every callback to an inner protocol, after a statement if there is one.
 macro_rules! forward_protocol {
-    () => {
-        fn connection_made(&mut self, transport: &Transport) {
-            (**self).connection_made(transport);
+    ($this:ident => $inner:expr $(, after $before:stmt)?) => {
+        fn connection_made(&mut $this, transport: &Transport) {
+            $($before)?
+            $inner.connection_made(transport);
         }
 
-        fn data_received(&mut self, transport: &Transport, data: &[u8]) {
-            (**self).data_received(transport, data);
+        fn data_received(&mut $this, transport: &Transport, data: &[u8]) {
+            $($before)?
+            $inner.data_received(transport, data);
         }
 
-        fn read_closed(&mut self, transport: &Transport) {
-            (**self).read_closed(transport);
+        fn read_closed(&mut $this, transport: &Transport) {
+            $($before)?
+            $inner.read_closed(transport);
         }
 
-        fn writing_paused(&mut self, transport: &Transport) {
-            (**self).writing_paused(transport);
+        fn writing_paused(&mut $this, transport: &Transport) {
+            $($before)?
+            $inner.writing_paused(transport);
         }
 
-        fn writing_resumed(&mut self, transport: &Transport) {
-            (**self).writing_resumed(transport);
+        fn writing_resumed(&mut $this, transport: &Transport) {
+            $($before)?
+            $inner.writing_resumed(transport);
         }
 
-        fn reading_resumed(&mut self, transport: &Transport) {
-            (**self).reading_resumed(transport);
+        fn reading_resumed(&mut $this, transport: &Transport) {
+            $($before)?
+            $inner.reading_resumed(transport);
         }
 
-        fn timer_fired(&mut self, transport: &Transport, timer: TimerId) {
-            (**self).timer_fired(transport, timer);
+        fn timer_fired(&mut $this, transport: &Transport, timer: TimerId) {
+            $($before)?
+            $inner.timer_fired(transport, timer);
         }
 
-        fn idle_timeout(&mut self, transport: &Transport) {
-            (**self).idle_timeout(transport);
+        fn idle_timeout(&mut $this, transport: &Transport) {
+            $($before)?
+            $inner.idle_timeout(transport);
         }
 
-        fn drain_requested(&mut self, transport: &Transport) {
-            (**self).drain_requested(transport);
+        fn drain_requested(&mut $this, transport: &Transport) {
+            $($before)?
+            $inner.drain_requested(transport);
         }
 
-        fn tls_started(&mut self, transport: &Transport) {
-            (**self).tls_started(transport);
+        fn tls_started(&mut $this, transport: &Transport) {
+            $($before)?
+            $inner.tls_started(transport);
         }
 
-        fn take_unread(&mut self, transport: &Transport) -> bytes::Bytes {
-            (**self).take_unread(transport)
+        fn take_unread(&mut $this, transport: &Transport) -> bytes::Bytes {
+            $($before)?
+            $inner.take_unread(transport)
         }
 
-        fn saved_state(&self) -> Option<Vec<u8>> {
-            (**self).saved_state()
+        fn saved_state(&$this) -> Option<Vec<u8>> {
+            $($before)?
+            $inner.saved_state()
         }
 
-        fn connection_lost(&mut self, transport: &Transport, reason: &ConnectionLost) {
-            (**self).connection_lost(transport, reason);
+        fn connection_lost(&mut $this, transport: &Transport, reason: &ConnectionLost) {
+            $($before)?
+            $inner.connection_lost(transport, reason);
         }
     };
 }
@@ -212,5 +225,5 @@ macro_rules! forward_protocol {
 pub(crate) use forward_protocol;
 
 impl<P: Protocol + ?Sized> Protocol for Box<P> {
-    forward_protocol!();
+    forward_protocol!(self => (**self));
 }
