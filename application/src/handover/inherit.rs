@@ -4,8 +4,7 @@ use std::{
     collections::{HashMap, VecDeque},
     env,
     fmt::Display,
-    io::{self, IoSliceMut, Write},
-    mem::MaybeUninit,
+    io::{self, Write},
     os::{
         fd::{OwnedFd, RawFd},
         unix::net::UnixStream,
@@ -13,9 +12,8 @@ use std::{
     time::Duration,
 };
 
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags};
 use sinew_reactor::{close_inherited_on_exec, inherited};
-use sinew_transports::{DescriptorKind, HandedPort};
+use sinew_transports::{DescriptorKind, HandedPort, adopt::receive_descriptors};
 
 use super::{
     HandoverError, VARIABLE,
@@ -27,9 +25,6 @@ const OFFER_MAX: Duration = Duration::from_secs(10);
 
 /// The number of the descriptor in the new process.
 pub(super) const DESCRIPTOR: RawFd = 3;
-
-/// The most descriptors that one read can receive (`SCM_MAX_FD` of Linux).
-const DESCRIPTORS_MAX: usize = 253;
 
 /// A socket of the old process.
 #[derive(Debug)]
@@ -151,42 +146,17 @@ fn next(
             return Ok(message);
         }
         let mut buffer = [0; 4096];
-        let read = read(channel, &mut buffer, descriptors).map_err(HandoverError::receive)?;
+        let received = receive_descriptors(channel, &mut buffer);
+        let (read, received) = received.map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => HandoverError::receive(io::ErrorKind::TimedOut),
+            _ => HandoverError::receive(error),
+        })?;
         if read == 0 {
             return Err(HandoverError::receive(io::ErrorKind::UnexpectedEof));
         }
+        descriptors.extend(received);
         decoder.push(&buffer[..read]);
     }
-}
-
-fn read(
-    channel: &UnixStream,
-    buffer: &mut [u8],
-    descriptors: &mut VecDeque<OwnedFd>,
-) -> io::Result<usize> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
-    let mut control = RecvAncillaryBuffer::new(&mut space);
-    #[cfg(any(target_os = "macos", target_os = "ios"))]
-    let flags = RecvFlags::empty();
-    #[cfg(not(any(target_os = "macos", target_os = "ios")))]
-    let flags = RecvFlags::CMSG_CLOEXEC;
-    let mut slices = [IoSliceMut::new(buffer)];
-    let message = rustix::io::retry_on_intr(|| {
-        rustix::net::recvmsg(channel, &mut slices, &mut control, flags)
-    })
-    .map_err(|error| match error {
-        rustix::io::Errno::AGAIN => io::ErrorKind::TimedOut.into(),
-        other => io::Error::from(other),
-    })?;
-    for ancillary in control.drain() {
-        if let RecvAncillaryMessage::ScmRights(rights) = ancillary {
-            descriptors.extend(rights);
-        }
-    }
-    if message.flags.contains(ReturnFlags::CTRUNC) {
-        return Err(io::Error::other("there is no room for more descriptors in this process"));
-    }
-    Ok(message.bytes)
 }
 
 /// Tells the old process why this one does not start.

@@ -25,12 +25,14 @@ use crate::{
 mod error;
 mod handed_port;
 mod kind;
+mod receive;
 
 #[doc(inline)]
 pub use crate::stream::handed::HandedConnection;
 pub use error::AdoptError;
 pub use handed_port::HandedPort;
 pub use kind::DescriptorKind;
+pub use receive::receive_descriptors;
 
 /// Existing descriptors on a [`Reactor`]: inherited, received, or opened by other code. Unix only.
 ///

@@ -81,7 +81,7 @@ impl From<usize> for Received {
 
 /// Like `recvmsg(2)`. The kernel ends a read after the bytes that carry descriptors, so no descriptor arrives earlier than that.
 #[cfg(unix)]
-pub(super) fn receive(socket: &UnixStream, buffer: &mut [u8]) -> io::Result<Received> {
+pub(crate) fn receive(socket: &UnixStream, buffer: &mut [u8]) -> io::Result<Received> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(RECEIVED_MAX))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     #[cfg(any(target_os = "macos", target_os = "ios"))]
@@ -101,7 +101,7 @@ pub(super) fn receive(socket: &UnixStream, buffer: &mut [u8]) -> io::Result<Rece
     if message.flags.contains(ReturnFlags::CTRUNC) {
         // The kernel does not say which descriptors it dropped, so the rest cannot be matched to the peer's messages.
         return Err(io::Error::other(
-            "descriptors that the peer sent were lost: more than one read can receive",
+            "descriptors that the peer sent were lost: more than one read can receive, or than this process may have open",
         ));
     }
     Ok(Received { bytes: message.bytes, descriptors })

@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::IoSlice,
+    mem::MaybeUninit,
     net::{TcpListener, UdpSocket},
     os::fd::{AsFd, BorrowedFd},
 };
