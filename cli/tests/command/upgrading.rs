@@ -120,12 +120,20 @@ fn with_a_broken_file_the_old_version_goes_on() {
     stop(&scratch, server);
 }
 
-/// A server whose program can be replaced.
-fn replaceable(scratch: &Scratch) -> Server {
+/// The command as a file of the scratch directory: it can be replaced, and other users can execute it wherever the build is.
+fn copy(scratch: &Scratch) -> Command {
     let program = scratch.path("sinew");
-    fs::copy(env!("CARGO_BIN_EXE_sinew"), &program).unwrap();
+    // A process of its own writes it: what another test starts meanwhile would inherit a file open for writing, which cannot be executed.
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_sinew")).arg(&program).status();
+    assert!(copied.expect("cp can be started").success());
     let mut command = Command::new(&program);
     clean_environment(&mut command);
+    command
+}
+
+/// A server whose program can be replaced.
+fn replaceable(scratch: &Scratch) -> Server {
+    let mut command = copy(scratch);
     command.args(["echo", "-l", "127.0.0.1:0", "--pidfile", &scratch.text("pid")]);
     Server::spawn(&mut command)
 }
@@ -209,7 +217,7 @@ fn a_server_in_the_background_is_upgraded_by_a_command() {
     } else {
         eprintln!("skipped: without root, the user is not changed in this test");
     }
-    let started = output(&arguments);
+    let started = copy(&scratch).args(&arguments).output().expect("the command can be started");
     assert!(started.status.success(), "{started:?}");
     for _ in 0..2 {
         let before = pid(&scratch);
