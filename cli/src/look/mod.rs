@@ -10,4 +10,5 @@ pub(crate) use {
     client::{Action, ask, endpoint},
     shown::{age, bytes, count, micros, name},
     status::Status,
+    text::port_rows,
 };

@@ -33,7 +33,7 @@ pub(super) fn status(status: &Status, connections: Option<&[ConnectionStatus]>) 
         count(total.panics),
     );
     section(&mut out, "Reactors", &REACTORS, status.shards.iter().map(reactor));
-    section(&mut out, "Ports", &PORTS, status.shards.iter().flat_map(ports));
+    section(&mut out, "Ports", &PORTS, status.shards.iter().flat_map(port_rows));
     section(&mut out, "Longest callbacks", &LONGEST, status.shards.iter().flat_map(longest));
     section(&mut out, "Slow callbacks", &SLOW, status.shards.iter().flat_map(slow));
     if let Some(connections) = connections {
@@ -81,7 +81,8 @@ fn reactor(shard: &ShardStatus) -> Vec<String> {
 const PORTS: [&str; 8] =
     ["REACTOR", "KIND", "ADDRESS", "CONNECTIONS", "LIMIT", "SO FAR", "FAILURES", "PAUSED"];
 
-fn ports(shard: &ShardStatus) -> impl Iterator<Item = Vec<String>> {
+/// The ports of a reactor, a row each.
+pub(crate) fn port_rows(shard: &ShardStatus) -> impl Iterator<Item = Vec<String>> {
     shard.ports.iter().map(|port| {
         vec![
             shard.shard.to_string(),

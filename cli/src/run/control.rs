@@ -37,51 +37,17 @@ pub(super) struct Control {
     pub(super) generation: u64,
     pub(super) log: Log,
     pub(super) reactors: ReactorsHandle,
-    handover: Handover,
-    next: NextVersion,
-    pid_file: Option<PidFile>,
-    notifier: Option<Notifier>,
-    orders: Sender<Order>,
-    stopped_by: Option<Signal>,
-    /// Another process serves.
-    is_replaced: bool,
-}
-
-/// What [`Control`] is made of.
-#[derive(Debug)]
-pub(super) struct Parts {
-    pub(super) source: Source,
-    pub(super) program: Program,
-    pub(super) log: Log,
-    pub(super) reactors: ReactorsHandle,
     pub(super) handover: Handover,
     pub(super) next: NextVersion,
     pub(super) pid_file: Option<PidFile>,
     pub(super) notifier: Option<Notifier>,
     pub(super) orders: Sender<Order>,
+    pub(super) stopped_by: Option<Signal>,
+    /// Another process serves.
+    pub(super) is_replaced: bool,
 }
 
 impl Control {
-    pub(super) fn new(parts: Parts) -> Self {
-        let Parts { source, program, log, reactors, handover, next, pid_file, notifier, orders } =
-            parts;
-        Self {
-            generations: vec![0; program.services.len()],
-            generation: 0,
-            source,
-            program,
-            log,
-            reactors,
-            handover,
-            next,
-            pid_file,
-            notifier,
-            orders,
-            stopped_by: None,
-            is_replaced: false,
-        }
-    }
-
     /// Carries out orders until the reactors have ended.
     pub(super) fn run(mut self, orders: &Receiver<Order>) -> Result<Ending, Failure> {
         self.notify(Notifier::ready);

@@ -34,7 +34,7 @@ use sinew::{
 
 use super::{
     Source,
-    control::{Control, Parts},
+    control::Control,
     failures::shard_failure,
     order::{Ending, Order},
     shard, signals,
@@ -191,18 +191,21 @@ impl Start {
 
     fn into_control(self, log: Log, reactors: &ReactorsHandle, orders: Sender<Order>) -> Control {
         let Self { source, program, handover, next, pid_file, notifier, .. } = self;
-        let reactors = reactors.clone();
-        Control::new(Parts {
+        Control {
+            generations: vec![0; program.services.len()],
+            generation: 0,
             source,
             program,
             log,
-            reactors,
+            reactors: reactors.clone(),
             handover,
             next,
             pid_file,
             notifier,
             orders,
-        })
+            stopped_by: None,
+            is_replaced: false,
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
     keys,
     model::{Mode, Model, View},
 };
-use crate::look::{age, bytes, count, micros, name};
+use crate::look::{age, bytes, count, micros, name, port_rows};
 
 const HEAD: Style = Style::new().add_modifier(Modifier::BOLD);
 const SELECTED: Style = Style::new().add_modifier(Modifier::REVERSED);
@@ -193,22 +193,7 @@ const PORTS: [(&str, u16); 8] = [
 ];
 
 fn ports(status: &Status) -> Vec<Vec<String>> {
-    let of_shard = |shard: &ShardStatus| {
-        let row = |port: &sinew::application::inspect::report::PortStatus| {
-            vec![
-                shard.shard.to_string(),
-                if port.tls { format!("{}+tls", port.kind) } else { port.kind.clone() },
-                Excerpt::new(&port.address).to_string(),
-                count(port.connections as u64),
-                port.limit.map_or_else(|| "-".to_owned(), |limit| count(limit as u64)),
-                count(port.accepted),
-                count(port.failures),
-                port.paused.clone().unwrap_or_else(|| "-".to_owned()),
-            ]
-        };
-        shard.ports.iter().map(row).collect::<Vec<_>>()
-    };
-    status.shards.iter().flat_map(of_shard).collect()
+    status.shards.iter().flat_map(port_rows).collect()
 }
 
 const REACTORS: [(&str, u16); 11] = [

@@ -45,6 +45,16 @@ impl Scratch {
         self.text(name)
     }
 
+    /// The files of a new certificate for localhost, and of its key.
+    pub(crate) fn certificate(&self) -> (String, String) {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])
+            .expect("a certificate can be made");
+        (
+            self.write("cert.pem", &made.cert.pem()),
+            self.write("key.pem", &made.signing_key.serialize_pem()),
+        )
+    }
+
     pub(crate) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap_or_else(|error| format!("{name}: {error}"))
     }

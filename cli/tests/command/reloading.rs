@@ -231,10 +231,8 @@ fn the_log_of_the_file_is_used_from_then_on() {
 
 /// Writes a new certificate for localhost and its key. Returns the certificate.
 fn write_certificate(scratch: &Scratch) -> String {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    scratch.write("cert.pem", &made.cert.pem());
-    scratch.write("key.pem", &made.signing_key.serialize_pem());
-    made.cert.pem()
+    scratch.certificate();
+    scratch.read("cert.pem")
 }
 
 /// Whether a client that trusts only this certificate gets an echo.

@@ -87,9 +87,7 @@ fn an_open_loop_plans_all_requests() {
 #[test]
 fn encrypted_and_verified() {
     let scratch = Scratch::new();
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let cert = scratch.write("cert.pem", &made.cert.pem());
-    let key = scratch.write("key.pem", &made.signing_key.serialize_pem());
+    let (cert, key) = scratch.certificate();
     let at = format!("tls:0:interface=127.0.0.1:cert={cert}:key={key}");
     let server = Server::start(&["echo", "--listen", &at]);
     let to = server.address().to_string();

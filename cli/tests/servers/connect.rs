@@ -117,9 +117,7 @@ fn it_ends_when_nobody_reads_its_output() {
 #[test]
 fn certificates_are_verified() {
     let scratch = Scratch::new();
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let cert = scratch.write("cert.pem", &made.cert.pem());
-    let key = scratch.write("key.pem", &made.signing_key.serialize_pem());
+    let (cert, key) = scratch.certificate();
     let at = format!("tls:0:interface=127.0.0.1:cert={cert}:key={key}");
     let server = Server::start(&["echo", "--listen", &at]);
     let to = format!("127.0.0.1:{}", server.address().port());

@@ -101,9 +101,7 @@ fn who_cannot_be_forwarded_is_closed() {
 #[test]
 fn a_tunnel_of_tls_over_a_unix_socket() {
     let scratch = Scratch::new();
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let cert = scratch.write("cert.pem", &made.cert.pem());
-    let key = scratch.write("key.pem", &made.signing_key.serialize_pem());
+    let (cert, key) = scratch.certificate();
     let socket = scratch.text("echo.sock");
     let echo = Server::start(&["echo", "--listen", &format!("unix:{socket}")]);
     let server_end = Server::start(&[
