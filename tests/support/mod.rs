@@ -9,6 +9,7 @@ pub(crate) mod every_callback;
 pub(crate) mod log;
 #[cfg(unix)]
 pub(crate) mod lost_name;
+pub(crate) mod place;
 pub(crate) mod remote;
 pub(crate) mod rest;
 pub(crate) mod script;

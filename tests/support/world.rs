@@ -16,6 +16,7 @@ use sinew::{
 
 use super::{
     Echo, EndState, RemoteEnd, Trace, Traces, Watchdog, Width, certs,
+    place::Place,
     rest::{assert_at_rest, pass},
     sockets::{NARROW, any_port, dial, listener},
 };
@@ -129,6 +130,7 @@ impl World {
         if !is_available(name, engine) {
             return;
         }
+        let _place = Place::take();
         let _watchdog = Watchdog::new(format!("{name} on {engine} over {link:?}"));
         let world = Self::new(engine, link);
         scenario(&world);
@@ -140,6 +142,7 @@ impl World {
         if !is_available(name, engine) {
             return;
         }
+        let _place = Place::take();
         for_seeds(SEED..SEED + 1, |seed| {
             let what = format!("{name} on {engine} over {link:?} under the faults of {seed}");
             let _watchdog = Watchdog::new(what);
