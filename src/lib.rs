@@ -54,6 +54,7 @@
 //! | test without a network, or with one that fails | `testing`, `sim` (feature `testing`) |
 //! | look up names and records | `dns` (feature `dns`) |
 //! | serve HTTP | `http` (feature `http`) |
+//! | receive and send mail | `mail` (feature `mail`) |
 //! | write handlers that block | `socketserver` (feature `socketserver`) |
 //! | bring another source of events to the loop | [`reactor::source`] |
 //!
@@ -65,6 +66,7 @@
 //! | `testing`, `sim` (`sinew-testkit`) | a simulated network, recordings, checks for protocols |
 //! | `dns` | DNS: codecs without I/O, a resolver and a client |
 //! | `http` | HTTP/1.1: codecs without I/O, and a server |
+//! | `mail` | SMTP and LMTP: codecs without I/O, a server and a client |
 //! | `socketserver` | servers whose handlers block, each in a thread or a process, in the manner of Python's `socketserver` |
 //!
 //! # Features
@@ -74,6 +76,7 @@
 //! | `tls`, on by default | TLS with rustls |
 //! | `dns` | the module of that name |
 //! | `http` | the module of that name |
+//! | `mail` | the module of that name |
 //! | `socketserver` | the module of that name |
 //! | `testing` | the test kit: the modules `testing` and `sim` |
 //! | `idna` | names in other scripts than ASCII |
@@ -91,6 +94,8 @@ pub use sinew_application as application;
 pub use sinew_dns as dns;
 #[cfg(feature = "http")]
 pub use sinew_http as http;
+#[cfg(feature = "mail")]
+pub use sinew_mail as mail;
 pub use sinew_protocols as protocols;
 pub use sinew_reactor as reactor;
 #[cfg(feature = "socketserver")]

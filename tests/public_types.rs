@@ -93,7 +93,7 @@ const MUST_USE: [&str; 51] = [
 
 /// Functions that panic, and on which arguments: wrong independently of the peer, as with `Vec::remove`. Functions of
 /// the test kit, which panic to fail a test, are not listed.
-const PANICKING: [(&str, &str); 23] = [
+const PANICKING: [(&str, &str); 24] = [
     ("addr", "in TestServer of DNS: text that is no name"),
     ("alias", "in TestServer of DNS: text that is no name"),
     ("any", "in Router: a pattern that is malformed, or taken already"),
@@ -103,6 +103,7 @@ const PANICKING: [(&str, &str); 23] = [
     ("delete", "in Router: a pattern that is malformed, or taken already"),
     ("from_static", "a constant that is no argument; checked by the compiler in constants"),
     ("get", "in Router: a pattern that is malformed, or taken already"),
+    ("keep_raw", "a rest that was not given"),
     ("nest", "in Router: a path that is malformed"),
     ("new", "in Fixed: frames of no bytes"),
     ("new", "in Line: a delimiter of no bytes"),

@@ -94,6 +94,16 @@ impl<'a, D: Decoder> FrameTransport<'a, D> {
         self.unread = rest.len();
     }
 
+    /// Stays in raw mode, and keeps `rest`: the end of the data that `raw_received` was just called with, which is delivered again, with
+    /// what follows it. Pause reading as well, or it is delivered again at once.
+    ///
+    /// # Panics
+    ///
+    /// As [`set_frame_mode`](Self::set_frame_mode) does.
+    pub fn keep_raw(&mut self, rest: &[u8]) {
+        self.unread = rest.len();
+    }
+
     /// Sends `frame`, encoded by the current decoder.
     ///
     /// # Errors

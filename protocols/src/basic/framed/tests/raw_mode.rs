@@ -101,6 +101,29 @@ fn switching_modes_does_not_recurse() {
 }
 
 #[test]
+fn raw_input_that_is_kept_comes_again_with_what_follows() {
+    let (transport, _wire) = Transport::memory();
+    let mut framed = script(|transport, callback| match callback {
+        Callback::Line(_) => transport.set_raw_mode(),
+        Callback::Raw(data) if data.len() > 1 => {
+            transport.pause_reading();
+            transport.keep_raw(&data.as_bytes()[1..]);
+        }
+        _ => {}
+    });
+    framed.data_received(&transport, b"x\r\nabc");
+    framed.data_received(&transport, b"d");
+    for _ in 0..3 {
+        transport.resume_reading();
+        framed.reading_resumed(&transport);
+    }
+    let raw: Vec<_> = framed.take_callbacks();
+    let raw = raw.into_iter().filter(|callback| matches!(callback, Callback::Raw(_)));
+    let expected = ["abc", "bcd", "cd", "d"].map(|data| Callback::Raw(data.into()));
+    assert_eq!(raw.collect::<Vec<_>>(), expected);
+}
+
+#[test]
 #[should_panic(expected = "more bytes handed back")]
 fn handing_back_more_than_the_data_panics() {
     let (transport, _wire) = Transport::memory();

@@ -1,0 +1,65 @@
+//! Mail for sinew, an event-driven networking framework in the manner of Twisted.
+//!
+//! - [`smtp`] receives and sends mail by SMTP and LMTP: [`smtp::server::SmtpServer`] and [`smtp::client::sendmail`].
+//!
+//! # Examples
+//!
+//! A server that accepts mail for one address and prints it, and a client that sends it some:
+//!
+//! ```
+//! use sinew_mail::smtp::{
+//!     client::{ClientConfig, Envelope, Security, sendmail},
+//!     codec::{Recipient, Reply},
+//!     server::{MessageSink, ServerConfig, Session, SmtpHandler, SmtpServer, Verdict, collect},
+//! };
+//! use sinew_transports::{Peer, ReactorTcp, reactor::Reactor};
+//!
+//! struct Postbox;
+//!
+//! impl SmtpHandler for Postbox {
+//!     fn rcpt(&mut self, _: &Session, to: &Recipient) -> Verdict {
+//!         if to.address().as_str() == "bob@example.org" {
+//!             Verdict::accept()
+//!         } else {
+//!             Verdict::refuse(Reply::no_such_mailbox())
+//!         }
+//!     }
+//!
+//!     fn data(&mut self, session: &Session) -> Verdict<Box<dyn MessageSink>> {
+//!         let recipients = session.recipients().len();
+//!         collect(move |message| {
+//!             println!("{} bytes for {recipients}", message.len());
+//!             Verdict::reply(Reply::ok())
+//!         })
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let reactor = Reactor::new()?;
+//! let server = SmtpServer::new(ServerConfig::new("mail.example.org")?, |_: &Peer| Postbox);
+//! let port = reactor.listen_tcp("127.0.0.1:0", server)?;
+//!
+//! let envelope = Envelope::new(Some("ann@example.net".parse()?), ["bob@example.org".parse()?]);
+//! let config = ClientConfig::new("client.example.net")?.security(Security::None);
+//! let message = "Subject: hello\n\nHello, Bob.\n";
+//! let delivery = reactor.run_until(sendmail(&reactor, port.local(), config, envelope, message))??;
+//! assert!(delivery.is_complete());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Features
+//!
+//! | feature | |
+//! |---|---|
+//! | `dns` | the mail exchangers of a domain, by `sinew-dns` |
+//! | `tls` | STARTTLS, and TLS from the start |
+
+#![forbid(unsafe_code)]
+
+pub mod smtp;
+
+/// The code of the README, which `cargo test` compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,133 @@
+//! What a client is told: [`ClientConfig`], with its limits of time.
+
+use std::time::Duration;
+
+use sinew_protocols::basic::{ArgumentError, Word};
+
+use super::{error::Stage, tls::Tls};
+
+/// How a client introduces and protects itself, and how long it waits (RFC 5321 4.5.3.2).
+///
+/// | limit | default | when exceeded |
+/// |---|---|---|
+/// | [`command_timeout`](Self::command_timeout): the greeting, and the reply to most commands | 5 min | [`SmtpError::TimedOut`](super::SmtpError::TimedOut) |
+/// | [`data_timeout`](Self::data_timeout): the reply to DATA | 2 min | the same |
+/// | [`block_timeout`](Self::block_timeout): the server takes nothing of the message | 3 min | the same |
+/// | [`end_timeout`](Self::end_timeout): the reply to the message | 10 min | the same, and it may have been delivered |
+/// | a line of a reply; its lines | 4 KiB; 128 | [`SmtpError::NotAReply`](super::SmtpError::NotAReply) |
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ClientConfig {
+    pub(super) hostname: Word,
+    pub(super) is_lmtp: bool,
+    pub(super) uses_chunks: bool,
+    pub(super) security: Security,
+    pub(super) tls: Tls,
+    pub(super) server_name: Option<String>,
+    #[cfg_attr(not(feature = "dns"), allow(dead_code, reason = "of mail exchangers"))]
+    pub(super) port: u16,
+    command_timeout: Duration,
+    data_timeout: Duration,
+    pub(super) block_timeout: Duration,
+    end_timeout: Duration,
+}
+
+/// When STARTTLS is used. With an endpoint that is TLS already, it is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Security {
+    /// Never.
+    None,
+    /// If the server offers it. Somebody on the path can take the offer away; and mail goes in plaintext to servers without it.
+    IfOffered,
+    /// Always: a server that does not offer it gets no mail. The default.
+    #[default]
+    Required,
+}
+
+impl ClientConfig {
+    /// A client that introduces itself by this name, which should be the name of this host.
+    ///
+    /// # Errors
+    ///
+    /// The name has a space or a control character, or is empty.
+    pub fn new(hostname: &str) -> Result<Self, ArgumentError> {
+        Ok(Self {
+            hostname: Word::try_from(hostname)?,
+            is_lmtp: false,
+            uses_chunks: false,
+            security: Security::default(),
+            tls: Tls::default(),
+            server_name: None,
+            port: 25,
+            command_timeout: Duration::from_secs(5 * 60),
+            data_timeout: Duration::from_secs(2 * 60),
+            block_timeout: Duration::from_secs(3 * 60),
+            end_timeout: Duration::from_secs(10 * 60),
+        })
+    }
+
+    /// Speaks LMTP (RFC 2033).
+    pub fn lmtp(mut self, is_lmtp: bool) -> Self {
+        self.is_lmtp = is_lmtp;
+        self
+    }
+
+    /// Sends messages by BDAT where the server offers CHUNKING. Default no: by DATA.
+    pub fn chunking(mut self, uses_chunks: bool) -> Self {
+        self.uses_chunks = uses_chunks;
+        self
+    }
+
+    /// When STARTTLS is used.
+    pub fn security(mut self, security: Security) -> Self {
+        self.security = security;
+        self
+    }
+
+    /// The name that the certificate of the server must have. Default: that of the host that is connected to, where it is known.
+    pub fn server_name(mut self, name: impl Into<String>) -> Self {
+        self.server_name = Some(name.into());
+        self
+    }
+
+    /// The port of mail exchangers, for `send_to_domain`. Default 25.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// How long the greeting and the reply to a command may take. Default 5 minutes.
+    pub fn command_timeout(mut self, timeout: Duration) -> Self {
+        self.command_timeout = timeout;
+        self
+    }
+
+    /// How long the reply to DATA may take. Default 2 minutes.
+    pub fn data_timeout(mut self, timeout: Duration) -> Self {
+        self.data_timeout = timeout;
+        self
+    }
+
+    /// How long the server may take nothing of the message. Default 3 minutes.
+    pub fn block_timeout(mut self, timeout: Duration) -> Self {
+        self.block_timeout = timeout;
+        self
+    }
+
+    /// How long the reply to the whole message may take. Default 10 minutes: a client that gives up earlier will send twice what the
+    /// server has accepted.
+    pub fn end_timeout(mut self, timeout: Duration) -> Self {
+        self.end_timeout = timeout;
+        self
+    }
+
+    /// How long a reply may take.
+    pub(super) fn timeout(&self, stage: Stage) -> Duration {
+        match stage {
+            Stage::Data => self.data_timeout,
+            Stage::Message => self.end_timeout,
+            _ => self.command_timeout,
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! One message on a connection: MAIL, RCPT, and DATA or BDAT, pipelined if the server allows it (RFC 2920).
+
+use super::{
+    Delivery, Envelope, RecipientReply, SmtpClient, SmtpError, Stage, smtp_client::accepted,
+    text::Text,
+};
+use crate::smtp::codec::{Body, Command, Recipient, Reply, Sender};
+
+/// Commands that are sent before their replies are read. They and the replies fit into any buffer, so that neither side waits for the
+/// other to read.
+const PIPELINED: usize = 100;
+
+impl SmtpClient {
+    pub(super) async fn transaction(
+        &mut self,
+        envelope: &Envelope,
+        text: &Text,
+    ) -> Result<Delivery, SmtpError> {
+        let sender = self.sender(envelope, text)?;
+        if envelope.recipients().is_empty() {
+            return Err(SmtpError::NoRecipient);
+        }
+        if std::mem::take(&mut self.needs_reset) {
+            let reply = self.link.ask(Stage::Reset, Command::Rset).await?;
+            accepted(Stage::Reset, reply)?;
+        }
+        let by_chunks = self.link.config.uses_chunks && self.capabilities.has_chunking();
+        let with_data = self.capabilities.has_pipelining() && !by_chunks;
+        let mut progress = Progress::new(envelope);
+        let mut commands = vec![(Stage::Mail, Command::Mail(sender))];
+        commands.extend(self.recipients(envelope).map(|to| (Stage::Recipient, Command::Rcpt(to))));
+        if with_data {
+            commands.push((Stage::Data, Command::Data));
+        }
+        self.needs_reset = true;
+        let group = if self.capabilities.has_pipelining() { PIPELINED } else { 1 };
+        for group in commands.chunks(group) {
+            self.link.send(group[0].0, group.iter().map(|(_, command)| command)).await?;
+            for (stage, _) in group {
+                let reply = self.link.reply(*stage).await?;
+                progress.note(*stage, reply)?;
+            }
+            if progress.mail_is_refused {
+                // Later groups would be refused, too.
+                break;
+            }
+        }
+        match () {
+            () if by_chunks => self.chunk(text, &mut progress).await?,
+            () => self.data(text, &mut progress, with_data).await?,
+        }
+        Ok(progress.into_delivery())
+    }
+
+    /// The sender with what the message needs, as far as the server offers it.
+    fn sender(&self, envelope: &Envelope, text: &Text) -> Result<Sender, SmtpError> {
+        let capabilities = &self.capabilities;
+        if let Some(max) = capabilities.size_max().filter(|max| text.len() > *max) {
+            return Err(SmtpError::TooLarge { len: text.len(), max });
+        }
+        let mut sender = Sender::new(envelope.sender().address().cloned());
+        if capabilities.has_size() {
+            sender = sender.with_size(text.len());
+        }
+        if text.header_is_8bit || envelope.needs_utf8() {
+            if !capabilities.has_smtputf8() {
+                return Err(SmtpError::Needs { extension: "SMTPUTF8" });
+            }
+            sender = sender.with_utf8();
+        }
+        if text.body_is_8bit || text.header_is_8bit {
+            if !capabilities.has_8bitmime() {
+                return Err(SmtpError::Needs { extension: "8BITMIME" });
+            }
+            sender = sender.with_body(Body::EightBitMime);
+        }
+        if capabilities.has_dsn() {
+            sender = sender.with_reports_of(envelope.sender());
+        }
+        Ok(sender)
+    }
+
+    fn recipients<'a>(&self, envelope: &'a Envelope) -> impl Iterator<Item = Recipient> + use<'a> {
+        let has_dsn = self.capabilities.has_dsn();
+        envelope.recipients().iter().map(move |recipient| match has_dsn {
+            true => recipient.clone(),
+            false => Recipient::new(recipient.address().clone()),
+        })
+    }
+
+    async fn data(
+        &mut self,
+        text: &Text,
+        progress: &mut Progress<'_>,
+        was_said: bool,
+    ) -> Result<(), SmtpError> {
+        let has_recipients = progress.has_recipients();
+        if !was_said {
+            if !has_recipients {
+                return Ok(());
+            }
+            let reply = self.link.ask(Stage::Data, Command::Data).await?;
+            progress.note(Stage::Data, reply)?;
+        }
+        if !progress.data_is_expected {
+            return Ok(());
+        }
+        if !has_recipients {
+            // RFC 2920 3.1: the server goes on although there is nobody to send to.
+            self.link.write(Stage::Data, b".\r\n").await?;
+            let reply = self.link.reply(Stage::Message).await?;
+            tracing::debug!(%reply, "to a message without recipients");
+            return Ok(());
+        }
+        for piece in text.stuffed() {
+            self.link.write(Stage::Data, &piece).await?;
+        }
+        self.end(progress).await
+    }
+
+    async fn chunk(&mut self, text: &Text, progress: &mut Progress<'_>) -> Result<(), SmtpError> {
+        if !progress.has_recipients() {
+            return Ok(());
+        }
+        let command = Command::Bdat { len: text.len(), is_last: true };
+        self.link.send(Stage::Data, [&command]).await?;
+        for piece in text.bytes().chunks(64 * 1024) {
+            self.link.write(Stage::Data, piece).await?;
+        }
+        self.end(progress).await
+    }
+
+    /// The replies to the message: one, or in LMTP one for each recipient that was accepted.
+    async fn end(&mut self, progress: &mut Progress<'_>) -> Result<(), SmtpError> {
+        if self.link.config.is_lmtp {
+            for at in progress.accepted() {
+                progress.replies[at] =
+                    Some((Stage::Message, self.link.reply(Stage::Message).await?));
+            }
+        } else {
+            let reply = self.link.reply(Stage::Message).await?;
+            progress.note(Stage::Message, reply)?;
+        }
+        self.needs_reset = false;
+        Ok(())
+    }
+}
+
+/// What the server has replied so far.
+struct Progress<'a> {
+    envelope: &'a Envelope,
+    /// The last reply about each recipient.
+    replies: Vec<Option<(Stage, Reply)>>,
+    /// The next recipient whose RCPT is replied to.
+    next: usize,
+    mail_is_refused: bool,
+    data_is_expected: bool,
+}
+
+impl<'a> Progress<'a> {
+    fn new(envelope: &'a Envelope) -> Self {
+        Self {
+            envelope,
+            replies: vec![None; envelope.recipients().len()],
+            next: 0,
+            mail_is_refused: false,
+            data_is_expected: false,
+        }
+    }
+
+    /// The recipients that were accepted, by their place in the envelope.
+    fn accepted(&self) -> Vec<usize> {
+        let is_accepted = |reply: &Option<(Stage, Reply)>| matches!(reply, Some((Stage::Recipient, reply)) if reply.is_success());
+        (0..self.replies.len()).filter(|at| is_accepted(&self.replies[*at])).collect()
+    }
+
+    fn has_recipients(&self) -> bool {
+        !self.accepted().is_empty()
+    }
+
+    /// Takes the reply to a command, or to the message.
+    fn note(&mut self, stage: Stage, reply: Reply) -> Result<(), SmtpError> {
+        if reply.code() == 421 {
+            // The server closes the connection.
+            return Err(SmtpError::Refused { stage, reply });
+        }
+        match stage {
+            Stage::Mail if !reply.is_success() => {
+                self.mail_is_refused = true;
+                self.replies.fill(Some((stage, reply)));
+            }
+            Stage::Recipient => {
+                if let Some(place) =
+                    self.replies.get_mut(self.next).filter(|_| !self.mail_is_refused)
+                {
+                    *place = Some((stage, reply));
+                }
+                self.next += 1;
+            }
+            Stage::Data if reply.is_intermediate() => self.data_is_expected = true,
+            Stage::Data | Stage::Message => {
+                for at in self.accepted() {
+                    self.replies[at] = Some((stage, reply.clone()));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn into_delivery(self) -> Delivery {
+        let recipients = self.envelope.recipients().iter();
+        let replies = recipients.zip(self.replies).filter_map(|(recipient, reply)| {
+            let (stage, reply) = reply?;
+            Some(RecipientReply { address: recipient.address().clone(), stage, reply })
+        });
+        Delivery { replies: replies.collect() }
+    }
+}

@@ -1,0 +1,337 @@
+//! What a connection does with verdicts: waits for them, and replies. Also its deadlines, of which one runs at a time.
+
+use std::time::Duration;
+
+use sinew_protocols::basic::PhaseDeadline;
+use sinew_transports::Transport;
+
+use super::{
+    MessageSink, Outcome, SmtpHandler, SmtpHandling, Verdict,
+    connection::{Lines, too_many_errors},
+    session::Greeting,
+    verdict::Decision,
+};
+use crate::smtp::codec::{Recipient, Reply, Sender};
+
+/// What a verdict is about.
+pub(super) enum Step {
+    Greeting,
+    Helo(Greeting),
+    Mail(Sender),
+    Rcpt(Recipient),
+    /// The sink of a message.
+    Open,
+    /// A piece of it.
+    Write,
+    Finish,
+}
+
+/// A verdict that is open.
+pub(super) struct Waiting {
+    pub(super) step: Step,
+    cancel: Option<Box<dyn FnOnce()>>,
+}
+
+/// A verdict that is there.
+pub(super) enum Answer {
+    Done(Result<(), Reply>),
+    Sink(Result<Box<dyn MessageSink>, Reply>),
+    Finished(Result<Outcome, Reply>),
+}
+
+impl From<Result<(), Reply>> for Answer {
+    fn from(result: Result<(), Reply>) -> Self {
+        Self::Done(result)
+    }
+}
+
+impl From<Result<Box<dyn MessageSink>, Reply>> for Answer {
+    fn from(result: Result<Box<dyn MessageSink>, Reply>) -> Self {
+        Self::Sink(result)
+    }
+}
+
+impl From<Result<Outcome, Reply>> for Answer {
+    fn from(result: Result<Outcome, Reply>) -> Self {
+        Self::Finished(result)
+    }
+}
+
+impl<H: SmtpHandler> SmtpHandling<H> {
+    /// Acts on a verdict, or waits for it.
+    pub(super) fn decide<T>(&mut self, transport: &mut Lines<'_>, step: Step, verdict: Verdict<T>)
+    where
+        T: 'static,
+        Answer: From<Result<T, Reply>>,
+    {
+        let deferred = match verdict.0 {
+            Decision::Now(result) if matches!(step, Step::Open) && !self.is_chunked() => {
+                return self.open_later(transport, result.into());
+            }
+            Decision::Now(result) => return self.act(transport, step, result.into()),
+            Decision::Later(deferred) => deferred,
+        };
+        let is_greeting = matches!(step, Step::Greeting);
+        // The end of a message is decided without the client, too.
+        let is_cancelled = !matches!(step, Step::Finish);
+        let canceller = is_cancelled.then(|| deferred.canceller());
+        let cancel = canceller
+            .map(|canceller| -> Box<dyn FnOnce()> { Box::new(move || canceller.cancel()) });
+        self.waiting = Some(Waiting { step, cancel });
+        let (answer, waking) = (self.answer.clone(), Transport::clone(transport));
+        deferred.then(move |_, result| {
+            answer.set(Some(result.into()));
+            if is_greeting {
+                waking.call_later(Duration::ZERO);
+            } else {
+                waking.resume_reading();
+            }
+        });
+        // Before the greeting, it matters whether the client talks.
+        if !is_greeting {
+            transport.pause_reading();
+        }
+        self.begin("the decision of the server", self.config.verdict_timeout, transport);
+    }
+
+    /// Goes on in the next turn: what was received with DATA shows that the client does not wait for the reply.
+    fn open_later(&mut self, transport: &mut Lines<'_>, answer: Answer) {
+        self.waiting = Some(Waiting { step: Step::Open, cancel: None });
+        self.answer.set(Some(answer));
+        transport.pause_reading();
+        let waking = Transport::clone(transport);
+        match transport.reactor() {
+            Some(reactor) => reactor.call_soon(move |_| waking.resume_reading()),
+            None => waking.resume_reading(),
+        }
+    }
+
+    /// Acts on the verdict that was waited for, if it is there.
+    pub(super) fn settle(&mut self, transport: &mut Lines<'_>) {
+        if let Some(answer) = self.answer.take()
+            && let Some(waiting) = self.waiting.take()
+        {
+            self.end_deadline(transport);
+            if matches!(waiting.step, Step::Write) {
+                // The transfer goes on.
+                self.begin_message(transport);
+            }
+            self.act(transport, waiting.step, answer);
+        }
+    }
+
+    /// Stops the work on a verdict that is not needed any more.
+    pub(super) fn cancel(&mut self) {
+        if let Some(Waiting { cancel: Some(cancel), .. }) = self.waiting.take() {
+            cancel();
+        }
+    }
+
+    fn act(&mut self, transport: &mut Lines<'_>, step: Step, answer: Answer) {
+        match (step, answer) {
+            (Step::Open, Answer::Sink(result)) => self.open(transport, result),
+            (Step::Finish, Answer::Finished(result)) => self.finished(transport, result),
+            (Step::Write, Answer::Done(Ok(()))) => {}
+            (Step::Write, Answer::Done(Err(reply))) => {
+                if let Some(message) = &mut self.message {
+                    message.refuse(checked_refusal(reply));
+                }
+            }
+            (step, Answer::Done(Err(reply))) => {
+                let reply = checked_refusal(reply);
+                match step {
+                    Step::Greeting => self.close(transport, &reply),
+                    _ => self.reply(transport, &reply),
+                }
+            }
+            (step, Answer::Done(Ok(()))) => self.accept(transport, step),
+            _ => debug_assert!(false, "each step has its kind of verdict"),
+        }
+    }
+
+    fn accept(&mut self, transport: &mut Lines<'_>, step: Step) {
+        match step {
+            Step::Greeting => {
+                self.is_greeted = true;
+                let kind = if self.config.is_lmtp { "LMTP" } else { "ESMTP" };
+                let text = format!("{} {kind}", self.config.hostname);
+                self.reply(transport, &Reply::of_checked(220, text));
+            }
+            Step::Helo(greeting) => {
+                self.reset();
+                let reply = self.capabilities(&greeting);
+                self.session().greeting = greeting;
+                self.reply(transport, &reply);
+            }
+            Step::Mail(sender) => {
+                self.session().sender = Some(sender);
+                self.reply(transport, &Reply::fixed(250, "2.1.0 Ok"));
+            }
+            Step::Rcpt(recipient) => {
+                self.session().recipients.push(recipient);
+                self.reply(transport, &Reply::fixed(250, "2.1.5 Ok"));
+            }
+            Step::Open | Step::Write | Step::Finish => {}
+        }
+    }
+
+    fn capabilities(&mut self, greeting: &Greeting) -> Reply {
+        let name = Reply::of_checked(250, self.config.hostname.to_string());
+        if !matches!(greeting, Greeting::Extended(_)) {
+            return name;
+        }
+        let mut lines = vec![format!("SIZE {}", self.config.size_max)];
+        let always =
+            ["PIPELINING", "8BITMIME", "SMTPUTF8", "CHUNKING", "DSN", "ENHANCEDSTATUSCODES"];
+        lines.extend(always.map(str::to_owned));
+        if self.config.tls.is_offered() && !self.session().is_tls() {
+            lines.push("STARTTLS".to_owned());
+        }
+        let name_alone = name.clone();
+        lines.into_iter().try_fold(name, Reply::with_line).unwrap_or(name_alone)
+    }
+
+    /// There is a sink for the message, or it is refused.
+    pub(super) fn open(
+        &mut self,
+        transport: &mut Lines<'_>,
+        result: Result<Box<dyn MessageSink>, Reply>,
+    ) {
+        let is_chunked = self.is_chunked();
+        let Some(message) = &mut self.message else { return };
+        match result {
+            Ok(sink) => {
+                // A chunk that is too large has been refused already.
+                if message.refusal().is_none() {
+                    message.set_sink(sink);
+                }
+                if !is_chunked {
+                    self.write(transport, &Reply::fixed(354, "End with a line of one dot"));
+                    self.begin_message(transport);
+                }
+                self.write_received(transport);
+            }
+            Err(reply) if is_chunked => message.refuse(checked_refusal(reply)),
+            Err(reply) => {
+                self.message = None;
+                transport.set_frame_mode(&[]);
+                return self.reply(transport, &checked_refusal(reply));
+            }
+        }
+    }
+
+    /// The reply to a message, or the replies of LMTP; then the next may begin.
+    pub(super) fn finished(&mut self, transport: &mut Lines<'_>, result: Result<Outcome, Reply>) {
+        let recipients = self.session().recipients.len();
+        self.reset();
+        // A recipient that the handler has forgotten has no message.
+        let (mut replies, others) = match result {
+            Ok(Outcome::All(reply)) | Err(reply) => (Vec::new(), reply),
+            Ok(Outcome::Each(replies)) => (replies, Reply::try_later()),
+        };
+        replies.resize(recipients.max(1), others);
+        if !self.config.is_lmtp {
+            let accepted = replies.iter().position(Reply::is_success).unwrap_or(0);
+            replies = vec![replies.swap_remove(accepted)];
+        }
+        for reply in replies {
+            let is_final = reply.is_success() || reply.code() >= 400;
+            self.reply(transport, &if is_final { reply } else { checked_refusal(reply) });
+        }
+        if self.is_draining && !transport.is_closing() {
+            self.leave(transport);
+        }
+    }
+
+    fn is_chunked(&self) -> bool {
+        self.message.as_ref().is_some_and(super::message::Message::is_chunked)
+    }
+
+    // ---- replies ----
+
+    pub(super) fn greet(&mut self, transport: &mut Lines<'_>) {
+        let verdict = self.ask(SmtpHandler::connected);
+        self.decide(transport, Step::Greeting, verdict);
+        self.expect_command(transport);
+    }
+
+    pub(super) fn write(&self, transport: &Transport, reply: &Reply) {
+        let mut out = Vec::with_capacity(128);
+        reply.encode(&mut out);
+        transport.write(&out);
+    }
+
+    /// Replies; closes after a 421.
+    pub(super) fn reply(&mut self, transport: &mut Lines<'_>, reply: &Reply) {
+        match reply.code() {
+            421 => self.close(transport, reply),
+            _ => self.write(transport, reply),
+        }
+    }
+
+    /// Replies to a command that is wrong, and counts it.
+    pub(super) fn wrong(&mut self, transport: &mut Lines<'_>, reply: &Reply) {
+        self.errors += 1;
+        if self.errors > self.config.errors_max {
+            return self.close(transport, &too_many_errors());
+        }
+        self.reply(transport, reply);
+    }
+
+    pub(super) fn out_of_order(&mut self, transport: &mut Lines<'_>, text: &'static str) {
+        self.wrong(transport, &Reply::fixed(503, text));
+    }
+
+    /// The last reply.
+    pub(super) fn close(&mut self, transport: &mut Lines<'_>, reply: &Reply) {
+        self.message = None;
+        self.end_deadline(transport);
+        self.write(transport, reply);
+        transport.lose_connection();
+    }
+
+    /// The server is going down.
+    pub(super) fn leave(&mut self, transport: &mut Lines<'_>) {
+        self.close(transport, &Reply::fixed(421, "4.3.2 The server is shutting down"));
+    }
+
+    // ---- deadlines ----
+
+    pub(super) fn begin(&mut self, phase: &'static str, within: Duration, transport: &Transport) {
+        self.end_deadline(transport);
+        self.deadline = PhaseDeadline::new(phase, within);
+        self.deadline.begin(transport);
+    }
+
+    pub(super) fn end_deadline(&mut self, transport: &Transport) {
+        self.deadline.end(transport);
+    }
+
+    /// A command comes next, unless something else does.
+    pub(super) fn expect_command(&mut self, transport: &Lines<'_>) {
+        let is_free = self.is_greeted && self.waiting.is_none() && !transport.is_raw();
+        if is_free && !transport.is_closing() && !transport.is_starting_tls() {
+            self.begin("a command", self.config.command_timeout, transport);
+        }
+    }
+
+    /// The text of a message comes next.
+    pub(super) fn begin_message(&mut self, transport: &Transport) {
+        transport.set_read_timeout(self.config.data_timeout);
+        self.begin("a message", self.config.message_timeout, transport);
+    }
+
+    pub(super) fn end_message(&mut self, transport: &Transport) {
+        transport.set_read_timeout(None);
+        self.end_deadline(transport);
+    }
+}
+
+/// A refusal that says no. Another reply of a handler would be taken for an acceptance.
+fn checked_refusal(reply: Reply) -> Reply {
+    if reply.code() >= 400 {
+        return reply;
+    }
+    tracing::error!(%reply, "a handler refuses with a reply that accepts");
+    Reply::try_later()
+}

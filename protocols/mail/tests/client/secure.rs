@@ -1,0 +1,180 @@
+//! STARTTLS: what is verified, what is forgotten, and what is injected.
+
+use std::{cell::RefCell, rc::Rc};
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use sinew_mail::smtp::{
+    client::{ClientConfig, Security, SmtpClient, SmtpError, Stage},
+    server::ServerConfig,
+};
+use sinew_protocols::basic::FrameError;
+use sinew_testkit::testing::task_test;
+use sinew_transports::{
+    AsyncStream,
+    endpoint::{ClientEndpoint, ServerEndpoint},
+    tls::{Identity, TlsClientConfig, TlsServerConfig, TrustedRoots},
+};
+
+use super::script::{Script, config, envelope, send};
+use crate::support::{self, Client, Notes, Shared};
+
+/// A server with a certificate for `mail.example`, and what trusts it.
+fn certificates() -> (TlsServerConfig, TlsClientConfig) {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let root = params.self_signed(&key).unwrap().pem();
+    let issuer = Issuer::new(params, key);
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["mail.example".to_owned()]).unwrap();
+    let certificate = params.signed_by(&key, &issuer).unwrap().pem();
+    let identity = Identity::from_pem(certificate, key.serialize_pem()).unwrap();
+    let roots = TrustedRoots::from_pem(root).unwrap();
+    (TlsServerConfig::new(identity), TlsClientConfig::new(roots))
+}
+
+/// Sends a message; returns whether that was over TLS.
+fn sent(server: ServerConfig, client: ClientConfig) -> Result<bool, SmtpError> {
+    crate::watchdog::watch_this_test();
+    task_test(move |reactor| async move {
+        let notes: Shared = Rc::new(RefCell::new(Notes::default()));
+        let at: ServerEndpoint = "memory:mail".parse().unwrap();
+        let port = at.listen(&reactor, support::server(server, &notes)).unwrap();
+        let to: ClientEndpoint = "memory:mail".parse().unwrap();
+        let sending = async {
+            let mut client = SmtpClient::connect(&reactor, to, client).await?;
+            assert!(client.is_tls() && !client.capabilities().has_starttls());
+            client.send(&envelope(&["bob"]), "x").await?.complete()?;
+            let is_tls = client.is_tls();
+            client.quit().await;
+            Ok(is_tls)
+        };
+        let result = sending.await;
+        port.stop_listening();
+        result
+    })
+}
+
+#[test]
+fn the_message_goes_over_tls() {
+    let (server, client) = certificates();
+    let server = support::config().starttls(server).tls_required(true);
+    let client = config().tls(client).server_name("mail.example");
+    assert!(sent(server.clone(), client.clone().security(Security::Required)).unwrap());
+    assert!(sent(server.clone(), client.clone().security(Security::IfOffered)).unwrap());
+    // The certificate of somebody else.
+    let wrong = client.clone().security(Security::IfOffered).server_name("other.example");
+    assert!(matches!(sent(server, wrong), Err(SmtpError::Tls { .. })));
+}
+
+#[test]
+fn a_server_that_requires_tls_takes_no_mail_before() {
+    let (tls, _) = certificates();
+    let client = Client::new(support::config().starttls(tls).tls_required(true));
+    client.received();
+    let hello = client.say("EHLO a\r\n");
+    assert!(hello.contains("STARTTLS"), "{hello}");
+    assert_eq!(client.codes("MAIL FROM:<>\r\n"), [530]);
+}
+
+#[test]
+fn what_was_said_before_tls_is_forgotten() {
+    crate::watchdog::watch_this_test();
+    let (server, client) = certificates();
+    task_test(move |reactor| async move {
+        let notes = Shared::default();
+        let at: ServerEndpoint = "memory:mail".parse().unwrap();
+        let server = support::server(support::config().starttls(server), &notes);
+        let port = at.listen(&reactor, server).unwrap();
+        let to: ClientEndpoint = "memory:mail".parse().unwrap();
+        let mut stream = AsyncStream::connect(&reactor, to).await.unwrap();
+        assert!(reply(&mut stream).await.starts_with("220"));
+        stream.write_all(b"EHLO a\r\n").await.unwrap();
+        assert!(reply(&mut stream).await.contains("STARTTLS"));
+        stream.write_all(b"STARTTLS\r\n").await.unwrap();
+        assert!(reply(&mut stream).await.starts_with("220"));
+        stream.start_tls(client.to("mail.example").unwrap()).await.unwrap();
+        stream.write_all(b"MAIL FROM:<>\r\n").await.unwrap();
+        assert!(reply(&mut stream).await.starts_with("503"), "EHLO is forgotten");
+        stream.write_all(b"EHLO a\r\n").await.unwrap();
+        assert!(!reply(&mut stream).await.contains("STARTTLS"), "it is on");
+        port.stop_listening();
+    });
+}
+
+/// What the server says next, in one piece.
+async fn reply(stream: &mut AsyncStream) -> String {
+    let received = stream.fill_buf().await.unwrap().to_vec();
+    stream.consume(received.len());
+    String::from_utf8(received).unwrap()
+}
+
+#[test]
+fn commands_behind_starttls_are_dropped() {
+    let (tls, _) = certificates();
+    for behind in [
+        "E",
+        "EHLO b",
+        "EHLO b\r\n",
+        "EHLO b\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.c>\r\nBDAT 0 LAST\r\n",
+    ] {
+        let client = Client::new(support::config().starttls(tls.clone()));
+        client.received();
+        client.say("EHLO a\r\n");
+        let replies = client.say(format!("STARTTLS\r\n{behind}"));
+        assert!(
+            replies.starts_with("220 ") && replies.matches("\r\n").count() == 1,
+            "{behind:?}: {replies:?}"
+        );
+        assert!(client.is_closed(), "{behind:?}");
+        assert!(client.mails().is_empty());
+    }
+}
+
+#[test]
+fn replies_behind_that_to_starttls_are_dropped() {
+    let (_, tls) = certificates();
+    let scripts: [Script; 3] = [
+        &[
+            ("EHLO client.example", "250-mail.example\r\n250 STARTTLS\r\n"),
+            ("STARTTLS", "220 go on\r\n2"),
+        ],
+        &[
+            ("EHLO client.example", "250-mail.example\r\n250 STARTTLS\r\n"),
+            ("STARTTLS", "220 go on\r\n250 evil\r\n"),
+        ],
+        &[
+            ("EHLO client.example", "250-mail.example\r\n250 STARTTLS\r\n"),
+            (
+                "STARTTLS",
+                "220 go on\r\n250-evil\r\n250 AUTH PLAIN\r\n250 ok\r\n250 ok\r\n354 go on\r\n250 ok\r\n",
+            ),
+        ],
+    ];
+    for script in scripts {
+        let client =
+            config().tls(tls.clone()).server_name("mail.example").security(Security::Required);
+        let error = send("220 mail.example\r\n", script, client, &["a"], "x").unwrap_err();
+        let is_refused = matches!(
+            error,
+            SmtpError::Tls { .. }
+                | SmtpError::Framing {
+                    stage: Stage::StartTls,
+                    source: FrameError::BehindStartTls { .. }
+                }
+        );
+        assert!(is_refused, "{error}");
+    }
+}
+
+#[test]
+fn a_server_that_refuses_starttls() {
+    let script: Script = &[
+        ("EHLO client.example", "250-mail.example\r\n250 STARTTLS\r\n"),
+        ("STARTTLS", "454 4.7.0 not now\r\n"),
+    ];
+    let (_, tls) = certificates();
+    let client = config().tls(tls).security(Security::Required);
+    let error = send("220 mail.example\r\n", script, client, &["a"], "x").unwrap_err();
+    assert!(matches!(error, SmtpError::Refused { stage: Stage::StartTls, .. }), "{error}");
+}

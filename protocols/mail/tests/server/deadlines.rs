@@ -1,0 +1,97 @@
+//! The clocks of each phase; and the end of the server.
+
+use std::time::Duration;
+
+use crate::support::{Client, Notes, codes, config};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Sends a byte each second, and returns after how many the server has closed.
+fn seconds(client: &Client, byte: &str) -> Option<(u64, String)> {
+    for second in 0..100 {
+        if client.is_closed() {
+            return Some((second, client.received()));
+        }
+        client.wire.receive_if_open(byte.as_bytes());
+        client.advance(SECOND);
+    }
+    None
+}
+
+#[test]
+fn a_command_in_total() {
+    let client = Client::new(config().command_timeout(10 * SECOND));
+    client.received();
+    for byte in ["", "x"] {
+        let client = Client::new(config().command_timeout(10 * SECOND));
+        client.received();
+        let (second, reply) = seconds(&client, byte).expect("it is closed");
+        assert_eq!((second, &reply[..3]), (10, "421"), "{byte:?}");
+    }
+    // Each command has its time.
+    for _ in 0..10 {
+        client.advance(9 * SECOND);
+        assert_eq!(client.codes("NOOP\r\n"), [250]);
+    }
+    // A line that is too long is a command, too.
+    client.say("x".repeat(3_000));
+    assert_eq!(seconds(&client, "x").map(|(second, _)| second), Some(10));
+}
+
+#[test]
+fn silence_in_a_message_and_a_message_in_total() {
+    for begin in ["DATA\r\n", "BDAT 1000\r\n"] {
+        let client =
+            Client::with_message(config().data_timeout(5 * SECOND).message_timeout(20 * SECOND));
+        client.say(begin);
+        let (second, reply) = seconds(&client, "").expect("it is closed");
+        assert_eq!((second, codes(&reply)), (5, vec![421]));
+        let client =
+            Client::with_message(config().data_timeout(5 * SECOND).message_timeout(20 * SECOND));
+        client.say(begin);
+        let (second, reply) = seconds(&client, "x").expect("it is closed");
+        assert_eq!((second, codes(&reply)), (20, vec![421]));
+    }
+}
+
+#[test]
+fn no_clock_of_a_message_runs_after_it() {
+    let client =
+        Client::with_message(config().data_timeout(5 * SECOND).command_timeout(60 * SECOND));
+    client.say("DATA\r\n");
+    assert_eq!(client.codes("x\r\n.\r\n"), [250]);
+    client.advance(30 * SECOND);
+    assert_eq!(client.codes("NOOP\r\n"), [250]);
+    assert_eq!(client.wire.timers(), 1, "that of the next command");
+}
+
+#[test]
+fn a_verdict_that_never_comes() {
+    for step in ["connected", "helo", "mail", "rcpt", "data", "write", "finish"] {
+        let notes = Notes { later: vec![step], ..Notes::default() };
+        let client = Client::with_notes(config().verdict_timeout(30 * SECOND), notes);
+        if step != "connected" {
+            client.say("EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.c>\r\nDATA\r\n");
+            client.say(if ["data", "write", "finish"].contains(&step) { "x\r\n.\r\n" } else { "" });
+        }
+        client.received();
+        client.advance(29 * SECOND);
+        assert_eq!((client.received(), client.is_closed()), (String::new(), false), "{step}");
+        client.advance(SECOND);
+        assert_eq!(codes(&client.received()), [421], "{step}");
+    }
+}
+
+#[test]
+fn a_server_that_drains_finishes_messages() {
+    let client = Client::new(config());
+    client.received();
+    client.say("EHLO a\r\n");
+    client.drain();
+    assert_eq!(codes(&client.received()), [421]);
+    let client = Client::with_message(config());
+    client.drain();
+    assert_eq!(client.codes("DATA\r\n"), [354]);
+    assert_eq!(client.codes("x\r\n.\r\n"), [250, 421]);
+    assert_eq!(client.mails().len(), 1);
+}
