@@ -360,6 +360,22 @@ fn with_dns() -> impl Iterator<Item = Printed> {
     made.into_iter()
 }
 
+#[cfg(feature = "mail")]
+fn with_mail() -> impl Iterator<Item = Printed> {
+    use sinew::mail::smtp::{
+        client::{SmtpError, Stage},
+        codec::{Address, CommandError, ReplyError},
+    };
+
+    let made = printed![
+        "nobody".parse::<Address>().unwrap_err(),
+        CommandError::Unknown,
+        ReplyError::Code,
+        SmtpError::Lost { stage: Stage::Mail, source: cause() },
+    ];
+    made.into_iter()
+}
+
 fn all() -> Vec<Printed> {
     let all = on_every_platform();
     #[cfg(unix)]
@@ -376,6 +392,8 @@ fn all() -> Vec<Printed> {
     let all = all.chain(of_a_look_inside());
     #[cfg(feature = "dns")]
     let all = all.chain(with_dns());
+    #[cfg(feature = "mail")]
+    let all = all.chain(with_mail());
     all.collect()
 }
 
@@ -410,6 +428,7 @@ fn causes_not_in_the_message_are_appended() {
     feature = "application",
     feature = "dns",
     feature = "http",
+    feature = "mail",
     feature = "tls",
     feature = "socketserver"
 ))]

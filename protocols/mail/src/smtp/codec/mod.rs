@@ -21,4 +21,3 @@ pub use hops::HopCounter;
 pub use line_ends::LineEnds;
 pub use parameters::{Body, Notify, Recipient, Return, Sender};
 pub use reply::{EnhancedCode, Reply, ReplyDecoder, ReplyError};
-pub use xtext::XtextError;

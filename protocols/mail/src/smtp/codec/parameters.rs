@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use sinew_protocols::basic::Word;
 
-use super::{Address, CommandError, XtextError, xtext};
+use super::{Address, CommandError, xtext};
 
 /// The sender of a message with the parameters of MAIL.
 ///
@@ -178,13 +178,12 @@ impl Sender {
             }
             ("ENVID", Some(id)) if self.envelope_id.is_none() => {
                 // RFC 3461 4.4: at most 100 characters.
-                let id = xtext::decode(id).ok().filter(|id| id.len() <= 100);
+                let id = xtext::decode(id).filter(|id| id.len() <= 100);
                 self.envelope_id = Some(id.ok_or(CommandError::Parameter { name: "ENVID" })?);
             }
             ("AUTH", Some(by)) if self.authenticated_as.is_none() => {
-                let by = xtext::decode(by);
-                self.authenticated_as =
-                    Some(by.map_err(|XtextError| CommandError::Parameter { name: "AUTH" })?);
+                let by = xtext::decode(by).ok_or(CommandError::Parameter { name: "AUTH" })?;
+                self.authenticated_as = Some(by);
             }
             ("SIZE", _) => return Err(CommandError::Parameter { name: "SIZE" }),
             ("BODY", _) => return Err(CommandError::Parameter { name: "BODY" }),
@@ -306,7 +305,7 @@ impl Notify {
 fn parse_original(value: &str) -> Option<(Word, String)> {
     let (address_type, address) = value.split_once(';')?;
     // RFC 3461 4.2: at most 500 characters.
-    let address = xtext::decode(address).ok().filter(|address| address.len() <= 500)?;
+    let address = xtext::decode(address).filter(|address| address.len() <= 500)?;
     let is_atom = address_type.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     Some((Word::try_from(address_type).ok().filter(|_| is_atom)?, address))
 }

@@ -2,14 +2,6 @@
 
 use std::fmt::Write;
 
-/// The value of a parameter is not xtext.
-#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not xtext (RFC 3461 section 4)")]
-#[non_exhaustive]
-pub struct XtextError;
-
-sinew_transports::reactor::error_debug!(XtextError);
-
 /// Appends `text` as xtext, which is one word of ASCII without `=` and `+`.
 pub(super) fn push(out: &mut String, text: &str) {
     for byte in text.bytes() {
@@ -22,32 +14,32 @@ pub(super) fn push(out: &mut String, text: &str) {
     }
 }
 
-/// The text that `xtext` stands for.
-pub(super) fn decode(xtext: &str) -> Result<String, XtextError> {
+/// The text that `xtext` stands for, if it is xtext.
+pub(super) fn decode(xtext: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(xtext.len());
     let mut rest = xtext.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
         rest = after;
         match byte {
             b'+' => {
-                let (digits, after) = rest.split_at_checked(2).ok_or(XtextError)?;
+                let (digits, after) = rest.split_at_checked(2)?;
                 bytes.push(upper_hex(digits[0])? << 4 | upper_hex(digits[1])?);
                 rest = after;
             }
             b'!'..=b'~' if byte != b'=' => bytes.push(byte),
             // RFC 6533 3 allows UTF-8 where SMTPUTF8 is spoken.
             0x80.. => bytes.push(byte),
-            _ => return Err(XtextError),
+            _ => return None,
         }
     }
-    String::from_utf8(bytes).map_err(|_| XtextError)
+    String::from_utf8(bytes).ok()
 }
 
-fn upper_hex(digit: u8) -> Result<u8, XtextError> {
+fn upper_hex(digit: u8) -> Option<u8> {
     match digit {
-        b'0'..=b'9' => Ok(digit - b'0'),
-        b'A'..=b'F' => Ok(digit - b'A' + 10),
-        _ => Err(XtextError),
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
     }
 }
 
@@ -60,9 +52,9 @@ mod tests {
     #[test]
     fn what_is_not_xtext_is_refused() {
         for xtext in ["a=b", "a b", "a+", "a+4", "a+zz", "a+0a", "+FF", "a\r\n"] {
-            assert_eq!(decode(xtext), Err(XtextError), "{xtext:?}");
+            assert_eq!(decode(xtext), None, "{xtext:?}");
         }
-        assert_eq!(decode("a+2Bb+0D+0A"), Ok("a+b\r\n".to_owned()));
+        assert_eq!(decode("a+2Bb+0D+0A"), Some("a+b\r\n".to_owned()));
     }
 
     proptest! {
@@ -71,7 +63,7 @@ mod tests {
             let mut out = String::new();
             push(&mut out, &text);
             prop_assert!(out.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'='));
-            prop_assert_eq!(decode(&out), Ok(text));
+            prop_assert_eq!(decode(&out), Some(text));
         }
     }
 }

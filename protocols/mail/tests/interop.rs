@@ -1,0 +1,17 @@
+//! The server and the client with other programs: swaks, msmtp, Python's smtplib and aiosmtpd, Postfix's smtp-source and smtp-sink.
+//! Skipped, aloud, where they are missing; `.ci/run` installs them.
+
+#![cfg(unix)]
+
+#[path = "../../../tests/support/watchdog.rs"]
+mod watchdog;
+
+#[path = "support/mod.rs"]
+#[allow(dead_code, reason = "each test binary uses a part of this")]
+mod support;
+
+mod interop {
+    mod clients;
+    mod program;
+    mod servers;
+}
