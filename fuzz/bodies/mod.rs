@@ -18,6 +18,7 @@ mod input;
 mod pieces;
 mod proxy;
 mod reference_model;
+mod smtp;
 mod web_sockets;
 
 use self::{format::Format, input::Input};
@@ -26,7 +27,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 30] = [
+pub(crate) const TARGETS: [Target; 34] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -55,6 +56,10 @@ pub(crate) const TARGETS: [Target; 30] = [
     ("http_forwarded", http_forwarded),
     ("http_proxied", http_proxied),
     ("data_url", data_url),
+    ("smtp_address", smtp_address),
+    ("smtp_command", smtp_command),
+    ("smtp_reply", smtp_reply),
+    ("smtp_session", smtp_session),
     ("web_socket", web_socket),
     ("web_socket_deflate", web_socket_deflate),
 ];
@@ -177,4 +182,20 @@ pub(crate) fn http_forwarded(data: &[u8]) {
 
 pub(crate) fn http_proxied(data: &[u8]) {
     http_proxies::proxied(&mut Input::new(data));
+}
+
+pub(crate) fn smtp_address(data: &[u8]) {
+    smtp::address(&mut Input::new(data));
+}
+
+pub(crate) fn smtp_command(data: &[u8]) {
+    smtp::command(&mut Input::new(data));
+}
+
+pub(crate) fn smtp_reply(data: &[u8]) {
+    smtp::reply(&mut Input::new(data));
+}
+
+pub(crate) fn smtp_session(data: &[u8]) {
+    smtp::session(&mut Input::new(data));
 }
