@@ -27,8 +27,6 @@ mod examples {
     mod inetd_echo;
     mod key_value;
     mod loggers;
-    #[cfg(feature = "socketserver")]
-    mod mail_sink;
     #[cfg(target_os = "linux")]
     mod multicast_chat;
     #[cfg(target_os = "linux")]
@@ -41,6 +39,8 @@ mod examples {
     mod reconnect;
     mod signals;
     mod simulated_chat;
+    #[cfg(feature = "mail")]
+    mod smtp_sink;
     #[cfg(feature = "socketserver")]
     mod socketserver;
     #[cfg(feature = "tls")]

@@ -1,5 +1,5 @@
 //! The mail store: a folder with `tmp`, `new` and `cur`, as in <https://cr.yp.to/proto/maildir.html>. A message is
-//! written to `tmp` and then renamed, so readers never see partial messages.
+//! written to `tmp` and then renamed, so readers never see partial messages. All of it may block.
 
 use std::{
     fs::{self, File},
@@ -10,12 +10,17 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use crate::session::Mail;
-
 pub(crate) struct Maildir {
     path: PathBuf,
     /// Number of deliveries by this process, for unique names.
     deliveries: AtomicU64,
+}
+
+/// A message that is not complete. It is removed when it is dropped, unless it was kept.
+pub(crate) struct Draft {
+    file: File,
+    tmp: PathBuf,
+    new: PathBuf,
 }
 
 impl Maildir {
@@ -26,16 +31,11 @@ impl Maildir {
         Ok(Self { path: path.to_owned(), deliveries: AtomicU64::new(0) })
     }
 
-    /// Stores a message and returns its path.
-    pub(crate) fn keep(&self, mail: &Mail) -> io::Result<PathBuf> {
+    /// Begins a message.
+    pub(crate) fn draft(&self) -> io::Result<Draft> {
         let name = self.name();
         let (tmp, new) = (self.path.join("tmp").join(&name), self.path.join("new").join(&name));
-        let written = write(&tmp, mail).and_then(|()| fs::rename(&tmp, &new));
-        if written.is_err() {
-            // The disk may be full.
-            let _ = fs::remove_file(&tmp);
-        }
-        written.map(|()| new)
+        Ok(Draft { file: File::create_new(&tmp)?, tmp, new })
     }
 
     fn name(&self) -> String {
@@ -50,13 +50,27 @@ impl Maildir {
     }
 }
 
-fn write(path: &Path, mail: &Mail) -> io::Result<()> {
-    let mut file = File::create_new(path)?;
-    // RFC 5321 4.4: the final server records the sender in Return-Path.
-    write!(file, "Return-Path: <{}>\r\n", mail.from)?;
-    for to in &mail.to {
-        write!(file, "Delivered-To: {to}\r\n")?;
+impl Draft {
+    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        (&self.file).write_all(bytes)
     }
-    file.write_all(&mail.message)?;
-    file.sync_all()
+
+    /// Stores the message safely, and returns its path.
+    pub(crate) fn keep(&self) -> io::Result<PathBuf> {
+        self.file.sync_all()?;
+        fs::rename(&self.tmp, &self.new)?;
+        // The name is on the disk, too, once the folder is.
+        #[cfg(unix)]
+        if let Some(folder) = self.new.parent() {
+            File::open(folder)?.sync_all()?;
+        }
+        Ok(self.new.clone())
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // One that was kept has another name.
+        let _ = fs::remove_file(&self.tmp);
+    }
 }
