@@ -1,0 +1,1 @@
+//! Tests of the messages: tables of good and bad ones, and properties.
