@@ -24,8 +24,10 @@ pub struct AuthenticatorConfig {
     pub(crate) scram_iterations: u32,
     pub(crate) salt_secret: Option<Secret>,
     pub(crate) limiter: FailureLimiter,
-    pub(crate) may_act_as: Box<dyn Fn(&str, &str) -> bool>,
+    pub(crate) may_act_as: MayActAs,
 }
+
+type MayActAs = Box<dyn Fn(&str, &str) -> bool>;
 
 impl Default for AuthenticatorConfig {
     fn default() -> Self {

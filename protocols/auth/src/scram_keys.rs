@@ -94,7 +94,7 @@ impl ScramKeys {
     #[must_use]
     pub fn to_text(&self) -> String {
         let [salt, stored, server] =
-            [&self.salt, self.stored_key.bytes(), self.server_key.bytes()].map(|key| encode(key));
+            [&self.salt, self.stored_key.bytes(), self.server_key.bytes()].map(encode);
         format!("{}${}:{salt}${stored}:{server}", self.hash.name(), self.iterations)
     }
 

@@ -4,7 +4,7 @@ use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
 
-use super::names::{prepare_user, text};
+use super::names::{prepare_password, prepare_user, text};
 use crate::SaslError;
 
 /// `user SP digest`.
@@ -27,9 +27,9 @@ impl<'a> CramMd5<'a> {
     }
 }
 
-/// The digest of a challenge, in hexadecimal.
+/// The digest of a challenge, in hexadecimal. The password is prepared, as GNU SASL does.
 pub(crate) fn digest(password: &[u8], challenge: &[u8]) -> String {
-    let mac = Hmac::<Md5>::new_from_slice(password);
+    let mac = Hmac::<Md5>::new_from_slice(&prepare_password(password));
     let mut mac = mac.expect("HMAC accepts keys of any length");
     mac.update(challenge);
     HEXLOWER.encode(&mac.finalize().into_bytes())

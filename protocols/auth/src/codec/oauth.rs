@@ -58,9 +58,10 @@ impl Bearer {
 /// The token of `*(key "=" value ^A) ^A`. Other pairs are for other servers.
 fn token(pairs: &str) -> Result<Secret, SaslError> {
     let malformed = SaslError::Malformed("its pairs");
-    let Some(pairs) = pairs.strip_suffix(SEPARATOR) else { return Err(malformed) };
+    let pairs = pairs.strip_suffix(SEPARATOR).and_then(|pairs| pairs.strip_suffix(SEPARATOR));
+    let Some(pairs) = pairs else { return Err(malformed) };
     let mut found = None;
-    for pair in pairs.split_terminator(SEPARATOR) {
+    for pair in pairs.split(SEPARATOR) {
         let is_good = |key: &str| !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphabetic());
         match pair.split_once('=').filter(|(key, _)| is_good(key)) {
             Some(("auth", value)) if found.is_none() => found = Some(value),
