@@ -62,7 +62,7 @@ impl Authenticator {
     }
 
     /// The mechanisms to offer on a connection, the best one first: those that the configuration allows, that the checker supports,
-    /// and that show no password to whoever can read the connection.
+    /// and that show no password to those who can read the connection.
     #[must_use]
     pub fn mechanisms(&self, channel: &Channel) -> Vec<Mechanism> {
         let all = Mechanism::ALL.into_iter();

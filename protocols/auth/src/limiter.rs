@@ -11,7 +11,7 @@ use std::{
 ///
 /// Each failure is answered late: after a second, then after two, four and eight. An address (one of IPv4, a /64 of IPv6) with 20
 /// failures within 15 minutes, and a user with 100, are refused unchecked until 15 minutes after the first of them. A success
-/// takes nothing back, so that whoever has one password cannot use it to try others for ever.
+/// takes nothing back, so that someone who has one password cannot use it to try others for ever.
 ///
 /// The limit for a user lets an attacker with many addresses keep that user out: it is higher for that reason, and can be set to
 /// `usize::MAX`.

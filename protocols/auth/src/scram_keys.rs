@@ -90,7 +90,7 @@ impl ScramKeys {
         self.stored_key.is(given.stored_key.bytes())
     }
 
-    /// The text for a file, which whoever reads it can use to try passwords.
+    /// The text for a file. Someone who has read it can try passwords at leisure.
     #[must_use]
     pub fn to_text(&self) -> String {
         let [salt, stored, server] =

@@ -9,6 +9,8 @@ mod auth {
     mod limits;
     mod password_file;
     mod support;
+    #[cfg(feature = "tls")]
+    mod tls;
 }
 
 #[path = "../../../tests/support/watchdog.rs"]

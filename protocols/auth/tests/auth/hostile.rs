@@ -80,7 +80,8 @@ fn challenge(login: &Login, first: &[u8]) -> (String, String, String) {
 #[test]
 fn malformed_last_messages_of_scram() {
     let zeros = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
-    let all: &[(&str, fn(&SaslError) -> bool)] = &[
+    type Expected = fn(&SaslError) -> bool;
+    let all: &[(&str, Expected)] = &[
         ("c=biws,R", |error| matches!(error, SaslError::Malformed(_))),
         ("c=biws,R,p=", |error| matches!(error, SaslError::Auth(AuthError::Refused))),
         ("c=biws,R,p=ZZ", |error| matches!(error, SaslError::Auth(AuthError::Refused))),

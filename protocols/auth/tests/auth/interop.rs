@@ -51,7 +51,7 @@ impl PeerProcess {
     }
 
     /// Whether it ended well.
-    fn is_success(mut self) -> bool {
+    fn end(mut self) -> bool {
         drop(self.input.take());
         self.child.wait().unwrap().success()
     }
@@ -96,7 +96,7 @@ fn serve(
             Err(error) => break Err(error),
         }
     };
-    (done, peer.is_success())
+    (done, peer.end())
 }
 
 /// Our client with a server that is a process.
@@ -121,7 +121,7 @@ fn log_in(client: &SaslClient, mut peer: PeerProcess) -> (Result<(), SaslError>,
             }
         }
     }
-    (verified, peer.is_success())
+    (verified, peer.end())
 }
 
 const LOGINS: [(&str, &str, bool); 4] = [
