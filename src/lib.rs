@@ -79,7 +79,7 @@
 //! | `auth` | the module of that name |
 //! | `dns` | the module of that name |
 //! | `http` | the module of that name, and `auth` |
-//! | `mail` | the module of that name |
+//! | `mail` | the module of that name, and `auth` |
 //! | `socketserver` | the module of that name |
 //! | `testing` | the test kit: the modules `testing` and `sim` |
 //! | `idna` | names in other scripts than ASCII |

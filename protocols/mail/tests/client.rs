@@ -12,6 +12,7 @@ mod client {
     #[cfg(feature = "dns")]
     mod exchangers;
     mod failures;
+    mod logins;
     mod script;
     mod scripted;
     #[cfg(feature = "tls")]

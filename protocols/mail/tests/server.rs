@@ -11,6 +11,7 @@ mod server {
     mod commands;
     mod deadlines;
     mod lmtp;
+    mod logins;
     mod messages;
     mod order;
     mod smuggling;

@@ -21,7 +21,7 @@ fn at_each_stage(what: &'static str) -> Vec<(Stage, &'static str, Script)> {
         (Stage::Mail, HELLO, script(&[EHLO, (MAIL.0, what)])),
         (Stage::Recipient, HELLO, script(&[EHLO, MAIL, (RCPT.0, what)])),
         (Stage::Data, HELLO, script(&[EHLO, MAIL, RCPT, (DATA.0, what)])),
-        (Stage::Message, HELLO, script(&[EHLO, MAIL, RCPT, DATA, ("*", what)])),
+        (Stage::Message, HELLO, script(&[EHLO, MAIL, RCPT, DATA, ("(text)", what)])),
     ]
 }
 

@@ -7,7 +7,7 @@ use sinew_protocols::basic::{LineHandler, LineReceiver, LineTransport};
 use sinew_testkit::testing::task_test;
 use sinew_transports::{ConnectionLost, Peer, endpoint::ServerEndpoint, reactor::Reactor};
 
-/// Lines that are expected, and what is written then. A line `*` stands for any lines up to that of a dot. An answer `!` closes the
+/// Lines that are expected, and what is written then. A line `(text)` stands for any lines up to that of a dot. An answer `!` closes the
 /// connection, and an empty one says nothing.
 pub(crate) type Script = &'static [(&'static str, &'static str)];
 
@@ -41,10 +41,10 @@ impl LineHandler for Scripted {
             panic!("{line:?} comes when nothing is expected")
         };
         assert!(
-            *expected == line || *expected == "*" && line == ".",
+            *expected == line || *expected == "(text)" && line == ".",
             "{line:?} in place of {expected:?}"
         );
-        self.text = matches!(self.script.as_slice().first(), Some(("*", _)));
+        self.text = matches!(self.script.as_slice().first(), Some(("(text)", _)));
         if self.script.as_slice().is_empty() {
             self.is_over.set(true);
         }

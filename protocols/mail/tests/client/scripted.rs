@@ -18,7 +18,7 @@ fn without_pipelining_each_reply_is_awaited() {
         ("RCPT TO:<b@example.org>", "550 5.1.1 no\r\n"),
         ("RCPT TO:<c@example.org>", "450 4.2.1 later\r\n"),
         ("DATA", "354 go on\r\n"),
-        ("*", "250 queued\r\n"),
+        ("(text)", "250 queued\r\n"),
         ("QUIT", "221 bye\r\n"),
     ];
     let delivery = send(HELLO, script, config(), &["a", "b", "c"], "hello\r\n").unwrap();
@@ -39,7 +39,7 @@ fn an_old_server_is_greeted_by_helo() {
         ("MAIL FROM:<ann@example.net>", "250 ok\r\n"),
         ("RCPT TO:<a@example.org>", "250 ok\r\n"),
         ("DATA", "354\r\n"),
-        ("*", "250\r\n"),
+        ("(text)", "250\r\n"),
         ("QUIT", "221\r\n"),
     ];
     assert!(send(HELLO, script, config(), &["a"], "x").unwrap().is_complete());
@@ -54,7 +54,7 @@ fn with_pipelining_commands_do_not_wait() {
         ("RCPT TO:<a@example.org>", ""),
         ("RCPT TO:<b@example.org>", ""),
         ("DATA", "250 ok\r\n550 no\r\n251-will\r\n251 forward\r\n354 go on\r\n"),
-        ("*", "250 queued\r\n"),
+        ("(text)", "250 queued\r\n"),
         ("QUIT", "221 bye\r\n"),
     ];
     let delivery = send(HELLO, script, config(), &["a", "b"], "x").unwrap();
@@ -86,12 +86,12 @@ fn a_refusal_of_one_step_is_that_of_all_recipients() {
         (&[EHLO, ("MAIL FROM:<ann@example.net>", "550 5.7.1 no\r\n"), QUIT], "MAIL 550"),
         (&[EHLO, MAIL, A, B, ("DATA", "451 not now\r\n"), QUIT], "DATA 451"),
         (
-            &[EHLO, MAIL, A, B, ("DATA", "354 go on\r\n"), ("*", "554 spam\r\n"), QUIT],
+            &[EHLO, MAIL, A, B, ("DATA", "354 go on\r\n"), ("(text)", "554 spam\r\n"), QUIT],
             "the message 554",
         ),
         // That is no acceptance.
         (
-            &[EHLO, MAIL, A, B, ("DATA", "354 go on\r\n"), ("*", "354 what?\r\n"), QUIT],
+            &[EHLO, MAIL, A, B, ("DATA", "354 go on\r\n"), ("(text)", "354 what?\r\n"), QUIT],
             "the message 354",
         ),
     ];
@@ -123,11 +123,11 @@ fn a_message_that_was_not_finished_is_reset() {
         ("MAIL FROM:<ann@example.net>", "250 ok\r\n"),
         ("RCPT TO:<a@example.org>", "250 ok\r\n"),
         ("DATA", "354 go on\r\n"),
-        ("*", "250 ok\r\n"),
+        ("(text)", "250 ok\r\n"),
         ("MAIL FROM:<ann@example.net>", "250 ok\r\n"),
         ("RCPT TO:<a@example.org>", "250 ok\r\n"),
         ("DATA", "354 go on\r\n"),
-        ("*", "250 ok\r\n"),
+        ("(text)", "250 ok\r\n"),
         ("QUIT", "221 bye\r\n"),
     ];
     let sent = with_script(HELLO, script, config(), |mut client| async move {
@@ -164,7 +164,7 @@ fn lmtp_has_a_reply_for_each_accepted_recipient() {
         ("RCPT TO:<b@example.org>", ""),
         ("RCPT TO:<c@example.org>", ""),
         ("DATA", "250 ok\r\n250 ok\r\n550 no\r\n250 ok\r\n354 go on\r\n"),
-        ("*", "452 4.2.2 full\r\n250 ok\r\n"),
+        ("(text)", "452 4.2.2 full\r\n250 ok\r\n"),
         ("QUIT", "221 bye\r\n"),
     ];
     let delivery = send(HELLO, script, config().lmtp(true), &["a", "b", "c"], "x").unwrap();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sinew_auth::ClientLogin;
 use sinew_protocols::basic::{ArgumentError, Word};
 
 use super::{error::Stage, tls::Tls};
@@ -23,6 +24,7 @@ pub struct ClientConfig {
     pub(super) uses_chunks: bool,
     pub(super) security: Security,
     pub(super) tls: Tls,
+    pub(super) login: Option<ClientLogin>,
     pub(super) server_name: Option<String>,
     #[cfg_attr(not(feature = "dns"), allow(dead_code, reason = "of mail exchangers"))]
     pub(super) port: u16,
@@ -58,6 +60,7 @@ impl ClientConfig {
             uses_chunks: false,
             security: Security::default(),
             tls: Tls::default(),
+            login: None,
             server_name: None,
             port: 25,
             command_timeout: Duration::from_secs(5 * 60),
@@ -82,6 +85,12 @@ impl ClientConfig {
     /// When STARTTLS is used.
     pub fn security(mut self, security: Security) -> Self {
         self.security = security;
+        self
+    }
+
+    /// Logs in, by the best mechanism that the server offers. A password is sent as it is over TLS only, unless the login says otherwise.
+    pub fn login(mut self, login: ClientLogin) -> Self {
+        self.login = Some(login);
         self
     }
 

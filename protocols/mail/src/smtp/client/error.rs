@@ -2,6 +2,7 @@
 
 use std::{fmt, io, time::Duration};
 
+use sinew_auth::SaslError;
 use sinew_protocols::basic::FrameError;
 use sinew_transports::{ConnectError, reactor::Failure};
 
@@ -64,6 +65,9 @@ pub enum SmtpError {
         /// Why.
         reason: String,
     },
+    /// The login has failed here: no mechanism of the server is acceptable, or the server has not proved what it must.
+    #[error("could not log in to the mail server")]
+    Login(#[from] SaslError),
     /// The message is longer than the server accepts.
     #[error("the message has {len} bytes, and the mail server accepts {max}")]
     TooLarge {
@@ -118,6 +122,8 @@ pub enum Stage {
     Hello,
     /// STARTTLS.
     StartTls,
+    /// AUTH.
+    Auth,
     /// MAIL.
     Mail,
     /// RCPT.
@@ -138,6 +144,7 @@ impl fmt::Display for Stage {
             Self::Greeting => "the connection",
             Self::Hello => "EHLO",
             Self::StartTls => "STARTTLS",
+            Self::Auth => "AUTH",
             Self::Mail => "MAIL",
             Self::Recipient => "RCPT",
             Self::Data => "DATA",
@@ -158,7 +165,8 @@ impl SmtpError {
                 delivery.refused().any(|refused| !refused.reply.is_permanent())
             }
             Self::Lookup { is_temporary, .. } => *is_temporary,
-            Self::TooLarge { .. }
+            Self::Login(_)
+            | Self::TooLarge { .. }
             | Self::Needs { .. }
             | Self::NoRecipient
             | Self::NullMx { .. }

@@ -3,7 +3,7 @@
 use std::{fmt::Write, future::Future, io, pin::pin};
 
 use sinew_protocols::basic::{FrameError, Frames, Line};
-use sinew_transports::{AsyncStream, reactor::Reactor};
+use sinew_transports::{AsyncStream, Transport, reactor::Reactor};
 
 use super::{ClientConfig, SmtpError, Stage};
 use crate::smtp::codec::{Command, Reply, ReplyDecoder};
@@ -24,8 +24,8 @@ impl Link {
         Self { reactor: reactor.clone(), config, stream, lines }
     }
 
-    pub(super) fn is_tls(&self) -> bool {
-        self.stream.transport().is_tls()
+    pub(super) fn transport(&self) -> &Transport {
+        self.stream.transport()
     }
 
     /// Sends one command and receives its reply.

@@ -4,6 +4,7 @@
 //! the message early. A server that lacks an extension which the message needs (8BITMIME, SMTPUTF8) does not get it:
 //! [`SmtpError::Needs`].
 
+mod auth;
 mod config;
 mod delivery;
 mod envelope;

@@ -37,11 +37,12 @@ pub struct SmtpClient {
 }
 
 impl SmtpClient {
-    /// Connects, introduces itself, and starts TLS as the configuration says.
+    /// Connects, introduces itself, starts TLS and logs in, as the configuration says.
     ///
     /// # Errors
     ///
-    /// [`SmtpError`]: there is no connection, the server does not want to talk, or TLS is required and was not started.
+    /// [`SmtpError`]: there is no connection, the server does not want to talk, TLS is required and was not started, or the login
+    /// has failed.
     pub async fn connect(
         reactor: &Reactor,
         to: impl Into<ClientEndpoint>,
@@ -54,6 +55,7 @@ impl SmtpClient {
         accepted(Stage::Greeting, greeting)?;
         client.hello().await?;
         client.start_tls().await?;
+        client.log_in().await?;
         Ok(client)
     }
 
@@ -66,7 +68,7 @@ impl SmtpClient {
     /// Whether TLS is on.
     #[must_use]
     pub fn is_tls(&self) -> bool {
-        self.link.is_tls()
+        self.link.transport().is_tls()
     }
 
     /// Sends a message, and returns the reply for each recipient.

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use sinew_auth::Authenticator;
 use sinew_protocols::basic::{ArgumentError, Word};
 
-use super::tls::StartTls;
+use super::{auth::LINE_MAX, tls::StartTls};
 
 /// Limits of what clients may do, and rules. Connections are limited by [`ListenConfig`](sinew_transports::ListenConfig).
 ///
@@ -15,6 +16,7 @@ use super::tls::StartTls;
 /// | [`recipients_max`](Self::recipients_max) | 100 a message | 452 |
 /// | [`hops_max`](Self::hops_max): `Received` lines | 100 | 554, a loop |
 /// | [`errors_max`](Self::errors_max): commands that are wrong | 10 a connection | 421, closed |
+/// | [`auth_tries_max`](Self::auth_tries_max): failed logins | 3 a connection | 421, closed |
 /// | [`command_timeout`](Self::command_timeout): a command, in total | 5 min | 421, closed |
 /// | [`data_timeout`](Self::data_timeout): silence in a message | 3 min | 421, closed |
 /// | [`message_timeout`](Self::message_timeout): a message, in total | 1 h | 421, closed |
@@ -36,6 +38,9 @@ pub struct ServerConfig {
     pub(super) is_lmtp: bool,
     pub(super) tls: StartTls,
     pub(super) needs_tls: bool,
+    pub(super) auth: Option<Authenticator>,
+    pub(super) needs_auth: bool,
+    pub(super) auth_tries_max: usize,
     pub(super) line_max: usize,
     pub(super) size_max: u64,
     pub(super) recipients_max: usize,
@@ -61,6 +66,9 @@ impl ServerConfig {
             is_lmtp: false,
             tls: StartTls::default(),
             needs_tls: false,
+            auth: None,
+            needs_auth: false,
+            auth_tries_max: 3,
             line_max: 2_048,
             size_max: 25 << 20,
             recipients_max: 100,
@@ -87,7 +95,26 @@ impl ServerConfig {
         self
     }
 
-    /// Longest command, in bytes without its CRLF. Default 2,048.
+    /// Offers AUTH (RFC 4954): clients may log in. Passwords are asked for over TLS only, unless the authenticator says otherwise.
+    pub fn auth(mut self, authenticator: impl Into<Authenticator>) -> Self {
+        self.auth = Some(authenticator.into());
+        self
+    }
+
+    /// Takes mail only from clients that have logged in: MAIL before it is refused with 530. For submission (RFC 6409), not for servers
+    /// that other servers send to.
+    pub fn auth_required(mut self, needs_auth: bool) -> Self {
+        self.needs_auth = needs_auth;
+        self
+    }
+
+    /// Most logins of a connection that fail. Default 3.
+    pub fn auth_tries_max(mut self, tries: usize) -> Self {
+        self.auth_tries_max = tries;
+        self
+    }
+
+    /// Longest command, in bytes without its CRLF. Default 2,048. Where AUTH is offered, at least 12,288 (RFC 4954).
     pub fn line_max(mut self, bytes: usize) -> Self {
         self.line_max = bytes;
         self
@@ -146,6 +173,14 @@ impl ServerConfig {
     pub fn verdict_timeout(mut self, timeout: Duration) -> Self {
         self.verdict_timeout = timeout;
         self
+    }
+
+    /// The longest line that is read.
+    pub(super) fn line_limit(&self) -> usize {
+        match self.auth {
+            Some(_) => self.line_max.max(LINE_MAX),
+            None => self.line_max,
+        }
     }
 
     /// Whether a `Received` line is put in front of each message. Default yes: only servers that send mail on in the same session, as

@@ -8,6 +8,7 @@
 //! | DATA | 503 | 503 | 503 | yes | 503 |
 //! | BDAT | its bytes, then 503 | the same | the same | yes | yes |
 //! | RSET | yes | yes | gives the message up | the same | the same |
+//! | AUTH, if offered and EHLO was said | 503 | yes, once | 503 | 503 | 503 |
 //! | STARTTLS, if offered | yes | yes | 503 | 503 | 503 |
 //! | NOOP, HELP, VRFY, QUIT | yes | yes | yes | yes | yes |
 //!
@@ -16,6 +17,7 @@
 
 use std::{cell::Cell, fmt, rc::Rc, time::Duration};
 
+use sinew_auth::SaslServer;
 use sinew_protocols::basic::{
     Decoded, Decoder, FrameError, FrameHandler, FrameTransport, Line, PhaseDeadline, Word,
 };
@@ -47,6 +49,9 @@ pub struct SmtpHandling<H> {
     pub(super) answer: Rc<Cell<Option<Answer>>>,
     pub(super) deadline: PhaseDeadline,
     pub(super) errors: usize,
+    /// A login that goes on: lines are not commands.
+    pub(super) sasl: Option<SaslServer>,
+    pub(super) failed_logins: usize,
     pub(super) is_draining: bool,
 }
 
@@ -63,6 +68,8 @@ impl<H: SmtpHandler> SmtpHandling<H> {
             answer: Rc::default(),
             deadline: PhaseDeadline::new("", Duration::ZERO),
             errors: 0,
+            sasl: None,
+            failed_logins: 0,
             is_draining: false,
         }
     }
@@ -86,6 +93,9 @@ impl<H: SmtpHandler> SmtpHandling<H> {
             Command::Rcpt(recipient) => self.rcpt(transport, recipient),
             Command::Data => self.data(transport),
             Command::Bdat { len, is_last } => self.bdat(transport, len, is_last),
+            Command::Auth { mechanism, initial } => {
+                self.auth(transport, &mechanism, initial.as_ref());
+            }
             Command::StartTls => self.starttls(transport),
             Command::Rset => {
                 self.reset();
@@ -113,7 +123,7 @@ impl<H: SmtpHandler> SmtpHandling<H> {
     }
 
     fn mail(&mut self, transport: &mut Lines<'_>, sender: Sender) {
-        let needs_tls = self.config.needs_tls;
+        let (needs_tls, needs_auth) = (self.config.needs_tls, self.config.needs_auth);
         let size_max = self.config.size_max;
         let is_between_chunks = self.message.is_some();
         let session = self.session();
@@ -125,6 +135,9 @@ impl<H: SmtpHandler> SmtpHandling<H> {
         }
         if needs_tls && !session.is_tls() {
             return self.wrong(transport, &Reply::fixed(530, "5.7.0 Say STARTTLS first"));
+        }
+        if needs_auth && session.identity.is_none() {
+            return self.wrong(transport, &Reply::fixed(530, "5.7.0 Say AUTH first"));
         }
         if sender.size().is_some_and(|size| size > size_max) {
             return self.reply(transport, &too_large());
@@ -202,7 +215,11 @@ impl<H: SmtpHandler> SmtpHandling<H> {
         }
         let is_between_chunks = self.message.is_some();
         let session = self.session();
-        if session.is_tls() || session.sender.is_some() || is_between_chunks {
+        if session.is_tls()
+            || session.identity.is_some()
+            || session.sender.is_some()
+            || is_between_chunks
+        {
             return self.out_of_order(transport, "5.5.1 Not now");
         }
         // RFC 3207 4.2: nothing that the client said before counts.
@@ -288,6 +305,7 @@ impl<H: SmtpHandler> SmtpHandling<H> {
             Ok(Decoded::Incomplete) => self.skipped = Some(line),
             Ok(Decoded::Frame { consumed, .. }) => {
                 transport.set_frame_mode(&data[consumed..]);
+                self.sasl = None;
                 self.wrong(transport, &Reply::fixed(500, "5.5.6 The line is too long"));
             }
             Err(error) => self.broken(transport, &error),
@@ -347,6 +365,10 @@ impl<H: SmtpHandler> FrameHandler<CommandLine> for SmtpHandling<H> {
         if transport.decoder().is_too_long(line) {
             self.skipped = Some(CommandLine::skip());
             return transport.set_raw_mode();
+        }
+        if let Some(sasl) = self.sasl.clone() {
+            self.respond(transport, &sasl, line);
+            return self.expect_command(transport);
         }
         match Command::parse(line) {
             Ok(command) => self.command(transport, command),

@@ -12,6 +12,7 @@
 //!
 //! Each is a [`Verdict`]: at once, or later.
 
+mod auth;
 mod config;
 mod connection;
 mod handler;

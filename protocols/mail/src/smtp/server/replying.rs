@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sinew_auth::{Channel, ServerStep};
 use sinew_protocols::basic::PhaseDeadline;
 use sinew_transports::Transport;
 
@@ -24,6 +25,8 @@ pub(super) enum Step {
     /// A piece of it.
     Write,
     Finish,
+    /// A message of a login.
+    Auth,
 }
 
 /// A verdict that is open.
@@ -37,6 +40,7 @@ pub(super) enum Answer {
     Done(Result<(), Reply>),
     Sink(Result<Box<dyn MessageSink>, Reply>),
     Finished(Result<Outcome, Reply>),
+    Sasl(Result<ServerStep, Reply>),
 }
 
 impl From<Result<(), Reply>> for Answer {
@@ -54,6 +58,12 @@ impl From<Result<Box<dyn MessageSink>, Reply>> for Answer {
 impl From<Result<Outcome, Reply>> for Answer {
     fn from(result: Result<Outcome, Reply>) -> Self {
         Self::Finished(result)
+    }
+}
+
+impl From<Result<ServerStep, Reply>> for Answer {
+    fn from(result: Result<ServerStep, Reply>) -> Self {
+        Self::Sasl(result)
     }
 }
 
@@ -131,6 +141,7 @@ impl<H: SmtpHandler> SmtpHandling<H> {
         match (step, answer) {
             (Step::Open, Answer::Sink(result)) => self.open(transport, result),
             (Step::Finish, Answer::Finished(result)) => self.finished(transport, result),
+            (Step::Auth, Answer::Sasl(result)) => self.step(transport, result),
             (Step::Write, Answer::Done(Ok(()))) => {}
             (Step::Write, Answer::Done(Err(reply))) => {
                 if let Some(message) = &mut self.message {
@@ -159,7 +170,7 @@ impl<H: SmtpHandler> SmtpHandling<H> {
             }
             Step::Helo(greeting) => {
                 self.reset();
-                let reply = self.capabilities(&greeting);
+                let reply = self.capabilities(transport, &greeting);
                 self.session().greeting = greeting;
                 self.reply(transport, &reply);
             }
@@ -171,11 +182,11 @@ impl<H: SmtpHandler> SmtpHandling<H> {
                 self.session().recipients.push(recipient);
                 self.reply(transport, &Reply::fixed(250, "2.1.5 Ok"));
             }
-            Step::Open | Step::Write | Step::Finish => {}
+            Step::Open | Step::Write | Step::Finish | Step::Auth => {}
         }
     }
 
-    fn capabilities(&mut self, greeting: &Greeting) -> Reply {
+    fn capabilities(&mut self, transport: &Transport, greeting: &Greeting) -> Reply {
         let name = Reply::of_checked(250, self.config.hostname.to_string());
         if !matches!(greeting, Greeting::Extended(_)) {
             return name;
@@ -186,6 +197,16 @@ impl<H: SmtpHandler> SmtpHandling<H> {
         lines.extend(always.map(str::to_owned));
         if self.config.tls.is_offered() && !self.session().is_tls() {
             lines.push("STARTTLS".to_owned());
+        }
+        if let Some(authenticator) = self.config.auth.clone()
+            && self.session().identity.is_none()
+        {
+            let mechanisms = authenticator.mechanisms(&Channel::of(transport));
+            let names = mechanisms.iter().map(|mechanism| format!(" {mechanism}"));
+            let names: String = names.collect();
+            if !names.is_empty() {
+                lines.push(format!("AUTH{names}"));
+            }
         }
         let name_alone = name.clone();
         lines.into_iter().try_fold(name, Reply::with_line).unwrap_or(name_alone)

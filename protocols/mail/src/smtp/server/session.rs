@@ -2,6 +2,7 @@
 
 use std::{fmt, net::SocketAddr};
 
+use sinew_auth::Identity;
 use sinew_protocols::basic::Word;
 use sinew_transports::{Peer, Transport};
 
@@ -12,6 +13,7 @@ pub struct Session {
     transport: Transport,
     pub(super) is_lmtp: bool,
     pub(super) greeting: Greeting,
+    pub(super) identity: Option<Identity>,
     pub(super) sender: Option<Sender>,
     pub(super) recipients: Vec<Recipient>,
 }
@@ -34,6 +36,7 @@ impl Session {
             transport: transport.clone(),
             is_lmtp,
             greeting: Greeting::None,
+            identity: None,
             sender: None,
             recipients: Vec::new(),
         }
@@ -78,6 +81,12 @@ impl Session {
         self.transport.is_tls()
     }
 
+    /// Who has logged in.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
+    }
+
     /// The sender of the current message; inside, `None` for the null path.
     #[must_use]
     pub fn sender(&self) -> Option<&Sender> {
@@ -91,19 +100,18 @@ impl Session {
     }
 
     /// The protocol as a `Received` line calls it (RFC 3848, RFC 6531 4.3).
-    pub(super) fn protocol(&self) -> &'static str {
+    pub(super) fn protocol(&self) -> String {
         let has_utf8 = self.sender.as_ref().is_some_and(Sender::has_utf8);
-        match (self.is_lmtp, &self.greeting, has_utf8, self.is_tls()) {
-            (true, _, false, false) => "LMTP",
-            (true, _, false, true) => "LMTPS",
-            (true, _, true, false) => "UTF8LMTP",
-            (true, _, true, true) => "UTF8LMTPS",
-            (_, Greeting::Extended(_), false, false) => "ESMTP",
-            (_, Greeting::Extended(_), false, true) => "ESMTPS",
-            (_, Greeting::Extended(_), true, false) => "UTF8SMTP",
-            (_, Greeting::Extended(_), true, true) => "UTF8SMTPS",
-            (_, _, _, _) => "SMTP",
-        }
+        let name = match (&self.greeting, self.is_lmtp, has_utf8) {
+            (Greeting::Extended(_), true, false) => "LMTP",
+            (Greeting::Extended(_), true, true) => "UTF8LMTP",
+            (Greeting::Extended(_), false, false) => "ESMTP",
+            (Greeting::Extended(_), false, true) => "UTF8SMTP",
+            _ => return "SMTP".to_owned(),
+        };
+        let tls = if self.is_tls() { "S" } else { "" };
+        let login = if self.identity.is_some() { "A" } else { "" };
+        format!("{name}{tls}{login}")
     }
 }
 
@@ -112,6 +120,7 @@ impl fmt::Debug for Session {
         f.debug_struct("Session")
             .field("peer", &self.peer())
             .field("greeting", &self.greeting)
+            .field("identity", &self.identity)
             .field("sender", &self.sender)
             .field("recipients", &self.recipients.len())
             .finish_non_exhaustive()

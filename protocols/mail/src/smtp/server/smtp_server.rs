@@ -61,7 +61,7 @@ impl<H: SmtpHandler> SmtpServer<H> {
     #[must_use]
     pub fn connection(&self, peer: &Peer) -> SmtpConnection<H> {
         let handler = (self.make.borrow_mut())(peer);
-        let lines = CommandLine::new(self.config.line_max);
+        let lines = CommandLine::new(self.config.line_limit());
         Framed::with_decoder(lines, SmtpHandling::new(handler, Rc::clone(&self.config)))
     }
 }
