@@ -5,9 +5,15 @@ mod support;
 #[path = "../../../tests/support/watchdog.rs"]
 mod watchdog;
 
+#[path = "recursive/bounds.rs"]
+mod bounds;
+#[path = "recursive/forged.rs"]
+mod forged;
 #[path = "recursive/hierarchy.rs"]
 mod hierarchy;
 #[path = "recursive/hostile.rs"]
 mod hostile;
+#[path = "recursive/served.rs"]
+mod served;
 #[path = "recursive/walking.rs"]
 mod walking;

@@ -33,7 +33,9 @@ impl Chain {
         self.links.push(known);
         let Some(next) = next else { return Ok(true) };
         let name = || Box::new(self.asked.clone());
-        let is_loop = |link: &Known| link.value.answers.first().is_some_and(|it| it.name == next);
+        let is_alias =
+            |record: &Record| record.record_type() == RecordType::CNAME && record.name == next;
+        let is_loop = |link: &Known| link.value.answers.iter().any(is_alias);
         if next == from || self.links.iter().any(is_loop) {
             return Err(RecursiveError::ChainLoop { name: name() });
         }

@@ -34,24 +34,27 @@ impl Work<'_> {
         if self.queries.get() >= max {
             return Err(self.too_many_queries(max));
         }
-        let in_flight_max = self.inner.config.in_flight_max;
-        if upstream.in_flight.get() >= in_flight_max {
-            let busy = ServerError::Busy { max: in_flight_max };
-            return Ok(Rc::new(Exchanged { result: Err(AskError::Server(busy)), queries: 0 }));
-        }
         let key =
             Key::new(question.name().clone(), question.record_type(), question.is_dnssec_ok());
         let wait = upstream.wait(self.inner.config.timeout, round);
-        let (inner, reactor) = (self.inner.clone(), self.reactor.clone());
-        let (of_task, question) = (upstream.clone(), question.clone());
-        let start = || async move {
-            let _in_flight = InFlight::new(&of_task);
-            let exchanged = inner.exchange(&reactor, &of_task, &question, wait).await;
-            Ok(Rc::new(exchanged))
+        let start = || {
+            let (inner, reactor) = (self.inner.clone(), self.reactor.clone());
+            let (in_flight, question) = (InFlight::new(upstream), question.clone());
+            async move {
+                let exchanged = inner.exchange(&reactor, &in_flight.0, &question, wait).await;
+                Ok(Rc::new(exchanged))
+            }
         };
+        let in_flight_max = self.inner.config.in_flight_max;
+        let is_busy = upstream.in_flight.get() >= in_flight_max;
+        // A busy server is sent nothing new.
+        let exchanges_max = if is_busy { 0 } else { usize::MAX };
         let exchanges = &self.inner.exchanges;
-        let joined = exchanges.join(self.reactor, &(upstream.addr, key), usize::MAX, start);
-        let Some(joined) = joined else { return Err(self.too_many_queries(max)) };
+        let joined = exchanges.join(self.reactor, &(upstream.addr, key), exchanges_max, start);
+        let Some(joined) = joined else {
+            let busy = ServerError::Busy { max: in_flight_max };
+            return Ok(Rc::new(Exchanged { result: Err(AskError::Server(busy)), queries: 0 }));
+        };
         let exchanged = joined.result.await?;
         self.queries.set(self.queries.get() + exchanged.queries.max(1));
         Ok(exchanged)
@@ -79,7 +82,7 @@ impl Inner {
                     self.upstreams.unreachable(upstream.addr, now);
                 }
                 if !matches!(cause, ServerError::Malformed(_)) {
-                    upstream.failed(now);
+                    upstream.failed(begun, now);
                 }
             }
             Err(AskError::Encode(_) | AskError::GivenUp(_)) => {}
@@ -100,16 +103,16 @@ fn is_unreachable(cause: &ServerError) -> bool {
 }
 
 /// A query that waits for a server, until it is dropped.
-struct InFlight<'a>(&'a Upstream);
+struct InFlight(Rc<Upstream>);
 
-impl<'a> InFlight<'a> {
-    fn new(upstream: &'a Upstream) -> Self {
+impl InFlight {
+    fn new(upstream: &Rc<Upstream>) -> Self {
         upstream.in_flight.set(upstream.in_flight.get() + 1);
-        Self(upstream)
+        Self(upstream.clone())
     }
 }
 
-impl Drop for InFlight<'_> {
+impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.in_flight.set(self.0.in_flight.get() - 1);
     }

@@ -105,8 +105,7 @@ impl Reader<'_> {
             let mut target = target.clone();
             target.set_fqdn(true);
             kind = Kind::Alias(target);
-            answers = vec![record.clone()];
-            answers.extend(self.renamings(message));
+            answers = self.renamings(message).chain([record.clone()]).collect();
         }
         if answers.is_empty() {
             let is_soa = |record: &Record| record.record_type() == RecordType::SOA;

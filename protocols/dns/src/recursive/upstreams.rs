@@ -46,6 +46,7 @@ pub(super) struct Upstream {
     pub(super) state: ServerState,
     smoothed: Cell<Option<Duration>>,
     variation: Cell<Duration>,
+    failed_at: Cell<Option<Instant>>,
     /// Queries that wait for it.
     pub(super) in_flight: Cell<usize>,
 }
@@ -57,6 +58,7 @@ impl Upstream {
             state: ServerState::new(reactor, NameServer::new(addr)),
             smoothed: Cell::new(None),
             variation: Cell::new(Duration::ZERO),
+            failed_at: Cell::new(None),
             in_flight: Cell::new(0),
         }
     }
@@ -74,8 +76,12 @@ impl Upstream {
         self.variation.set(variation);
     }
 
-    /// It was silent, or could not be reached.
-    pub(super) fn failed(&self, now: Instant) {
+    /// It was silent, or could not be reached, by a query that was sent at `begun`. Of many at the same time, one counts.
+    pub(super) fn failed(&self, begun: Instant, now: Instant) {
+        if self.failed_at.get().is_some_and(|failed_at| begun < failed_at) {
+            return;
+        }
+        self.failed_at.set(Some(now));
         self.state.failed(now);
         let slower = self.smoothed.get().unwrap_or(WAIT_MIN) * 2;
         self.smoothed.set(Some(slower.min(WAIT_MAX)));
@@ -88,10 +94,11 @@ impl Upstream {
 
     /// How long to wait for it.
     pub(super) fn wait(&self, unknown: Duration, round: u32) -> Duration {
-        let wait = self.smoothed.get().map_or(unknown, |smoothed| {
-            (smoothed * 2 + self.variation.get() * 4).clamp(WAIT_MIN, WAIT_MAX)
-        });
-        wait * (1 << round.min(4))
+        let wait = self
+            .smoothed
+            .get()
+            .map_or(unknown, |smoothed| (smoothed * 2 + self.variation.get() * 4).max(WAIT_MIN));
+        (wait * (1 << round.min(4))).min(WAIT_MAX)
     }
 }
 
@@ -190,6 +197,7 @@ mod tests {
             let order = upstreams.in_order(&reactor, zone, &all);
             order.iter().map(|it| it.addr.to_string().as_bytes()[8] - b'0').collect()
         };
+        let now = reactor.now();
         let mut firsts = [0; 5];
         for _ in 0..10 {
             let order = order(&zone);
@@ -202,9 +210,9 @@ mod tests {
         // The turn of the slow one comes.
         let turns = (0..500).take_while(|_| order(&zone)[0] != 1).count();
         assert!((50..400).contains(&turns), "{turns}");
-        of(2).failed(reactor.now());
-        of(3).failed(reactor.now());
-        of(3).failed(reactor.now());
+        of(2).failed(now, now);
+        of(3).failed(now, now);
+        of(3).failed(now, now);
         assert_eq!(order(&zone)[1..], [4, 2, 3]);
     }
 
@@ -219,7 +227,8 @@ mod tests {
         (0..20).for_each(|_| upstream.answered(millis(500)));
         let wait = upstream.wait(second, 0);
         assert!((millis(900)..millis(1300)).contains(&wait), "{wait:?}");
-        (0..9).for_each(|_| upstream.failed(reactor.now()));
+        let now = reactor.now();
+        (0..9).for_each(|_| upstream.failed(now, now));
         assert_eq!(upstream.wait(second, 0), WAIT_MAX);
     }
 }

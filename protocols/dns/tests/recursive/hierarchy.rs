@@ -187,6 +187,12 @@ impl Tree {
         self.world.network.run_for(Duration::ZERO).unwrap();
     }
 
+    /// What a host answers by, to serve it at another.
+    pub(crate) fn handler(&self, host: &str) -> impl Handler + use<> {
+        let handler = self.servers.borrow()[host].handler.borrow().clone();
+        move |query: &Query<'_>| handler.handle(query)
+    }
+
     /// What a host was asked, in order. Forgets it.
     pub(crate) fn asked(&self, host: &str) -> Vec<String> {
         self.servers.borrow().get(host).map(|server| server.log.take()).unwrap_or_default()
