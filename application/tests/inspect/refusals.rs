@@ -8,7 +8,7 @@ use std::{
 };
 
 use sinew_application::inspect::{self, InspectError, WebConfig};
-use sinew_http::server::Users;
+use sinew_auth::Users;
 use sinew_reactor::Reactor;
 
 use super::client::{Program, ask_tcp, folder};
