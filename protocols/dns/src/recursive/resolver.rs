@@ -240,6 +240,9 @@ impl Inner {
         };
         if let Err(error) = &result {
             count(&self.counters.failures);
+            if let Some(stale) = work.stale() {
+                return Ok(stale);
+            }
             let keep = self.config.failure_ttl;
             let mut failures = self.failures.borrow_mut();
             failures.insert(key.clone(), error.clone(), 256, reactor.now(), keep);

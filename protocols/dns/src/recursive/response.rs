@@ -129,7 +129,8 @@ impl Reader<'_> {
         // The TTLs of a set are equal (RFC 2181, section 5.2).
         answers.iter_mut().for_each(|record| record.ttl = ttl);
         let authorities = self.proofs(message, ttl);
-        Some(Fact { kind, answers, authorities, ttl, bytes: len })
+        let zone = self.zone.clone();
+        Some(Fact { kind, zone, answers, authorities, ttl, bytes: len })
     }
 
     /// The renamings of zones (DNAME, RFC 6672) that the alias comes from. The server makes the alias; they are for those who validate.
@@ -154,13 +155,14 @@ impl Reader<'_> {
             }
             _ => None,
         });
+        let (zone, answers) = (self.zone.clone(), Vec::new());
         let Some((mut soa, ttl)) = soa else {
-            return Fact { bytes: len, ..Fact::own(kind, Vec::new()) };
+            return Fact { kind, zone, answers, authorities: Vec::new(), ttl: 0, bytes: len };
         };
         soa.ttl = ttl;
         let mut authorities = vec![soa];
         authorities.extend(self.proofs(message, ttl));
-        Fact { kind, answers: Vec::new(), authorities, ttl, bytes: len }
+        Fact { kind, zone, answers, authorities, ttl, bytes: len }
     }
 
     /// The proofs of DNSSEC in the authority section, with signatures, for those who validate.
@@ -247,7 +249,10 @@ fn covered(record: &Record) -> Option<RecordType> {
     }
 }
 
+/// Longest TTL: a week (RFC 8767, section 4).
+const TTL_MAX: u32 = 7 * 86_400;
+
 /// A TTL with its highest bit set is 0 (RFC 2181, section 8).
-const fn ttl(seconds: u32) -> u32 {
-    if seconds > i32::MAX as u32 { 0 } else { seconds }
+fn ttl(seconds: u32) -> u32 {
+    if seconds > i32::MAX as u32 { 0 } else { seconds.min(TTL_MAX) }
 }
