@@ -123,7 +123,8 @@ impl RecursiveConfig {
         self
     }
 
-    /// Whether names are sent in random case, which the response must repeat (0x20). Default `false`: some servers do not.
+    /// Whether names are sent in random case, which the response must repeat (0x20). Default `false`: some servers do not. The case may
+    /// show in the names of answers.
     pub fn random_case(mut self, random: bool) -> Self {
         self.asking.random_case = random;
         self

@@ -243,9 +243,12 @@ impl Inner {
             if let Some(stale) = work.stale() {
                 return Ok(stale);
             }
-            let keep = self.config.failure_ttl;
-            let mut failures = self.failures.borrow_mut();
-            failures.insert(key.clone(), error.clone(), 256, reactor.now(), keep);
+            // What only this moment is to blame for may be asked again.
+            if !error.is_busy() {
+                let keep = self.config.failure_ttl;
+                let mut failures = self.failures.borrow_mut();
+                failures.insert(key.clone(), error.clone(), 256, reactor.now(), keep);
+            }
         }
         result
     }

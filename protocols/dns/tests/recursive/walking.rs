@@ -1,10 +1,10 @@
 //! From the root down: which server is asked what.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use sinew_dns::{
     codec::{Question, RData, Record, RecordType, ResponseCode, rdata},
-    server::{Handled, Handler, Query, Response},
+    server::{DnsServer, Handled, Handler, Query, Response},
 };
 
 use crate::hierarchy::{Tree, a, is_below, name, ns, referral, zone, zones};
@@ -345,4 +345,23 @@ fn stale_answers_only_if_allowed() {
     assert_eq!((found.unwrap().answers().len(), took), (2, Duration::ZERO));
     tree.world.pass(3600);
     tree.ask(&resolver, "alias.example.test.", RecordType::A).unwrap_err();
+}
+
+#[test]
+fn servers_over_ipv6() {
+    let tree = Tree::new(19);
+    let (spare, zones_of_spare) = (tree.host("spare"), zones([tree.example()]));
+    let v6 = spare.addr_v6();
+    spare.boot(move |reactor| {
+        let server = DnsServer::new(zones_of_spare.clone());
+        drop(server.listen(reactor, SocketAddr::new(v6, 53)).unwrap());
+    });
+    let test =
+        format!("@ NS ns\nns A {}\nexample NS ns.example\nns.example AAAA {v6}\n", tree.ip("tld"));
+    tree.serve("tld", zones([zone("test.", &test)]));
+    let resolver = tree.usual();
+    assert_eq!(tree.data(&resolver, "www.example.test."), ["192.0.2.1"]);
+    let resolver = tree.resolver(tree.config().ipv4_only(true));
+    let error = tree.ask(&resolver, "www.example.test.", RecordType::A).unwrap_err();
+    assert!(error.to_string().ends_with("answered for A of www.example.test."), "{error}");
 }
