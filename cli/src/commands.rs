@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     bench, completions,
     config::keys_of,
+    dig,
     exit::Failure,
     files, look, man,
     run::{Description, ServerCommand, Tool},
@@ -161,6 +162,13 @@ pub(crate) const COMMANDS: &[Row] = &[
         "Connect standard input and output, as nc does",
         "sinew connect --crlf tcp:mail.example.org:25\n\
          printf 'GET / HTTP/1.0\\r\\n\\r\\n' | sinew connect --tls example.org:443",
+    ),
+    tool::<dig::Dig>(
+        "dig",
+        "Ask name servers, as dig does",
+        "sinew dig example.org\n\
+         sinew dig @192.0.2.53 example.org MX +short\n\
+         sinew dig -x 192.0.2.7 +trace",
     ),
     tool::<bench::Args>(
         "bench",
