@@ -79,6 +79,12 @@ pub(crate) const COMMANDS: &[Row] = &[
         "sinew http --listen tcp:8080 public\n\
          sinew http --listen tls:8443:cert=c.pem:key=k.pem --proxy /api=tcp:127.0.0.1:3000 public",
     ),
+    server::<servers::Dns>(
+        "dns",
+        "Answer questions about names: zones, and what other servers say",
+        "sinew dns --listen tcp:5300 --zone example.org=example.org.zone\n\
+         sinew dns --user nobody --forward system --block ads.txt --allow 192.168.0.0/16",
+    ),
     server::<servers::PortForward>(
         "portforward",
         "Connect each client to another server",

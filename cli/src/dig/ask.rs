@@ -94,6 +94,10 @@ impl Asker {
         self.tries
     }
 
+    pub(super) fn now(&self) -> Instant {
+        self.reactor.now()
+    }
+
     pub(super) fn wall_clock(&self) -> SystemTime {
         self.reactor.wall_clock()
     }
@@ -111,18 +115,18 @@ impl Asker {
     ) -> Result<Reply, AskError> {
         let sent = self.encode(question, self.has_edns)?;
         if !self.is_tcp && self.tls.is_none() {
-            let begun = Instant::now();
+            let begun = self.reactor.now();
             let (checked, len) = self.in_time(over_udp(&self.reactor, server, &sent)).await?;
             match checked {
                 Checked::Whole(message) => {
-                    let took = begun.elapsed();
+                    let took = self.reactor.now() - begun;
                     return Ok(Reply { message: *message, len, took, over: Over::Udp });
                 }
                 Checked::Malformed(error) => return Err(error.into()),
                 _ => {}
             }
         }
-        let begun = Instant::now();
+        let begun = self.reactor.now();
         let asking = async {
             let mut frames = self.connect(server).await?;
             frames.send(sent.bytes()).await?;
@@ -131,7 +135,7 @@ impl Asker {
         };
         match self.in_time(asking).await? {
             (Checked::Whole(message), len) => {
-                let (took, over) = (begun.elapsed(), self.over_stream());
+                let (took, over) = (self.reactor.now() - begun, self.over_stream());
                 Ok(Reply { message: *message, len, took, over })
             }
             (Checked::Malformed(error), _) => Err(error.into()),

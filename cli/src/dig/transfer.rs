@@ -1,9 +1,9 @@
 //! AXFR: a whole zone, printed record by record as it comes, and only as fast as somebody reads.
 
-use std::{net::SocketAddr, time::Instant};
+use std::net::SocketAddr;
 
 use sinew::dns::{
-    client::{TransferError, TransferReader},
+    client::TransferReader,
     codec::{Checked, Message, MessageLimits, Mismatch, ResponseCode, SentQuery, decode},
     zone::text_of_name,
 };
@@ -34,7 +34,7 @@ pub(super) async fn run(
     let Some(&server) = servers.addrs.first() else {
         return Err(Failure::new(Code::NoHost, "there is no server to ask").into());
     };
-    let begun = Instant::now();
+    let begun = asker.now();
     let tally = receive(asker, server, asked, flags).await?;
     if flags.is_short {
         return Ok(());
@@ -42,7 +42,7 @@ pub(super) async fn run(
     let Tally { records, messages, bytes } = tally;
     print(format_args!(
         ";; Query time: {} msec\n;; SERVER: {} ({})\n;; XFR size: {records} records (messages {messages}, bytes {bytes})\n",
-        begun.elapsed().as_millis(),
+        (asker.now() - begun).as_millis(),
         show::addr(server),
         asker.over_stream(),
     ))
@@ -69,9 +69,10 @@ async fn receive(
         let next = async { Ok(frames.next().await.ok_or(AskError::Closed)??) };
         let frame = asker.in_time(next).await.map_err(io)?;
         let message = message(&sent, &frame, tally.messages == 0).map_err(io)?;
-        if message.metadata.response_code != ResponseCode::NoError {
-            let error = TransferError::Refused(message.metadata.response_code);
-            return Err(failed(Code::Protocol, &error).into());
+        let code = message.metadata.response_code;
+        if code != ResponseCode::NoError {
+            let why = format!("the server responds {}", show::status(code));
+            return Err(failed(Code::Protocol, &why).into());
         }
         tally.messages += 1;
         tally.bytes += frame.len() as u64;

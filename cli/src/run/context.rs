@@ -47,8 +47,17 @@ impl Context {
         Self { reactor, name, listen, limits, drain: Duration::ZERO, handover: None }
     }
 
+    /// The reactor.
+    pub(crate) fn reactor(&self) -> &Reactor {
+        &self.reactor
+    }
+
+    /// The limits of connections, for servers that have more to limit than the ports.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// The name of the service, for logs.
-    #[allow(dead_code, reason = "servers need no name but for logs of their own")]
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -69,7 +78,6 @@ impl Context {
 
     /// What hands the sockets over to the next process at an upgrade: for servers that open their own. `None` when the arguments are
     /// only checked.
-    #[allow(dead_code, reason = "the same")]
     pub(crate) fn handover(&self) -> Option<&Handover> {
         self.handover.as_ref()
     }
@@ -86,7 +94,7 @@ impl Context {
             ListenConfig::default(),
             StreamConfig::default(),
             factory,
-            |server| server,
+            |_, server| server,
         )
     }
 
@@ -98,7 +106,7 @@ impl Context {
         config: ListenConfig,
         stream: StreamConfig,
         factory: impl Factory,
-        configure: impl Fn(ServerService) -> ServerService,
+        configure: impl Fn(&ServerEndpoint, ServerService) -> ServerService,
     ) -> Result<Box<dyn Service>, StartError> {
         let config = self.limits.applied_to(config, stream);
         let factory = SharedFactory::new(DynFactory::new(factory));
@@ -110,8 +118,11 @@ impl Context {
             if let Some(handover) = &self.handover {
                 server = server.handover(handover, self.port_name(index));
             }
-            let listening =
-                Listening::new(configure(server), self.name.clone(), endpoint.to_string());
+            let listening = Listening::new(
+                configure(&endpoint, server),
+                self.name.clone(),
+                endpoint.to_string(),
+            );
             services.add(index.to_string(), listening)?;
         }
         Ok(Box::new(services))
