@@ -148,7 +148,9 @@ impl Asker {
         question: &Question,
         has_edns: bool,
     ) -> Result<SentQuery, EncodeError> {
-        let settings = QuerySettings::new(self.reactor.random() as u16);
+        // Who cannot see the question must not guess it. The kernel fails only before it has gathered any randomness.
+        let id = getrandom::u32().unwrap_or_else(|_| self.reactor.random() as u32);
+        let settings = QuerySettings::new(id as u16);
         question.encode(&settings.udp_payload(has_edns.then_some(UDP_PAYLOAD)))
     }
 

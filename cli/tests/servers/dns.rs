@@ -181,28 +181,20 @@ fn a_secondary_zone_with_keys_follows_and_is_stored() {
 #[test]
 fn a_primary_tells_of_new_versions() {
     let scratch = Scratch::new();
-    let file = scratch.write("zone", &zone(7, 10));
-    let zone_of = format!("example.org={file}");
-    // The secondary is asked before it knows the primary, whose port is chosen then.
-    let primary = serve(&["--zone", &zone_of, "--transfer", "127.0.0.1"]);
+    let keys = scratch.write("keys", "hmac-sha512:both:c2VjcmV0\n");
+    std::fs::set_permissions(&keys, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let zone_of = format!("example.org={}", scratch.write("zone", &zone(7, 10)));
+    let signed = ["--keys", &keys, "--zone", &zone_of, "--transfer-key", "both"];
+    let primary = serve(&signed);
     let at = primary.address().to_string();
-    let mut secondary = serve(&["--secondary", &format!("example.org={at}")]);
+    let from = format!("example.org={at}");
+    let mut secondary = serve(&["--keys", &keys, "--secondary", &from, "--secondary-key", "both"]);
     secondary.line("serial=7");
+    // It is told where the secondary is only now: each chooses its port by itself.
     primary.stop();
     let (listen, notify) = (format!("tcp:{at}"), secondary.address().to_string());
-    let primary = Server::start(&[
-        "dns",
-        "-l",
-        &listen,
-        "--zone",
-        &zone_of,
-        "--transfer",
-        "127.0.0.1",
-        "--notify",
-        &notify,
-        "--watch",
-        "10ms",
-    ]);
+    let more = ["--reactors", "2", "--notify", &notify, "--watch", "10ms"];
+    let primary = Server::start(&[&["dns", "-l", &listen][..], &signed, &more].concat());
     scratch.write("zone", &zone(8, 10));
     secondary.line("serial=8");
     assert_eq!(dig(secondary.address(), &["version.example.org", "TXT", "+short"]), "\"8\"\n");

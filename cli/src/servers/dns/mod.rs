@@ -25,6 +25,8 @@ use sinew::{
         },
         zone::text_of_name,
     },
+    prelude::Reactor,
+    transports::reactors::Shard,
 };
 
 use crate::{
@@ -61,7 +63,8 @@ pub(crate) struct Dns {
     /// Send whole zones to these addresses, as 192.0.2.0/24. May be repeated
     #[arg(long, value_name = "SUBNET", help_heading = "Zones")]
     pub(crate) transfer: Vec<Network>,
-    /// Send whole zones only if the question is signed with the key of this name; to all addresses, if no subnet is given
+    /// Send whole zones only if the question is signed with the key of this name; to all addresses, if no subnet is given.
+    /// Notifications are signed with it
     #[arg(long, value_name = "NAME", help_heading = "Zones")]
     pub(crate) transfer_key: Option<String>,
     /// Tell these servers when a zone has changed. May be repeated
@@ -116,9 +119,13 @@ impl ServerCommand for Dns {
             Some(file) => keys::read(file).map_err(StartError::other)?,
             None => Vec::new(),
         };
+        let transfer_key = match &self.transfer_key {
+            Some(name) => Some(keys::named(&keys, name)?.clone()),
+            None => None,
+        };
         let reactor = context.reactor();
         let zones = Zones::new();
-        self.allow_transfers(&zones, &keys)?;
+        self.allow_transfers(&zones, transfer_key.as_ref());
         let blocked = Blocked::default();
         let resolver = DnsResolver::new(reactor, DnsConfig::default());
         let sources = Sources {
@@ -127,7 +134,9 @@ impl ServerCommand for Dns {
             lists: self.block.clone(),
             blocked: blocked.clone(),
             notify: self.notify.iter().map(|server| server.0.clone()).collect(),
+            notify_key: transfer_key,
             resolver: resolver.clone(),
+            speaks: Shard::of(reactor).is_none_or(|shard| shard.index() == 0),
             every: self.watch.0,
         };
         let sources = sources.load().map_err(StartError::other)?;
@@ -170,21 +179,20 @@ impl Dns {
         Ok(())
     }
 
-    fn allow_transfers(&self, zones: &Zones, keys: &[TsigKey]) -> Result<(), StartError> {
-        if self.transfer.is_empty() && self.transfer_key.is_none() {
-            return Ok(());
+    fn allow_transfers(&self, zones: &Zones, key: Option<&TsigKey>) {
+        if self.transfer.is_empty() && key.is_none() {
+            return;
         }
         let acl = match self.transfer.is_empty() {
             true => Acl::everybody(),
             false => allowing(Acl::nobody(), &self.transfer),
         };
         let mut access = TransferAccess::new(acl);
-        if let Some(name) = &self.transfer_key {
-            access = access.key(keys::named(keys, name)?.name().clone());
+        if let Some(key) = key {
+            access = access.key(key.name().clone());
         }
         zones.allow_transfers(access);
         zones.journal(JOURNAL);
-        Ok(())
     }
 
     fn secondary_configs(
@@ -206,7 +214,7 @@ impl Dns {
     }
 
     /// The handler for names of no zone: the only place where other servers are asked for clients.
-    fn other_names(&self, reactor: &sinew::prelude::Reactor, chain: Chain) -> Chain {
+    fn other_names(&self, reactor: &Reactor, chain: Chain) -> Chain {
         if self.forward.is_empty() {
             return chain;
         }

@@ -9,12 +9,14 @@ use std::{
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     rc::Rc,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use sinew::{
     dns::{
         client::{DnsResolver, NameServer},
+        codec::tsig::TsigKey,
         server::{Handled, Handler as DnsHandler, Overrides, Query, Zones},
         zone::{Zone, ZoneConfig, ZoneError, text_of_name},
     },
@@ -54,7 +56,10 @@ pub(super) struct Sources {
     pub(super) blocked: Blocked,
     /// The servers that are told when a zone has changed.
     pub(super) notify: Vec<NameServer>,
+    pub(super) notify_key: Option<TsigKey>,
     pub(super) resolver: DnsResolver,
+    /// Of several reactors that read the same files, one tells of them, in the log and to other servers.
+    pub(super) speaks: bool,
     pub(super) every: Duration,
 }
 
@@ -118,28 +123,28 @@ impl Sources {
 
     /// Serves a zone from now on.
     fn serve(&self, zone: Zone) {
+        let zone = Arc::new(zone);
+        let old = self.zones.insert(zone.clone());
+        if !self.speaks {
+            return;
+        }
         let (name, serial) = (text_of_name(&zone.origin()), zone.serial());
         tracing::info!(zone = name, serial, records = zone.record_count(), "a zone is loaded");
         for warning in zone.warnings() {
             tracing::warn!(zone = name, "{warning}");
         }
-        if let Some(old) = self.zones.insert(zone)
-            && (serial.wrapping_sub(old.serial()) as i32) < 0
-        {
-            tracing::warn!(
-                zone = name,
-                serial,
-                before = old.serial(),
-                "the serial number went back: secondary servers keep what they have"
-            );
+        let before = old.map_or(serial, |old| old.serial());
+        if (serial.wrapping_sub(before) as i32) < 0 {
+            let what = "the serial number went back: secondary servers keep what they have";
+            tracing::warn!(zone = name, serial, before, "{what}");
         }
     }
 
     /// Tells other servers of a version.
     fn notify(&self, file: &ZoneFile) {
-        for server in &self.notify {
+        for server in self.notify.iter().filter(|_| self.speaks) {
             let (told, name) = (server.clone(), text_of_name(&file.origin));
-            self.resolver.notify(server, &name, None, None).then(move |_, confirmed| {
+            self.resolver.notify(server, &name, None, self.notify_key.clone()).then(move |_, confirmed| {
                 if let Err(error) = confirmed {
                     tracing::warn!(zone = name, server = %told, %error, "a server could not be told of a new version");
                 }
@@ -225,7 +230,9 @@ impl Watched {
                 }
             }
         }
-        tracing::info!(names = overrides.len(), "the lists are read again");
+        if self.sources.speaks {
+            tracing::info!(names = overrides.len(), "the lists are read again");
+        }
         self.sources.blocked.0.replace(overrides);
     }
 
