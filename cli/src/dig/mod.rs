@@ -23,7 +23,10 @@ use std::{
 };
 
 use sinew::{
-    dns::{client::DnsResolver, codec::RecordType},
+    dns::{
+        client::DnsResolver,
+        codec::{Question, RecordType},
+    },
     prelude::{Reactor, TlsClientConfig, TrustedRoots},
     reactor::Excerpt,
 };
@@ -139,24 +142,29 @@ async fn all(
 /// Asks one question, and prints the answer.
 async fn one(asker: &Asker, servers: &Servers, asked: &Asked, flags: &Flags) -> Result<(), Ended> {
     let question = flags.question(asked);
-    let (server, reply) = in_turn(asker, servers, asked, &question).await?;
+    let (server, reply) = in_turn(asker, servers, asked, &question, |_| true).await?;
     if flags.is_short {
         return print_each(reply.message.answers.iter().map(show::data));
     }
     print(show::response(&reply, server, servers.name.as_deref(), asker.wall_clock()))
 }
 
-/// Asks the servers in turn until one answers.
+/// Asks the servers in turn until one responds as it should.
 async fn in_turn(
     asker: &Asker,
     servers: &Servers,
     asked: &Asked,
-    question: &sinew::dns::codec::Question,
+    question: &Question,
+    is_good: impl Fn(&Reply) -> bool,
 ) -> Result<(SocketAddr, Reply), Ended> {
     for _ in 0..asker.tries() {
         for &server in &servers.addrs {
             match asker.ask(server, question).await {
-                Ok(reply) => return Ok((server, reply)),
+                Ok(reply) if is_good(&reply) => return Ok((server, reply)),
+                Ok(reply) => {
+                    let status = show::status(reply.message.metadata.response_code);
+                    print(format_args!(";; {} responds {status}", show::addr(server)))?;
+                }
                 Err(error) => {
                     print(format_args!(
                         ";; communications error to {}: {error}",

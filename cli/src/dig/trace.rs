@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use sinew::dns::{
     client::DnsResolver,
-    codec::{DNSClass, Message, Name, Question, RData, Record, RecordType},
+    codec::{DNSClass, Message, Name, Question, RData, Record, RecordType, ResponseCode},
     zone::text_of_name,
 };
 
@@ -33,7 +33,7 @@ pub(super) async fn run(
 ) -> Result<(), Ended> {
     let root = Asked { name: Name::root(), record_type: RecordType::NS, class: DNSClass::IN };
     let (server, reply) =
-        in_turn(asker, servers, &root, &question(&root).recursion_desired(true)).await?;
+        in_turn(asker, servers, &root, &question(&root).recursion_desired(true), is_good).await?;
     print_each(reply.message.answers.iter().map(show::record))?;
     print_received(&reply, server)?;
     let roots = referral(&reply.message.answers, &reply.message, &asked.name, None);
@@ -44,7 +44,8 @@ pub(super) async fn run(
     for _ in 0..STEPS_MAX {
         let addrs = addresses(resolver, &zone, port).await?;
         let (server, reply) =
-            in_turn(asker, &Servers { name: None, addrs }, asked, &question(asked)).await?;
+            in_turn(asker, &Servers { name: None, addrs }, asked, &question(asked), is_good)
+                .await?;
         let message = &reply.message;
         let next = match message.answers.is_empty() && !message.metadata.authoritative {
             true => referral(&message.authorities, message, &asked.name, Some(&zone.name)),
@@ -70,6 +71,12 @@ pub(super) async fn run(
 fn question(asked: &Asked) -> Question {
     // The records of DNSSEC say which zones are signed.
     Question::new(asked.name.clone(), asked.record_type).recursion_desired(false).dnssec_ok(true)
+}
+
+/// Whether a server is responsible at all: another may be, where one is not.
+fn is_good(reply: &Reply) -> bool {
+    let code = reply.message.metadata.response_code;
+    matches!(code, ResponseCode::NoError | ResponseCode::NXDomain)
 }
 
 fn print_received(reply: &Reply, server: SocketAddr) -> Result<(), Ended> {

@@ -79,7 +79,8 @@ fn a_zone_is_transferred() {
 fn the_way_from_the_root() {
     let scratch = Scratch::new();
     let root = "$TTL 60\n@ SOA ns root 1 1 1 1 1\n@ NS a.root.\na.root. A 127.0.0.1\n\
-                example.org. NS ns.example.org.\nns.example.org. A 127.0.0.2\n";
+                example.org. NS ns.example.org.\nns.example.org. A 127.0.0.2\n\
+                lame.example. NS ns.lame.example.\nns.lame.example. A 127.0.0.2\n";
     let root = format!(".={}", scratch.write("root", root));
     let root = serve(&["--zone", &root]);
     // The port is the same for all servers, as with dig.
@@ -106,6 +107,11 @@ fn the_way_from_the_root() {
     assert_eq!(lines.len(), 6, "{said}");
     let said = dig(root.address(), &["nobody.example.org", "+trace"]);
     assert!(said.contains(";; status: NXDOMAIN"), "{said}");
+    let port = root.address().port().to_string();
+    let lame =
+        output(&["dig", "@127.0.0.1", "-p", &port, "www.lame.example", "+trace", "+tries=1"]);
+    let said = String::from_utf8(lame.stdout).unwrap();
+    assert!(lame.status.code() == Some(69) && said.contains(" responds REFUSED"), "{said}");
     root.stop();
     child.stop();
 }
