@@ -12,7 +12,10 @@ use sinew::{
     },
 };
 
-use super::listening::{Listening, Stopped};
+use super::{
+    listening::{Listening, Stopped},
+    udp::UdpSockets,
+};
 use crate::{
     arguments::{Endpoint, Limits, ListenOptions},
     config::Planned,
@@ -57,11 +60,6 @@ impl Context {
         &self.limits
     }
 
-    /// The name of the service, for logs.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
     /// The endpoints of `--listen`, or the `default` of the command.
     pub(crate) fn endpoints(&self, default: &str) -> Result<Vec<ServerEndpoint>, StartError> {
         if !self.listen.listen.is_empty() {
@@ -76,10 +74,9 @@ impl Context {
         !self.listen.listen.is_empty() || self.limits != Limits::default()
     }
 
-    /// What hands the sockets over to the next process at an upgrade: for servers that open their own. `None` when the arguments are
-    /// only checked.
-    pub(crate) fn handover(&self) -> Option<&Handover> {
-        self.handover.as_ref()
+    /// The UDP sockets of the service, none of which is open yet.
+    pub(crate) fn udp_sockets(&self) -> UdpSockets {
+        UdpSockets::new(&self.name, self.handover.as_ref())
     }
 
     /// A service that serves connections on all endpoints with one factory: all that most servers need. Several reactors share the

@@ -3,31 +3,29 @@
 use std::{cell::RefCell, rc::Rc};
 
 use sinew::{
-    application::{ServerService, Service, StartError, StopError, handover::Handover},
+    application::{ServerService, Service, StartError, StopError},
     dns::{
         client::DnsResolver,
         codec::Name,
         server::{DnsServer, Handled, Handler, Query, Secondary, SecondaryConfig, Zones},
     },
-    prelude::{DatagramTransport, Deferred, ListenConfig, Reactor, StreamConfig, Task},
+    prelude::{Deferred, ListenConfig, ListeningPort, Reactor, StreamConfig, Task},
     reactor::{Signal, SignalWatch, source::Registration},
-    transports::{Address, endpoint::ServerEndpoint, reactors::Shard},
+    transports::{Address, endpoint::ServerEndpoint},
 };
 
 use super::sources::Watched;
-use crate::run::Context;
+use crate::run::{Context, UdpSockets};
 
 /// Where it listens by default.
 const LISTEN: &str = "tcp:53";
 
 pub(super) struct DnsService {
-    name: String,
     streams: Box<dyn Service>,
     /// Those of them that are TCP without TLS.
     tcp: Vec<(ServerService, bool)>,
     server: DnsServer,
-    handover: Option<Handover>,
-    udp: RefCell<Vec<DatagramTransport>>,
+    udp: UdpSockets,
     sources: Rc<Watched>,
     secondaries: Secondaries,
     running: RefCell<Option<Running>>,
@@ -58,12 +56,10 @@ impl DnsService {
         let (config, stream) = (ListenConfig::default(), StreamConfig::default());
         let streams = context.serve_with(LISTEN, config, stream, server.clone(), remember)?;
         Ok(Self {
-            name: context.name().to_owned(),
             streams,
             tcp: tcp.into_inner(),
             server,
-            handover: context.handover().cloned(),
-            udp: RefCell::default(),
+            udp: context.udp_sockets(),
             sources,
             secondaries,
             running: RefCell::default(),
@@ -72,27 +68,15 @@ impl DnsService {
 
     /// Receives datagrams where the TCP ports listen, with the same port number if the system has chosen it.
     fn open_udp(&self, reactor: &Reactor) -> Result<(), StartError> {
-        let shares = Shard::of(reactor).is_some_and(|shard| shard.count() > 1);
-        let ports = self.tcp.iter().enumerate().flat_map(|(index, (server, is_v6_only))| {
-            let ports = server.ports().into_iter().take(1);
-            ports.map(move |port| (index, port.local(), *is_v6_only))
-        });
-        for (index, local, is_v6_only) in ports {
-            let Address::Inet(addr) = local else { continue };
-            let config = DnsServer::datagram_config(addr).reuse_port(shares).v6_only(is_v6_only);
-            let protocol = self.server.datagrams();
-            let name = format!("{}/udp/{index}", self.name);
-            let opened = match &self.handover {
-                Some(handover) => handover.listen_udp(reactor, &name, addr, config, protocol),
-                None => return Err(StartError::other("the service was made to be checked only")),
-            };
-            self.udp.borrow_mut().push(opened.map_err(StartError::other)?);
+        for (number, (server, is_v6_only)) in self.tcp.iter().enumerate() {
+            // Several ports of one server have the same address.
+            let local = server.ports().first().map(ListeningPort::local);
+            if let Some(Address::Inet(addr)) = local {
+                let config = DnsServer::datagram_config(addr).v6_only(*is_v6_only);
+                self.udp.open(reactor, number, addr, config, self.server.datagrams())?;
+            }
         }
         Ok(())
-    }
-
-    fn close_udp(&self) {
-        self.udp.take().iter().for_each(DatagramTransport::stop);
     }
 }
 
@@ -100,18 +84,14 @@ impl Service for DnsService {
     fn privileged_start(&self, reactor: &Reactor) -> Result<(), StartError> {
         self.streams.privileged_start(reactor)?;
         self.open_udp(reactor).inspect_err(|_| {
-            self.close_udp();
+            self.udp.close(reactor);
             self.streams.stop(reactor).detach();
         })
     }
 
     fn start(&self, reactor: &Reactor) -> Result<(), StartError> {
         self.streams.start(reactor)?;
-        if Shard::of(reactor).is_none_or(|shard| shard.index() == 0) {
-            for socket in &*self.udp.borrow() {
-                tracing::info!(service = self.name, "receiving on udp:{}", socket.local());
-            }
-        }
+        self.udp.report(reactor);
         self.secondaries.start(reactor);
         if self.sources.is_empty() {
             return Ok(());
@@ -127,7 +107,7 @@ impl Service for DnsService {
     }
 
     fn stop(&self, reactor: &Reactor) -> Deferred<(), StopError> {
-        self.close_udp();
+        self.udp.close(reactor);
         drop(self.running.take());
         self.secondaries.stop();
         self.streams.stop(reactor)
