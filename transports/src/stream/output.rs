@@ -39,7 +39,10 @@ impl Transport {
         if !stream.state.get().has_plain_output() || stream.has_cold() {
             self.drive_output(reactor);
             stream.wake_output_waiter();
-            stream.release_cold();
+            // A connection that is closing will need it again.
+            if stream.state.get().has_plain_output() {
+                stream.release_cold();
+            }
         }
     }
 

@@ -133,56 +133,55 @@ fn servers() -> impl Strategy<Value = ServerEndpoint> {
 }
 
 fn clients() -> impl Strategy<Value = ClientEndpoint> {
-    let read = |text: String| text.parse().unwrap_or_else(|error| panic!("{error}"));
     let client_options = ["timeout=0.5", "sendProxy=v1", STREAM[0], STREAM[1]];
-    prop_oneof![
+    let everywhere = prop_oneof![
         tcp_client().prop_map(ClientEndpoint::new),
         destination().prop_map(ClientEndpoint::from),
-        addr().prop_map(move |addr| read(addr.to_string())),
-        (addr(), options(&client_options)).prop_map(move |(addr, options)| {
+        addr().prop_map(|addr| read_client(addr.to_string())),
+        (addr(), options(&client_options)).prop_map(|(addr, options)| {
             let host = quote(&Literal::Addr(addr).to_string()).into_owned();
-            read(format!("tcp:{host}:{}{options}", addr.port()))
+            read_client(format!("tcp:{host}:{}{options}", addr.port()))
         }),
         "\\PC{1,20}".prop_map(|name| ClientEndpoint::new(Memory::new(name))),
-        #[cfg(unix)]
+    ];
+    #[cfg(unix)]
+    let everywhere = prop_oneof![everywhere, unix_clients()];
+    #[cfg(feature = "tls")]
+    let everywhere = prop_oneof![5 => everywhere, 1 => tls_clients()];
+    everywhere
+}
+
+fn read_client(text: String) -> ClientEndpoint {
+    text.parse().unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[cfg(unix)]
+fn unix_clients() -> impl Strategy<Value = ClientEndpoint> {
+    let stderr = vec![ProcessStderr::Inherit, ProcessStderr::Log, ProcessStderr::Drop];
+    let arguments = prop::collection::vec("\\PC{0,20}", 0..4);
+    prop_oneof![
         (unix_addr(), time(), version()).prop_map(|(to, time, version)| {
             ClientEndpoint::new(UnixClient::new(to).timeout(time).send_proxy(version))
         }),
-        #[cfg(unix)]
-        (
-            "\\PC{1,20}",
-            prop::collection::vec("\\PC{0,20}", 0..4),
-            prop::sample::select(vec![
-                ProcessStderr::Inherit,
-                ProcessStderr::Log,
-                ProcessStderr::Drop
-            ])
-        )
-            .prop_map(|(program, arguments, stderr)| {
+        ("\\PC{1,20}", arguments, prop::sample::select(stderr)).prop_map(
+            |(program, arguments, stderr)| {
                 let client = ProcessClient::new(program).stderr(stderr);
                 ClientEndpoint::new(arguments.into_iter().fold(client, ProcessClient::argument))
-            }),
-        #[cfg(unix)]
+            }
+        ),
         any::<u16>().prop_map(|fd| ClientEndpoint::new(Descriptor::new(fd.into()))),
-        #[cfg(unix)]
         Just(ClientEndpoint::new(Stdio)),
-        #[cfg(feature = "tls")]
-        (
-            addr(),
-            options(&[
-                "timeout=0.5",
-                "sendProxy=v2",
-                STREAM[0],
-                "alpn=h2,http/1.1",
-                r"server_name=\:\:1"
-            ])
-        )
-            .prop_map(move |(addr, options)| {
-                let host = quote(&Literal::Addr(addr).to_string()).into_owned();
-                let secure = "insecure_without_verification=yes";
-                read(format!("tls:{host}:{}:{secure}{options}", addr.port()))
-            }),
     ]
+}
+
+#[cfg(feature = "tls")]
+fn tls_clients() -> impl Strategy<Value = ClientEndpoint> {
+    let keys = ["timeout=0.5", "sendProxy=v2", STREAM[0], "alpn=h2,http/1.1", r"server_name=\:\:1"];
+    (addr(), options(&keys)).prop_map(|(addr, options)| {
+        let host = quote(&Literal::Addr(addr).to_string()).into_owned();
+        let secure = "insecure_without_verification=yes";
+        read_client(format!("tls:{host}:{}:{secure}{options}", addr.port()))
+    })
 }
 
 #[cfg(unix)]

@@ -105,8 +105,13 @@ impl PortCore {
     }
 
     /// What the engine had accepted before the kernel's queue was left.
+    #[inline]
     pub(super) fn take_accepted(&self, reactor: &Reactor) -> Option<(Socket, Peer)> {
-        if !self.leaves_backlog.get() || self.closed.get() {
+        if self.leaves_backlog.get() { self.take_from_engine(reactor) } else { None }
+    }
+
+    fn take_from_engine(&self, reactor: &Reactor) -> Option<(Socket, Peer)> {
+        if self.closed.get() {
             return None;
         }
         let listener = self.listener.borrow();
