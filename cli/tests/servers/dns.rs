@@ -141,6 +141,21 @@ fn questions_are_forwarded_for_those_who_may() {
 }
 
 #[test]
+fn questions_are_resolved_from_the_root_on() {
+    let scratch = Scratch::new();
+    let zone = format!("example.org={}", scratch.write("zone", &zone(7, 0)));
+    let root = serve(&["--zone", &zone]);
+    let at = root.address().to_string();
+    let server = serve(&["--recursive", "--root", &at, "--reactors", "2"]);
+    let said = dig(server.address(), &["www.example.org"]);
+    assert!(said.contains("flags: qr rd ra;") && said.contains("192.0.2.7"), "{said}");
+    assert!(dig(server.address(), &["nobody.example.org"]).contains("status: NXDOMAIN"));
+    assert!(dig(server.address(), &["x.example.org", "+norec"]).contains("status: REFUSED"));
+    root.stop();
+    server.stop();
+}
+
+#[test]
 fn a_secondary_zone_with_keys_follows_and_is_stored() {
     let scratch = Scratch::new();
     let keys = scratch.write("keys", "# one\nhmac-sha256:both.:c2VjcmV0\n");
@@ -254,6 +269,8 @@ fn mistakes_of_the_options() {
         (&["dns", "--secondary", "a=192.0.2.1", "--zone", "A=b"], "a. is given twice"),
         (&["dns", "--forward", "system", "--forward", "192.0.2.1"], "or to those that you name"),
         (&["dns", "--forward", "dns.example"], "is no server"),
+        (&["dns", "--forward", "192.0.2.1", "--recursive"], "not both"),
+        (&["dns", "--forward", "192.0.2.1", "--root", "192.0.2.1"], "that is recursive"),
         (&["dns", "--block", "/no/such/file"], "/no/such/file"),
         (&["dns", "--forward", "192.0.2.1", "--transfer-key", "x"], "there is no key"),
         (&["dns", "--forward", "192.0.2.1", "--allow", "10.0.0.0/33"], "a subnet like"),

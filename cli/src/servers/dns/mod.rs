@@ -1,4 +1,5 @@
-//! `sinew dns`: a name server for zones from files and from other servers, which forwards questions about all other names.
+//! `sinew dns`: a name server for zones from files and from other servers, which forwards questions about all
+//! other names, or asks the servers that are responsible.
 //!
 //! | file | |
 //! |---|---|
@@ -20,8 +21,10 @@ use sinew::{
     dns::{
         client::{DnsConfig, DnsResolver},
         codec::{Name, tsig::TsigKey},
+        recursive::{RecursiveConfig, RecursiveResolver, RootHints},
         server::{
-            Acl, Chain, DnsServer, Forward, SecondaryConfig, ServerConfig, TransferAccess, Zones,
+            Acl, Chain, DnsServer, Forward, Recursive, SecondaryConfig, ServerConfig,
+            TransferAccess, Zones,
         },
         zone::text_of_name,
     },
@@ -80,6 +83,12 @@ pub(crate) struct Dns {
     /// system, to those of /etc/resolv.conf. May be repeated
     #[arg(long, value_name = "ADDRESS", help_heading = "Other names")]
     pub(crate) forward: Vec<Upstream>,
+    /// Ask the servers that are responsible about other names, from the root servers of the internet on
+    #[arg(long, help_heading = "Other names")]
+    pub(crate) recursive: bool,
+    /// Begin at this root server instead of those of the internet, as 192.0.2.1 or 192.0.2.1:5300. May be repeated
+    #[arg(long, value_name = "ADDRESS", help_heading = "Other names")]
+    pub(crate) root: Vec<Server>,
     /// Who may ask about other names, besides this machine, as 192.168.0.0/16. May be repeated
     #[arg(long, value_name = "SUBNET", help_heading = "Other names")]
     pub(crate) allow: Vec<Network>,
@@ -105,6 +114,8 @@ impl Default for Dns {
             secondary_key: None,
             keys: None,
             forward: Vec::new(),
+            recursive: false,
+            root: Vec::new(),
             allow: Vec::new(),
             block: Vec::new(),
             responses_per_second: RESPONSES_PER_SECOND,
@@ -157,12 +168,15 @@ impl ServerCommand for Dns {
 impl Dns {
     /// What does not go together.
     fn check(&self) -> Result<(), String> {
-        if self.zone.is_empty()
-            && self.secondary.is_empty()
-            && self.forward.is_empty()
-            && self.block.is_empty()
-        {
-            return Err("there is nothing to answer: give a zone, a secondary zone, a server to forward to, or a list of names".to_owned());
+        let has_zones = !self.zone.is_empty() || !self.secondary.is_empty();
+        if !has_zones && self.block.is_empty() && self.forward.is_empty() && !self.recursive {
+            return Err("there is nothing to answer: give a zone, a secondary zone, a list of names, a server to forward to, or say that it is recursive".to_owned());
+        }
+        if self.recursive && !self.forward.is_empty() {
+            return Err("forward questions to other servers, or be recursive, not both".to_owned());
+        }
+        if !self.recursive && !self.root.is_empty() {
+            return Err("root servers are for a server that is recursive".to_owned());
         }
         let mut origins = HashSet::new();
         let all = self.zone.iter().map(|zone| &zone.origin);
@@ -215,6 +229,14 @@ impl Dns {
 
     /// The handler for names of no zone: the only place where other servers are asked for clients.
     fn other_names(&self, reactor: &Reactor, chain: Chain) -> Chain {
+        let acl = allowing(Acl::loopback(), &self.allow);
+        if self.recursive {
+            let mut config = RecursiveConfig::default();
+            if !self.root.is_empty() {
+                config = config.hints(RootHints::at(self.root.iter().map(|root| root.0.addr())));
+            }
+            return chain.then(Recursive::new(RecursiveResolver::new(reactor, config)).acl(acl));
+        }
         if self.forward.is_empty() {
             return chain;
         }
@@ -223,7 +245,6 @@ impl Dns {
                 Upstream::System => DnsConfig::system(),
                 Upstream::Server(server) => config.server(server.clone()),
             });
-        let acl = allowing(Acl::loopback(), &self.allow);
         chain.then(Forward::new(DnsResolver::new(reactor, config)).acl(acl))
     }
 
