@@ -55,6 +55,11 @@ impl Context {
         &self.reactor
     }
 
+    /// Whether the service is made only to check its arguments.
+    pub(crate) fn is_check(&self) -> bool {
+        self.handover.is_none()
+    }
+
     /// The limits of connections, for servers that have more to limit than the ports.
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits

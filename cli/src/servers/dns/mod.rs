@@ -147,7 +147,8 @@ impl ServerCommand for Dns {
             notify: self.notify.iter().map(|server| server.0.clone()).collect(),
             notify_key: transfer_key,
             resolver: resolver.clone(),
-            speaks: Shard::of(reactor).is_none_or(|shard| shard.index() == 0),
+            speaks: !context.is_check()
+                && Shard::of(reactor).is_none_or(|shard| shard.index() == 0),
             every: self.watch.0,
         };
         let sources = sources.load().map_err(StartError::other)?;

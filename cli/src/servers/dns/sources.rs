@@ -58,7 +58,7 @@ pub(super) struct Sources {
     pub(super) notify: Vec<NameServer>,
     pub(super) notify_key: Option<TsigKey>,
     pub(super) resolver: DnsResolver,
-    /// Of several reactors that read the same files, one tells of them, in the log and to other servers.
+    /// Of several reactors that read the same files, one tells of them, in the log and to other servers. A check does not.
     pub(super) speaks: bool,
     pub(super) every: Duration,
 }
@@ -110,7 +110,7 @@ impl Sources {
         for path in &self.lists {
             let text =
                 read_list(path).map_err(|error| format!("{}: {error}", Excerpt::path(path)))?;
-            warn_of_unread(path, overrides.add_hosts(&text));
+            self.warn_of_unread(path, overrides.add_hosts(&text));
         }
         self.blocked.0.replace(overrides);
         Ok(Rc::new(Watched {
@@ -137,6 +137,13 @@ impl Sources {
         if (serial.wrapping_sub(before) as i32) < 0 {
             let what = "the serial number went back: secondary servers keep what they have";
             tracing::warn!(zone = name, serial, before, "{what}");
+        }
+    }
+
+    fn warn_of_unread(&self, path: &Path, unread: usize) {
+        if unread > 0 && self.speaks {
+            let list = Excerpt::path(path);
+            tracing::warn!(%list, unread, "lines of a list make no sense, and are left out");
         }
     }
 
@@ -223,7 +230,10 @@ impl Watched {
         for ((text, path), stamp) in texts.into_iter().zip(stamps) {
             self.saw(&path, stamp);
             match text {
-                Ok(text) => warn_of_unread(&path, add_in_pieces(reactor, &overrides, &text).await),
+                Ok(text) => {
+                    let unread = add_in_pieces(reactor, &overrides, &text).await;
+                    self.sources.warn_of_unread(&path, unread);
+                }
                 Err(error) => {
                     let path = Excerpt::path(&path);
                     return tracing::error!("the lists stay as they were: {path}: {error}");
@@ -268,12 +278,6 @@ fn read_list(path: &Path) -> io::Result<String> {
         return Err(io::Error::other(format!("the list has more than {LIST_MAX} bytes")));
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-fn warn_of_unread(path: &Path, unread: usize) {
-    if unread > 0 {
-        tracing::warn!(list = %Excerpt::path(path), unread, "lines of a list make no sense, and are left out");
-    }
 }
 
 /// SIGHUP.
