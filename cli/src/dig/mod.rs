@@ -98,7 +98,7 @@ struct Servers {
     addrs: Vec<SocketAddr>,
 }
 
-/// Asks everything, one after the other. The first failure is the result, but the others are asked.
+/// Asks everything, one after the other, also after a failure. The last one is the result; those before it are printed.
 async fn all(
     reactor: &Reactor,
     words: &Words,
