@@ -347,6 +347,7 @@ fn with_dns() -> impl Iterator<Item = Printed> {
     use sinew::dns::{
         client::{LookupError, ServerError, TransferError, UpdateError},
         codec::{EncodeError, MessageError, Mismatch, ResponseCode, tsig::TsigError},
+        recursive::{HintsError, RecursiveError},
         server::{DnsListenError, SecondaryError, StoreError, Subnet},
         testing::TestServerError,
         zone::Zone,
@@ -369,6 +370,8 @@ fn with_dns() -> impl Iterator<Item = Printed> {
         TsigError::BadSignature,
         LookupError::NoServers,
         ServerError::from(cause()),
+        RecursiveError::ChainLoop { name: zone() },
+        HintsError::Read { path: std::path::Path::new("hints").into(), source: cause().into() },
         TransferError::Refused(ResponseCode::Refused),
         UpdateError::Refused(ResponseCode::NotAuth),
         TestServerError::from(listen()),

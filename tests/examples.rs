@@ -16,6 +16,8 @@ mod examples {
     mod custom_handler;
     #[cfg(feature = "dns")]
     mod dns;
+    #[cfg(all(feature = "dns", feature = "http"))]
+    mod dns_sinkhole;
     mod echo_client;
     mod echo_reactors;
     mod echo_server;

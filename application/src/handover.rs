@@ -167,6 +167,23 @@ impl Handover {
         sockets::listen_udp(&self.shared, reactor, name, addr, config, protocol)
     }
 
+    /// Receives datagrams on a socket of this process, which is handed over under this name: for a service that starts again, and goes
+    /// on with the socket that it had ([`DatagramTransport::to_hand_over`]).
+    ///
+    /// # Errors
+    ///
+    /// As of [`listen_udp`](Self::listen_udp), with the address of the socket.
+    pub fn adopt_udp<P: DatagramProtocol>(
+        &self,
+        reactor: &Reactor,
+        name: &str,
+        socket: std::os::fd::OwnedFd,
+        config: DatagramConfig,
+        protocol: P,
+    ) -> Result<DatagramTransport, UdpError> {
+        sockets::adopt_udp(&self.shared, reactor, name, socket, config, protocol)
+    }
+
     /// Says that this program has started, and resolves when it serves. The process that it replaces accepts no more; then this
     /// one begins to. If there is none, it serves already. If that process ends meanwhile, however that happens, this one goes on
     /// alone.

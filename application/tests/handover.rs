@@ -3,9 +3,11 @@
 
 #![cfg(unix)]
 
-use std::time::Duration;
+use std::{net::UdpSocket, time::Duration};
 
+use sinew_application::handover::Handover;
 use sinew_reactor::{Engine, Reactor};
+use sinew_transports::DatagramConfig;
 
 #[path = "../../tests/support/watchdog.rs"]
 mod watchdog;
@@ -176,4 +178,29 @@ fn a_thousand_clients_stay_in_the_room() {
     }
     room.leave();
     server.stop();
+}
+
+#[test]
+fn a_service_that_starts_again_goes_on_with_its_datagrams() {
+    let _watchdog = watchdog::Watchdog::within(Duration::from_secs(60), "datagrams");
+    let reactor = Reactor::new().unwrap();
+    let handover = Handover::inherit().unwrap();
+    let (any, config) = (([127, 0, 0, 1], 0).into(), DatagramConfig::default());
+    let first = handover.listen_udp(&reactor, "udp", any, config.clone(), child::Echo).unwrap();
+    let (addr, socket) = (first.local(), first.to_hand_over().unwrap());
+    let again = socket.try_clone().unwrap();
+    let refused = handover.adopt_udp(&reactor, "udp", again, config.clone(), child::Echo);
+    assert!(refused.unwrap_err().to_string().contains("already a socket named"));
+    first.stop();
+    // It arrives while nobody receives.
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.send_to(b"waiting", addr).unwrap();
+    let second = handover.adopt_udp(&reactor, "udp", socket, config, child::Echo).unwrap();
+    assert_eq!(second.local(), addr);
+    let received = reactor.defer_to_thread(move || {
+        let mut buffer = [0; 64];
+        let len = client.recv(&mut buffer).unwrap();
+        buffer[..len].to_vec()
+    });
+    assert_eq!(reactor.run_until(received).unwrap().unwrap(), b"waiting");
 }

@@ -357,6 +357,8 @@ macro_rules! deserialize_from_str {
     )+};
 }
 
+pub(crate) use deserialize_from_str;
+
 deserialize_from_str!(EngineName, Level, Umask);
 
 impl<'de> Deserialize<'de> for Endpoint {

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     bench, completions,
     config::keys_of,
+    dig,
     exit::Failure,
     files, look, man,
     run::{Description, ServerCommand, Tool},
@@ -77,6 +78,12 @@ pub(crate) const COMMANDS: &[Row] = &[
         "Serve a folder over HTTP",
         "sinew http --listen tcp:8080 public\n\
          sinew http --listen tls:8443:cert=c.pem:key=k.pem --proxy /api=tcp:127.0.0.1:3000 public",
+    ),
+    server::<servers::Dns>(
+        "dns",
+        "Answer questions about names: zones, and what other servers say",
+        "sinew dns --listen tcp:5300 --zone example.org=example.org.zone\n\
+         sinew dns --user nobody --forward system --block ads.txt --allow 192.168.0.0/16",
     ),
     server::<servers::PortForward>(
         "portforward",
@@ -161,6 +168,13 @@ pub(crate) const COMMANDS: &[Row] = &[
         "Connect standard input and output, as nc does",
         "sinew connect --crlf tcp:mail.example.org:25\n\
          printf 'GET / HTTP/1.0\\r\\n\\r\\n' | sinew connect --tls example.org:443",
+    ),
+    tool::<dig::Dig>(
+        "dig",
+        "Ask name servers, as dig does",
+        "sinew dig example.org\n\
+         sinew dig @192.0.2.53 example.org MX +short\n\
+         sinew dig -x 192.0.2.7 +trace",
     ),
     tool::<bench::Args>(
         "bench",

@@ -24,7 +24,8 @@ pub(crate) struct TlsOptions {
 }
 
 impl TlsOptions {
-    fn any(&self) -> bool {
+    /// Whether TLS is wanted.
+    pub(crate) fn any(&self) -> bool {
         self.tls || self.insecure || self.ca.is_some() || self.server_name.is_some()
     }
 
@@ -49,14 +50,19 @@ impl TlsOptions {
         Ok(endpoint)
     }
 
-    /// The endpoint of a text, with these options. Warns if the server is not verified.
-    pub(crate) fn endpoint(&self, text: &str) -> Result<ClientEndpoint, Failure> {
-        let text = self.apply(text)?;
+    /// Warns if the server is not verified.
+    pub(crate) fn warn(&self) {
         if self.insecure {
             eprintln!(
                 "warning: --insecure: the server is not verified; anyone on the path can read and change what is sent"
             );
         }
+    }
+
+    /// The endpoint of a text, with these options. Warns if the server is not verified.
+    pub(crate) fn endpoint(&self, text: &str) -> Result<ClientEndpoint, Failure> {
+        let text = self.apply(text)?;
+        self.warn();
         text.parse().map_err(|error| Failure::new(Code::Usage, format!("{error}")))
     }
 }

@@ -14,6 +14,7 @@ mod commands;
 mod completions;
 mod config;
 mod destination;
+mod dig;
 mod exit;
 mod files;
 mod log;

@@ -12,6 +12,8 @@ mod servers {
     mod bench;
     mod chat;
     mod connect;
+    mod dig;
+    mod dns;
     mod http;
     mod inetd;
     mod log;

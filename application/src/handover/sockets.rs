@@ -4,7 +4,7 @@
 use std::{
     cell::{Cell, RefCell},
     io,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     os::fd::OwnedFd,
     rc::Rc,
 };
@@ -171,6 +171,22 @@ impl Shared {
         all.iter().skip(index).step_by(count).filter_map(port).collect()
     }
 
+    /// Keeps a socket, to be handed over. It receives nothing while another process does.
+    fn keep_udp(
+        &self,
+        sockets: &Sockets,
+        name: &str,
+        transport: DatagramTransport,
+    ) -> DatagramTransport {
+        if self.must_wait() {
+            transport.pause_receiving();
+        }
+        let mut udp = sockets.udp.borrow_mut();
+        udp.retain(|(_, transport)| !transport.is_stopped());
+        udp.push((name.to_owned(), transport.clone()));
+        transport
+    }
+
     fn claim_udp(&self, reactor: &Reactor, name: &str) -> io::Result<Option<OwnedFd>> {
         let (index, _) = place(reactor);
         let state = self.lock();
@@ -210,18 +226,37 @@ pub(super) fn listen_udp<P: DatagramProtocol>(
             .map_err(|error| UdpError::Listen { addr, source: error.into() })?,
         None => reactor.listen_udp_with(addr, config, protocol)?,
     };
-    if shared.must_wait() {
-        transport.pause_receiving();
-    }
-    sockets.udp.borrow_mut().push((name.to_owned(), transport.clone()));
-    Ok(transport)
+    Ok(shared.keep_udp(&sockets, name, transport))
+}
+
+pub(super) fn adopt_udp<P: DatagramProtocol>(
+    shared: &Shared,
+    reactor: &Reactor,
+    name: &str,
+    socket: OwnedFd,
+    config: DatagramConfig,
+    protocol: P,
+) -> Result<DatagramTransport, UdpError> {
+    let addr = local_addr(&socket).unwrap_or((Ipv4Addr::UNSPECIFIED, 0).into());
+    let sockets = match shared.register(reactor, name) {
+        Ok(sockets) => sockets,
+        Err(source) => {
+            reactor.defer_drop(protocol);
+            return Err(UdpError::Listen { addr, source });
+        }
+    };
+    let transport = reactor.adopt_udp(socket, config, protocol);
+    let transport = transport.map_err(|error| UdpError::Listen { addr, source: error.into() })?;
+    Ok(shared.keep_udp(&sockets, name, transport))
+}
+
+fn local_addr(socket: &OwnedFd) -> Option<SocketAddr> {
+    SocketAddr::try_from(rustix::net::getsockname(socket).ok()?).ok()
 }
 
 /// Whether the socket is bound to this address, where port 0 stands for any.
 fn is_at(socket: &OwnedFd, addr: SocketAddr) -> bool {
-    let local = rustix::net::getsockname(socket).ok();
-    let local = local.and_then(|local| SocketAddr::try_from(local).ok());
-    local.is_some_and(|local| {
+    local_addr(socket).is_some_and(|local| {
         local.ip() == addr.ip() && (addr.port() == 0 || addr.port() == local.port())
     })
 }

@@ -12,7 +12,10 @@ use sinew::{
     },
 };
 
-use super::listening::{Listening, Stopped};
+use super::{
+    listening::{Listening, Stopped},
+    udp::UdpSockets,
+};
 use crate::{
     arguments::{Endpoint, Limits, ListenOptions},
     config::Planned,
@@ -47,10 +50,19 @@ impl Context {
         Self { reactor, name, listen, limits, drain: Duration::ZERO, handover: None }
     }
 
-    /// The name of the service, for logs.
-    #[allow(dead_code, reason = "servers need no name but for logs of their own")]
-    pub(crate) fn name(&self) -> &str {
-        &self.name
+    /// The reactor.
+    pub(crate) fn reactor(&self) -> &Reactor {
+        &self.reactor
+    }
+
+    /// Whether the service is made only to check its arguments.
+    pub(crate) fn is_check(&self) -> bool {
+        self.handover.is_none()
+    }
+
+    /// The limits of connections, for servers that have more to limit than the ports.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// The endpoints of `--listen`, or the `default` of the command.
@@ -67,11 +79,9 @@ impl Context {
         !self.listen.listen.is_empty() || self.limits != Limits::default()
     }
 
-    /// What hands the sockets over to the next process at an upgrade: for servers that open their own. `None` when the arguments are
-    /// only checked.
-    #[allow(dead_code, reason = "the same")]
-    pub(crate) fn handover(&self) -> Option<&Handover> {
-        self.handover.as_ref()
+    /// The UDP sockets of the service, none of which is open yet.
+    pub(crate) fn udp_sockets(&self) -> UdpSockets {
+        UdpSockets::new(&self.name, self.handover.as_ref())
     }
 
     /// A service that serves connections on all endpoints with one factory: all that most servers need. Several reactors share the
@@ -86,7 +96,7 @@ impl Context {
             ListenConfig::default(),
             StreamConfig::default(),
             factory,
-            |server| server,
+            |_, server| server,
         )
     }
 
@@ -98,7 +108,7 @@ impl Context {
         config: ListenConfig,
         stream: StreamConfig,
         factory: impl Factory,
-        configure: impl Fn(ServerService) -> ServerService,
+        configure: impl Fn(&ServerEndpoint, ServerService) -> ServerService,
     ) -> Result<Box<dyn Service>, StartError> {
         let config = self.limits.applied_to(config, stream);
         let factory = SharedFactory::new(DynFactory::new(factory));
@@ -110,8 +120,11 @@ impl Context {
             if let Some(handover) = &self.handover {
                 server = server.handover(handover, self.port_name(index));
             }
-            let listening =
-                Listening::new(configure(server), self.name.clone(), endpoint.to_string());
+            let listening = Listening::new(
+                configure(&endpoint, server),
+                self.name.clone(),
+                endpoint.to_string(),
+            );
             services.add(index.to_string(), listening)?;
         }
         Ok(Box::new(services))

@@ -2,12 +2,12 @@
 //! is standard input and output. And the sockets of ports that have stopped ([`Stopped`]), with which a service that a reload has changed goes
 //! on, so that clients in the backlog are not refused.
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc};
+use std::{cell::RefCell, collections::HashMap, net::SocketAddr, os::fd::OwnedFd, rc::Rc};
 
 use sinew::{
     application::{ServerService, Service, StartError, StopError},
     reactor::{Deferred, Reactor},
-    transports::{Address, HandedPort, reactors::Shard},
+    transports::{Address, DatagramTransport, HandedPort, reactors::Shard},
 };
 
 pub(super) struct Listening {
@@ -23,6 +23,8 @@ pub(super) struct Listening {
 pub(super) struct Stopped {
     is_kept: RefCell<bool>,
     sockets: RefCell<HashMap<(String, String), Vec<HandedPort>>>,
+    /// Those for datagrams, by their names and addresses.
+    udp: RefCell<HashMap<(String, SocketAddr), OwnedFd>>,
 }
 
 impl Listening {
@@ -52,7 +54,23 @@ impl Stopped {
         self.is_kept.replace(keep);
         if !keep {
             self.sockets.take();
+            self.udp.take();
         }
+    }
+
+    /// Keeps a UDP socket that is about to stop, if sockets are kept now.
+    pub(super) fn put_udp(&self, name: String, socket: &DatagramTransport) {
+        if !*self.is_kept.borrow() {
+            return;
+        }
+        match socket.to_hand_over() {
+            Ok(kept) => drop(self.udp.borrow_mut().insert((name, socket.local()), kept)),
+            Err(error) => tracing::warn!(%error, name, "a UDP socket is opened anew"),
+        }
+    }
+
+    pub(super) fn take_udp(&self, name: &str, addr: SocketAddr) -> Option<OwnedFd> {
+        self.udp.borrow_mut().remove(&(name.to_owned(), addr))
     }
 
     pub(super) fn take(&self, name: &str, endpoint: &str) -> Option<HandedPort> {

@@ -24,6 +24,7 @@ mod shard;
 mod signals;
 mod source;
 mod start;
+mod udp;
 mod upgrade;
 
 pub(crate) use {
@@ -31,4 +32,5 @@ pub(crate) use {
     server_command::{Description, ServerCommand, Tool},
     source::{Source, number, read_file},
     start::run,
+    udp::UdpSockets,
 };

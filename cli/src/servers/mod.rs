@@ -6,6 +6,7 @@ mod connect;
 mod datagrams;
 mod daytime;
 mod discard;
+mod dns;
 mod echo;
 mod http;
 mod inetd;
@@ -17,7 +18,7 @@ mod qotd;
 mod time;
 
 pub(crate) use {
-    chargen::Chargen, chat::Chat, connect::Connect, daytime::Daytime, discard::Discard, echo::Echo,
-    http::Http, inetd::Inetd, log::LogServer, portforward::PortForward, procmon::ProcMon,
-    qotd::Qotd, time::Time,
+    chargen::Chargen, chat::Chat, connect::Connect, daytime::Daytime, discard::Discard, dns::Dns,
+    echo::Echo, http::Http, inetd::Inetd, log::LogServer, portforward::PortForward,
+    procmon::ProcMon, qotd::Qotd, time::Time,
 };

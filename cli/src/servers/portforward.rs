@@ -62,7 +62,7 @@ impl ServerCommand for PortForward {
         let client = self.client()?;
         let config = ListenConfig::default().proxy(self.take_proxy()?);
         let factory = move |_: &Peer| client.clone();
-        context.serve_with("tcp:6666", config, StreamConfig::default(), factory, |server| server)
+        context.serve_with("tcp:6666", config, StreamConfig::default(), factory, |_, server| server)
     }
 }
 

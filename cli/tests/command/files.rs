@@ -55,6 +55,18 @@ fn problems_have_line_and_column() {
             "[services.\"a b\"]\nserver = \"echo\"\n",
             &["file.toml:1:11: services.a b: a name has letters"],
         ),
+        (
+            "[services.dns]\nzone = [\"a=/no/such\", \"b\"]\nforward = [\"dns.example\"]\nallow = [\"10.0.0.0/33\"]\n",
+            &[
+                "file.toml:2:8: services.dns.zone: \"b\": write the zone, = and its file",
+                "file.toml:3:11: services.dns.forward: \"dns.example\" is no server",
+                "file.toml:4:9: services.dns.allow: a subnet like 192.0.2.0/24",
+            ],
+        ),
+        (
+            "[services.names]\nserver = \"dns\"\nzone = [\"a=/no/such\"]\n",
+            &["file.toml:1:11: services.names: the file /no/such could not be read"],
+        ),
         ("services = 5\n", &["file.toml:1:12: services: a table is expected: [services]"]),
         ("[services]\necho = 5\n", &["file.toml:2:8: services.echo: a table is expected"]),
         (

@@ -3,7 +3,8 @@
 //! - [`codec`] is the wire format without I/O: messages are bounded before they are decoded, responses are compared with their queries.
 //! - [`client`] is a stub resolver and a client: [`client::DnsResolver`] looks up addresses and other records, for connections to names
 //!   as well.
-//! - [`server`] is name servers: answers from code, authoritative zones, forwarding.
+//! - [`recursive`] is a recursive resolver, from the root of DNS on.
+//! - [`server`] is name servers: answers from code, authoritative zones, forwarding, recursion.
 //! - [`testing`] is a name server for tests.
 //! - [`zone`] is zone files and zones in memory.
 //!
@@ -36,6 +37,7 @@
 pub mod client;
 pub mod codec;
 mod random;
+pub mod recursive;
 pub mod server;
 pub mod testing;
 pub mod zone;

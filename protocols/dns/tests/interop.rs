@@ -1,4 +1,5 @@
-//! The client with other people's servers on the loopback interface, and another client with our messages: dnsmasq, unbound, NSD, dig.
+//! The client with other people's servers on the loopback interface, and another client with our messages: dnsmasq, unbound, NSD, dig; and the
+//! recursive resolver with them as servers of the zones.
 //! A program that is missing is said, and its tests are skipped. `.ci/run` installs them.
 
 #![cfg(unix)]
@@ -14,5 +15,7 @@ mod dnsmasq;
 mod nsd;
 #[path = "interop/program.rs"]
 mod program;
+#[path = "interop/recursion.rs"]
+mod recursion;
 #[path = "interop/unbound.rs"]
 mod unbound;

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use sinew::{
     application::{ServerService, Service, StartError},
     prelude::*,
+    transports::endpoint::ServerEndpoint,
 };
 
 use crate::{
@@ -53,7 +54,7 @@ impl ServerCommand for Chat {
         let room = Rc::new(Room::new(self.welcome.clone()));
         let name_timeout = self.name_timeout.0;
         let of_rebuilt = room.clone();
-        let rebuild = move |server: ServerService| {
+        let rebuild = move |_: &ServerEndpoint, server: ServerService| {
             let room = of_rebuilt.clone();
             server.rebuild(move |state, _| Guest::rebuilt(room.clone(), name_timeout, state))
         };

@@ -1,16 +1,15 @@
-//! The cache of answers: [`Cache`], bounded by answers and bytes; the least recently used goes. Pure: the time is an argument.
+//! The cache of answers: [`Cache`], a [`Store`] with the times of answers, and of their absence. Pure: the time is an argument.
 
 use std::{
-    collections::{BTreeMap, HashMap},
     rc::Rc,
     time::{Duration, Instant},
 };
 
-use super::answer::{Answer, Content, Negative};
+use super::{
+    answer::{Answer, Content, Negative},
+    store::{Held, Store, StoreLimits},
+};
 use crate::codec::{Name, RecordType};
-
-/// Bytes that an entry takes beside its messages, roughly.
-const ENTRY_BYTES: usize = 256;
 
 /// What was asked. Names are compared without regard to case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -29,77 +28,51 @@ pub(super) enum Known {
     Negative(Negative),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Value {
     Answer(Rc<Content>),
     Negative(Negative),
 }
 
-#[derive(Debug)]
-struct Entry {
-    value: Value,
-    since: Instant,
-    until: Instant,
-    bytes: usize,
-    /// Its place in the order of use.
-    used: u64,
-    /// Until then it is used after its time, since the servers have just failed.
-    retry_at: Option<Instant>,
-}
-
-/// How long servers that failed are not asked again for an answer that is used after its time (RFC 8767, section 5).
-const RETRY_AFTER: Duration = Duration::from_secs(30);
-
 /// The limits.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CacheLimits {
-    pub(super) entries_max: usize,
-    pub(super) bytes_max: usize,
+    pub(super) store: StoreLimits,
     pub(super) positive_max: Duration,
     pub(super) negative_max: Duration,
-    pub(super) stale_max: Duration,
 }
 
 #[derive(Debug)]
 pub(super) struct Cache {
     limits: CacheLimits,
-    entries: HashMap<Rc<Key>, Entry>,
-    /// Least recently used first.
-    order: BTreeMap<u64, Rc<Key>>,
-    uses: u64,
-    bytes: usize,
+    store: Store<Key, Value>,
 }
 
 impl Cache {
     pub(super) fn new(limits: CacheLimits) -> Self {
-        let (entries, order) = (HashMap::new(), BTreeMap::new());
-        Self { limits, entries, order, uses: 0, bytes: 0 }
+        Self { limits, store: Store::new(limits.store) }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        self.store.len()
     }
 
     pub(super) fn clear(&mut self) {
-        self.entries.clear();
-        self.order.clear();
-        self.bytes = 0;
+        self.store.clear();
     }
 
     /// What is known and still holds.
     pub(super) fn get(&mut self, key: &Key, now: Instant) -> Option<Known> {
-        self.find(key, now, false).or_else(|| {
+        let held = self.store.get(key, now).or_else(|| {
             let exists = Key { record_type: None, ..key.clone() };
-            self.find(&exists, now, false)
-        })
+            self.store.get(&exists, now)
+        });
+        held.map(known)
     }
 
     /// An answer whose time is over, but not for longer than allowed (RFC 8767).
     pub(super) fn stale(&mut self, key: &Key, now: Instant) -> Option<Answer> {
-        if self.limits.stale_max.is_zero() {
-            return None;
-        }
-        match self.find(key, now, true)? {
+        match known(self.store.stale(key, now)?) {
             Known::Answer(answer) => Some(answer),
             Known::Negative(_) => None,
         }
@@ -107,40 +80,13 @@ impl Cache {
 
     /// The servers have failed: an answer whose time is over is used for a while without asking.
     pub(super) fn servers_failed(&mut self, key: &Key, now: Instant) {
-        if let Some(entry) = self.entries.get_mut(key) {
-            entry.retry_at = Some(now + RETRY_AFTER);
-        }
-    }
-
-    fn find(&mut self, key: &Key, now: Instant, stale: bool) -> Option<Known> {
-        let (key, entry) = self.entries.get_key_value(key)?;
-        let is_stale = entry.until <= now;
-        if is_stale && now.duration_since(entry.until) >= self.limits.stale_max {
-            let key = key.clone();
-            self.remove(&key);
-            return None;
-        }
-        let must_ask = entry.retry_at.is_none_or(|retry_at| retry_at <= now);
-        if is_stale && !stale && must_ask {
-            return None;
-        }
-        let known = match &entry.value {
-            Value::Answer(content) => {
-                let age = now.duration_since(entry.since).as_secs();
-                let age = u32::try_from(age).unwrap_or(u32::MAX);
-                Known::Answer(Answer { content: content.clone(), age, is_stale })
-            }
-            Value::Negative(negative) => Known::Negative(*negative),
-        };
-        let key = key.clone();
-        self.touch(&key);
-        Some(known)
+        self.store.servers_failed(key, now);
     }
 
     pub(super) fn insert_answer(&mut self, key: Key, answer: &Answer, now: Instant) {
         let keep = Duration::from_secs(answer.content.ttl.into()).min(self.limits.positive_max);
         let value = Value::Answer(answer.content.clone());
-        self.insert(key, value, answer.content.bytes, now, keep);
+        self.store.insert(key, value, answer.content.bytes, now, keep);
     }
 
     /// `for_all_types`: the name itself does not exist, not that which its aliases lead to.
@@ -156,46 +102,15 @@ impl Cache {
             key.record_type = None;
         }
         let keep = Duration::from_secs(ttl.into()).min(self.limits.negative_max);
-        self.insert(key, Value::Negative(negative), 0, now, keep);
+        self.store.insert(key, Value::Negative(negative), 0, now, keep);
     }
+}
 
-    fn insert(&mut self, key: Key, value: Value, bytes: usize, now: Instant, keep: Duration) {
-        let bytes = bytes + ENTRY_BYTES;
-        let is_in_limits = self.limits.entries_max > 0 && bytes <= self.limits.bytes_max;
-        if keep.is_zero() || !is_in_limits {
-            return;
-        }
-        self.remove(&key);
-        self.uses += 1;
-        let key = Rc::new(key);
-        let until = now + keep;
-        self.order.insert(self.uses, key.clone());
-        self.entries.insert(
-            key,
-            Entry { value, since: now, until, bytes, used: self.uses, retry_at: None },
-        );
-        self.bytes += bytes;
-        while self.entries.len() > self.limits.entries_max || self.bytes > self.limits.bytes_max {
-            let Some((_, oldest)) = self.order.first_key_value() else { break };
-            let oldest = oldest.clone();
-            self.remove(&oldest);
-        }
-    }
-
-    fn touch(&mut self, key: &Rc<Key>) {
-        if let Some(entry) = self.entries.get_mut(key) {
-            self.order.remove(&entry.used);
-            self.uses += 1;
-            entry.used = self.uses;
-            self.order.insert(self.uses, key.clone());
-        }
-    }
-
-    fn remove(&mut self, key: &Key) {
-        if let Some(entry) = self.entries.remove(key) {
-            self.order.remove(&entry.used);
-            self.bytes -= entry.bytes;
-        }
+fn known(held: Held<Value>) -> Known {
+    let Held { value, age, is_stale } = held;
+    match value {
+        Value::Answer(content) => Known::Answer(Answer { content, age, is_stale }),
+        Value::Negative(negative) => Known::Negative(negative),
     }
 }
 
@@ -222,16 +137,10 @@ mod tests {
         Answer { content: Rc::new(content), age: 0, is_stale: false }
     }
 
-    fn cache(change: impl FnOnce(&mut CacheLimits)) -> Cache {
-        let mut limits = CacheLimits {
-            entries_max: 3,
-            bytes_max: 1 << 20,
-            positive_max: Duration::from_secs(86_400),
-            negative_max: Duration::from_secs(300),
-            stale_max: Duration::ZERO,
-        };
-        change(&mut limits);
-        Cache::new(limits)
+    fn cache(stale_max: Duration) -> Cache {
+        let store = StoreLimits { entries_max: 3, bytes_max: 1 << 20, stale_max };
+        let (positive_max, negative_max) = (seconds(86_400), seconds(300));
+        Cache::new(CacheLimits { store, positive_max, negative_max })
     }
 
     fn seconds(seconds: u64) -> Duration {
@@ -240,12 +149,11 @@ mod tests {
 
     #[test]
     fn answers_live_as_long_as_their_ttl() {
-        let (mut cache, now) = (cache(|_| {}), Instant::now());
+        let (mut cache, now) = (cache(Duration::ZERO), Instant::now());
         cache.insert_answer(key("a."), &answer(10), now);
         let Some(Known::Answer(found)) = cache.get(&key("A."), now + seconds(9)) else { panic!() };
         assert_eq!((found.ttl(), found.is_stale()), (1, false));
         assert!(cache.get(&key("a."), now + seconds(10)).is_none());
-        assert_eq!((cache.len(), cache.bytes), (0, 0));
         // Not at all, and at most a day.
         cache.insert_answer(key("a."), &answer(0), now);
         assert_eq!(cache.len(), 0);
@@ -255,7 +163,7 @@ mod tests {
 
     #[test]
     fn no_such_name_holds_for_all_types() {
-        let (mut cache, now) = (cache(|_| {}), Instant::now());
+        let (mut cache, now) = (cache(Duration::ZERO), Instant::now());
         let no_such_name = Negative { does_exist: false, ttl: Some(1000) };
         cache.insert_negative(key("a."), no_such_name, true, now);
         let other = Key { record_type: Some(RecordType::MX), ..key("a.") };
@@ -271,41 +179,10 @@ mod tests {
     }
 
     #[test]
-    fn the_least_recently_used_goes() {
-        let (mut cache, now) = (cache(|_| {}), Instant::now());
-        for name in ["a.", "b.", "c."] {
-            cache.insert_answer(key(name), &answer(10), now);
-        }
-        assert!(cache.get(&key("a."), now).is_some());
-        cache.insert_answer(key("d."), &answer(10), now);
-        assert!(cache.get(&key("b."), now).is_none());
-        assert!(["a.", "c.", "d."].iter().all(|name| cache.get(&key(name), now).is_some()));
-        cache.clear();
-        assert_eq!((cache.len(), cache.order.len(), cache.bytes), (0, 0, 0));
-    }
-
-    #[test]
-    fn bytes_are_bounded() {
-        let (mut cache, now) = (cache(|limits| limits.bytes_max = 800), Instant::now());
-        for name in ["a.", "b.", "c."] {
-            cache.insert_answer(key(name), &answer(10), now);
-        }
-        assert_eq!((cache.len(), cache.bytes), (2, 712));
-    }
-
-    #[test]
-    fn stale_answers_only_if_allowed() {
-        let (mut strict, now) = (cache(|_| {}), Instant::now());
-        strict.insert_answer(key("a."), &answer(10), now);
-        assert!(strict.stale(&key("a."), now + seconds(11)).is_none());
-        let mut cache = cache(|limits| limits.stale_max = seconds(100));
+    fn stale_answers_say_so() {
+        let (mut cache, now) = (cache(seconds(100)), Instant::now());
         cache.insert_answer(key("a."), &answer(10), now);
-        assert!(cache.get(&key("a."), now + seconds(11)).is_none());
         let stale = cache.stale(&key("a."), now + seconds(109)).unwrap();
         assert_eq!((stale.ttl(), stale.is_stale()), (30, true));
-        cache.servers_failed(&key("a."), now + seconds(50));
-        assert!(cache.get(&key("a."), now + seconds(79)).is_some());
-        assert!(cache.get(&key("a."), now + seconds(80)).is_none());
-        assert!(cache.stale(&key("a."), now + seconds(110)).is_none());
     }
 }

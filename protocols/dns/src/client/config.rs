@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use super::{
     NameServer,
+    asker::AskConfig,
     settings::{SEARCH_MAX, Settings},
 };
 use crate::codec::Name;
@@ -30,24 +31,17 @@ pub struct DnsConfig {
     pub(super) resolv_conf: Option<PathBuf>,
     pub(super) hosts: Option<PathBuf>,
     pub(super) hosts_text: String,
+    pub(super) asking: AskConfig,
     pub(super) total: Duration,
     pub(super) other_family: Duration,
-    pub(super) cookies: bool,
-    pub(super) random_case: bool,
     pub(super) rfc6724: bool,
-    pub(super) sockets_max: usize,
     pub(super) questions_max: usize,
-    pub(super) wrong_responses_max: usize,
     pub(super) chain_max: usize,
-    pub(super) tcp_idle: Duration,
-    pub(super) tcp_in_flight_max: usize,
     pub(super) cache_entries_max: usize,
     pub(super) cache_bytes_max: usize,
     pub(super) positive_max: Duration,
     pub(super) negative_max: Duration,
     pub(super) stale_max: Duration,
-    #[cfg(feature = "tls")]
-    pub(super) tls: Option<sinew_transports::tls::TlsClientConfig>,
 }
 
 /// What was set in code, which counts more than what files say.
@@ -73,24 +67,17 @@ impl Default for DnsConfig {
             resolv_conf: None,
             hosts: None,
             hosts_text: String::new(),
+            asking: AskConfig::default(),
             total: Duration::from_secs(10),
             other_family: Duration::from_secs(2),
-            cookies: false,
-            random_case: false,
             rfc6724: true,
-            sockets_max: 256,
             questions_max: 4096,
-            wrong_responses_max: 16,
             chain_max: 8,
-            tcp_idle: Duration::from_secs(10),
-            tcp_in_flight_max: 128,
             cache_entries_max: 10_000,
             cache_bytes_max: 16 << 20,
             positive_max: Duration::from_secs(86_400),
             negative_max: Duration::from_secs(300),
             stale_max: Duration::ZERO,
-            #[cfg(feature = "tls")]
-            tls: None,
         }
     }
 }
@@ -204,13 +191,13 @@ impl DnsConfig {
 
     /// Whether queries have cookies (RFC 7873), against forged responses of servers that support them. Default `false`.
     pub fn cookies(mut self, cookies: bool) -> Self {
-        self.cookies = cookies;
+        self.asking.cookies = cookies;
         self
     }
 
     /// Whether names are sent in random case, which the response must repeat (0x20). Default `false`: some servers do not.
     pub fn random_case(mut self, random: bool) -> Self {
-        self.random_case = random;
+        self.asking.random_case = random;
         self
     }
 
@@ -223,7 +210,7 @@ impl DnsConfig {
 
     /// Maximum number of UDP sockets at once; each question has its own. Default 256; beyond it, questions wait.
     pub fn sockets_max(mut self, sockets: usize) -> Self {
-        self.sockets_max = sockets.max(1);
+        self.asking.sockets_max = sockets.max(1);
         self
     }
 
@@ -235,7 +222,7 @@ impl DnsConfig {
 
     /// After so many datagrams that are not the response, the question is asked over TCP, since somebody may be guessing. Default 16.
     pub fn wrong_responses_max(mut self, datagrams: usize) -> Self {
-        self.wrong_responses_max = datagrams;
+        self.asking.wrong_responses_max = datagrams;
         self
     }
 
@@ -247,13 +234,13 @@ impl DnsConfig {
 
     /// How long a TCP connection is kept without a question. Default 10 s.
     pub fn tcp_idle(mut self, time: Duration) -> Self {
-        self.tcp_idle = time;
+        self.asking.tcp_idle = time;
         self
     }
 
     /// Maximum number of questions in flight on a TCP connection. Default 128; beyond it, questions wait.
     pub fn tcp_in_flight_max(mut self, questions: usize) -> Self {
-        self.tcp_in_flight_max = questions.max(1);
+        self.asking.tcp_in_flight_max = questions.max(1);
         self
     }
 
@@ -287,7 +274,7 @@ impl DnsConfig {
     /// set by itself.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: sinew_transports::tls::TlsClientConfig) -> Self {
-        self.tls = Some(tls);
+        self.asking.tls = Some(tls);
         self
     }
 

@@ -139,7 +139,7 @@ impl ServerFailure {
         all.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     }
 
-    fn list_behind(all: &[Self]) -> String {
+    pub(crate) fn list_behind(all: &[Self]) -> String {
         if all.is_empty() { String::new() } else { format!(": {}", Self::list(all)) }
     }
 }
@@ -169,6 +169,15 @@ pub enum ServerError {
     /// It does not ask others, and only names servers that know more.
     #[error("it refers to other servers, and does not ask them itself")]
     Referral,
+    /// It is asked as a server of a zone, and does not say that it is responsible.
+    #[error("it is not responsible for the zone")]
+    NotAuthoritative,
+    /// Too many queries wait for it already.
+    #[error("{max} queries wait for it already")]
+    Busy {
+        /// The limit.
+        max: usize,
+    },
     /// Its response cannot be decoded.
     #[error(transparent)]
     Malformed(#[from] MessageError),

@@ -16,7 +16,8 @@ use sinew_transports::{
 };
 
 use super::{
-    DnsConfig, ServerError,
+    ServerError,
+    asker::AskConfig,
     slots::{Slot, Slots},
 };
 use crate::{
@@ -61,7 +62,7 @@ impl Link {
     /// Begins to connect. Without an endpoint, it has failed already.
     pub(super) fn open(
         reactor: &Reactor,
-        config: &DnsConfig,
+        config: &AskConfig,
         endpoint: Result<ClientEndpoint, ServerError>,
         wait: Duration,
     ) -> Rc<Self> {

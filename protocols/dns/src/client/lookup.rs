@@ -1,19 +1,14 @@
-//! Lookups of records: the cache first, then one [`Flight`] for all who ask the same, along aliases. Names are absolute here.
+//! Lookups of records: the cache first, then one flight for all who ask the same, along aliases. Names are absolute here.
 
-use std::{
-    cell::RefCell,
-    rc::{Rc, Weak},
-    time::Duration,
-};
+use std::{cell::RefCell, rc::Rc, time::Duration};
 
-use sinew_transports::reactor::{Deferred, Promise, Reactor};
+use sinew_transports::reactor::{Deferred, Failure, Reactor};
 
 use super::{
     Answer, LookupError, ServerFailure,
     answer::{Chain, Step},
     cache::{Key, Known},
     exchange::Exchange,
-    flights::Flight,
     shared::{Shared, count},
     special::{Special, special},
 };
@@ -69,30 +64,18 @@ impl Shared {
         key: Key,
         question: Question,
     ) -> Deferred<Answer, LookupError> {
-        let (promise, deferred) = reactor.promise();
-        let (weak, of_promise) = (Rc::downgrade(self), key.clone());
-        promise.on_cancel(move |_| give_up(&weak, &of_promise));
-        let mut flights = self.flights.borrow_mut();
-        // The end of a run drops tasks, and leaves the flight here.
-        if let Some(flight) = flights.get_mut(&key).filter(|flight| flight.is_alive()) {
-            count(&self.stats.merged);
-            flight.waiting.push(promise);
-            return deferred;
-        }
-        let max = self.config.questions_max;
-        if flights.len() >= max {
-            flights.retain(|_, flight| flight.is_alive());
-        }
-        if flights.len() >= max {
-            promise.reject(LookupError::TooMany { max });
-            return deferred;
-        }
         let (shared, of_task) = (self.clone(), key.clone());
-        let task = reactor.spawn(async move { shared.fly(of_task, question).await });
-        flights.insert(key.clone(), Flight { task: Some(task), waiting: vec![promise] });
-        drop(flights);
-        self.serve_stale_later(reactor, key);
-        deferred
+        let max = self.config.questions_max;
+        let fly = move || async move { shared.fly(&of_task, question).await };
+        let Some(joined) = self.flights.join(reactor, &key, max, fly) else {
+            return settled(reactor, Err(LookupError::TooMany { max }));
+        };
+        if joined.is_merged {
+            count(&self.stats.merged);
+        } else {
+            self.serve_stale_later(reactor, key);
+        }
+        joined.result
     }
 
     /// If there is an old answer, those who wait get it when no new one has come in time. The question goes on.
@@ -104,20 +87,18 @@ impl Shared {
         reactor.call_later(STALE_AFTER, move |reactor| {
             let Some(shared) = weak.upgrade() else { return };
             let stale = shared.cache.borrow_mut().stale(&key, reactor.now());
-            let mut flights = shared.flights.borrow_mut();
-            if let (Some(flight), Some(stale)) = (flights.get_mut(&key), stale) {
-                let waiting = std::mem::take(&mut flight.waiting);
-                waiting.into_iter().for_each(|promise| promise.resolve(stale.clone()));
+            if let Some(stale) = stale {
+                shared.flights.serve(&key, &stale);
             }
         });
     }
 
     /// The task of a flight.
-    async fn fly(self: Rc<Self>, key: Key, question: Question) {
-        let Some(reactor) = self.reactor.upgrade() else { return };
+    async fn fly(self: Rc<Self>, key: &Key, question: Question) -> Result<Answer, LookupError> {
+        let reactor = self.reactor.upgrade().ok_or(Failure::Abandoned)?;
         let failures = RefCell::default();
         let after = self.config.total;
-        let chasing = self.chase(&reactor, &key, &question, &failures);
+        let chasing = self.chase(&reactor, key, &question, &failures);
         let mut result = match reactor.timeout(after, chasing).await {
             Ok(result) => result,
             Err(_) => Err(LookupError::TimedOut {
@@ -132,18 +113,12 @@ impl Shared {
         {
             count(&self.stats.failures);
             let (mut cache, now) = (self.cache.borrow_mut(), reactor.now());
-            if let Some(stale) = cache.stale(&key, now) {
-                cache.servers_failed(&key, now);
+            if let Some(stale) = cache.stale(key, now) {
+                cache.servers_failed(key, now);
                 result = Ok(stale);
             }
         }
-        let flight = self.flights.borrow_mut().remove(&key);
-        if let Some(mut flight) = flight {
-            if let Some(task) = flight.task.take() {
-                task.detach();
-            }
-            flight.waiting.drain(..).for_each(|promise| promise.settle(result.clone()));
-        }
+        result
     }
 
     /// Asks, follows aliases, and stores what is found.
@@ -179,16 +154,6 @@ impl Shared {
                 Step::Ask => {}
             }
         }
-    }
-}
-
-/// Stops a flight that nobody waits for.
-fn give_up(shared: &Weak<Shared>, key: &Key) {
-    let Some(shared) = shared.upgrade() else { return };
-    let mut flights = shared.flights.borrow_mut();
-    let is_over = |flight: &Flight| !flight.waiting.iter().any(Promise::is_pending);
-    if flights.get(key).is_some_and(is_over) {
-        flights.remove(key);
     }
 }
 

@@ -217,14 +217,14 @@ impl DnsResolver {
     /// Counters.
     #[must_use]
     pub fn stats(&self) -> DnsStats {
-        let counters = &self.shared.stats;
+        let (counters, asked) = (&self.shared.stats, &self.shared.asker.counters);
         DnsStats {
             lookups: counters.lookups.get(),
             cache_hits: counters.cache_hits.get(),
             merged: counters.merged.get(),
-            udp_queries: counters.udp.get(),
-            tcp_queries: counters.tcp.get(),
-            wrong_responses: counters.wrong.get(),
+            udp_queries: asked.udp.get(),
+            tcp_queries: asked.tcp.get(),
+            wrong_responses: asked.wrong.get(),
             failures: counters.failures.get(),
             cached: self.shared.cache.borrow().len(),
         }
@@ -257,7 +257,7 @@ impl fmt::Debug for DnsResolver {
 }
 
 /// Runs a future as a task; dropping the deferred cancels it.
-pub(super) fn spawn<T: 'static, E: From<Failure> + fmt::Display + 'static>(
+pub(crate) fn spawn<T: 'static, E: From<Failure> + fmt::Display + 'static>(
     reactor: &Reactor,
     future: impl Future<Output = Result<T, E>> + 'static,
 ) -> Deferred<T, E> {

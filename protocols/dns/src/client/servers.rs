@@ -20,8 +20,8 @@ const NO_EDNS: Duration = Duration::from_secs(900);
 
 /// What was learned of a server.
 #[derive(Debug)]
-pub(super) struct ServerState {
-    pub(super) server: NameServer,
+pub(crate) struct ServerState {
+    pub(crate) server: NameServer,
     /// Failures in a row.
     failures: Cell<u32>,
     rests_until: Cell<Option<Instant>>,
@@ -33,7 +33,7 @@ pub(super) struct ServerState {
 }
 
 impl ServerState {
-    fn new(reactor: &Reactor, server: NameServer) -> Self {
+    pub(crate) fn new(reactor: &Reactor, server: NameServer) -> Self {
         Self {
             server,
             failures: Cell::new(0),
@@ -45,28 +45,28 @@ impl ServerState {
     }
 
     /// It has answered, whatever.
-    pub(super) fn answered(&self) {
+    pub(crate) fn answered(&self) {
         self.failures.set(0);
         self.rests_until.set(None);
     }
 
     /// It has not answered.
-    pub(super) fn failed(&self, now: Instant) {
+    pub(crate) fn failed(&self, now: Instant) {
         let failures = self.failures.get();
         self.failures.set(failures.saturating_add(1));
         let rest = REST.saturating_mul(1 << failures.min(16)).min(REST_MAX);
         self.rests_until.set(Some(now + rest));
     }
 
-    fn rests_until(&self, now: Instant) -> Option<Instant> {
+    pub(crate) fn rests_until(&self, now: Instant) -> Option<Instant> {
         self.rests_until.get().filter(|until| *until > now)
     }
 
-    pub(super) fn has_edns(&self, now: Instant) -> bool {
+    pub(crate) fn has_edns(&self, now: Instant) -> bool {
         self.no_edns_until.get().is_none_or(|until| until <= now)
     }
 
-    pub(super) fn has_no_edns(&self, now: Instant) {
+    pub(crate) fn has_no_edns(&self, now: Instant) {
         self.no_edns_until.set(Some(now + NO_EDNS));
     }
 

@@ -5,27 +5,19 @@ use std::{
     rc::Rc,
 };
 
-use sinew_transports::{
-    endpoint::{ClientEndpoint, TcpClient},
-    reactor::{Reactor, WeakReactor},
-};
+use sinew_transports::reactor::{Reactor, WeakReactor};
 
 use super::{
-    DnsConfig, NameServer, ServerError,
+    Answer, DnsConfig, LookupError,
     address_cache::AddressCache,
-    cache::{Cache, CacheLimits},
+    asker::Asker,
+    cache::{Cache, CacheLimits, Key},
     files::Files,
     flights::Flights,
     hosts::HostsTable,
-    server::Over,
     servers::Servers,
     settings::Settings,
-    slots::Slots,
-};
-#[cfg(feature = "tls")]
-use {
-    sinew_transports::{endpoint::TlsClient, tls::TlsClientConfig},
-    std::cell::OnceCell,
+    store::StoreLimits,
 };
 
 #[derive(Debug)]
@@ -39,11 +31,9 @@ pub(super) struct Shared {
     pub(super) servers: Servers,
     pub(super) cache: RefCell<Cache>,
     pub(super) addresses: RefCell<AddressCache>,
-    pub(super) flights: RefCell<Flights>,
-    pub(super) sockets: Rc<Slots>,
+    pub(super) flights: Rc<Flights<Key, Answer, LookupError>>,
+    pub(super) asker: Asker,
     pub(super) stats: Counters,
-    #[cfg(feature = "tls")]
-    tls: OnceCell<TlsClientConfig>,
 }
 
 #[derive(Debug, Default)]
@@ -51,13 +41,11 @@ pub(super) struct Counters {
     pub(super) lookups: Cell<u64>,
     pub(super) cache_hits: Cell<u64>,
     pub(super) merged: Cell<u64>,
-    pub(super) udp: Cell<u64>,
-    pub(super) tcp: Cell<u64>,
-    pub(super) wrong: Cell<u64>,
     pub(super) failures: Cell<u64>,
 }
 
-pub(super) fn count(counter: &Cell<u64>) {
+/// Adds one.
+pub(crate) fn count(counter: &Cell<u64>) {
     counter.set(counter.get() + 1);
 }
 
@@ -65,11 +53,13 @@ impl Shared {
     /// Its files are not read yet.
     pub(super) fn new(reactor: &Reactor, config: DnsConfig) -> Rc<Self> {
         let limits = CacheLimits {
-            entries_max: config.cache_entries_max,
-            bytes_max: config.cache_bytes_max,
+            store: StoreLimits {
+                entries_max: config.cache_entries_max,
+                bytes_max: config.cache_bytes_max,
+                stale_max: config.stale_max,
+            },
             positive_max: config.positive_max,
             negative_max: config.negative_max,
-            stale_max: config.stale_max,
         };
         let settings = config.settings();
         let shared = Rc::new(Self {
@@ -80,11 +70,9 @@ impl Shared {
             servers: Servers::default(),
             cache: RefCell::new(Cache::new(limits)),
             addresses: RefCell::new(AddressCache::new(config.cache_entries_max)),
-            flights: RefCell::default(),
-            sockets: Slots::new(reactor.downgrade(), config.sockets_max),
+            flights: Flights::new(),
+            asker: Asker::new(reactor.downgrade(), config.asking.clone()),
             stats: Counters::default(),
-            #[cfg(feature = "tls")]
-            tls: config.tls.clone().map_or_else(OnceCell::new, OnceCell::from),
             config,
         });
         shared.servers.set(reactor, &settings.servers);
@@ -93,30 +81,5 @@ impl Shared {
 
     pub(super) fn settings(&self) -> Rc<Settings> {
         self.settings.borrow().clone()
-    }
-
-    /// Where to connect.
-    pub(super) fn endpoint(&self, server: &NameServer) -> Result<ClientEndpoint, ServerError> {
-        let to = TcpClient::new(server.addr());
-        match &server.over {
-            Over::Udp | Over::Tcp => Ok(ClientEndpoint::new(to)),
-            #[cfg(feature = "tls")]
-            Over::Tls(name) => {
-                let failed = |error| ServerError::Connection(format!("{error}").into());
-                let tls = self.tls()?.server_name(name).map_err(failed)?;
-                Ok(ClientEndpoint::new(TlsClient::new(to, tls)))
-            }
-        }
-    }
-
-    /// TLS towards servers. The system's roots are read with the first question over TLS.
-    #[cfg(feature = "tls")]
-    fn tls(&self) -> Result<TlsClientConfig, ServerError> {
-        if let Some(tls) = self.tls.get() {
-            return Ok(tls.clone());
-        }
-        let system = TlsClientConfig::system();
-        let tls = system.map_err(|error| ServerError::Connection(error.to_string().into()))?;
-        Ok(self.tls.get_or_init(|| tls).clone())
     }
 }

@@ -4,7 +4,7 @@ use crate::codec::Name;
 
 /// What a special name means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Special {
+pub(crate) enum Special {
     /// This machine.
     Loopback,
     /// There is no such name, and no server is asked.
@@ -14,7 +14,7 @@ pub(super) enum Special {
 }
 
 /// The meaning of a name, if it is special.
-pub(super) fn special(name: &Name) -> Option<Special> {
+pub(crate) fn special(name: &Name) -> Option<Special> {
     let last = name.iter().next_back()?;
     let is = |label: &str| last.eq_ignore_ascii_case(label.as_bytes());
     if is("localhost") {

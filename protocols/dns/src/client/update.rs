@@ -6,7 +6,6 @@ use sinew_transports::reactor::{Deferred, Failure, Reactor};
 
 use super::{
     DnsResolver, LookupError, NameServer, ServerError,
-    exchange::over_link,
     resolver::spawn,
     search::absolute,
     server::Over,
@@ -258,8 +257,8 @@ impl Sending<'_> {
         let fits = sent.bytes().len() <= 512;
         if self.server.over == Over::Udp && fits {
             let mut buffer = [0; UDP_PAYLOAD as usize];
-            let (addr, max) = (self.server.addr(), self.shared.config.wrong_responses_max);
-            let wrong = || count(&self.shared.stats.wrong);
+            let (addr, max) = (self.server.addr(), self.shared.asker.config.wrong_responses_max);
+            let wrong = || count(&self.shared.asker.counters.wrong);
             let asking = udp::ask(self.reactor, addr, &sent, &mut buffer, max, wrong);
             return match self.reactor.timeout(wait, asking).await {
                 Ok(Ok(Asked::Response(checked, len))) => {
@@ -271,7 +270,7 @@ impl Sending<'_> {
             };
         }
         let state = self.shared.servers.one(self.reactor, self.server);
-        match over_link(self.shared, self.reactor, &state, sent, wait, false).await {
+        match self.shared.asker.over_link(self.reactor, &state, sent, wait, false).await {
             Ok((checked, bytes)) => self.read(checked, &bytes, verifier),
             Err(cause) => Ok(Err(cause)),
         }

@@ -108,6 +108,10 @@ impl Question {
         self.recursion_desired
     }
 
+    pub(crate) const fn is_dnssec_ok(&self) -> bool {
+        self.dnssec_ok
+    }
+
     /// What makes the answer another one: DO, CD and RD.
     pub(crate) const fn cache_flags(&self) -> (bool, bool, bool) {
         (self.dnssec_ok, self.checking_disabled, self.recursion_desired)

@@ -91,11 +91,16 @@ impl DnsServer {
         reactor: &Reactor,
         addr: SocketAddr,
     ) -> Result<DatagramTransport, UdpError> {
-        let config = DatagramConfig::default()
+        reactor.listen_udp_with(addr, Self::datagram_config(addr), self.datagrams())
+    }
+
+    /// The configuration of the socket that [`listen_udp`](Self::listen_udp) opens, for one that the caller opens with
+    /// [`datagrams`](Self::datagrams).
+    pub fn datagram_config(addr: SocketAddr) -> DatagramConfig {
+        DatagramConfig::default()
             .max_len(QUERY_LEN_MAX)
             .batch(BATCH)
-            .packet_info(addr.ip().is_unspecified());
-        reactor.listen_udp_with(addr, config, self.datagrams())
+            .packet_info(addr.ip().is_unspecified())
     }
 
     /// The protocol for a UDP socket that the caller opens.

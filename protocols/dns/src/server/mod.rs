@@ -7,6 +7,7 @@
 //! | [`Overrides`] | fixed addresses, names that are blocked |
 //! | [`Secondary`] | nothing: it receives zones from other servers into [`Zones`], and their notifications |
 //! | [`Forward`] | by asking other servers, for clients that are allowed |
+//! | [`Recursive`] | by asking the servers that are responsible, from the root on, for clients that are allowed |
 //! | [`Chain`] | by the first of several that does not pass |
 //!
 //! Limits are in [`ServerConfig`], counters in [`ServerStats`].
@@ -25,6 +26,7 @@ mod head;
 mod overrides;
 mod query;
 mod rate_limit;
+mod recursive;
 mod response;
 mod response_code;
 mod secondary;
@@ -46,6 +48,7 @@ pub use forward::Forward;
 pub use handler::{Chain, Handled, Handler, answer_async};
 pub use overrides::Overrides;
 pub use query::{OwnedQuery, Query};
+pub use recursive::Recursive;
 pub use response::Response;
 pub use secondary::{Secondary, SecondaryConfig, SecondaryError, SecondaryState, StoreError};
 pub use stats::ServerStats;

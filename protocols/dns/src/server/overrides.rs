@@ -60,15 +60,19 @@ impl Overrides {
     }
 
     /// Adds the lines of a hosts file: an address and names. In a line with `0.0.0.0` or `::`, as lists of names to block have them, the
-    /// names are [blocked](Self::block). Lines that cannot be read are left out; returns how many.
+    /// names are [blocked](Self::block), and so is a name that is alone in its line. Lines that cannot be read are left out; returns how
+    /// many.
     pub fn add_hosts(&self, text: &str) -> usize {
         let mut unread = 0;
         for line in text.lines() {
             let line = line.split('#').next().unwrap_or_default();
             let mut words = line.split_whitespace();
-            let Some(addr) = words.next() else { continue };
-            let Ok(addr) = addr.parse::<IpAddr>() else {
-                unread += 1;
+            let Some(first) = words.next() else { continue };
+            let Ok(addr) = first.parse::<IpAddr>() else {
+                match (Name::from_ascii(first), words.next()) {
+                    (Ok(name), None) => self.block(&name),
+                    _ => unread += 1,
+                }
                 continue;
             };
             for name in words {

@@ -430,12 +430,13 @@ fn longest_zone_answers() {
 fn overrides_before_zones() {
     let overrides = Overrides::new();
     let unread = overrides
-        .add_hosts("# comment\n192.0.2.9 host.example. h\n0.0.0.0 ads.example.\nbad line\n");
-    assert_eq!((unread, overrides.len()), (1, 3));
+        .add_hosts("# comment\n192.0.2.9 host.example. h\n0.0.0.0 ads.example.\nalone.example # by itself\nbad line\n");
+    assert_eq!((unread, overrides.len()), (1, 4));
     let bench = Bench::new(DnsServer::new(Chain::new().then(overrides.clone()).then(zones())));
     assert_eq!(bench.ask(&query("HOST.example.", RecordType::A)).answers.len(), 1);
     assert_eq!(bench.ask(&query("host.example.", RecordType::AAAA)).answers.len(), 0);
     assert_eq!(bench.code(&bytes(&query("x.ads.example.", RecordType::A))), Some(3));
+    assert_eq!(bench.code(&bytes(&query("x.alone.example.", RecordType::A))), Some(3));
     overrides.remove(&name("ads.example."));
     assert_eq!(bench.code(&bytes(&query("ns.example.", RecordType::A))), Some(0));
 }

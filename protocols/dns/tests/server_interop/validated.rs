@@ -1,12 +1,13 @@
 //! unbound resolves our signed zones, and validates what we answer: every proof that something does not exist is checked by another
-//! program.
+//! program. Once from the server of the zone, once from our recursive server.
 
-use std::process::Command;
+use std::{net::SocketAddr, process::Command};
 
 use sinew_dns::{
     client::{DnsConfig, DnsResolver, NameServer},
     codec::{Name, Question, RecordType, ResponseCode},
-    server::{DnsServer, Zones},
+    recursive::{RecursiveConfig, RecursiveResolver, RootHints},
+    server::{DnsServer, Recursive, Zones},
     zone::Zone,
 };
 use sinew_transports::reactor::Reactor;
@@ -45,7 +46,31 @@ const CASES: [(&str, RecordType, ResponseCode, usize); 11] = [
     ("sub.example.", RecordType::DS, ResponseCode::NoError, 0),
 ];
 
-fn validated(options: &[&str], is_opt_out: bool) {
+/// Whom unbound asks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Authority,
+    Recursive,
+}
+
+/// A server that answers from the root on, with `authority` as the server of the zone.
+fn recursive(reactor: &Reactor, authority: SocketAddr) -> SocketAddr {
+    let any = "127.0.0.1:0".parse().unwrap();
+    let text = "@ 60 SOA ns. root. 1 1 1 1 1\n@ 60 NS ns.\nns. 60 A 127.0.0.1\n\
+                example. 60 NS ns.example.\nns.example. 60 A 127.0.0.1\n";
+    let zones = Zones::new();
+    zones.insert(Zone::parse(text, &Name::root()).unwrap());
+    let root = DnsServer::new(zones).listen(reactor, any).unwrap().local();
+    let config = RecursiveConfig::default()
+        .hints(RootHints::at([root]))
+        .port(authority.port())
+        .allow_loopback(true)
+        .priming(false);
+    let resolver = RecursiveResolver::new(reactor, config);
+    DnsServer::new(Recursive::new(resolver)).listen(reactor, any).unwrap().local()
+}
+
+fn validated(options: &[&str], is_opt_out: bool, asked: Asked) {
     let (Some(keygen), Some(signzone), Some(unbound)) =
         (find("ldns-keygen"), find("ldns-signzone"), find("unbound"))
     else {
@@ -75,6 +100,10 @@ fn validated(options: &[&str], is_opt_out: bool) {
     let reactor = Reactor::new().unwrap();
     let server = DnsServer::new(zones);
     let ours = server.listen(&reactor, "127.0.0.1:0".parse().unwrap()).unwrap().local();
+    let (ours, kind) = match asked {
+        Asked::Authority => (ours, "stub"),
+        Asked::Recursive => (recursive(&reactor, ours), "forward"),
+    };
     let addr = free_address();
     let path = folder.path().display();
     let config = format!(
@@ -83,7 +112,7 @@ fn validated(options: &[&str], is_opt_out: bool) {
          module-config: \"validator iterator\"\n trust-anchor-file: \"{path}/{key}.ds\"\n local-zone: \"example.\" nodefault\n \
          aggressive-nsec: no\n qname-minimisation: no\n\
          remote-control:\n control-enable: no\n\
-         stub-zone:\n name: \"example\"\n stub-addr: 127.0.0.1@{ours}\n",
+         {kind}-zone:\n name: \"example\"\n {kind}-addr: 127.0.0.1@{ours}\n",
         port = addr.port(),
         ours = ours.port(),
     );
@@ -116,17 +145,24 @@ fn validated(options: &[&str], is_opt_out: bool) {
 #[test]
 fn nsec() {
     watchdog::watch_this_test();
-    validated(&[], false);
+    validated(&[], false, Asked::Authority);
 }
 
 #[test]
 fn nsec3() {
     watchdog::watch_this_test();
-    validated(&["-n", "-t", "2", "-s", "aabb"], false);
+    validated(&["-n", "-t", "2", "-s", "aabb"], false, Asked::Authority);
 }
 
 #[test]
 fn nsec3_with_opt_out() {
     watchdog::watch_this_test();
-    validated(&["-n", "-p"], true);
+    validated(&["-n", "-p"], true, Asked::Authority);
+}
+
+#[test]
+fn through_the_recursive_server() {
+    watchdog::watch_this_test();
+    validated(&[], false, Asked::Recursive);
+    validated(&["-n", "-t", "2", "-s", "aabb"], false, Asked::Recursive);
 }

@@ -173,7 +173,7 @@ impl DnsResolver {
         let reactor = self.reactor().ok_or(sinew_transports::reactor::Failure::Abandoned)?;
         let message = query(&reactor, &zone, config.since);
         let (sent, verifier) = sign(&reactor, &message, config.key.as_ref())?;
-        let endpoint = self.shared.endpoint(server)?;
+        let endpoint = self.shared.asker.endpoint(server)?;
         let connect = ConnectConfig::default().timeout(config.connect_timeout);
         let stream = AsyncStream::connect_with(&reactor, endpoint, connect).await?;
         let mut frames = AsyncFrames::new(stream, Int16::default());

@@ -241,7 +241,9 @@ async fn receive(
     }
     // Building takes time in proportion to the zone, so a thread does it.
     let name = origin.clone();
-    let built = reactor.defer_to_thread(move || edit.build(&name)).await?;
-    shared.zones.insert(built.map_err(invalid)?);
+    let built = reactor.defer_to_thread(move || edit.build(&name)).await?.map_err(invalid)?;
+    let (serial, records) = (built.serial(), built.record_count());
+    tracing::info!(zone = %origin, serial, records, "a secondary zone is received");
+    shared.zones.insert(built);
     Ok(())
 }

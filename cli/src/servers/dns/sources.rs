@@ -1,0 +1,299 @@
+//! Zone files and lists of names: [`Sources`] reads them at the start, and again when they change or SIGHUP comes. A file that is wrong
+//! changes nothing: what was read before is served on.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    fs,
+    io::{self, Read},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use sinew::{
+    dns::{
+        client::{DnsResolver, NameServer},
+        codec::tsig::TsigKey,
+        server::{Handled, Handler as DnsHandler, Overrides, Query, Zones},
+        zone::{Zone, ZoneConfig, ZoneError, text_of_name},
+    },
+    prelude::{Promise, Reactor},
+    reactor::{
+        Excerpt, Failure,
+        source::{Handler, Ready},
+    },
+};
+
+use super::values::ZoneFile;
+
+/// The longest list of names.
+const LIST_MAX: u64 = 64 << 20;
+
+/// How much of a list is read in one turn of the loop.
+const PIECE: usize = 64 << 10;
+
+/// How often files are looked at, at most.
+const EVERY_MIN: Duration = Duration::from_millis(10);
+
+/// Names with fixed answers: a list replaces the one before as a whole.
+#[derive(Clone, Default)]
+pub(super) struct Blocked(Rc<RefCell<Overrides>>);
+
+impl DnsHandler for Blocked {
+    fn handle(&self, query: &Query<'_>) -> Handled {
+        self.0.borrow().handle(query)
+    }
+}
+
+/// What is read from files, and where it goes.
+pub(super) struct Sources {
+    pub(super) zones: Zones,
+    pub(super) zone_files: Vec<ZoneFile>,
+    pub(super) lists: Vec<PathBuf>,
+    pub(super) blocked: Blocked,
+    /// The servers that are told when a zone has changed.
+    pub(super) notify: Vec<NameServer>,
+    pub(super) notify_key: Option<TsigKey>,
+    pub(super) resolver: DnsResolver,
+    /// Of several reactors that read the same files, one tells of them, in the log and to other servers. A check does not.
+    pub(super) speaks: bool,
+    pub(super) every: Duration,
+}
+
+/// The same, once all is read.
+pub(super) struct Watched {
+    sources: Sources,
+    seen: RefCell<HashMap<PathBuf, Stamp>>,
+    /// SIGHUP: all files are read.
+    is_forced: Cell<bool>,
+    /// Ends the wait.
+    wake: RefCell<Option<Promise<(), Failure>>>,
+}
+
+/// What tells that a file is another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    modified: Option<SystemTime>,
+    len: u64,
+    inode: u64,
+}
+
+impl Stamp {
+    /// `None` while there is no file.
+    fn of(path: &Path) -> Option<Self> {
+        let file = fs::metadata(path).ok()?;
+        Some(Self { modified: file.modified().ok(), len: file.len(), inode: file.ino() })
+    }
+}
+
+impl ZoneFile {
+    fn load(&self) -> Result<Zone, ZoneError> {
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let config = ZoneConfig::default().include_folder(folder.unwrap_or(Path::new(".")));
+        Zone::load(&self.path, &self.origin, &config)
+    }
+}
+
+impl Sources {
+    /// Reads all files, which blocks.
+    pub(super) fn load(self) -> Result<Rc<Watched>, String> {
+        let mut seen = HashMap::new();
+        let paths = self.zone_files.iter().map(|file| &file.path).chain(&self.lists);
+        seen.extend(paths.filter_map(|path| Some((path.clone(), Stamp::of(path)?))));
+        for file in &self.zone_files {
+            self.serve(file.load().map_err(|error| error.to_string())?);
+        }
+        let overrides = Overrides::new();
+        for path in &self.lists {
+            let text =
+                read_list(path).map_err(|error| format!("{}: {error}", Excerpt::path(path)))?;
+            self.warn_of_unread(path, overrides.add_hosts(&text));
+        }
+        self.blocked.0.replace(overrides);
+        Ok(Rc::new(Watched {
+            sources: self,
+            seen: RefCell::new(seen),
+            is_forced: Cell::default(),
+            wake: RefCell::default(),
+        }))
+    }
+
+    /// Serves a zone from now on.
+    fn serve(&self, zone: Zone) {
+        let zone = Arc::new(zone);
+        let old = self.zones.insert(zone.clone());
+        if !self.speaks {
+            return;
+        }
+        let (name, serial) = (text_of_name(&zone.origin()), zone.serial());
+        tracing::info!(zone = name, serial, records = zone.record_count(), "a zone is loaded");
+        for warning in zone.warnings() {
+            tracing::warn!(zone = name, "{warning}");
+        }
+        let before = old.map_or(serial, |old| old.serial());
+        if (serial.wrapping_sub(before) as i32) < 0 {
+            let what = "the serial number went back: secondary servers keep what they have";
+            tracing::warn!(zone = name, serial, before, "{what}");
+        }
+    }
+
+    fn warn_of_unread(&self, path: &Path, unread: usize) {
+        if unread > 0 && self.speaks {
+            let list = Excerpt::path(path);
+            tracing::warn!(%list, unread, "lines of a list make no sense, and are left out");
+        }
+    }
+
+    /// Tells other servers of a version.
+    fn notify(&self, file: &ZoneFile) {
+        for server in self.notify.iter().filter(|_| self.speaks) {
+            let (told, name) = (server.clone(), text_of_name(&file.origin));
+            self.resolver.notify(server, &name, None, self.notify_key.clone()).then(move |_, confirmed| {
+                if let Err(error) = confirmed {
+                    tracing::warn!(zone = name, server = %told, %error, "a server could not be told of a new version");
+                }
+            });
+        }
+    }
+}
+
+impl Watched {
+    /// Whether there are files to look at.
+    pub(super) fn is_empty(&self) -> bool {
+        self.sources.zone_files.is_empty() && self.sources.lists.is_empty()
+    }
+
+    /// Looks at the files again and again.
+    pub(super) async fn watch(self: Rc<Self>, reactor: Reactor) {
+        self.sources.zone_files.iter().for_each(|file| self.sources.notify(file));
+        loop {
+            if !self.is_forced.get() {
+                let (promise, woken) = reactor.promise();
+                self.wake.replace(Some(promise));
+                // Whichever comes first.
+                let _ = reactor.timeout(self.sources.every.max(EVERY_MIN), woken).await;
+            }
+            let is_forced = self.is_forced.take();
+            for file in &self.sources.zone_files {
+                self.read_zone(&reactor, file, is_forced).await;
+            }
+            self.read_lists(&reactor, is_forced).await;
+        }
+    }
+
+    /// Loads a zone in a thread, if its file has changed.
+    async fn read_zone(&self, reactor: &Reactor, file: &ZoneFile, is_forced: bool) {
+        let before = self.seen.borrow().get(&file.path).copied();
+        let of_thread = file.clone();
+        let job = reactor.defer_to_thread(move || {
+            let stamp = Stamp::of(&of_thread.path);
+            let has_changed = is_forced || (stamp.is_some() && stamp != before);
+            has_changed.then(|| (stamp, of_thread.load()))
+        });
+        match job.await {
+            Ok(None) => {}
+            Ok(Some((stamp, loaded))) => {
+                self.saw(&file.path, stamp);
+                match loaded {
+                    Ok(zone) => {
+                        self.sources.serve(zone);
+                        self.sources.notify(file);
+                    }
+                    Err(error) => tracing::error!("the zone stays as it was: {error}"),
+                }
+            }
+            Err(error) => tracing::error!(%error, "a zone file could not be looked at"),
+        }
+    }
+
+    /// Reads the lists in a thread, if one of them has changed.
+    async fn read_lists(&self, reactor: &Reactor, is_forced: bool) {
+        let paths = self.sources.lists.clone();
+        let before: Vec<_> =
+            paths.iter().map(|path| self.seen.borrow().get(path).copied()).collect();
+        let job = reactor.defer_to_thread(move || {
+            let stamps: Vec<_> = paths.iter().map(|path| Stamp::of(path)).collect();
+            let has_changed = is_forced || stamps != before;
+            let read = |path: PathBuf| (read_list(&path), path);
+            (has_changed && !paths.is_empty())
+                .then(|| (stamps, paths.into_iter().map(read).collect::<Vec<_>>()))
+        });
+        let (stamps, texts) = match job.await {
+            Ok(None) => return,
+            Ok(Some(read)) => read,
+            Err(error) => return tracing::error!(%error, "the lists could not be looked at"),
+        };
+        let overrides = Overrides::new();
+        for ((text, path), stamp) in texts.into_iter().zip(stamps) {
+            self.saw(&path, stamp);
+            match text {
+                Ok(text) => {
+                    let unread = add_in_pieces(reactor, &overrides, &text).await;
+                    self.sources.warn_of_unread(&path, unread);
+                }
+                Err(error) => {
+                    let path = Excerpt::path(&path);
+                    return tracing::error!("the lists stay as they were: {path}: {error}");
+                }
+            }
+        }
+        if self.sources.speaks {
+            tracing::info!(names = overrides.len(), "the lists are read again");
+        }
+        self.sources.blocked.0.replace(overrides);
+    }
+
+    fn saw(&self, path: &Path, stamp: Option<Stamp>) {
+        let mut seen = self.seen.borrow_mut();
+        match stamp {
+            Some(stamp) => seen.insert(path.to_owned(), stamp),
+            None => seen.remove(path),
+        };
+    }
+}
+
+/// Adds the lines of a list, a piece in each turn of the loop. Returns how many could not be read.
+async fn add_in_pieces(reactor: &Reactor, overrides: &Overrides, text: &str) -> usize {
+    let (mut unread, mut rest) = (0, text);
+    while !rest.is_empty() {
+        let bytes = rest.as_bytes();
+        let from = PIECE.min(bytes.len());
+        let line_end = bytes[from..].iter().position(|byte| *byte == b'\n');
+        let end = line_end.map_or(bytes.len(), |at| from + at + 1);
+        let (piece, after) = rest.split_at(end);
+        unread += overrides.add_hosts(piece);
+        rest = after;
+        reactor.sleep(Duration::ZERO).await;
+    }
+    unread
+}
+
+fn read_list(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(LIST_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LIST_MAX {
+        return Err(io::Error::other(format!("the list has more than {LIST_MAX} bytes")));
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// SIGHUP.
+impl Handler for Watched {
+    fn ready(self: Rc<Self>, reactor: &Reactor, _: Ready) {
+        self.rescheduled(reactor);
+    }
+
+    fn rescheduled(self: Rc<Self>, _: &Reactor) {
+        self.is_forced.set(true);
+        if let Some(wake) = self.wake.take() {
+            wake.resolve(());
+        }
+    }
+
+    fn describe(&self) -> String {
+        "dns: reading its files again".to_owned()
+    }
+}

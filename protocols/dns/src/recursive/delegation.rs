@@ -1,0 +1,147 @@
+//! Who serves a zone: [`Delegation`], and those that are known: [`Delegations`]. Pure: the time is an argument.
+//!
+//! Delegations are what parent zones say. They lead to servers, and are never part of an answer (RFC 2181, section 5.4.1). The set of
+//! servers that a zone names itself does not prolong them, so that a zone ends when its parent ends it ("ghost domains").
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    client::store::{Store, StoreLimits},
+    codec::Name,
+};
+
+/// Maximum servers of a zone that are known by name. More are ignored.
+pub(super) const SERVERS_MAX: usize = 16;
+
+/// Maximum addresses of a server that are taken from one response. More are ignored.
+pub(super) const ADDRS_MAX: usize = 8;
+
+/// The servers of a zone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Delegation {
+    pub(super) zone: Name,
+    pub(super) servers: Vec<ZoneServer>,
+    /// Seconds.
+    pub(super) ttl: u32,
+}
+
+/// A server of a zone, with the addresses that came with the delegation (glue).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ZoneServer {
+    pub(super) name: Name,
+    pub(super) addrs: Vec<SocketAddr>,
+}
+
+/// The delegations that are known; the root at least.
+#[derive(Debug)]
+pub(super) struct Delegations {
+    hints: Rc<Delegation>,
+    store: Store<Name, Rc<Delegation>>,
+    ttl_max: Duration,
+}
+
+impl Delegations {
+    pub(super) fn new(hints: Vec<ZoneServer>, limits: StoreLimits, ttl_max: Duration) -> Self {
+        let hints = Rc::new(Delegation { zone: Name::root(), servers: hints, ttl: 0 });
+        Self { hints, store: Store::new(limits), ttl_max }
+    }
+
+    pub(super) fn hints(&self) -> Rc<Delegation> {
+        self.hints.clone()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.store.len()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.store.clear();
+    }
+
+    /// The servers of the lowest zone that is known and contains a name.
+    pub(super) fn closest(&mut self, name: &Name, now: Instant) -> Rc<Delegation> {
+        let mut ancestors = ancestors(name);
+        let found = ancestors.find_map(|zone| self.store.get(&zone, now));
+        found.map_or_else(|| self.hints.clone(), |held| held.value)
+    }
+
+    pub(super) fn insert(&mut self, delegation: Rc<Delegation>, now: Instant) {
+        let keep = Duration::from_secs(delegation.ttl.into()).min(self.ttl_max);
+        let addrs: usize = delegation.servers.iter().map(|it| it.addrs.len()).sum();
+        let bytes = delegation.servers.len() * 128 + addrs * size_of::<SocketAddr>();
+        self.store.insert(delegation.zone.clone(), delegation, bytes, now, keep);
+    }
+
+    /// Forgets servers none of which has answered.
+    pub(super) fn remove(&mut self, zone: &Name) {
+        self.store.remove(zone);
+    }
+}
+
+/// The name, and all above it down to the root.
+pub(super) fn ancestors(name: &Name) -> impl Iterator<Item = Name> + use<> {
+    let first = Some(name.clone());
+    std::iter::successors(first, |name| (!name.is_root()).then(|| name.base_name()))
+}
+
+/// How many labels a name has, the root none.
+pub(super) fn labels(name: &Name) -> usize {
+    name.iter().count()
+}
+
+/// Whether an address can be that of a name server elsewhere. Those of this machine are asked only if that is allowed: else a zone
+/// could have the resolver ask itself.
+pub(super) fn may_be_asked(ip: IpAddr, allows_loopback: bool) -> bool {
+    let ip = ip.to_canonical();
+    let is_local = match ip {
+        IpAddr::V4(ip) => ip.is_link_local() || ip.is_broadcast() || ip.octets()[0] == 0,
+        IpAddr::V6(ip) => ip.is_unicast_link_local() || ip.is_unspecified(),
+    };
+    !is_local && !ip.is_multicast() && (allows_loopback || !ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        text.parse().unwrap()
+    }
+
+    fn delegation(zone: &str, ttl: u32) -> Rc<Delegation> {
+        let server = ZoneServer { name: name("ns."), addrs: vec![([192, 0, 2, 1], 53).into()] };
+        Rc::new(Delegation { zone: name(zone), servers: vec![server], ttl })
+    }
+
+    #[test]
+    fn the_lowest_zone_that_is_known() {
+        let limits = StoreLimits { entries_max: 10, bytes_max: 1 << 20, stale_max: Duration::ZERO };
+        let mut all = Delegations::new(Vec::new(), limits, Duration::from_secs(50));
+        let now = Instant::now();
+        all.insert(delegation("test.", 100), now);
+        all.insert(delegation("a.test.", 10), now);
+        let mut closest =
+            |asked, at| all.closest(&name(asked), now + Duration::from_secs(at)).zone.to_ascii();
+        assert_eq!(closest("www.A.test.", 9), "a.test.");
+        assert_eq!(closest("www.a.test.", 10), "test.");
+        assert_eq!(closest("ba.test.", 10), "test.");
+        assert_eq!(closest("a.test.", 50), ".");
+        assert_eq!(closest(".", 0), ".");
+    }
+
+    #[test]
+    fn addresses_that_are_not_asked() {
+        let is_asked = |ip: &str, allows| may_be_asked(ip.parse().unwrap(), allows);
+        for ip in ["0.0.0.0", "0.1.2.3", "::", "224.0.0.1", "ff02::1", "169.254.1.1", "fe80::1"] {
+            assert!(!is_asked(ip, true), "{ip}");
+        }
+        for ip in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
+            assert!(is_asked(ip, true) && !is_asked(ip, false), "{ip}");
+        }
+        assert!(is_asked("192.0.2.1", false) && is_asked("2001:db8::1", false));
+    }
+}
