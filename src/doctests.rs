@@ -84,6 +84,11 @@ pages! {
     WebSocket: "../docs/guide/17-websocket.md";
 }
 
+#[cfg(feature = "mail")]
+pages! {
+    Smtp: "../docs/guide/29-smtp.md";
+}
+
 #[cfg(all(feature = "application", feature = "http"))]
 pages! {
     SeeingInside: "../docs/guide/24-seeing-inside.md";
