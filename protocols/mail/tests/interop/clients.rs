@@ -130,22 +130,67 @@ fn msmtp_delivers_and_says_what_was_refused() {
 }
 
 #[cfg(feature = "tls")]
-#[test]
-fn msmtp_over_tls() {
+fn tls() -> sinew_transports::tls::TlsServerConfig {
     use sinew_transports::tls::{Identity, TlsServerConfig};
 
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let identity = Identity::from_pem(made.cert.pem(), made.signing_key.serialize_pem());
+    TlsServerConfig::new(identity.unwrap())
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn msmtp_over_tls() {
     if msmtp(0, &[], "").is_none() {
         return;
     }
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let identity = Identity::from_pem(made.cert.pem(), made.signing_key.serialize_pem()).unwrap();
-    let config = support::config().starttls(TlsServerConfig::new(identity)).tls_required(true);
+    let config = support::config().starttls(tls()).tls_required(true);
     let (output, mails) = with_server(config, MESSAGE, |port| {
         msmtp(port, &["--tls=on", "--tls-starttls=on", "--tls-certcheck=off"], "bob@example.org")
             .unwrap()
     });
     assert_success(&output);
     assert_message(&mails);
+}
+
+/// The password is asked for over TLS only, so the client has to do both.
+#[cfg(feature = "tls")]
+#[test]
+fn msmtp_logs_in() {
+    use sinew_auth::Users;
+
+    if msmtp(0, &[], "").is_none() {
+        return;
+    }
+    let tls = tls();
+    for (mechanism, password, is_right) in [
+        ("plain", "secret", true),
+        ("login", "secret", true),
+        ("scram-sha-256", "secret", true),
+        ("plain", "wrong", false),
+    ] {
+        let config = support::config().starttls(tls.clone()).auth_required(true);
+        let config = config.auth(Users::new().user("ann", "secret"));
+        let auth = format!("--auth={mechanism}");
+        let password = format!("--passwordeval=echo {password}");
+        let options = [
+            "--tls=on",
+            "--tls-starttls=on",
+            "--tls-certcheck=off",
+            "--user=ann",
+            &auth,
+            &password,
+        ];
+        let (output, mails) =
+            with_server(config, MESSAGE, |port| msmtp(port, &options, "bob@example.org").unwrap());
+        if is_right {
+            assert_success(&output);
+            assert_message(&mails);
+        } else {
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(said.contains("5.7.8") && mails.is_empty(), "{said}");
+        }
+    }
 }
 
 const SMTPLIB: &str = r#"
@@ -172,6 +217,38 @@ fn smtplib() {
     assert_success(&output);
     assert_message(&mails[..1]);
     assert_eq!(mails[1].to, ["bob@bücher.example"]);
+}
+
+const SMTPLIB_LOGIN: &str = r#"
+import smtplib, sys
+client = smtplib.SMTP("127.0.0.1", int(sys.argv[1]), local_hostname="client.example")
+try:
+    client.login("ann", "wrong")
+    sys.exit("that was the wrong password")
+except smtplib.SMTPAuthenticationError as error:
+    assert error.smtp_code == 535, error
+client.login("ann", "secret")
+client.sendmail("ann@example.net", "bob@example.org", sys.stdin.read())
+client.quit()
+"#;
+
+#[test]
+fn smtplib_logs_in() {
+    use sinew_auth::{Authenticator, AuthenticatorConfig, FailureLimiter, Mechanism, Users};
+
+    for mechanism in [Mechanism::Plain, Mechanism::Login, Mechanism::CramMd5] {
+        let Some(mut python) = program::python("smtplib") else { return };
+        let accepted = AuthenticatorConfig::default().allow_plaintext(true).mechanisms([mechanism]);
+        let accepted = accepted.limiter(FailureLimiter::off());
+        let users = Authenticator::with(Users::new().user("ann", "secret"), accepted);
+        let config = support::config().auth(users).auth_required(true);
+        let (output, mails) = with_server(config, MESSAGE, |port| {
+            python.args(["-c", SMTPLIB_LOGIN, &port.to_string()]);
+            python
+        });
+        assert_success(&output);
+        assert_message(&mails);
+    }
 }
 
 #[test]

@@ -88,8 +88,7 @@ fn limits_of_recipients_and_sizes() {
     );
     let recipients = "RCPT TO:<a@b.c>\r\nRCPT TO:<b@b.c>\r\nRCPT TO:<c@b.c>\r\n";
     assert_eq!(client.codes(recipients), [250, 250, 452]);
-    let text = format!("DATA\r\n");
-    assert_eq!(client.codes(text), [354]);
+    assert_eq!(client.codes("DATA\r\n"), [354]);
     assert_eq!(client.codes(format!("{}\r\n.\r\n", "x".repeat(99))), [552]);
     assert_eq!((client.mails().len(), client.notes.borrow().dropped), (0, 1));
     assert_eq!(client.codes("MAIL FROM:<>\r\nRCPT TO:<a@b.c>\r\nDATA\r\n"), [250, 250, 354]);

@@ -5,7 +5,7 @@ use sinew_transports::AsyncStream;
 use super::SmtpError;
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tls;
+pub(super) struct Tls(());
 
 #[allow(clippy::unused_self, clippy::unused_async, reason = "as in `tls.rs`")]
 impl Tls {

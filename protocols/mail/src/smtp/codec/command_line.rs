@@ -4,7 +4,7 @@ use sinew_protocols::basic::{Decoded, Decoder, FrameError, Line};
 
 /// Lines that end in CRLF, where one that is too long is not the end of the connection.
 ///
-/// Such a line is returned as a frame of one byte more than [`len_max`](Self::len_max), as soon as that byte is there. The rest of it
+/// Such a line is returned as a frame of one byte more than a line may have, as soon as that byte is there. The rest of it
 /// comes next: the caller skips it, as raw bytes, with [`skip`](Self::skip). A bare CR or LF is an error.
 #[derive(Debug)]
 pub struct CommandLine {

@@ -4,7 +4,7 @@ use memchr::memchr2;
 
 /// Finds a bare CR or LF in text that arrives in pieces, split anywhere.
 ///
-/// A message that came by BDAT may go on by DATA, where a bare LF could end it for the next server (SMTP smuggling).
+/// A message that was received by BDAT may be sent on by DATA, where a bare LF could end it for the next server (SMTP smuggling).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LineEnds {
     is_after_cr: bool,

@@ -236,7 +236,7 @@ impl<H: SmtpHandler> SmtpHandling<H> {
             Err(reply) => {
                 self.message = None;
                 transport.set_frame_mode(&[]);
-                return self.reply(transport, &checked_refusal(reply));
+                self.reply(transport, &checked_refusal(reply));
             }
         }
     }

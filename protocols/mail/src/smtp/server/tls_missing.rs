@@ -3,7 +3,7 @@
 use sinew_transports::Transport;
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct StartTls;
+pub(super) struct StartTls(());
 
 #[allow(clippy::unused_self, reason = "as in `tls.rs`")]
 impl StartTls {
