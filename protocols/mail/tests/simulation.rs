@@ -10,7 +10,11 @@ mod support;
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc, time::Duration};
 
-use sinew_mail::smtp::client::{ClientConfig, Envelope, Security, SmtpError, sendmail};
+use sinew_mail::smtp::{
+    client::{ClientConfig, Envelope, Security, SmtpError, sendmail},
+    codec::Reply,
+    server::Outcome,
+};
 use sinew_testkit::{
     sim::{Network, RandomFaults},
     testing::simulate,
@@ -24,6 +28,9 @@ const INTERVAL: Duration = Duration::from_secs(2);
 /// How long messages are sent; then what is open has time to end.
 const SENDING: Duration = Duration::from_secs(120);
 const ENDING: Duration = Duration::from_secs(900);
+
+/// How often the server says what it has stored: so long a message may be lost to its client.
+const STORING: Duration = Duration::from_millis(1_500);
 
 /// What became of a message, as its client knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,12 +90,19 @@ fn send(reactor: &Reactor, fates: &Fates) {
 fn run(network: &Network, faults: Option<RandomFaults>) -> usize {
     let (server, client) = (network.host("server"), network.host("client"));
     // What is stored survives the server.
-    let notes: Shared = Rc::new(RefCell::new(Notes::default()));
+    let notes = Notes { later: vec!["finish"], ..Notes::default() };
+    let notes: Shared = Rc::new(RefCell::new(notes));
     let fates = Fates::default();
     let stored = Rc::clone(&notes);
     server.boot(move |reactor| {
         let server = support::server(support::config(), &stored);
         drop(reactor.listen_tcp("0.0.0.0:25", server).unwrap());
+        let stored = Rc::clone(&stored);
+        reactor.call_every(STORING, move |_| {
+            for stored in stored.borrow_mut().open_finish.drain(..) {
+                stored.resolve(Outcome::All(Reply::ok()));
+            }
+        });
     });
     let of_client = Rc::clone(&fates);
     client.boot(move |reactor| {
