@@ -1,4 +1,4 @@
-//! Tests of the example `smtp_sink`.
+//! Tests of the examples `smtp_sink` and `smtp_filter`.
 
 use std::{
     env, fs,
@@ -213,4 +213,40 @@ fn an_uncreatable_folder_is_a_one_line_error() {
             assert!(ended.stderr[0].starts_with(part), "{ended:?}");
         }
     }
+}
+
+#[test]
+fn a_filter_adds_a_line_and_passes_the_reply_on() {
+    let folder = Folder::new("filtered");
+    let sink = folder.serve("mio", &["--size-max", "1000"]);
+    let to = sink.connect().socket().peer_addr().unwrap().to_string();
+    let filter = Example::serve("smtp_filter", "mio", &["--to", &to, "--line", "X-Seen: yes"]);
+    let mut client = filter.connect();
+    greet(&mut client);
+    for (text, answer) in
+        [("Subject: x\r\n\r\nshort", "250 2.0.0"), (&"x".repeat(1001), "550 5.7.1")]
+    {
+        say(&mut client, "MAIL FROM:<ann@example.org>", "250 2.1.0");
+        say(&mut client, "RCPT TO:<bob@example.org>", "250 2.1.5");
+        say(&mut client, "RCPT TO:<carl@example.org>", "452 4.5.3");
+        say(&mut client, "DATA", "354 ");
+        say(&mut client, &format!("{text}\r\n."), answer);
+    }
+    drop(client);
+    filter.finish();
+    let messages = folder.messages();
+    let [message] = &messages[..] else { panic!("{messages:?}") };
+    assert!(message.contains("\r\nX-Seen: yes\r\nReceived: from me"), "{message}");
+    assert!(message.ends_with("\r\nSubject: x\r\n\r\nshort\r\n"), "{message}");
+    sink.finish();
+    // Without the other server, the client is told to try again.
+    let filter = Example::serve("smtp_filter", "mio", &["--to", &to]);
+    let mut client = filter.connect();
+    greet(&mut client);
+    say(&mut client, "MAIL FROM:<ann@example.org>", "250 2.1.0");
+    say(&mut client, "RCPT TO:<bob@example.org>", "250 2.1.5");
+    say(&mut client, "DATA", "354 ");
+    say(&mut client, "x\r\n.", "451 4.3.0");
+    drop(client);
+    filter.finish();
 }

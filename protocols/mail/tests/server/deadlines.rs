@@ -55,6 +55,28 @@ fn silence_in_a_message_and_a_message_in_total() {
 }
 
 #[test]
+fn the_clock_runs_after_a_verdict_that_was_late() {
+    let later = |step| {
+        let limits = config().command_timeout(10 * SECOND).data_timeout(60 * SECOND);
+        let notes = Notes { later: vec![step], ..Notes::default() };
+        let client = Client::with_notes(limits.message_timeout(20 * SECOND), notes);
+        client.received();
+        client.say("EHLO a\r\nMAIL FROM:<>\r\n");
+        client
+    };
+    // A line that is too long, behind the command that waited.
+    let client = later("rcpt");
+    client.say(format!("RCPT TO:<a@b.c>\r\n{}", "x".repeat(3_000)));
+    client.settle(Ok(()));
+    assert_eq!(seconds(&client, "x").map(|(second, _)| second), Some(10));
+    // A chunk whose sink comes late.
+    let client = later("data");
+    client.say("RCPT TO:<a@b.c>\r\nBDAT 1000\r\n");
+    client.settle(Ok(()));
+    assert_eq!(seconds(&client, "x").map(|(second, _)| second), Some(20));
+}
+
+#[test]
 fn no_clock_of_a_message_runs_after_it() {
     let client =
         Client::with_message(config().data_timeout(5 * SECOND).command_timeout(60 * SECOND));

@@ -180,7 +180,8 @@ fn is_literal(literal: &str) -> bool {
             address.parse::<std::net::Ipv6Addr>().is_ok()
         }
         Some((tag, address)) => {
-            let is_content = |byte: u8| (33..=90).contains(&byte) || (94..=126).contains(&byte);
+            // RFC 5321 allows quotes and angle brackets, too, where a path would not be a path any more.
+            let is_content = |byte: u8| matches!(byte, b'!'..=b'~') && !b"\"<>[\\]".contains(&byte);
             !tag.is_empty()
                 && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
                 && !tag.ends_with('-')
@@ -267,6 +268,8 @@ mod tests {
             "ann@[IPv6:zz]",
             "ann@[]",
             "ann@[a:]",
+            "ann@[a:b\"c]",
+            "ann@[a:b>c]",
             "<ann@example.org>",
             "ann@example.org>",
             "ann@ex\u{2028}ample",

@@ -264,18 +264,14 @@ impl<H: SmtpHandler> SmtpHandling<H> {
         self.end_message(transport);
         let Some(mut message) = self.message.take() else { return };
         let is_last = message.is_last();
-        if let Some(refusal) = message.refusal() {
-            let (refusal, is_chunked) = (refusal.clone(), message.is_chunked());
-            if is_last {
-                return self.finished(transport, Err(refusal));
-            }
-            debug_assert!(is_chunked, "the end of dots is the last part");
-            self.message = Some(message);
-            return self.reply(transport, &refusal);
-        }
+        let refusal = message.refusal().cloned();
         if !is_last {
             self.message = Some(message);
-            return self.reply(transport, &Reply::fixed(250, "2.0.0 Ok, go on"));
+            let reply = refusal.unwrap_or_else(|| Reply::fixed(250, "2.0.0 Ok, go on"));
+            return self.reply(transport, &reply);
+        }
+        if let Some(refusal) = refusal {
+            return self.finished(transport, Err(refusal));
         }
         let verdict = match message.into_sink() {
             Some(sink) => sink.finish(),
@@ -364,6 +360,9 @@ impl<H: SmtpHandler> FrameHandler<CommandLine> for SmtpHandling<H> {
         }
         if transport.decoder().is_too_long(line) {
             self.skipped = Some(CommandLine::skip());
+            if !self.deadline.is_running() {
+                self.begin_command(transport);
+            }
             return transport.set_raw_mode();
         }
         if let Some(sasl) = self.sasl.clone() {

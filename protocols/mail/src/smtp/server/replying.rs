@@ -9,6 +9,7 @@ use sinew_transports::Transport;
 use super::{
     MessageSink, Outcome, SmtpHandler, SmtpHandling, Verdict,
     connection::{Lines, too_many_errors},
+    message::Message,
     session::Greeting,
     verdict::Decision,
 };
@@ -219,6 +220,9 @@ impl<H: SmtpHandler> SmtpHandling<H> {
         result: Result<Box<dyn MessageSink>, Reply>,
     ) {
         let is_chunked = self.is_chunked();
+        if is_chunked || result.is_ok() {
+            self.begin_message(transport);
+        }
         let Some(message) = &mut self.message else { return };
         match result {
             Ok(sink) => {
@@ -228,7 +232,6 @@ impl<H: SmtpHandler> SmtpHandling<H> {
                 }
                 if !is_chunked {
                     self.write(transport, &Reply::fixed(354, "End with a line of one dot"));
-                    self.begin_message(transport);
                 }
                 self.write_received(transport);
             }
@@ -247,7 +250,8 @@ impl<H: SmtpHandler> SmtpHandling<H> {
         self.reset();
         // A recipient that the handler has forgotten has no message.
         let (mut replies, others) = match result {
-            Ok(Outcome::All(reply)) | Err(reply) => (Vec::new(), reply),
+            Ok(Outcome::All(reply)) => (Vec::new(), reply),
+            Err(reply) => (Vec::new(), checked_refusal(reply)),
             Ok(Outcome::Each(replies)) => (replies, Reply::try_later()),
         };
         replies.resize(recipients.max(1), others);
@@ -265,7 +269,7 @@ impl<H: SmtpHandler> SmtpHandling<H> {
     }
 
     fn is_chunked(&self) -> bool {
-        self.message.as_ref().is_some_and(super::message::Message::is_chunked)
+        self.message.as_ref().is_some_and(Message::is_chunked)
     }
 
     // ---- replies ----
@@ -332,8 +336,12 @@ impl<H: SmtpHandler> SmtpHandling<H> {
     pub(super) fn expect_command(&mut self, transport: &Lines<'_>) {
         let is_free = self.is_greeted && self.waiting.is_none() && !transport.is_raw();
         if is_free && !transport.is_closing() && !transport.is_starting_tls() {
-            self.begin("a command", self.config.command_timeout, transport);
+            self.begin_command(transport);
         }
+    }
+
+    pub(super) fn begin_command(&mut self, transport: &Transport) {
+        self.begin("a command", self.config.command_timeout, transport);
     }
 
     /// The text of a message comes next.

@@ -1,6 +1,6 @@
 //! The factory of server connections: [`SmtpServer`], a [`Factory`] for endpoints of any kind.
 
-use std::{cell::RefCell, fmt, rc::Rc};
+use std::{fmt, rc::Rc};
 
 use sinew_protocols::basic::Framed;
 use sinew_transports::{Factory, Peer};
@@ -48,19 +48,19 @@ pub struct SmtpServer<H> {
     make: Make<H>,
 }
 
-type Make<H> = Rc<RefCell<dyn FnMut(&Peer) -> H>>;
+type Make<H> = Rc<dyn Fn(&Peer) -> H>;
 
 impl<H: SmtpHandler> SmtpServer<H> {
     /// A server with a handler for each connection, which `make` makes.
     #[must_use]
-    pub fn new(config: ServerConfig, make: impl FnMut(&Peer) -> H + 'static) -> Self {
-        Self { config: Rc::new(config), make: Rc::new(RefCell::new(make)) }
+    pub fn new(config: ServerConfig, make: impl Fn(&Peer) -> H + 'static) -> Self {
+        Self { config: Rc::new(config), make: Rc::new(make) }
     }
 
     /// A connection of this server with a client, for callers that establish connections themselves.
     #[must_use]
     pub fn connection(&self, peer: &Peer) -> SmtpConnection<H> {
-        let handler = (self.make.borrow_mut())(peer);
+        let handler = (self.make)(peer);
         let lines = CommandLine::new(self.config.line_limit());
         Framed::with_decoder(lines, SmtpHandling::new(handler, Rc::clone(&self.config)))
     }
