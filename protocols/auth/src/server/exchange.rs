@@ -116,9 +116,7 @@ impl Exchange {
             }
             Kind::Login { user } => match user.take() {
                 None => {
-                    // Some clients send a NUL behind the name.
-                    let name = message.strip_suffix(b"\0").unwrap_or(message);
-                    *user = Some(prepare_user(text(name)?)?);
+                    *user = Some(prepare_user(text(message)?)?);
                     Ok(Action::Challenge(b"Password:".to_vec()))
                 }
                 Some(user) => {

@@ -169,7 +169,9 @@ impl SaslServer {
     ) -> Step {
         let max = self.0.authenticator.config().message_max;
         match initial.map(|text| encoding::decode_initial(text, max)).transpose() {
-            Ok(initial) => self.start(reactor, mechanism, initial.as_deref()),
+            Ok(initial) => {
+                self.start(reactor, mechanism, initial.as_ref().map(|initial| initial.as_slice()))
+            }
             Err(error) => Deferred::failed_on(reactor, error),
         }
     }
