@@ -22,7 +22,6 @@ use std::{cell::RefCell, fmt, mem, rc::Rc};
 
 use sinew_transports::reactor::{Deferred, Promise, Reactor};
 
-pub(crate) use self::exchange::nonce;
 use self::exchange::{Action, Exchange};
 use crate::{AuthError, Authenticator, Channel, Identity, Mechanism, SaslError, codec::encoding};
 
