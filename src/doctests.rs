@@ -65,6 +65,11 @@ pages! {
     Restarts: "../docs/guide/21-restarts.md";
 }
 
+#[cfg(feature = "auth")]
+pages! {
+    Authentication: "../docs/guide/28-authentication.md";
+}
+
 #[cfg(feature = "dns")]
 pages! {
     Dns: "../docs/guide/25-dns.md";

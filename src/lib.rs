@@ -52,6 +52,7 @@
 //! | use UDP, Unix sockets, processes, pipes | [`transports`], by modules |
 //! | keep a connection alive | [`ClientService`](transports::client_service::ClientService) |
 //! | test without a network, or with one that fails | `testing`, `sim` (feature `testing`) |
+//! | check passwords, log in | `auth` (feature `auth`) |
 //! | look up names and records | `dns` (feature `dns`) |
 //! | serve HTTP | `http` (feature `http`) |
 //! | write handlers that block | `socketserver` (feature `socketserver`) |
@@ -63,6 +64,7 @@
 //! | [`transports`] | how bytes come and go |
 //! | [`protocols`] | what bytes mean: lines, frames, and the small services of [`protocols::wire`] |
 //! | `testing`, `sim` (`sinew-testkit`) | a simulated network, recordings, checks for protocols |
+//! | `auth` | SASL for servers and clients, checkers of passwords, limits on failures |
 //! | `dns` | DNS: codecs without I/O, a resolver and a client |
 //! | `http` | HTTP/1.1: codecs without I/O, and a server |
 //! | `socketserver` | servers whose handlers block, each in a thread or a process, in the manner of Python's `socketserver` |
@@ -72,8 +74,9 @@
 //! | feature | |
 //! |---|---|
 //! | `tls`, on by default | TLS with rustls |
+//! | `auth` | the module of that name |
 //! | `dns` | the module of that name |
-//! | `http` | the module of that name |
+//! | `http` | the module of that name, and `auth` |
 //! | `socketserver` | the module of that name |
 //! | `testing` | the test kit: the modules `testing` and `sim` |
 //! | `idna` | names in other scripts than ASCII |
@@ -87,6 +90,8 @@ mod doctests;
 
 #[cfg(feature = "application")]
 pub use sinew_application as application;
+#[cfg(feature = "auth")]
+pub use sinew_auth as auth;
 #[cfg(feature = "dns")]
 pub use sinew_dns as dns;
 #[cfg(feature = "http")]

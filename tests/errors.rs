@@ -284,7 +284,6 @@ fn with_http() -> impl Iterator<Item = Printed> {
         sinew::http::codec::CgiError::Field,
         sinew::http::server::SessionFull { max: 1 },
         sinew::http::server::FormFailure::NoForm,
-        sinew::http::server::Htpasswd::open("/no/such/file").unwrap_err(),
         sinew::http::websocket::WebSocketError::Text,
         sinew::http::websocket::HandshakeError::Accept,
         sinew::http::websocket::OpenError::from(sinew::reactor::Failure::Cancelled),
@@ -324,6 +323,23 @@ fn of_a_look_inside() -> impl Iterator<Item = Printed> {
         InspectError::Random { source: cause() },
     ];
     made.into_iter()
+}
+
+#[cfg(feature = "auth")]
+fn with_auth() -> impl Iterator<Item = Printed> {
+    use sinew::auth::{AuthError, PasswordFile, SaslError, ScramKeys};
+
+    let made = printed![
+        AuthError::Unavailable(cause().into()),
+        SaslError::from(AuthError::Refused),
+        PasswordFile::open("/no/such/file").unwrap_err(),
+        "no keys".parse::<ScramKeys>().unwrap_err(),
+    ];
+    let made = made.into_iter();
+    #[cfg(unix)]
+    let made = made
+        .chain([printed(&sinew::auth::ProgramError::TimedOut { after: Duration::from_secs(10) })]);
+    made
 }
 
 #[cfg(feature = "dns")]
@@ -377,6 +393,8 @@ fn all() -> Vec<Printed> {
     let all = all.chain(with_http());
     #[cfg(all(feature = "application", feature = "http"))]
     let all = all.chain(of_a_look_inside());
+    #[cfg(feature = "auth")]
+    let all = all.chain(with_auth());
     #[cfg(feature = "dns")]
     let all = all.chain(with_dns());
     all.collect()
@@ -411,6 +429,7 @@ fn causes_not_in_the_message_are_appended() {
 #[cfg(all(
     unix,
     feature = "application",
+    feature = "auth",
     feature = "dns",
     feature = "http",
     feature = "tls",

@@ -20,9 +20,10 @@ use clap::Parser;
 use cli::{Failed, ServerArgs, endpoint, say};
 use progress::{Progress, Transfers};
 use sinew::{
+    auth::{Checker, PasswordFile, Users},
     http::server::{
-        AccessLog, Compression, Credentials, ErrorPages, Files, Guard, Handler, Htpasswd,
-        HttpServer, LogFormat, Redirect, ReverseProxy, Router, Users,
+        AccessLog, Compression, ErrorPages, Files, Guard, Handler, HttpServer, LogFormat, Redirect,
+        ReverseProxy, Router,
     },
     transports::endpoint::ClientEndpoint,
 };
@@ -136,8 +137,8 @@ fn server(handler: impl Handler) -> HttpServer {
     HttpServer::new(AccessLog::new(pages).format(LogFormat::Common).to(Log(transfers)))
 }
 
-fn guarded(credentials: impl Credentials, site: Router) -> Result<HttpServer, Failed> {
-    Ok(server(Guard::basic("files", credentials, site)?))
+fn guarded(users: impl Checker, site: Router) -> Result<HttpServer, Failed> {
+    Ok(server(Guard::basic("files", users, site)?))
 }
 
 fn main() -> ExitCode {
@@ -148,7 +149,7 @@ fn main() -> ExitCode {
                 let (name, password) = auth.split_once(':').ok_or("--auth takes NAME:PASSWORD")?;
                 guarded(Users::new().user(name, password), site)?
             }
-            (None, Some(file)) => guarded(Htpasswd::open(file)?, site)?,
+            (None, Some(file)) => guarded(PasswordFile::open(file)?, site)?,
             (None, None) => server(site),
         };
         let reactor = args.server.reactor()?;

@@ -1,16 +1,14 @@
-//! What servers read of what clients and scripts say: credentials, files of users, cookies, the output of scripts. A server in memory
+//! What servers read of what clients and scripts say: credentials, cookies, the output of scripts. A server in memory
 //! gives the same answers however its input is cut, and lets in those who know the password, and nobody else.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use sinew::{
+    auth::{Authenticator, AuthenticatorConfig, FailureLimiter, Users},
     http::{
         codec::{CgiError, CgiHeadReader, DigestAlgorithm},
-        server::{
-            AuthenticatedUser, Guard, Handler, Htpasswd, HtpasswdError, HttpServer, Request, Users,
-            answer,
-        },
+        server::{AuthenticatedUser, Guard, Handler, HttpServer, Request, answer},
     },
     prelude::*,
     transports::{StreamConfig, memory},
@@ -151,8 +149,10 @@ pub(crate) fn cookies(data: &mut Input<'_>) {
 }
 
 /// Users whose passwords are known, or not.
-fn users() -> Users {
-    Users::new().user("ann", PASSWORD).user("root", UNKNOWN)
+fn users() -> Authenticator {
+    let users = Users::new().user("ann", PASSWORD).user("root", UNKNOWN);
+    let config = AuthenticatorConfig::default().limiter(FailureLimiter::off());
+    Authenticator::with(users, config)
 }
 
 fn who() -> impl Handler {
@@ -220,33 +220,4 @@ fn right_answer(chosen: &str) {
     assert!(first.ends_with("\r\n\r\nuser ann"), "{value}: {first}");
     let second = site.ask(&request, &[usize::MAX]);
     assert!(second.starts_with("HTTP/1.1 401 "), "{value}: {second}");
-}
-
-/// A file of users.
-pub(crate) fn htpasswd(data: &mut Input<'_>) {
-    let text = data.bytes(LEN_MAX);
-    let path = std::env::temp_dir().join(format!("sinew-fuzz-htpasswd-{}", std::process::id()));
-    fs::write(&path, text).expect("a folder for temporary files");
-    let opened = Htpasswd::open(&path);
-    fs::remove_file(&path).expect("it is there");
-    let Ok(text) = std::str::from_utf8(text) else {
-        return assert!(matches!(opened, Err(HtpasswdError::Io { .. })), "{opened:?}");
-    };
-    let is_blank = |line: &str| line.trim().is_empty() || line.trim().starts_with('#');
-    let hashes = ["$2a$", "$2b$", "$2y$", "$apr1$", "{SHA}"];
-    let may_be_good = |line: &str| {
-        line.trim()
-            .split_once(':')
-            .is_some_and(|(_, hash)| hashes.iter().any(|kind| hash.starts_with(kind)))
-    };
-    match opened {
-        // The first line that is none is named.
-        Err(HtpasswdError::Line { line, .. }) => {
-            let mut before = text.lines().take(line - 1);
-            assert!(before.all(|line| is_blank(line) || may_be_good(line)));
-            assert!(!is_blank(text.lines().nth(line - 1).expect("a line")));
-        }
-        Err(error) => panic!("{error}"),
-        Ok(_) => assert!(text.lines().all(|line| is_blank(line) || may_be_good(line))),
-    }
 }

@@ -1,6 +1,7 @@
 //! The bodies of the fuzz targets, one function per target. Independent of any fuzzer, so a test on stable Rust
 //! (`tests/fuzz_corpus.rs`) replays the corpus through them.
 
+mod auth;
 mod compressed_web_sockets;
 mod decoding;
 mod dns;
@@ -26,7 +27,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 30] = [
+pub(crate) const TARGETS: [Target; 32] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -51,7 +52,9 @@ pub(crate) const TARGETS: [Target; 30] = [
     ("http_cgi", http_cgi),
     ("http_cookies", http_cookies),
     ("http_authorization", http_authorization),
-    ("http_htpasswd", http_htpasswd),
+    ("auth_password_file", auth_password_file),
+    ("sasl_server", sasl_server),
+    ("sasl_client", sasl_client),
     ("http_forwarded", http_forwarded),
     ("http_proxied", http_proxied),
     ("data_url", data_url),
@@ -167,8 +170,16 @@ pub(crate) fn http_authorization(data: &[u8]) {
     http_server::authorization(&mut Input::new(data));
 }
 
-pub(crate) fn http_htpasswd(data: &[u8]) {
-    http_server::htpasswd(&mut Input::new(data));
+pub(crate) fn auth_password_file(data: &[u8]) {
+    auth::password_file(&mut Input::new(data));
+}
+
+pub(crate) fn sasl_server(data: &[u8]) {
+    auth::server(&mut Input::new(data));
+}
+
+pub(crate) fn sasl_client(data: &[u8]) {
+    auth::client(&mut Input::new(data));
 }
 
 pub(crate) fn http_forwarded(data: &[u8]) {

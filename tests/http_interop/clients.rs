@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use sinew::http::server::{ForwardProxy, Guard, ReverseProxy, Users};
+use sinew::{
+    auth::Users,
+    http::server::{ForwardProxy, Guard, ReverseProxy},
+};
 
 use super::{
     programs::{curl, is_there, output},

@@ -8,9 +8,10 @@ use std::{
 };
 
 use sinew::{
+    auth::Users,
     http::server::{
         AuthenticatedUser, Compression, DigestAlgorithm, FormLimits, Guard, Handler, HttpServer,
-        Reply, Request, Response, Router, Users, answer,
+        Reply, Request, Response, Router, answer,
     },
     prelude::*,
 };

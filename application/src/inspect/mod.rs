@@ -59,7 +59,8 @@ pub mod report;
 
 use std::{net::SocketAddr, rc::Rc, time::Duration};
 
-use sinew_http::server::{Guard, Handler, HttpServer, Router, ServerConfig, Users};
+use sinew_auth::Users;
+use sinew_http::server::{Guard, Handler, HttpServer, Router, ServerConfig};
 use sinew_reactor::Reactor;
 use sinew_transports::{
     Address, ListenConfig, ListeningPort,

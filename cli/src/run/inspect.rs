@@ -9,7 +9,7 @@ use sinew::{
         handover::Handover,
         inspect::{self, InspectError, WebConfig},
     },
-    http::server::Users,
+    auth::Users,
     reactor::{Deferred, Excerpt, Reactor},
     transports::{
         Address, ListenConfig, ListenError, ListeningPort,

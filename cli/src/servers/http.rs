@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use sinew::{
     application::{Service, StartError},
+    auth::PasswordFile,
     http::server::{
-        AccessLog, Compression, ErrorPages, Files, Guard, Handler, Htpasswd, HttpServer, LogFormat,
-        Redirect, ReverseProxy, Router,
+        AccessLog, Compression, ErrorPages, Files, Guard, Handler, HttpServer, LogFormat, Redirect,
+        ReverseProxy, Router,
     },
     reactor::Excerpt,
     transports::endpoint::ClientEndpoint,
@@ -107,7 +108,7 @@ impl ServerCommand for Http {
         let site = self.site()?;
         match &self.htpasswd {
             Some(file) => {
-                let users = Htpasswd::open(file).map_err(StartError::other)?;
+                let users = PasswordFile::open(file).map_err(StartError::other)?;
                 let guarded = Guard::basic("files", users, site).map_err(StartError::other)?;
                 serve(context, guarded)
             }

@@ -37,7 +37,7 @@
 //! | `client`, on by default | the module `client` |
 //! | `compression`, on by default | `server::Compression`, with gzip |
 //! | `forms`, on by default | `server::Form`: forms with files, in temporary files |
-//! | `guard`, on by default | `server::Guard`: Basic, Digest, htpasswd files |
+//! | `guard`, on by default | `server::Guard`: Basic and Digest |
 //! | `sessions`, on by default | `server::Sessions`, with a signed cookie |
 //! | `tls` | `wss` URLs |
 //! | `websocket`, on by default | the module `websocket` |

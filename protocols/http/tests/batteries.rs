@@ -24,8 +24,6 @@ mod batteries {
     mod guard;
     #[cfg(feature = "guard")]
     mod guard_digest;
-    #[cfg(feature = "guard")]
-    mod guard_htpasswd;
     mod layers;
     mod router;
     #[cfg(feature = "sessions")]

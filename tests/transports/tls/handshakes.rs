@@ -61,7 +61,12 @@ fn meet_at(
     let ended = || world.traces.all()[before..].iter().all(|trace| trace.is_lost());
     world.until("the end", ended);
     match (near, theirs) {
-        (Some(near), Some(theirs)) => Ok((near, theirs)),
+        (Some(near), Some(theirs)) => {
+            // What logins are bound to.
+            assert_eq!(near.server_certificate.as_ref(), near.peer_certificates.first());
+            assert_eq!(near.server_certificate, theirs.server_certificate);
+            Ok((near, theirs))
+        }
         _ => Err(ConnectError::BadServerName("the server did not agree".to_owned())),
     }
 }

@@ -16,6 +16,9 @@ pub struct TlsInfo {
     pub server_name: Option<String>,
     /// The peer's certificate (DER), followed by the rest of the chain that it sent. Empty if it presented none.
     pub peer_certificates: Vec<Vec<u8>>,
+    /// The certificate of the server (DER), which logins can be bound to (`tls-server-end-point`, RFC 5929): on a server its own, on
+    /// a client the first of the peer's.
+    pub server_certificate: Option<Vec<u8>>,
     /// Whether an earlier session was resumed.
     pub is_resumed: bool,
 }

@@ -16,14 +16,23 @@ use rustls::{
 use super::Identity;
 
 thread_local! {
-    /// The SNI name of the last ClientHello processed on this thread.
-    static SNI_NAME: Cell<Option<Box<str>>> = const { Cell::new(None) };
+    /// The choice for the last ClientHello processed on this thread.
+    static CHOICE: Cell<Option<Choice>> = const { Cell::new(None) };
 }
 
-/// Takes the SNI name seen since the last call. With unbuffered connections, rustls passes it only to the certificate resolver,
-/// which runs on the same thread, within the call that processes the ClientHello.
-pub(super) fn take_sni_name() -> Option<Box<str>> {
-    SNI_NAME.take()
+/// What a client has asked for, and what it gets.
+#[derive(Default)]
+pub(super) struct Choice {
+    /// The SNI name.
+    pub(super) name: Option<Box<str>>,
+    /// The certificate.
+    pub(super) key: Option<Arc<CertifiedKey>>,
+}
+
+/// Takes the choice made since the last call. With unbuffered connections, rustls has the SNI name only for the certificate
+/// resolver, and does not say what that has chosen; it runs on the same thread, within the call that processes the ClientHello.
+pub(super) fn take_choice() -> Option<Choice> {
+    CHOICE.take()
 }
 
 /// The certificates of a server. Behind a lock, since rustls requires a resolver to be `Sync`, and one configuration may serve
@@ -62,8 +71,9 @@ impl Identities {
 impl ResolvesServerCert for Identities {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let name = hello.server_name();
-        SNI_NAME.set(name.map(Box::from));
-        self.choose(name)
+        let key = self.choose(name);
+        CHOICE.set(Some(Choice { name: name.map(Box::from), key: key.clone() }));
+        key
     }
 }
 

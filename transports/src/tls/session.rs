@@ -40,7 +40,7 @@ pub(super) trait Session {
 
 struct ServerSide {
     connection: UnbufferedServerConnection,
-    sni_name: Option<Box<str>>,
+    choice: names::Choice,
     has_peer_closed: bool,
     failed: Option<TlsError>,
 }
@@ -54,9 +54,9 @@ struct ClientSide {
 
 pub(super) fn server(config: Arc<ServerConfig>) -> Result<Box<dyn Session>, TlsError> {
     let connection = UnbufferedServerConnection::new(config).map_err(map_error)?;
-    Ok(Box::new(WithSni(ServerSide {
+    Ok(Box::new(WithChoice(ServerSide {
         connection,
-        sni_name: None,
+        choice: names::Choice::default(),
         has_peer_closed: false,
         failed: None,
     })))
@@ -133,7 +133,7 @@ macro_rules! session {
             }
 
             fn info(&self) -> TlsInfo {
-                info(&self.connection, self.name())
+                info(&self.connection, self.name(), self.server_certificate())
             }
         }
 
@@ -200,7 +200,12 @@ session!(ClientSide, ClientConnectionData);
 
 impl ServerSide {
     fn name(&self) -> Option<String> {
-        self.sni_name.as_deref().map(str::to_owned)
+        self.choice.name.as_deref().map(str::to_owned)
+    }
+
+    fn server_certificate(&self) -> Option<Vec<u8>> {
+        let own = self.choice.key.as_ref()?.cert.first()?;
+        Some(own.to_vec())
     }
 }
 
@@ -208,12 +213,17 @@ impl ClientSide {
     fn name(&self) -> Option<String> {
         Some(self.name.to_str().into_owned())
     }
+
+    fn server_certificate(&self) -> Option<Vec<u8>> {
+        let peer = self.connection.peer_certificates()?.first()?;
+        Some(peer.to_vec())
+    }
 }
 
-/// Adds the client's SNI name to a server session: rustls passes it only to the certificate resolver.
-struct WithSni(ServerSide);
+/// Adds to a server session what its certificate resolver knows: the client's SNI name, and the certificate.
+struct WithChoice(ServerSide);
 
-impl Session for WithSni {
+impl Session for WithChoice {
     fn process(
         &mut self,
         incoming: &mut [u8],
@@ -223,9 +233,11 @@ impl Session for WithSni {
         if !self.0.is_handshaking() {
             return self.0.process(incoming, plain, out);
         }
-        drop(names::take_sni_name());
+        drop(names::take_choice());
         let used = self.0.process(incoming, plain, out);
-        self.0.sni_name = names::take_sni_name().or(self.0.sni_name.take());
+        if let Some(choice) = names::take_choice() {
+            self.0.choice = choice;
+        }
         used
     }
 
@@ -308,7 +320,11 @@ fn encrypted(result: Result<usize, EncryptError>) -> Result<usize, Option<usize>
     })
 }
 
-fn info(connection: &CommonState, server_name: Option<String>) -> TlsInfo {
+fn info(
+    connection: &CommonState,
+    server_name: Option<String>,
+    server_certificate: Option<Vec<u8>>,
+) -> TlsInfo {
     let version = match connection.protocol_version() {
         Some(ProtocolVersion::TLSv1_2) => TlsVersion::Tls12,
         _ => TlsVersion::Tls13,
@@ -321,6 +337,7 @@ fn info(connection: &CommonState, server_name: Option<String>) -> TlsInfo {
         alpn: connection.alpn_protocol().map(<[u8]>::to_vec),
         server_name,
         peer_certificates: certificates.iter().map(|der| der.as_ref().to_vec()).collect(),
+        server_certificate,
         is_resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
     }
 }

@@ -8,7 +8,11 @@
 //! | "format error", "not implemented" or "bad version" to EDNS | the question without EDNS, for 15 minutes |
 //! | "bad cookie" | the question once more, with the cookie that the server has sent; then over TCP |
 
-use std::{cell::Cell, rc::Rc, time::Duration};
+use std::{
+    cell::Cell,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use sinew_transports::{
     Bytes,
@@ -94,8 +98,15 @@ pub(crate) struct Ask<'a> {
     pub(crate) wait: Duration,
     /// Not over UDP.
     pub(crate) must_tcp: bool,
-    /// Counts the queries that are sent.
-    pub(crate) sent: Option<&'a Cell<usize>>,
+    pub(crate) sent: Option<&'a Sent>,
+}
+
+/// The queries that a question has taken.
+#[derive(Debug, Default)]
+pub(crate) struct Sent {
+    pub(crate) count: Cell<usize>,
+    /// When the last was sent.
+    pub(crate) last_at: Cell<Option<Instant>>,
 }
 
 /// A response, and its length.
@@ -158,7 +169,7 @@ impl Asker {
                 Asked::Response(Checked::Truncated, _) | Asked::TooManyWrong => {}
             }
         }
-        ask.count();
+        ask.note_sent();
         match self.over_link(ask.reactor, ask.server, sent, ask.wait, true).await? {
             (Checked::Whole(message), bytes) => Ok((*message, bytes.len())),
             (Checked::Malformed(error), _) => Err(error.into()),
@@ -182,7 +193,7 @@ impl Asker {
 
     async fn over_udp(&self, ask: Ask<'_>, sent: &SentQuery) -> Result<Asked, AskError> {
         let _slot = self.sockets.acquire().await.map_err(AskError::GivenUp)?;
-        ask.count();
+        ask.note_sent();
         count(&self.counters.udp);
         let wrong_max = self.config.wrong_responses_max;
         let wrong = || count(&self.counters.wrong);
@@ -261,9 +272,10 @@ impl Asker {
 }
 
 impl Ask<'_> {
-    fn count(&self) {
+    fn note_sent(&self) {
         if let Some(sent) = self.sent {
-            sent.set(sent.get() + 1);
+            sent.count.set(sent.count.get() + 1);
+            sent.last_at.set(Some(self.reactor.now()));
         }
     }
 }

@@ -42,6 +42,7 @@ pub struct RecursiveConfig {
     pub(super) cache_bytes_max: usize,
     pub(super) positive_max: Duration,
     pub(super) negative_max: Duration,
+    pub(super) stale_max: Duration,
     pub(super) failure_ttl: Duration,
     pub(super) servers_max: usize,
 }
@@ -70,6 +71,7 @@ impl Default for RecursiveConfig {
             cache_bytes_max: 64 << 20,
             positive_max: Duration::from_secs(86_400),
             negative_max: Duration::from_secs(300),
+            stale_max: Duration::ZERO,
             failure_ttl: Duration::from_secs(5),
             servers_max: 10_000,
         }
@@ -121,7 +123,8 @@ impl RecursiveConfig {
         self
     }
 
-    /// Whether names are sent in random case, which the response must repeat (0x20). Default `false`: some servers do not.
+    /// Whether names are sent in random case, which the response must repeat (0x20). Default `false`: some servers do not. The case may
+    /// show in the names of answers.
     pub fn random_case(mut self, random: bool) -> Self {
         self.asking.random_case = random;
         self
@@ -216,6 +219,12 @@ impl RecursiveConfig {
         self
     }
 
+    /// How long after its time an answer may be used if no server answers (RFC 8767). Default 0: never.
+    pub fn stale_max(mut self, time: Duration) -> Self {
+        self.stale_max = time;
+        self
+    }
+
     /// How long a question that has failed is not asked again (RFC 9520). Default 5 s, maximum 5 minutes.
     pub fn failure_ttl(mut self, time: Duration) -> Self {
         self.failure_ttl = time.min(Duration::from_secs(300));
@@ -230,7 +239,8 @@ impl RecursiveConfig {
     }
 
     pub(super) fn facts(&self) -> Facts {
-        let limits = self.limits(self.cache_entries_max);
+        let limits =
+            StoreLimits { stale_max: self.stale_max, ..self.limits(self.cache_entries_max) };
         Facts::new(limits, self.positive_max, self.negative_max)
     }
 

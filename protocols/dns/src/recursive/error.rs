@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use sinew_transports::reactor::{Excerpt, Failure};
 
 use crate::{
-    client::ServerFailure,
+    client::{ServerError, ServerFailure},
     codec::{EncodeError, Name, RecordType},
 };
 
@@ -78,3 +78,14 @@ pub enum RecursiveError {
 }
 
 sinew_transports::reactor::error_debug!(RecursiveError);
+
+impl RecursiveError {
+    /// Whether a server was not asked, since too many queries waited for it.
+    pub(super) fn is_busy(&self) -> bool {
+        let is_busy = |failure: &ServerFailure| matches!(failure.cause, ServerError::Busy { .. });
+        match self {
+            Self::Failed { servers, .. } => servers.iter().any(is_busy),
+            _ => false,
+        }
+    }
+}

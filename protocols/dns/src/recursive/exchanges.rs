@@ -1,7 +1,7 @@
 //! Queries to servers: [`Exchanged`] is what one has brought. Those who ask a server the same at the same time share one query, so that a
 //! forger has only one to guess (RFC 5452, section 5).
 
-use std::{cell::Cell, io, rc::Rc, time::Duration};
+use std::{io, rc::Rc, time::Duration};
 
 use sinew_transports::reactor::Reactor;
 
@@ -9,7 +9,7 @@ use super::{RecursiveError, facts::Key, resolver::Inner, upstreams::Upstream, wo
 use crate::{
     client::{
         ServerError,
-        asker::{Ask, AskError, Reply},
+        asker::{Ask, AskError, Reply, Sent},
         shared::count,
     },
     codec::Question,
@@ -69,11 +69,12 @@ impl Inner {
         question: &Question,
         wait: Duration,
     ) -> Exchanged {
-        let (sent, begun) = (Cell::new(0), reactor.now());
+        let sent = Sent::default();
         let server = &upstream.state;
         let ask = Ask { reactor, server, question, wait, must_tcp: false, sent: Some(&sent) };
         let result = self.asker.ask(ask).await;
         let now = reactor.now();
+        let begun = sent.last_at.get().unwrap_or(now);
         match &result {
             Ok(_) => upstream.answered(now - begun),
             Err(AskError::Server(cause)) => {
@@ -87,7 +88,7 @@ impl Inner {
             }
             Err(AskError::Encode(_) | AskError::GivenUp(_)) => {}
         }
-        Exchanged { result, queries: sent.get() }
+        Exchanged { result, queries: sent.count.get() }
     }
 }
 

@@ -18,6 +18,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Fact {
     pub(super) kind: Kind,
+    /// The zone whose server has said so.
+    pub(super) zone: Name,
     /// The record set or the alias, with signatures.
     pub(super) answers: Vec<Record>,
     /// The SOA record of a zone where there is nothing, and proofs of DNSSEC.
@@ -41,8 +43,8 @@ pub(super) enum Kind {
 
 impl Fact {
     /// Something that is known without a server.
-    pub(super) const fn own(kind: Kind, answers: Vec<Record>) -> Self {
-        Self { kind, answers, authorities: Vec::new(), ttl: 0, bytes: 0 }
+    pub(super) fn own(kind: Kind, answers: Vec<Record>) -> Self {
+        Self { kind, zone: Name::root(), answers, authorities: Vec::new(), ttl: 0, bytes: 0 }
     }
 }
 
@@ -90,15 +92,29 @@ impl Facts {
         if let Some(known) = self.store.get(key, now) {
             return Some(known);
         }
-        let alias = Key { record_type: Some(RecordType::CNAME), ..key.clone() };
-        let alias = self.store.get(&alias, now);
-        if let Some(known) = alias.filter(|known| matches!(known.value.kind, Kind::Alias(_))) {
+        let alias = self.store.get(&alias(key), now);
+        if let Some(known) = alias.filter(is_alias) {
             return Some(known);
         }
         ancestors(&key.name).find_map(|name| {
             let existence = Key { name, record_type: None, is_dnssec: key.is_dnssec };
             self.store.get(&existence, now)
         })
+    }
+
+    /// Records or an alias whose time is over, but not for longer than allowed (RFC 8767). The servers have failed: for a while they are
+    /// used without asking.
+    pub(super) fn stale(&mut self, key: &Key, now: Instant) -> Option<Known> {
+        let has_records = |known: &Known| known.value.kind == Kind::Records;
+        for (key, is_right) in
+            [(key, &has_records as &dyn Fn(&Known) -> bool), (&alias(key), &is_alias)]
+        {
+            if let Some(known) = self.store.stale(key, now).filter(is_right) {
+                self.store.servers_failed(key, now);
+                return Some(known);
+            }
+        }
+        None
     }
 
     pub(super) fn insert(&mut self, mut key: Key, fact: &Rc<Fact>, now: Instant) {
@@ -114,6 +130,15 @@ impl Facts {
         let keep = Duration::from_secs(fact.ttl.into()).min(max);
         self.store.insert(key, fact.clone(), fact.bytes, now, keep);
     }
+}
+
+/// Where it is that a name is an alias.
+fn alias(key: &Key) -> Key {
+    Key { record_type: Some(RecordType::CNAME), ..key.clone() }
+}
+
+fn is_alias(known: &Known) -> bool {
+    matches!(known.value.kind, Kind::Alias(_))
 }
 
 #[cfg(test)]

@@ -16,12 +16,13 @@ pub(super) struct Minimiser {
     total: usize,
     /// Questions that were asked with a part of it.
     count: usize,
+    is_wanted: bool,
     is_on: bool,
 }
 
 impl Minimiser {
-    pub(super) const fn new(total: usize, is_on: bool) -> Self {
-        Self { total, count: 0, is_on }
+    pub(super) const fn new(total: usize, is_wanted: bool) -> Self {
+        Self { total, count: 0, is_wanted, is_on: is_wanted }
     }
 
     /// How many labels, from the right, to ask for; `known` of them are known to exist.
@@ -39,9 +40,14 @@ impl Minimiser {
         self.count += 1;
     }
 
-    /// A server got it wrong: the whole name is asked for from now on.
+    /// A server got it wrong: the servers of this zone are asked for the whole name.
     pub(super) const fn give_up(&mut self) {
         self.is_on = false;
+    }
+
+    /// The servers of another zone are asked.
+    pub(super) const fn change_zone(&mut self) {
+        self.is_on = self.is_wanted;
     }
 }
 
@@ -86,6 +92,8 @@ mod tests {
         let mut minimiser = Minimiser::new(5, true);
         minimiser.give_up();
         assert_eq!(minimiser.labels(1), 5);
+        minimiser.change_zone();
+        assert_eq!(minimiser.labels(1), 2);
         assert_eq!(Minimiser::new(5, false).labels(0), 5);
     }
 }

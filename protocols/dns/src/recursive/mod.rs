@@ -13,7 +13,8 @@
 //! | | a server says what is at the name | the answer; an alias is a new question of the same work |
 //! | | a server is silent, or answers wrongly | the next server, in the order of `upstreams.rs` |
 //! | | no server with a known address is left | **looking up a server** |
-//! | | nor one without | each server that was silent once more, then [`RecursiveError::Failed`] |
+//! | | nor one without | each server that was silent once more |
+//! | | none at all | if the zone was remembered, its parent is asked for its servers again; else [`RecursiveError::Failed`] |
 //! | **looking up a server** that the delegation tells no address of | it has addresses | asking them |
 //! | | it has none, it waits for this question itself (a loop), or a bound is reached | the next server |
 //! | any | the bounds of the question are reached | [`RecursiveError::TooManyQueries`], [`RecursiveError::TimedOut`] |
@@ -36,10 +37,11 @@
 //! # What it does not do
 //!
 //! It does not validate by DNSSEC, and never says that an answer is authentic (AD). With DO it passes signatures and proofs on to those who
-//! validate themselves. hickory-proto (0.26) verifies the signature of one record set without a runtime, but nothing more: the chain of
-//! trust from the root's keys, the proofs that names, types and delegations are absent (NSEC, NSEC3 with its iterations), and the bounds
-//! on colliding keys and signatures that a validator needs (KeyTrap, CVE-2023-50387) are in the crate hickory-net, which stands on tokio.
-//! Half a validator is worse than none: one who wants answers to be validated puts a validator, such as unbound, before or behind it.
+//! validate themselves. hickory-proto (0.26, feature `dnssec-ring`) verifies the signature of one record set without a runtime, and no more.
+//! The chain of trust from the keys of the root, the proofs that names, types and delegations are absent (NSEC, NSEC3), and the bounds
+//! on colliding keys and signatures (KeyTrap, CVE-2023-50387) are in the validator of hickory-net. That one asks by itself, through a
+//! handle that must be `Send` and `Sync` and name a runtime, which a resolver of one reactor cannot be. Half a validator is worse than
+//! none: who needs validated answers lets a validator, such as unbound, ask this server.
 
 mod chain;
 mod config;

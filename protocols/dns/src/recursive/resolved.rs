@@ -31,8 +31,8 @@ impl Resolved {
         };
         for (at, link) in links.iter().enumerate() {
             let fact = &link.value;
-            content.answers.extend(aged(&fact.answers, link.age));
-            content.authorities.extend(aged(&fact.authorities, link.age));
+            content.answers.extend(aged(&fact.answers, link));
+            content.authorities.extend(aged(&fact.authorities, link));
             match &fact.kind {
                 // The last is one only if an alias was asked for.
                 Kind::Alias(target) if at + 1 < links.len() => {
@@ -85,10 +85,15 @@ impl Resolved {
     }
 }
 
-fn aged(records: &[Record], age: u32) -> impl Iterator<Item = Record> {
+/// TTL of records that are used after their time (RFC 8767, section 4).
+const STALE_TTL: u32 = 30;
+
+/// Records with what is left of their TTL.
+fn aged(records: &[Record], known: &Known) -> impl Iterator<Item = Record> {
+    let Known { age, is_stale, .. } = *known;
     records.iter().map(move |record| {
         let mut record = record.clone();
-        record.ttl = record.ttl.saturating_sub(age);
+        record.ttl = if is_stale { STALE_TTL } else { record.ttl.saturating_sub(age) };
         record
     })
 }

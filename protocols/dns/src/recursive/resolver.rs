@@ -240,9 +240,15 @@ impl Inner {
         };
         if let Err(error) = &result {
             count(&self.counters.failures);
-            let keep = self.config.failure_ttl;
-            let mut failures = self.failures.borrow_mut();
-            failures.insert(key.clone(), error.clone(), 256, reactor.now(), keep);
+            if let Some(stale) = work.stale() {
+                return Ok(stale);
+            }
+            // What only this moment is to blame for may be asked again.
+            if !error.is_busy() {
+                let keep = self.config.failure_ttl;
+                let mut failures = self.failures.borrow_mut();
+                failures.insert(key.clone(), error.clone(), 256, reactor.now(), keep);
+            }
         }
         result
     }

@@ -14,7 +14,10 @@
 //!
 //! Records of other names and other sections, and addresses from outside the zone, are ignored. Responses that were cut do not come here.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    rc::Rc,
+};
 
 use super::{
     delegation::{ADDRS_MAX, Delegation, SERVERS_MAX, ZoneServer, may_be_asked},
@@ -40,8 +43,8 @@ pub(super) struct Reader<'a> {
 /// What a response says.
 #[derive(Debug)]
 pub(super) enum Reading {
-    Fact(Fact),
-    Delegation(Delegation),
+    Fact(Rc<Fact>),
+    Delegation(Rc<Delegation>),
 }
 
 /// The types of records that prove that something is not there.
@@ -56,7 +59,7 @@ impl Reader<'_> {
         if message.metadata.authoritative
             && let Some(fact) = self.fact(message, len)
         {
-            return Ok(Reading::Fact(fact));
+            return Ok(Reading::Fact(Rc::new(fact)));
         }
         let is_cut = |record: &&Record| record.record_type() == RecordType::NS;
         let mut cuts = message.authorities.iter().filter(is_cut).peekable();
@@ -65,10 +68,11 @@ impl Reader<'_> {
         match cut {
             Some(cut) => {
                 let servers = &message.authorities;
-                Ok(Reading::Delegation(self.delegation(&cut.name, servers, &message.additionals)))
+                let delegation = self.delegation(&cut.name, servers, &message.additionals);
+                Ok(Reading::Delegation(Rc::new(delegation)))
             }
             None if message.metadata.authoritative => {
-                Ok(Reading::Fact(self.nothing(message, Kind::NoRecord, len)))
+                Ok(Reading::Fact(Rc::new(self.nothing(message, Kind::NoRecord, len))))
             }
             None if names_others => Err(ServerError::Referral),
             None => Err(ServerError::NotAuthoritative),
@@ -129,7 +133,8 @@ impl Reader<'_> {
         // The TTLs of a set are equal (RFC 2181, section 5.2).
         answers.iter_mut().for_each(|record| record.ttl = ttl);
         let authorities = self.proofs(message, ttl);
-        Some(Fact { kind, answers, authorities, ttl, bytes: len })
+        let zone = self.zone.clone();
+        Some(Fact { kind, zone, answers, authorities, ttl, bytes: len })
     }
 
     /// The renamings of zones (DNAME, RFC 6672) that the alias comes from. The server makes the alias; they are for those who validate.
@@ -154,13 +159,14 @@ impl Reader<'_> {
             }
             _ => None,
         });
+        let (zone, answers) = (self.zone.clone(), Vec::new());
         let Some((mut soa, ttl)) = soa else {
-            return Fact { bytes: len, ..Fact::own(kind, Vec::new()) };
+            return Fact { kind, zone, answers, authorities: Vec::new(), ttl: 0, bytes: len };
         };
         soa.ttl = ttl;
         let mut authorities = vec![soa];
         authorities.extend(self.proofs(message, ttl));
-        Fact { kind, answers: Vec::new(), authorities, ttl, bytes: len }
+        Fact { kind, zone, answers, authorities, ttl, bytes: len }
     }
 
     /// The proofs of DNSSEC in the authority section, with signatures, for those who validate.
@@ -247,7 +253,127 @@ fn covered(record: &Record) -> Option<RecordType> {
     }
 }
 
+/// Longest TTL: a week (RFC 8767, section 4).
+const TTL_MAX: u32 = 7 * 86_400;
+
 /// A TTL with its highest bit set is 0 (RFC 2181, section 8).
-const fn ttl(seconds: u32) -> u32 {
-    if seconds > i32::MAX as u32 { 0 } else { seconds }
+fn ttl(seconds: u32) -> u32 {
+    if seconds > i32::MAX as u32 { 0 } else { seconds.min(TTL_MAX) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{OpCode, rdata};
+
+    fn name(text: &str) -> Name {
+        text.parse().unwrap()
+    }
+
+    /// Numbers that look random, by a seed.
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, end: usize) -> usize {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (self.0 >> 33) as usize % end
+        }
+
+        fn name(&mut self) -> Name {
+            const NAMES: [&str; 12] = [
+                ".",
+                "test.",
+                "net.",
+                "zone.test.",
+                "www.zone.test.",
+                "WWW.zone.test.",
+                "www.zone.test.",
+                "www.zone.test.",
+                "a.www.zone.test.",
+                "b.zone.test.",
+                "other.test.",
+                "ns.net.",
+            ];
+            name(NAMES[self.below(NAMES.len())])
+        }
+
+        fn record(&mut self) -> Record {
+            let other = self.name();
+            let data = match self.below(6) {
+                0 => RData::A(std::net::Ipv4Addr::new(192, 0, 2, 1).into()),
+                1 => RData::NS(rdata::NS(other)),
+                2 => RData::CNAME(rdata::CNAME(other)),
+                3 => RData::SOA(rdata::SOA::new(name("ns."), name("me."), 1, 1, 1, 1, 60)),
+                4 => RData::Unknown {
+                    code: RecordType::RRSIG,
+                    rdata: rdata::NULL::with(vec![0, [1, 2, 5, 6, 47][self.below(5)], 0]),
+                },
+                _ => RData::Unknown {
+                    code: [RecordType::DNAME, RecordType::NSEC][self.below(2)],
+                    rdata: rdata::NULL::with(vec![0]),
+                },
+            };
+            Record::from_rdata(self.name(), 300, data)
+        }
+
+        fn message(&mut self) -> Message {
+            let mut message = Message::response(1, OpCode::Query);
+            message.metadata.authoritative = self.below(2) == 0;
+            let codes = [ResponseCode::NoError, ResponseCode::NoError, ResponseCode::NXDomain];
+            message.metadata.response_code = codes[self.below(3)];
+            for _ in 0..self.below(5) {
+                message.add_answer(self.record());
+            }
+            for _ in 0..self.below(5) {
+                message.add_authority(self.record());
+            }
+            for _ in 0..self.below(5) {
+                message.add_additional(self.record());
+            }
+            message
+        }
+    }
+
+    #[test]
+    fn no_response_leads_out_of_the_zone_or_beside_the_question() {
+        let (zone, asked) = (name("zone.test."), name("www.zone.test."));
+        let mut read = [0; 5];
+        for seed in 0..10_000 {
+            let mut random = Random(seed);
+            let types = [RecordType::A, RecordType::NS, RecordType::DS, RecordType::CNAME];
+            let question = Question::new(asked.clone(), types[random.below(4)]);
+            let reader = Reader {
+                zone: &zone,
+                question: &question,
+                is_dnssec: random.below(2) == 0,
+                port: 53,
+                allows_loopback: false,
+            };
+            match reader.read(&random.message(), 100) {
+                Err(_) => read[0] += 1,
+                Ok(Reading::Delegation(delegation)) => {
+                    read[1] += 1;
+                    assert_eq!(delegation.zone, asked, "seed {seed}");
+                    assert_ne!(question.record_type(), RecordType::DS, "seed {seed}");
+                    let has_glue = |server: &&ZoneServer| !server.addrs.is_empty();
+                    let glue = delegation.servers.iter().filter(has_glue);
+                    assert!(glue.into_iter().all(|it| zone.zone_of(&it.name)), "seed {seed}");
+                }
+                Ok(Reading::Fact(fact)) => {
+                    read[2 + usize::from(fact.ttl > 0)] += 1;
+                    read[4] += usize::from(fact.answers.len() > 1);
+                    let of_name = |record: &Record| {
+                        let renames = record.name == zone;
+                        record.name == asked || renames && matches!(fact.kind, Kind::Alias(_))
+                    };
+                    assert!(fact.answers.iter().all(of_name), "seed {seed}: {fact:?}");
+                    let in_zone = |record: &Record| zone.zone_of(&record.name);
+                    assert!(fact.authorities.iter().all(in_zone), "seed {seed}: {fact:?}");
+                    let is_ns = |it: &Record| it.record_type() == RecordType::NS;
+                    assert!(!fact.authorities.iter().any(is_ns), "seed {seed}: {fact:?}");
+                }
+            }
+        }
+        assert!(read.iter().all(|count| *count > 20), "{read:?}");
+    }
 }

@@ -76,6 +76,18 @@ impl<'a> Work<'a> {
         }
     }
 
+    /// What was the answer, if that may still be used.
+    pub(super) fn stale(&self) -> Option<Resolved> {
+        let (mut chain, now) = (Chain::new(self.key), self.reactor.now());
+        loop {
+            let known = self.known_fact(&chain.key);
+            let known = known.or_else(|| self.inner.facts.borrow_mut().stale(&chain.key, now))?;
+            if chain.follow(known, self.inner.config.chain_max).ok()? {
+                return Some(chain.resolved());
+            }
+        }
+    }
+
     /// The answer.
     pub(super) async fn answer(&self) -> Result<Resolved, RecursiveError> {
         Ok(self.chase(self.key.clone()).await?.resolved())
@@ -113,14 +125,17 @@ impl<'a> Work<'a> {
         // The DS records of a zone are above it (RFC 4035, section 3.1.4.1).
         let is_above = record_type == RecordType::DS && !name.is_root();
         let below = if is_above { name.base_name() } else { name.clone() };
-        let mut zone = self.inner.delegations.borrow_mut().closest(&below, self.reactor.now());
+        let mut zone = self.closest(&below);
         let mut known = labels(&zone.zone);
+        // Its servers may have changed since its parent has told them.
+        let mut is_remembered = true;
+        let mut outdated: Option<Rc<Delegation>> = None;
         let mut minimiser = Minimiser::new(total, self.inner.config.minimises);
         loop {
             let asked = minimiser.labels(known);
             let is_whole = asked == total;
             let part = Key::new(name.trim_to(asked), RecordType::A, false);
-            if !is_whole && self.exists(&part) {
+            if !is_whole && self.exists(&part, &zone.zone) {
                 known = asked;
                 continue;
             }
@@ -130,11 +145,25 @@ impl<'a> Work<'a> {
                 minimiser.asked();
                 Question::new(part.name.clone(), RecordType::A).recursion_desired(false)
             };
-            match self.ask_zone(&zone, &question, is_whole).await? {
+            let found = match self.ask_zone(&zone, &question, is_whole).await {
+                Err(RecursiveError::Failed { .. }) if is_remembered && !zone.zone.is_root() => {
+                    outdated = Some(zone);
+                    zone = self.closest(&below);
+                    known = labels(&zone.zone);
+                    continue;
+                }
+                found => found?,
+            };
+            match found {
                 Found::Reading(Reading::Delegation(delegation)) => {
                     count(&self.inner.counters.delegations_followed);
-                    zone = Rc::new(delegation);
+                    if outdated.as_ref().is_some_and(|it| has_same_servers(it, &delegation)) {
+                        return Err(self.failed(&delegation.zone));
+                    }
+                    zone = delegation;
                     known = labels(&zone.zone);
+                    is_remembered = false;
+                    minimiser.change_zone();
                     let mut delegations = self.inner.delegations.borrow_mut();
                     delegations.insert(zone.clone(), self.reactor.now());
                 }
@@ -144,7 +173,6 @@ impl<'a> Work<'a> {
                         minimiser.give_up();
                         continue;
                     }
-                    let fact = Rc::new(fact);
                     let of = if is_whole { key.clone() } else { part };
                     self.inner.facts.borrow_mut().insert(of, &fact, self.reactor.now());
                     if is_whole {
@@ -157,10 +185,14 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Whether it is known that a part of a name exists, in the same zone.
-    fn exists(&self, part: &Key) -> bool {
+    fn closest(&self, name: &Name) -> Rc<Delegation> {
+        self.inner.delegations.borrow_mut().closest(name, self.reactor.now())
+    }
+
+    /// Whether it is known that a part of a name exists in the zone.
+    fn exists(&self, part: &Key, zone: &Name) -> bool {
         let known = self.inner.facts.borrow_mut().get(part, self.reactor.now());
-        known.is_some_and(|known| known.value.kind != Kind::NoName)
+        known.is_some_and(|known| known.value.kind != Kind::NoName && known.value.zone == *zone)
     }
 
     /// Asks the root for its servers, and returns for how many seconds they hold.
@@ -170,12 +202,16 @@ impl<'a> Work<'a> {
         let read = |zone: &Delegation, reply: &Reply| {
             let servers = self.reader(zone, &question).read_priming(&reply.0)?;
             let has_addrs = servers.servers.iter().any(|server| !server.addrs.is_empty());
-            if has_addrs { Ok(Reading::Delegation(servers)) } else { Err(ServerError::Referral) }
+            if has_addrs {
+                Ok(Reading::Delegation(Rc::new(servers)))
+            } else {
+                Err(ServerError::Referral)
+            }
         };
         match self.ask_servers(&hints, &question, true, &read).await? {
             Found::Reading(Reading::Delegation(root)) => {
                 let ttl = root.ttl;
-                self.inner.delegations.borrow_mut().insert(Rc::new(root), self.reactor.now());
+                self.inner.delegations.borrow_mut().insert(root, self.reactor.now());
                 Ok(ttl)
             }
             _ => Err(self.failed(&hints.zone)),
@@ -222,6 +258,10 @@ impl<'a> Work<'a> {
     fn record_type(&self) -> RecordType {
         self.key.record_type.unwrap_or(RecordType::ANY)
     }
+}
+
+fn has_same_servers(old: &Delegation, new: &Delegation) -> bool {
+    old.zone == new.zone && old.servers == new.servers
 }
 
 fn known_now(value: Rc<Fact>) -> Known {

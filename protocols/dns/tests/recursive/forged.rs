@@ -1,6 +1,6 @@
 //! A forger off the path, against the servers of every zone on the way.
 
-use std::{cell::RefCell, net::SocketAddr, ops::Range, rc::Rc, time::Duration};
+use std::{cell::RefCell, ops::Range, rc::Rc, time::Duration};
 
 use sinew_dns::{
     codec::{Message, RecordType, ResponseCode, encode},
@@ -60,9 +60,7 @@ fn attacked(seed: u64) {
             of_server.replace(Some((asked.clone(), 40)));
             real(asked)
         });
-        let (of_boot, at) = (noted.clone(), SocketAddr::new(tree.ip(host), 53));
-        tree.host(host).boot(move |reactor| assert!(of_boot.listen(reactor, at).is_ok()));
-        tree.world.network.run_for(Duration::ZERO).unwrap();
+        tree.serve_test(host, &noted);
         let forging =
             tree.host(host).reactor().call_every(Duration::from_millis(1), move |reactor| {
                 let mut last = last.borrow_mut();

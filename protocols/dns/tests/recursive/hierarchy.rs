@@ -12,6 +12,7 @@ use sinew_dns::{
     codec::{Name, Question, RData, Record, RecordType, rdata},
     recursive::{RecursiveConfig, RecursiveError, RecursiveResolver, Resolved, RootHints},
     server::{DnsServer, Handled, Handler, Query, Response, ServerConfig, Zones},
+    testing::TestServer,
     zone::Zone,
 };
 use sinew_testkit::sim::Host;
@@ -184,6 +185,13 @@ impl Tree {
             let config = ServerConfig::default().responses_per_second(None);
             drop(DnsServer::with_config(server.clone(), config).listen(reactor, at).unwrap());
         });
+        self.world.network.run_for(Duration::ZERO).unwrap();
+    }
+
+    /// Runs a server that misbehaves at a host where none runs.
+    pub(crate) fn serve_test(&self, host: &str, server: &TestServer) {
+        let (server, at) = (server.clone(), SocketAddr::new(self.ip(host), 53));
+        self.hosts[host].boot(move |reactor| assert!(server.listen(reactor, at).is_ok()));
         self.world.network.run_for(Duration::ZERO).unwrap();
     }
 

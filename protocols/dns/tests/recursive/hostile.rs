@@ -6,6 +6,7 @@ use sinew_dns::{
     codec::{RData, Record, RecordType, ResponseCode, rdata},
     recursive::RecursiveError,
     server::{Handled, Handler, Query, Response},
+    testing::{Reaction, TestServer},
 };
 
 use crate::hierarchy::{Tree, a, is_below, name, ns, referral, zone, zones};
@@ -182,21 +183,18 @@ fn servers_at_this_machine_are_not_asked() {
 fn malformed_responses_fail_that_server() {
     let tree = Tree::new(9);
     tree.host("example").power_off();
-    let addr = std::net::SocketAddr::new(tree.ip("second"), 53);
-    let server = sinew_dns::testing::TestServer::new().react(|asked| {
+    let server = TestServer::new().react(|asked| {
+        // An answer, of which nothing follows.
         let mut bytes = asked.bytes.clone();
         bytes[2] |= 0x84;
         bytes[7] = 1;
-        sinew_dns::testing::Reaction::Raw(vec![bytes])
+        Reaction::Raw(vec![bytes])
     });
-    let spare = tree.host("spare");
-    let of_boot = server.clone();
-    let at = std::net::SocketAddr::new(tree.ip("spare"), 53);
-    spare.boot(move |reactor| assert!(of_boot.listen(reactor, at).is_ok()));
+    tree.serve_test("spare", &server);
     let test = format!(
         "@ NS ns\nns A 192.0.2.1\nexample NS ns.example\nns.example A {}\nns.example A {}\n",
-        addr.ip(),
-        at.ip()
+        tree.ip("second"),
+        tree.ip("spare")
     );
     tree.serve("tld", zones([zone("test.", &test)]));
     tree.serve("second", zones([tree.example()]));
@@ -228,4 +226,30 @@ fn a_lying_parent_is_believed_about_its_children_only() {
     // The question is not at or below the zone that is named.
     let error = tree.ask(&resolver, "www.glueless.test.", RecordType::A).unwrap_err();
     assert!(error.to_string().contains("refers to other servers"), "{error}");
+}
+
+#[test]
+fn a_response_that_was_cut_is_never_cached() {
+    let tree = Tree::new(11);
+    let server = TestServer::new().react(|asked| {
+        if asked.over_tcp {
+            return Reaction::Close;
+        }
+        let mut response = TestServer::new().response(&asked.query);
+        response.metadata.authoritative = true;
+        response.metadata.truncation = true;
+        response.metadata.response_code = ResponseCode::NoError;
+        response.add_answer(forged(&asked.name()));
+        Reaction::Message(Box::new(response))
+    });
+    tree.serve_test("spare", &server);
+    let test = format!(
+        "@ NS ns\nns A 192.0.2.1\nexample NS ns.example\nns.example A {}\n",
+        tree.ip("spare")
+    );
+    tree.serve("tld", zones([zone("test.", &test)]));
+    let resolver = tree.usual();
+    tree.ask(&resolver, "www.example.test.", RecordType::A).unwrap_err();
+    assert_eq!(resolver.stats().cached, 0);
+    assert!(server.asked().iter().any(|asked| asked.over_tcp));
 }

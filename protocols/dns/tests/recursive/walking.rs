@@ -1,13 +1,13 @@
 //! From the root down: which server is asked what.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use sinew_dns::{
-    codec::{Question, RecordType, ResponseCode},
-    server::{Handled, Handler, Query, Response},
+    codec::{Question, RData, Record, RecordType, ResponseCode, rdata},
+    server::{DnsServer, Handled, Handler, Query, Response},
 };
 
-use crate::hierarchy::{Tree, is_below, name, zone, zones};
+use crate::hierarchy::{Tree, a, is_below, name, ns, referral, zone, zones};
 
 #[test]
 fn from_the_root_down() {
@@ -58,11 +58,20 @@ fn minimisation_gives_way_to_servers_that_get_it_wrong() {
         let tree = Tree::new(3);
         let usual = zones([tree.example()]);
         tree.serve("example", move |query: &Query<'_>| {
-            if query.is(&name("c.d.example.test.")) { code.into() } else { usual.handle(query) }
+            if !query.is(&name("c.d.example.test.")) {
+                return usual.handle(query);
+            }
+            let soa = rdata::SOA::new(name("ns."), name("me."), 1, 1, 1, 1, 60);
+            let soa = Record::from_rdata(name("example.test."), 60, RData::SOA(soa));
+            Response::code(code).authority(soa).into()
         });
-        let found = tree.ask(&tree.usual(), "a.b.c.d.example.test.", RecordType::TXT).unwrap();
+        let resolver = tree.usual();
+        let found = tree.ask(&resolver, "a.b.c.d.example.test.", RecordType::TXT).unwrap();
         assert_eq!(found.records().len(), 1, "{code}");
         assert!(tree.asked("example").len() <= 5, "{code}");
+        // That the part does not exist was not believed.
+        let found = tree.ask(&resolver, "a.b.c.d.example.test.", RecordType::MX).unwrap();
+        assert_eq!(found.code(), ResponseCode::NoError, "{code}");
     }
 }
 
@@ -272,4 +281,87 @@ fn questions_for_everything_below_a_silent_zone_fail() {
     tree.world.pass(6);
     tree.ask(&resolver, "www.example.test.", RecordType::A).unwrap_err();
     assert_eq!(tree.asked("tld").len(), 2);
+}
+
+#[test]
+fn a_server_that_refers_to_the_zone_itself_for_its_ds_records() {
+    let tree = Tree::new(16);
+    let (usual, example) = (zones([tree.test()]), tree.ip("example"));
+    tree.serve("tld", move |query: &Query<'_>| -> Handled {
+        if query.record_type() == RecordType::DS {
+            let glue = [a("ns.example.test.", example)];
+            return referral(&[ns("example.test.", "ns.example.test.")], &glue).into();
+        }
+        usual.handle(query)
+    });
+    let error = tree.ask(&tree.usual(), "example.test.", RecordType::DS).unwrap_err();
+    assert!(error.to_string().contains("refers to other servers"), "{error}");
+    assert_eq!(tree.asked("example"), [""; 0]);
+}
+
+#[test]
+fn servers_that_have_changed_are_asked_for_again() {
+    let tree = Tree::new(17);
+    let resolver = tree.usual();
+    tree.data(&resolver, "www.example.test.");
+    // The zone has moved to another server.
+    let moved = format!(
+        "@ NS ns\nns A {}\nexample NS ns.example\nns.example A {}\n",
+        tree.ip("tld"),
+        tree.ip("spare")
+    );
+    tree.serve("tld", zones([zone("test.", &moved)]));
+    tree.serve("spare", zones([tree.example()]));
+    tree.serve("example", |_: &Query<'_>| Handled::from(ResponseCode::Refused));
+    tree.asked("tld");
+    let found = tree.ask(&resolver, "alias.example.test.", RecordType::CNAME).unwrap();
+    assert_eq!(found.records().len(), 1);
+    assert_eq!(tree.asked("tld"), ["example.test. A"]);
+    // If they have not changed, they are not asked again.
+    tree.serve("spare", |_: &Query<'_>| Handled::from(ResponseCode::Refused));
+    tree.asked("spare");
+    tree.ask(&resolver, "other.example.test.", RecordType::A).unwrap_err();
+    assert_eq!(tree.asked("tld"), ["example.test. A"]);
+    assert_eq!(tree.asked("spare").len(), 1);
+}
+
+#[test]
+fn stale_answers_only_if_allowed() {
+    let tree = Tree::new(18);
+    let strict = tree.usual();
+    let resolver = tree.resolver(tree.config().stale_max(Duration::from_secs(3600)));
+    for resolver in [&strict, &resolver] {
+        tree.data(resolver, "alias.example.test.");
+    }
+    tree.world.pass(301);
+    ["root", "tld", "example"].iter().for_each(|host| tree.host(host).power_off());
+    tree.ask(&strict, "alias.example.test.", RecordType::A).unwrap_err();
+    let found = tree.ask(&resolver, "alias.example.test.", RecordType::A).unwrap();
+    let ttls: Vec<_> = found.answers().iter().map(|record| record.ttl).collect();
+    assert_eq!(ttls, [30, 30]);
+    // For half a minute the servers are not asked again.
+    let question = Question::new(name("alias.example.test."), RecordType::A);
+    let (found, took) = tree.world.wait(resolver.look_up(question));
+    assert_eq!((found.unwrap().answers().len(), took), (2, Duration::ZERO));
+    tree.world.pass(3600);
+    tree.ask(&resolver, "alias.example.test.", RecordType::A).unwrap_err();
+}
+
+#[test]
+fn servers_over_ipv6() {
+    let tree = Tree::new(19);
+    let (spare, zones_of_spare) = (tree.host("spare"), zones([tree.example()]));
+    let v6 = spare.addr_v6();
+    spare.boot(move |reactor| {
+        let server = DnsServer::new(zones_of_spare.clone());
+        drop(server.listen(reactor, SocketAddr::new(v6, 53)).unwrap());
+    });
+    let test =
+        format!("@ NS ns\nns A {}\nexample NS ns.example\nns.example AAAA {v6}\n", tree.ip("tld"));
+    tree.serve("tld", zones([zone("test.", &test)]));
+    let resolver = tree.usual();
+    assert_eq!(tree.data(&resolver, "www.example.test."), ["192.0.2.1"]);
+    let resolver = tree.resolver(tree.config().ipv4_only(true));
+    let error = tree.ask(&resolver, "www.example.test.", RecordType::A).unwrap_err();
+    assert!(error.to_string().ends_with("answered for A of www.example.test."), "{error}");
 }

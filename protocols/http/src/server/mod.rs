@@ -58,7 +58,7 @@ pub use files::Files;
 #[cfg(feature = "forms")]
 pub use forms::{Form, FormFailure, FormLimits, PartReceiver, UploadedFile};
 #[cfg(feature = "guard")]
-pub use guard::{AuthenticatedUser, Credentials, Guard, Htpasswd, HtpasswdError, Users};
+pub use guard::{AuthenticatedUser, Guard};
 pub use handler::{Handler, answer, answer_async};
 pub use http_server::HttpServer;
 pub use proxy::{ForwardProxy, HealthCheck, ReverseProxy};

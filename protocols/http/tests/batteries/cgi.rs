@@ -8,7 +8,8 @@ use std::{
     time::Duration,
 };
 
-use sinew_http::server::{Cgi, Guard, Handler, HttpServer, Router, ServerConfig, Users};
+use sinew_auth::Users;
+use sinew_http::server::{Cgi, Guard, Handler, HttpServer, Router, ServerConfig};
 use sinew_transports::{ReactorTcp, StreamConfig, memory, reactor::Reactor};
 
 use super::folder::Folder;

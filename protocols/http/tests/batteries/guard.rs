@@ -1,7 +1,10 @@
 //! Tests of Basic authentication.
 
-use sinew_http::server::{AuthenticatedUser, Credentials, Guard, Request, Users, answer};
-use sinew_transports::reactor::{Deferred, Reactor};
+use std::time::Duration;
+
+use sinew_auth::{Authenticator, AuthenticatorConfig, FailureLimiter, Identity, Users, check_by};
+use sinew_http::server::{AuthenticatedUser, Guard, HttpServer, Request, answer};
+use sinew_transports::reactor::Reactor;
 
 use crate::support::{Client, ok};
 
@@ -9,6 +12,8 @@ fn client() -> Client {
     let handler =
         answer(|request: &Request| request.find::<AuthenticatedUser>().unwrap().0.clone());
     let users = Users::new().user("ann", "secret").user("bob", "a:b").user("", "");
+    let config = AuthenticatorConfig::default().limiter(FailureLimiter::off());
+    let users = Authenticator::with(users, config);
     Client::new(Guard::basic("the vault", users, handler).unwrap())
 }
 
@@ -60,19 +65,43 @@ fn a_realm_cannot_contain_quotes() {
 
 #[test]
 fn credentials_may_be_checked_in_a_thread() {
-    struct Slow;
-    impl Credentials for Slow {
-        fn check(&self, reactor: &Reactor, user: &str, _: &[u8]) -> Deferred<bool> {
-            let user = user.to_owned();
-            let (promise, verdict) = reactor.promise();
-            reactor.call_later(std::time::Duration::from_secs(1), move |_| {
-                promise.resolve(user == "ann")
-            });
-            verdict
-        }
-    }
-    let client = Client::new(Guard::basic("r", Slow, answer(|_| "in")).unwrap());
+    let slow = check_by(|reactor: &Reactor, credentials| {
+        let (promise, identity) = reactor.promise();
+        let user = credentials.user().unwrap_or_default().to_owned();
+        reactor.call_later(Duration::from_secs(1), |_| promise.resolve(Identity::new(user)));
+        identity
+    });
+    let client = Client::new(Guard::basic("r", slow, answer(|_| "in")).unwrap());
     assert_eq!(ask(&client, "Authorization: Basic YW5uOnNlY3JldA==\r\n"), "");
-    client.advance(std::time::Duration::from_secs(1));
+    client.advance(Duration::from_secs(1));
     assert_eq!(client.received(), ok("in"));
+}
+
+#[test]
+fn failures_are_delayed_and_bounded() {
+    let users = Users::new().user("ann", "secret");
+    let limiter = FailureLimiter::default().failures_max(2, 2).window(Duration::from_secs(10));
+    let users = Authenticator::with(users, AuthenticatorConfig::default().limiter(limiter));
+    let guards =
+        [(); 2].map(|()| Guard::basic("r", users.clone(), answer(|_: &Request| "in")).unwrap());
+    // The same users behind two guards.
+    let reactor = Reactor::simulated(0);
+    let clients = guards.map(|guard| Client::of(&reactor, &HttpServer::new(guard)));
+    let wrong = "Authorization: Basic YW5uOnNlY3JlVA==\r\n";
+    for (client, seconds) in clients.iter().zip([1, 2]) {
+        assert_eq!(ask(client, ""), ask(client, ""), "without credentials nothing has failed");
+        assert_eq!(ask(client, wrong), "");
+        client.advance(Duration::from_millis(seconds * 1_000 - 1));
+        assert_eq!(client.received(), "");
+        client.advance(Duration::from_millis(1));
+        assert!(client.received().starts_with("HTTP/1.1 401 "));
+    }
+    let right = "Authorization: Basic YW5uOnNlY3JldA==\r\n";
+    for client in &clients {
+        let refused = ask(client, right);
+        assert!(refused.starts_with("HTTP/1.1 429 "), "{refused}");
+        assert!(refused.contains("\r\nRetry-After: 8\r\n"), "{refused}");
+    }
+    clients[0].advance(Duration::from_secs(10));
+    assert!(clients.iter().all(|client| ask(client, right) == ok("in")));
 }

@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use md5::Md5;
 use sha2::{Digest, Sha256};
-use sinew_http::server::{AuthenticatedUser, DigestAlgorithm, Guard, Request, Users, answer};
+use sinew_auth::{Authenticator, AuthenticatorConfig, FailureLimiter, Users};
+use sinew_http::server::{AuthenticatedUser, DigestAlgorithm, Guard, Request, answer};
 
 use crate::support::{Client, ok};
 
-fn users() -> Users {
-    Users::new().user("ann", "secret").user("J\u{fc}rgen", "x\"y")
+fn users() -> Authenticator {
+    let users = Users::new().user("ann", "secret").user("J\u{fc}rgen", "x\"y");
+    let config = AuthenticatorConfig::default().limiter(FailureLimiter::off());
+    Authenticator::with(users, config)
 }
 
 fn client() -> Client {
@@ -177,7 +180,7 @@ fn nobody_else_gets_in() {
 
 #[test]
 fn what_is_offered() {
-    let answers = |guard: Guard<Users, _>| Client::new(guard).ask(ASK);
+    let answers = |guard: Guard<_>| Client::new(guard).ask(ASK);
     let inner = || answer(|_: &Request| "");
     let received = answers(Guard::digest("r", users(), inner()).unwrap().and_basic());
     let schemes: Vec<_> =

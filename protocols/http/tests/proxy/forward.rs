@@ -6,7 +6,8 @@ use std::{
     thread,
 };
 
-use sinew_http::server::{ForwardProxy, Guard, Handler, HttpServer, Reply, Request, Users, answer};
+use sinew_auth::Users;
+use sinew_http::server::{ForwardProxy, Guard, Handler, HttpServer, Reply, Request, answer};
 use sinew_transports::{
     ReactorTcp,
     names::{Hosts, ReactorNames},

@@ -3,9 +3,10 @@
 
 use std::{borrow::Cow, cell::RefCell, time::Duration};
 
+use sinew_auth::is_equal;
 use sinew_transports::reactor::Reactor;
 
-use super::{credentials::is_equal, nonces::Nonces};
+use super::nonces::Nonces;
 use crate::{
     codec::{DigestAlgorithm, percent_decode, split_outside_quotes, unquoted},
     server::Request,

@@ -1,25 +1,19 @@
 //! Authentication: [`Guard`], a layer that requires a login by Basic (RFC 7617) or Digest (RFC 7616). Passwords are checked
-//! in `credentials.rs` and `htpasswd.rs`.
+//! in `sinew-auth`.
 
 mod basic;
-mod credentials;
 mod digest;
-mod htpasswd;
 mod nonces;
-mod password_hash;
 
 use std::{fmt, rc::Rc, time::Duration};
 
 use http::StatusCode;
+use sinew_auth::{AuthError, Authenticator, Channel, Credentials, Form, Stored};
 use sinew_transports::reactor::{Failure, Reactor};
 
 use self::{
     basic::Basic,
     digest::{Digest, Presented, Verdict},
-};
-pub use self::{
-    credentials::{Credentials, Users},
-    htpasswd::{Htpasswd, HtpasswdError},
 };
 use super::{Handler, Reply, Request, Response};
 use crate::codec::{DigestAlgorithm, FieldError};
@@ -28,10 +22,11 @@ use crate::codec::{DigestAlgorithm, FieldError};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthenticatedUser(pub String);
 
-/// A layer that rejects requests without a valid login, according to its [`Credentials`].
+/// A layer that rejects requests without a valid login, according to a [`Checker`](sinew_auth::Checker) or an [`Authenticator`].
+/// Wrong passwords are answered late, and after too many with 429 ([`FailureLimiter`](sinew_auth::FailureLimiter)).
 ///
 /// With Basic, everything on the path can read the password unless the connection is encrypted: use it over TLS only. With Digest
-/// it cannot, but Digest needs credentials with the password or a [secret](DigestAlgorithm::secret) made of it, not a slow hash.
+/// it cannot, but Digest needs a checker with the password or a [secret](DigestAlgorithm::secret) made of it, not a slow hash.
 ///
 /// A nonce of Digest is used for five minutes, and each of its counts once, so a recorded request cannot be replayed. A client
 /// whose nonce is too old gets another (`stale=true`), and does not ask its user again.
@@ -39,7 +34,8 @@ pub struct AuthenticatedUser(pub String);
 /// # Examples
 ///
 /// ```
-/// use sinew_http::server::{AuthenticatedUser, Guard, Request, Users, answer};
+/// use sinew_auth::Users;
+/// use sinew_http::server::{AuthenticatedUser, Guard, Request, answer};
 ///
 /// let hello = answer(|request: &Request| match request.find::<AuthenticatedUser>() {
 ///     Some(user) => format!("hello {}\n", user.0),
@@ -49,27 +45,31 @@ pub struct AuthenticatedUser(pub String);
 /// # Ok::<(), sinew_http::FieldError>(())
 /// ```
 #[must_use]
-pub struct Guard<C, H> {
-    policy: Rc<Policy<C>>,
+pub struct Guard<H> {
+    policy: Rc<Policy>,
     inner: Rc<H>,
 }
 
-struct Policy<C> {
+struct Policy {
     realm: String,
-    credentials: C,
+    users: Authenticator,
     is_basic: bool,
     digest: Option<Digest>,
     is_proxy: bool,
 }
 
-impl<C: Credentials, H: Handler> Guard<C, H> {
+impl<H: Handler> Guard<H> {
     /// Basic authentication. Browsers show the realm when they ask for a password.
     ///
     /// # Errors
     ///
     /// [`FieldError`] if the realm contains a quotation mark, a backslash or a byte that is not allowed in fields.
-    pub fn basic(realm: &str, credentials: C, inner: H) -> Result<Self, FieldError> {
-        Self::new(realm, credentials, inner, true, None)
+    pub fn basic(
+        realm: &str,
+        users: impl Into<Authenticator>,
+        inner: H,
+    ) -> Result<Self, FieldError> {
+        Self::new(realm, users.into(), inner, true, None)
     }
 
     /// Digest authentication, with SHA-256 for clients that support it, and MD5 for others. Python's urllib fails unless MD5 is the
@@ -78,13 +78,17 @@ impl<C: Credentials, H: Handler> Guard<C, H> {
     /// # Errors
     ///
     /// As [`basic`](Self::basic).
-    pub fn digest(realm: &str, credentials: C, inner: H) -> Result<Self, FieldError> {
-        Self::new(realm, credentials, inner, false, Some(Digest::new()))
+    pub fn digest(
+        realm: &str,
+        users: impl Into<Authenticator>,
+        inner: H,
+    ) -> Result<Self, FieldError> {
+        Self::new(realm, users.into(), inner, false, Some(Digest::new()))
     }
 
     fn new(
         realm: &str,
-        credentials: C,
+        users: Authenticator,
         inner: H,
         is_basic: bool,
         digest: Option<Digest>,
@@ -94,12 +98,11 @@ impl<C: Credentials, H: Handler> Guard<C, H> {
             return Err(FieldError::Value { name: name(), byte });
         }
         Response::new(StatusCode::UNAUTHORIZED).append(&name(), realm)?;
-        let policy =
-            Policy { realm: realm.to_owned(), credentials, is_basic, digest, is_proxy: false };
+        let policy = Policy { realm: realm.to_owned(), users, is_basic, digest, is_proxy: false };
         Ok(Self { policy: Rc::new(policy), inner: Rc::new(inner) })
     }
 
-    fn change(mut self, change: impl FnOnce(&mut Policy<C>)) -> Self {
+    fn change(mut self, change: impl FnOnce(&mut Policy)) -> Self {
         // There is no other handle to it before the first request.
         if let Some(policy) = Rc::get_mut(&mut self.policy) {
             change(policy);
@@ -137,39 +140,55 @@ impl<C: Credentials, H: Handler> Guard<C, H> {
     }
 }
 
-impl<C: Credentials, H: Handler> Handler for Guard<C, H> {
+impl<H: Handler> Handler for Guard<H> {
     fn handle(&self, request: Request, reply: Reply) {
         let (policy, inner) = (Rc::clone(&self.policy), Rc::clone(&self.inner));
+        let (reactor, channel) = (request.reactor(), channel(&request));
         match self.policy.presented(&request) {
             Some(Credential::Basic(basic)) => {
-                let reactor = request.reactor();
-                let checked = policy.credentials.check(&reactor, &basic.user, &basic.password);
+                let credentials = Credentials::password(basic.user, basic.password);
+                let checked = policy.users.check(&reactor, &channel, credentials);
                 checked.then(move |reactor, checked| match checked {
-                    Ok(true) => let_in(&*inner, basic.user, request, reply),
-                    Ok(false) => policy.refuse(reactor, reply, false),
-                    Err(error) => failed(reply, &error),
+                    Ok(identity) => let_in(&*inner, identity.name(), request, reply),
+                    Err(error) => policy.failed(reactor, reply, &error),
                 });
             }
             Some(Credential::Digest(digest)) => {
-                let reactor = request.reactor();
-                let secret = policy.credentials.digest_secret(
-                    &reactor,
-                    &digest.user,
-                    &policy.realm,
-                    digest.algorithm,
-                );
-                secret.then(move |reactor, secret| match secret {
-                    Ok(secret) => match policy.judge(reactor, &request, &digest, secret.as_deref())
-                    {
-                        Verdict::Accepted => let_in(&*inner, digest.user, request, reply),
-                        Verdict::Refused => policy.refuse(reactor, reply, false),
+                let (realm, algorithm) = (&*policy.realm, digest.algorithm.name());
+                let form = Form::DigestSecret { realm, algorithm };
+                let stored = policy.users.stored(&reactor, &channel, &digest.user, form);
+                stored.then(move |reactor, stored| {
+                    let secret = match stored {
+                        Ok(stored) => stored.and_then(|stored| policy.secret(&digest, &stored)),
+                        Err(error) => return policy.failed(reactor, reply, &error),
+                    };
+                    match policy.judge(reactor, &request, &digest, secret.as_deref()) {
+                        Verdict::Accepted => let_in(&*inner, &digest.user, request, reply),
+                        Verdict::Refused => {
+                            let refused = policy.users.refuse(reactor, &channel, &digest.user);
+                            refused.then(move |reactor, refused: Result<(), _>| {
+                                policy.failed(
+                                    reactor,
+                                    reply,
+                                    &refused.err().unwrap_or(AuthError::Refused),
+                                );
+                            });
+                        }
                         Verdict::Stale => policy.refuse(reactor, reply, true),
-                    },
-                    Err(error) => failed(reply, &error),
+                    }
                 });
             }
-            None => policy.refuse(&request.reactor(), reply, false),
+            None => policy.refuse(&reactor, reply, false),
         }
+    }
+}
+
+/// The connection of a request. Whether a password is asked for on one that is not encrypted is the choice of who uses Basic.
+fn channel(request: &Request) -> Channel {
+    let channel = Channel::new();
+    match request.peer() {
+        Some(peer) => channel.peer(&peer),
+        None => channel,
     }
 }
 
@@ -179,7 +198,7 @@ enum Credential {
     Digest(Presented),
 }
 
-impl<C> Policy<C> {
+impl Policy {
     /// The credentials, if their scheme is offered.
     fn presented(&self, request: &Request) -> Option<Credential> {
         let name = if self.is_proxy { "proxy-authorization" } else { "authorization" };
@@ -195,6 +214,17 @@ impl<C> Policy<C> {
         digest.algorithms.contains(&presented.algorithm).then_some(Credential::Digest(presented))
     }
 
+    /// The secret of Digest.
+    fn secret(&self, presented: &Presented, stored: &Stored) -> Option<String> {
+        match stored {
+            Stored::Password(password) => {
+                Some(presented.algorithm.secret(&presented.user, &self.realm, password.bytes()))
+            }
+            Stored::DigestSecret(secret) => String::from_utf8(secret.bytes().to_vec()).ok(),
+            _ => None,
+        }
+    }
+
     fn judge(
         &self,
         reactor: &Reactor,
@@ -206,6 +236,25 @@ impl<C> Policy<C> {
             Some(digest) => digest.judge(reactor, request, presented, secret),
             None => Verdict::Refused,
         }
+    }
+
+    fn failed(&self, reactor: &Reactor, reply: Reply, error: &AuthError) {
+        let status = match error {
+            AuthError::Refused => return self.refuse(reactor, reply, false),
+            AuthError::TooManyFailures { retry_after } => {
+                let seconds = retry_after.as_secs() + 1;
+                let response = Response::new(StatusCode::TOO_MANY_REQUESTS);
+                return reply.send(response.with("Retry-After", seconds.to_string()));
+            }
+            AuthError::Unavailable(cause)
+                if matches!(cause.downcast_ref(), Some(Failure::Overloaded { .. })) =>
+            {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        tracing::error!(%error, "a password could not be checked");
+        reply.send(status);
     }
 
     fn refuse(&self, reactor: &Reactor, reply: Reply, is_stale: bool) {
@@ -239,26 +288,18 @@ impl<C> Policy<C> {
     }
 }
 
-fn let_in(inner: &impl Handler, user: String, request: Request, reply: Reply) {
+fn let_in(inner: &impl Handler, user: &str, request: Request, reply: Reply) {
     if !reply.is_gone() {
-        request.put(AuthenticatedUser(user));
+        request.put(AuthenticatedUser(user.to_owned()));
         inner.handle(request, reply);
     }
 }
 
-fn failed(reply: Reply, error: &Failure) {
-    tracing::error!(%error, "a password could not be checked");
-    reply.send(match error {
-        Failure::Overloaded { .. } => StatusCode::SERVICE_UNAVAILABLE,
-        _ => StatusCode::INTERNAL_SERVER_ERROR,
-    });
-}
-
-impl<C: fmt::Debug, H> fmt::Debug for Guard<C, H> {
+impl<H> fmt::Debug for Guard<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Guard")
             .field("realm", &self.policy.realm)
-            .field("credentials", &self.policy.credentials)
+            .field("users", &self.policy.users)
             .finish_non_exhaustive()
     }
 }

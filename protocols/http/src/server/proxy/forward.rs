@@ -43,7 +43,8 @@ use crate::{
 /// # Examples
 ///
 /// ```
-/// use sinew_http::server::{ForwardProxy, Guard, HttpServer, Users};
+/// use sinew_auth::Users;
+/// use sinew_http::server::{ForwardProxy, Guard, HttpServer};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let proxy = ForwardProxy::new().tunnel_ports([443, 8443]).allow(["10.1.0.0/16".parse()?]);

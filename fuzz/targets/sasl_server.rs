@@ -1,4 +1,4 @@
-//! libFuzzer on the body of `http_htpasswd`.
+//! libFuzzer on the body of `sasl_server`.
 
 #![no_main]
 
@@ -6,4 +6,4 @@
 #[allow(dead_code, reason = "the bodies of all targets, of which this is one")]
 mod bodies;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| bodies::http_htpasswd(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bodies::sasl_server(data));

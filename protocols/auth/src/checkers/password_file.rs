@@ -1,0 +1,381 @@
+//! Users in a file with hashed passwords, such as Apache's `htpasswd` writes: [`PasswordFile`]. Reloads the file when it has
+//! changed; reading and hashing are done on a thread of the pool.
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    fmt, fs, io,
+    path::{Path, PathBuf},
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use sinew_transports::reactor::{Deferred, Excerpt, Failure, Reactor, error_debug};
+
+use super::gate::Gate;
+use crate::{
+    Ability, AuthError, Checker, Credentials, Form, Identity, ScramHash, ScramKeys, Stored,
+    password_hash::PasswordHash,
+};
+
+/// Longest file.
+const FILE_MAX: u64 = 4 << 20;
+
+/// How often changes of the file are checked.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Most hashes that are computed at once, and most logins that wait.
+const HASHING_MAX: usize = 2;
+const WAITING_MAX: usize = 100;
+
+/// A hash that takes as long as a usual one, and that no password has.
+const NO_USER: &str = "$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+
+/// Why a password file was not read.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum PasswordFileError {
+    /// The file could not be read.
+    #[error("could not read {}: {source}", Excerpt::path(path))]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is longer than 4 MiB.
+    #[error("{} is longer than {max} bytes", Excerpt::path(path))]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// The limit.
+        max: u64,
+    },
+    /// A line is not `user:hash`, or its hash is of a kind that is not supported, or takes too long.
+    #[error(
+        "{}, line {line}: not a user with a hash by argon2, bcrypt, SHA-crypt, SCRAM, {{SHA}} or $apr1$",
+        Excerpt::path(path)
+    )]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line number, from 1.
+        line: usize,
+    },
+}
+
+error_debug!(PasswordFileError);
+
+/// Users in a password file: a line `user:hash` for each.
+///
+/// | kind of hash | begins with | made by |
+/// |---|---|---|
+/// | argon2, at most 1 GiB and 64 passes | `$argon2id$` | `argon2 SALT -id -e` |
+/// | bcrypt, cost 20 at most | `$2y$` | `htpasswd -B` |
+/// | SHA-crypt, a million rounds at most | `$6$`, `$5$` | `openssl passwd -6`, `mkpasswd` |
+/// | SCRAM, ten million iterations at most | `SCRAM-SHA-256$` | PostgreSQL; [`ScramKeys::to_text`](crate::ScramKeys::to_text) |
+/// | SHA-1, Apache's MD5 | `{SHA}`, `$apr1$` | `htpasswd -s`, `-m` |
+///
+/// Do not use the last ones: they are computed in microseconds, also by someone who has stolen the file. The mechanism SCRAM is
+/// offered if all users have its keys; their passwords are checked by them, too.
+///
+/// A changed file is reloaded with the next login, at most once a second. If it cannot be read then, or has an invalid
+/// line, that is logged to `tracing`, and the users stay as they were.
+///
+/// These hashes are slow on purpose, and a web page has many parts, so a valid password is remembered for
+/// [a while](Self::remember), as a keyed hash, until the file changes. At most two hashes are computed
+/// [at once](Self::at_once), and 100 logins wait.
+///
+/// # Examples
+///
+/// ```
+/// use sinew_auth::{Authenticator, PasswordFile};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let path = std::env::temp_dir().join(format!("sinew-password-file-{}", std::process::id()));
+/// # std::fs::write(&path, "ann:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n")?;
+/// let users = Authenticator::new(PasswordFile::open(&path)?);
+/// # std::fs::remove_file(&path)?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use]
+pub struct PasswordFile {
+    path: Arc<Path>,
+    remember: Duration,
+    gate: Gate,
+    state: Rc<RefCell<State>>,
+}
+
+struct State {
+    table: Arc<Table>,
+    /// When the file was last checked for changes.
+    looked: Option<Instant>,
+    /// Passwords that were valid.
+    remembered: HashMap<String, Remembered>,
+    key: Option<[u8; 32]>,
+}
+
+struct Remembered {
+    tag: [u8; 32],
+    until: Instant,
+}
+
+/// The contents of the file.
+struct Table {
+    users: HashMap<String, PasswordHash>,
+    /// The hash of the first user: an unknown one takes as long.
+    first: Option<PasswordHash>,
+    /// The hash for which all users have the keys of SCRAM.
+    scram: Option<ScramHash>,
+    version: Option<Version>,
+}
+
+/// Identifies a version of the file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Version {
+    modified: Option<SystemTime>,
+    len: u64,
+    #[cfg(unix)]
+    inode: u64,
+}
+
+/// The result of a thread.
+struct Found {
+    is_right: bool,
+    /// What it was checked against: the file as it is, if that was looked at.
+    table: Arc<Table>,
+}
+
+impl PasswordFile {
+    /// Loads the file. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`PasswordFileError`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, PasswordFileError> {
+        let path: Arc<Path> = path.as_ref().into();
+        let table = Arc::new(Table::read(&path)?);
+        let state = State { table, looked: None, remembered: HashMap::new(), key: None };
+        Ok(Self {
+            path,
+            remember: Duration::from_secs(300),
+            gate: Gate::new(HASHING_MAX, WAITING_MAX),
+            state: Rc::new(RefCell::new(state)),
+        })
+    }
+
+    /// The most hashes that are computed at once, each on a thread of the pool, and the most logins that wait. Default 2 and 100.
+    pub fn at_once(mut self, hashing: usize, waiting: usize) -> Self {
+        self.gate = Gate::new(hashing, waiting);
+        self
+    }
+
+    /// How long a valid password is remembered. Default 5 minutes; zero never.
+    pub fn remember(mut self, time: Duration) -> Self {
+        self.remember = time;
+        self
+    }
+}
+
+impl Checker for PasswordFile {
+    fn check(&self, reactor: &Reactor, credentials: Credentials) -> Deferred<Identity, AuthError> {
+        let Credentials::Password { user, password } = credentials else {
+            return Deferred::failed_on(reactor, AuthError::Refused);
+        };
+        let now = reactor.now();
+        let mut state = self.state.borrow_mut();
+        let looks = state.looks(now);
+        let tag = state.tag(&user, password.bytes());
+        if !looks && state.remembers(&user, tag, now) {
+            return Deferred::ready_on(reactor, Identity::new(user));
+        }
+        if looks {
+            state.looked = Some(now);
+        }
+        drop(state);
+        let (path, state, remember) =
+            (Arc::clone(&self.path), Rc::clone(&self.state), self.remember);
+        self.gate.run(reactor, move |reactor| {
+            let (table, name) = (Arc::clone(&state.borrow().table), user.clone());
+            let found = reactor.defer_to_thread(move || {
+                let changed = looks.then(|| table.changed(&path)).flatten();
+                let table = changed.unwrap_or(table);
+                Found { is_right: table.verify(&name, password.bytes()), table }
+            });
+            found.map(move |found: Result<Found, Failure>| {
+                let Found { is_right, table } = found?;
+                let mut state = state.borrow_mut();
+                if looks {
+                    state.replace(&table);
+                }
+                if !is_right {
+                    return Err(AuthError::Refused);
+                }
+                // What another login has replaced meanwhile is not remembered.
+                let is_current = Arc::ptr_eq(&state.table, &table) && !remember.is_zero();
+                if let Some(tag) = tag.filter(|_| is_current) {
+                    let until = now + remember;
+                    state.remembered.insert(user.clone(), Remembered { tag, until });
+                }
+                Ok(Identity::new(user))
+            })
+        })
+    }
+
+    /// As of now: what has changed in the file is not looked at.
+    fn can(&self, ability: Ability) -> bool {
+        match ability {
+            Ability::CheckPassword => true,
+            Ability::TellScramKeys(hash) => self.state.borrow().table.scram == Some(hash),
+            _ => false,
+        }
+    }
+
+    fn stored(
+        &self,
+        reactor: &Reactor,
+        user: &str,
+        form: Form<'_>,
+    ) -> Deferred<Option<Stored>, AuthError> {
+        let Form::ScramKeys(hash) = form else { return Deferred::ready_on(reactor, None) };
+        let now = reactor.now();
+        let (state, user) = (Rc::clone(&self.state), user.to_owned());
+        if !state.borrow().looks(now) {
+            let keys = state.borrow().table.keys(&user, hash);
+            return Deferred::ready_on(reactor, keys);
+        }
+        state.borrow_mut().looked = Some(now);
+        let (table, path) = (Arc::clone(&state.borrow().table), Arc::clone(&self.path));
+        let changed = reactor.defer_to_thread(move || table.changed(&path));
+        changed.map(move |changed: Result<_, Failure>| {
+            let mut state = state.borrow_mut();
+            if let Some(table) = changed? {
+                state.replace(&table);
+            }
+            Ok(state.table.keys(&user, hash))
+        })
+    }
+}
+
+impl State {
+    /// Whether it is time to look whether the file has changed.
+    fn looks(&self, now: Instant) -> bool {
+        self.looked.is_none_or(|looked| now.saturating_duration_since(looked) >= LOOK_EVERY)
+    }
+
+    fn replace(&mut self, table: &Arc<Table>) {
+        if !Arc::ptr_eq(&self.table, table) {
+            self.table = Arc::clone(table);
+            self.remembered.clear();
+        }
+    }
+
+    /// A keyed hash of a name and a password; `None` if the system gives no random key.
+    fn tag(&mut self, user: &str, password: &[u8]) -> Option<[u8; 32]> {
+        let key = match self.key {
+            Some(key) => key,
+            None => {
+                let mut key = [0; 32];
+                getrandom::fill(&mut key).ok()?;
+                *self.key.insert(key)
+            }
+        };
+        let mac = Hmac::<Sha256>::new_from_slice(&key);
+        let mut mac = mac.expect("HMAC accepts keys of any length");
+        mac.update(user.as_bytes());
+        mac.update(b":");
+        mac.update(password);
+        Some(mac.finalize().into_bytes().into())
+    }
+
+    fn remembers(&self, user: &str, tag: Option<[u8; 32]>, now: Instant) -> bool {
+        let remembered = self.remembered.get(user).filter(|remembered| now < remembered.until);
+        // Both are hashes with a secret key, so the comparison reveals nothing.
+        remembered.is_some_and(|remembered| Some(remembered.tag) == tag)
+    }
+}
+
+impl Table {
+    fn read(path: &Path) -> Result<Self, PasswordFileError> {
+        let failed = |source| PasswordFileError::Io { path: path.to_owned(), source };
+        let version = Version::of(path);
+        if fs::metadata(path).map_err(failed)?.len() > FILE_MAX {
+            return Err(PasswordFileError::TooLong { path: path.to_owned(), max: FILE_MAX });
+        }
+        let text = fs::read_to_string(path).map_err(failed)?;
+        let (mut users, mut first) = (HashMap::new(), None);
+        for (at, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let (user, hash) = entry(line)
+                .ok_or_else(|| PasswordFileError::Line { path: path.to_owned(), line: at + 1 })?;
+            first.get_or_insert_with(|| hash.clone());
+            users.insert(user.to_owned(), hash);
+        }
+        let scram = [ScramHash::Sha256, ScramHash::Sha1].into_iter().find(|hash| {
+            let mut all = users.values();
+            first.is_some() && all.all(|user: &PasswordHash| user.scram_keys(*hash).is_some())
+        });
+        Ok(Self { users, first, scram, version })
+    }
+
+    /// The file, if it has changed and can be read.
+    fn changed(&self, path: &Path) -> Option<Arc<Self>> {
+        if Version::of(path) == self.version {
+            return None;
+        }
+        let read = Self::read(path);
+        read.inspect_err(|error| tracing::error!(%error, "the users stay as they were"))
+            .ok()
+            .map(Arc::new)
+    }
+
+    fn verify(&self, user: &str, password: &[u8]) -> bool {
+        if let Some(hash) = self.users.get(user) {
+            return hash.verify(password);
+        }
+        // An unknown user takes as long as a known one.
+        let usual = self.first.clone().or_else(|| PasswordHash::parse(NO_USER));
+        let _ = usual.is_some_and(|hash| hash.verify(password));
+        false
+    }
+
+    /// The keys of a user. Those of an unknown one look like those of the first.
+    fn keys(&self, user: &str, hash: ScramHash) -> Option<Stored> {
+        let known = self.users.get(user).and_then(|user| user.scram_keys(hash)).cloned();
+        let like = self.first.as_ref().and_then(|first| first.scram_keys(hash));
+        known
+            .or_else(|| like.map(|like| ScramKeys::of_nobody_like(like, user)))
+            .map(Stored::ScramKeys)
+    }
+}
+
+fn entry(line: &str) -> Option<(&str, PasswordHash)> {
+    let (user, hash) = line.split_once(':')?;
+    Some((user, PasswordHash::parse(hash)?))
+}
+
+impl Version {
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = fs::metadata(path).ok()?;
+        Some(Self {
+            modified: metadata.modified().ok(),
+            len: metadata.len(),
+            #[cfg(unix)]
+            inode: std::os::unix::fs::MetadataExt::ino(&metadata),
+        })
+    }
+}
+
+impl fmt::Debug for PasswordFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let users = self.state.borrow().table.users.len();
+        f.debug_struct("PasswordFile").field("path", &self.path).field("users", &users).finish()
+    }
+}

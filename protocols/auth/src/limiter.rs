@@ -1,0 +1,242 @@
+//! The bound on failed logins: [`FailureLimiter`]. Pure: times are arguments, and it delays nobody itself.
+
+use std::{
+    collections::{HashMap, VecDeque, hash_map::RandomState},
+    hash::BuildHasher,
+    net::{IpAddr, Ipv6Addr},
+    time::{Duration, Instant},
+};
+
+/// Delays and bounds failed logins, by the client's address and by the user's name.
+///
+/// Each failure is answered late: after a second, then after two, four and eight. An address (one of IPv4, a /64 of IPv6) with 20
+/// failures within 15 minutes, and a user with 100, are refused unchecked until 15 minutes after the first of them. A success
+/// takes nothing back, so that someone who has one password cannot use it to try others for ever.
+///
+/// The limit for a user lets an attacker with many addresses keep that user out: it is higher for that reason, and can be set to
+/// `usize::MAX`.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use sinew_auth::FailureLimiter;
+///
+/// let strict = FailureLimiter::default().failures_max(5, 20).window(Duration::from_secs(3600));
+/// # drop(strict);
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct FailureLimiter {
+    delay_first: Duration,
+    delay_max: Duration,
+    address_failures_max: usize,
+    user_failures_max: usize,
+    window: Duration,
+    entries_max: usize,
+    counts: HashMap<Key, Count>,
+    /// Keys of `counts` in the order of their first failures, which is that of their ends.
+    ends: VecDeque<(Instant, Key)>,
+    names: RandomState,
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    Address(IpAddr),
+    /// A keyed hash of the name, so that long names take no more memory than short ones.
+    User(u64),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Count {
+    failures: usize,
+    /// When it is forgotten.
+    end: Instant,
+}
+
+impl Default for FailureLimiter {
+    fn default() -> Self {
+        Self {
+            delay_first: Duration::from_secs(1),
+            delay_max: Duration::from_secs(8),
+            address_failures_max: 20,
+            user_failures_max: 100,
+            window: Duration::from_secs(15 * 60),
+            entries_max: 10_000,
+            counts: HashMap::new(),
+            ends: VecDeque::new(),
+            names: RandomState::new(),
+        }
+    }
+}
+
+impl FailureLimiter {
+    /// Neither delays nor bounds: for tests, and behind something else that does.
+    pub fn off() -> Self {
+        Self::default().delay(Duration::ZERO, Duration::ZERO).failures_max(usize::MAX, usize::MAX)
+    }
+
+    /// How late the first failure is answered, and how late any is; in between the time doubles. Default 1 s and 8 s.
+    pub fn delay(mut self, first: Duration, max: Duration) -> Self {
+        (self.delay_first, self.delay_max) = (first, max);
+        self
+    }
+
+    /// The failures within the window for an address and for a user, at which they are refused unchecked. Default 20 and 100.
+    pub fn failures_max(mut self, address: usize, user: usize) -> Self {
+        (self.address_failures_max, self.user_failures_max) = (address, user);
+        self
+    }
+
+    /// How long a first failure is remembered, with all that follow it. Default 15 minutes.
+    pub fn window(mut self, window: Duration) -> Self {
+        self.window = window;
+        self
+    }
+
+    /// The most addresses and users that are remembered. Above it, the oldest are forgotten. Default 10,000, about 1 MiB.
+    pub fn entries_max(mut self, entries: usize) -> Self {
+        self.entries_max = entries;
+        self
+    }
+
+    /// Whether credentials may be checked now; otherwise, when.
+    pub(crate) fn admit(
+        &mut self,
+        now: Instant,
+        address: Option<IpAddr>,
+        user: &str,
+    ) -> Result<(), Duration> {
+        self.forget_until(now);
+        let blocked = self.keys(address, user).into_iter().flatten().filter_map(|key| {
+            let count = self.counts.get(&key)?;
+            (count.failures >= self.max(key)).then(|| count.end.saturating_duration_since(now))
+        });
+        blocked.max().map_or(Ok(()), Err)
+    }
+
+    /// Counts a failure. Returns how late it is to be answered.
+    pub(crate) fn failed(&mut self, now: Instant, address: Option<IpAddr>, user: &str) -> Duration {
+        self.forget_until(now);
+        let keys = self.keys(address, user);
+        let failures = keys.into_iter().flatten().map(|key| self.count(now, key)).max();
+        let doublings = u32::try_from(failures.unwrap_or(1).saturating_sub(1)).unwrap_or(u32::MAX);
+        let factor = 1_u32.checked_shl(doublings).unwrap_or(u32::MAX);
+        self.delay_first.saturating_mul(factor).min(self.delay_max)
+    }
+
+    const fn max(&self, key: Key) -> usize {
+        match key {
+            Key::Address(_) => self.address_failures_max,
+            Key::User(_) => self.user_failures_max,
+        }
+    }
+
+    fn keys(&self, address: Option<IpAddr>, user: &str) -> [Option<Key>; 2] {
+        let user = (!user.is_empty()).then(|| Key::User(self.names.hash_one(user)));
+        [address.map(|address| Key::Address(network(address))), user]
+    }
+
+    /// The failures of a key, with one more.
+    fn count(&mut self, now: Instant, key: Key) -> usize {
+        if let Some(count) = self.counts.get_mut(&key) {
+            count.failures = count.failures.saturating_add(1);
+            return count.failures;
+        }
+        while self.counts.len() >= self.entries_max {
+            let Some((_, oldest)) = self.ends.pop_front() else { return 1 };
+            self.counts.remove(&oldest);
+        }
+        let end = now + self.window;
+        self.counts.insert(key, Count { failures: 1, end });
+        self.ends.push_back((end, key));
+        1
+    }
+
+    fn forget_until(&mut self, now: Instant) {
+        while let Some((_, key)) = self.ends.front().filter(|(end, _)| *end <= now) {
+            self.counts.remove(key);
+            self.ends.pop_front();
+        }
+    }
+}
+
+/// An address of IPv4, or a /64 of IPv6, which is what one customer has at least.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) if !v6.is_unicast_link_local() => {
+            Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into()
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn ip(text: &str) -> Option<IpAddr> {
+        Some(text.parse().unwrap())
+    }
+
+    fn now() -> Instant {
+        sinew_transports::reactor::Reactor::simulated(0).now()
+    }
+
+    #[test]
+    fn delays_double_up_to_the_longest() {
+        let (mut limiter, now) = (FailureLimiter::default(), now());
+        let delays = [1, 2, 4, 8, 8, 8];
+        for (at, seconds) in delays.into_iter().enumerate() {
+            // The same user from elsewhere, and the other way round.
+            let from = if at % 2 == 0 { ip("192.0.2.1") } else { ip("192.0.2.2") };
+            assert_eq!(limiter.failed(now, from, "ann"), seconds * SECOND);
+        }
+        assert_eq!(limiter.failed(now, ip("192.0.2.3"), "bob"), SECOND);
+        for _ in 0..80 {
+            assert!(limiter.failed(now, None, "carl") <= 8 * SECOND);
+        }
+        assert_eq!(FailureLimiter::off().failed(now, None, "ann"), Duration::ZERO);
+    }
+
+    #[test]
+    fn addresses_and_users_are_bounded() {
+        let (mut limiter, begin) = (FailureLimiter::default().failures_max(3, 5), now());
+        for at in 0..3_u32 {
+            let now = begin + at * MINUTE;
+            assert_eq!(limiter.admit(now, ip("2001:db8::1"), "ann"), Ok(()));
+            limiter.failed(now, ip("2001:db8::1"), "ann");
+        }
+        let now = begin + 3 * MINUTE;
+        assert_eq!(limiter.admit(now, ip("2001:db8::ffff"), "bob"), Err(12 * MINUTE), "one /64");
+        assert_eq!(limiter.admit(now, ip("2001:db8:0:1::1"), "bob"), Ok(()));
+        assert_eq!(limiter.admit(now, ip("192.0.2.1"), "ann"), Ok(()));
+        limiter.failed(now, ip("192.0.2.1"), "ann");
+        limiter.failed(now, ip("::ffff:192.0.2.1"), "ann");
+        assert_eq!(limiter.admit(now, ip("192.0.2.9"), "ann"), Err(12 * MINUTE), "the user");
+        assert_eq!(limiter.admit(now, ip("192.0.2.1"), "bob"), Ok(()));
+        limiter.failed(now, ip("192.0.2.1"), "bob");
+        assert!(limiter.admit(now, ip("::ffff:192.0.2.1"), "carl").is_err(), "IPv4 in IPv6");
+        let later = begin + 15 * MINUTE;
+        assert_eq!(limiter.admit(later, ip("2001:db8::1"), "ann"), Ok(()));
+        assert_eq!(limiter.failed(later, None, "ann"), SECOND, "it is counted from one again");
+    }
+
+    #[test]
+    fn the_table_is_bounded() {
+        let (mut limiter, now) = (FailureLimiter::default().entries_max(10), now());
+        for at in 0..1_000_u32 {
+            limiter.failed(now, Some(Ipv6Addr::from_bits(u128::from(at) << 64).into()), "");
+            assert!(limiter.counts.len() <= 10 && limiter.ends.len() == limiter.counts.len());
+        }
+        limiter.admit(now + 16 * MINUTE, None, "").unwrap();
+        assert!(limiter.counts.is_empty() && limiter.ends.is_empty());
+        let mut none = FailureLimiter::default().entries_max(0);
+        assert_eq!(none.failed(now, None, "ann"), SECOND);
+        assert!(none.counts.is_empty());
+    }
+}

@@ -1,0 +1,331 @@
+//! SASL (RFC 4422) at the server: [`SaslServer`] is one exchange. The messages are read in `codec/`; `exchange.rs` is what each
+//! mechanism does with them, without waiting for anything.
+//!
+//! | state | what happens | next |
+//! |---|---|---|
+//! | `Idle` | `start` with a mechanism that may be used | as the exchange says |
+//! | `Idle` | `start` with another one | `Idle`, an error |
+//! | `Talking` | `respond` | as the exchange says |
+//! | — | the exchange has a challenge | `Talking`, the challenge |
+//! | — | it wants credentials checked, or the keys of a user | `Checking` |
+//! | `Checking` | the answer is there | as the exchange says |
+//! | — | the user is authenticated, and there is more to send | `Confirming`, a challenge |
+//! | `Confirming` | `respond` with an empty message | `Over`, done |
+//! | — | the user is authenticated | `Over`, done |
+//! | any | something is wrong, or the client aborts | `Idle`, an error |
+//! | `Checking`, `Over` | `start` or `respond` | `Idle` or `Over`, an error |
+
+mod exchange;
+mod scram;
+
+use std::{cell::RefCell, fmt, mem, rc::Rc};
+
+use sinew_transports::reactor::{Deferred, Promise, Reactor};
+
+use self::exchange::{Action, Exchange};
+use crate::{AuthError, Authenticator, Channel, Identity, Mechanism, SaslError, codec::encoding};
+
+/// What a server does next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ServerStep {
+    /// Send this to the client, and give its response to [`SaslServer::respond`].
+    Challenge(Vec<u8>),
+    /// The client has logged in.
+    Done {
+        /// Who it is.
+        identity: Identity,
+        /// Data to send with the word of success, if the protocol [can](SaslServer::success_data).
+        data: Option<Vec<u8>>,
+    },
+}
+
+/// One exchange of SASL on a connection of a server, whichever the protocol is. Every step is answered later, since a check may take
+/// time: read no further command of the client before it is.
+///
+/// After an error the exchange can be started anew; bound how often. An error comes late if a
+/// [password was wrong](crate::FailureLimiter).
+///
+/// # Examples
+///
+/// ```
+/// use sinew_auth::{Authenticator, Channel, SaslServer, ServerStep, Users};
+/// use sinew_transports::reactor::Reactor;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let users = Authenticator::new(Users::new().user("ann", "secret"));
+/// let reactor = Reactor::new()?;
+/// let mut exchange = SaslServer::new(&users, Channel::new().encrypted(true));
+/// // A client of SMTP has sent `AUTH PLAIN AGFubgBzZWNyZXQ=`.
+/// let step = exchange.start_encoded(&reactor, "PLAIN", Some(b"AGFubgBzZWNyZXQ="));
+/// match reactor.run_until(step)?? {
+///     ServerStep::Done { identity, .. } => assert_eq!(identity.name(), "ann"),
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct SaslServer(Rc<Inner>);
+
+struct Inner {
+    authenticator: Authenticator,
+    channel: Channel,
+    success_data: bool,
+    state: RefCell<State>,
+}
+
+enum State {
+    Idle,
+    Talking(Exchange),
+    /// The exchange is with the check.
+    Checking,
+    /// The last message of the server is on its way.
+    Confirming(Identity),
+    Over,
+}
+
+type Step = Deferred<ServerStep, SaslError>;
+
+impl SaslServer {
+    /// An exchange that has not begun.
+    pub fn new(authenticator: &Authenticator, channel: Channel) -> Self {
+        Self::with(authenticator, channel, false)
+    }
+
+    /// As [`new`](Self::new), for a protocol that can send data with the word of success, as XMPP can. In others such data is sent
+    /// as a challenge, to which the client responds with nothing.
+    pub fn success_data(authenticator: &Authenticator, channel: Channel) -> Self {
+        Self::with(authenticator, channel, true)
+    }
+
+    fn with(authenticator: &Authenticator, channel: Channel, success_data: bool) -> Self {
+        Self(Rc::new(Inner {
+            authenticator: authenticator.clone(),
+            channel,
+            success_data,
+            state: RefCell::new(State::Idle),
+        }))
+    }
+
+    /// Starts, by the mechanism with this name, perhaps with the first message of the client.
+    ///
+    /// # Errors
+    ///
+    /// [`SaslError`].
+    pub fn start(&self, reactor: &Reactor, mechanism: &str, initial: Option<&[u8]>) -> Step {
+        if !matches!(*self.0.state.borrow(), State::Idle) {
+            return Deferred::failed_on(reactor, SaslError::OutOfOrder);
+        }
+        let exchange = mechanism.parse().and_then(|mechanism: Mechanism| {
+            self.0.authenticator.allows(mechanism, &self.0.channel)?;
+            self.bounded(initial.unwrap_or_default())?;
+            Exchange::new(mechanism, &self.0.authenticator, &self.0.channel)
+        });
+        let begun = exchange.and_then(|mut exchange| {
+            let action = exchange.begin(initial)?;
+            Ok((exchange, action))
+        });
+        self.deferred(reactor, begun)
+    }
+
+    /// Gives it the response of the client to a challenge.
+    ///
+    /// # Errors
+    ///
+    /// [`SaslError`].
+    pub fn respond(&self, reactor: &Reactor, response: &[u8]) -> Step {
+        let state = self.0.state.replace(State::Idle);
+        match state {
+            State::Talking(mut exchange) => {
+                let action = self.bounded(response).and_then(|()| exchange.respond(response));
+                self.deferred(reactor, action.map(|action| (exchange, action)))
+            }
+            State::Confirming(identity) if response.is_empty() => {
+                self.0.state.replace(State::Over);
+                Deferred::ready_on(reactor, ServerStep::Done { identity, data: None })
+            }
+            State::Confirming(_) => {
+                Deferred::failed_on(reactor, SaslError::Malformed("it is not empty"))
+            }
+            State::Idle | State::Checking | State::Over => {
+                self.0.state.replace(state);
+                Deferred::failed_on(reactor, SaslError::OutOfOrder)
+            }
+        }
+    }
+
+    /// As [`start`](Self::start), with a message in base64, or `=` for an empty one.
+    ///
+    /// # Errors
+    ///
+    /// [`SaslError`].
+    pub fn start_encoded(
+        &self,
+        reactor: &Reactor,
+        mechanism: &str,
+        initial: Option<&[u8]>,
+    ) -> Step {
+        let max = self.0.authenticator.config().message_max;
+        match initial.map(|text| encoding::decode_initial(text, max)).transpose() {
+            Ok(initial) => {
+                self.start(reactor, mechanism, initial.as_ref().map(|initial| initial.as_slice()))
+            }
+            Err(error) => Deferred::failed_on(reactor, error),
+        }
+    }
+
+    /// As [`respond`](Self::respond), with a message in base64, or `*` to abort.
+    ///
+    /// # Errors
+    ///
+    /// [`SaslError`].
+    pub fn respond_encoded(&self, reactor: &Reactor, response: &[u8]) -> Step {
+        let max = self.0.authenticator.config().message_max;
+        match encoding::decode_response(response, max) {
+            Ok(response) => self.respond(reactor, &response),
+            Err(error) => {
+                self.abort();
+                Deferred::failed_on(reactor, error)
+            }
+        }
+    }
+
+    /// Ends the exchange before its time: the client has said so in the words of the protocol. It can be started anew.
+    pub fn abort(&self) {
+        let state = self.0.state.replace(State::Idle);
+        if matches!(state, State::Checking | State::Over) {
+            self.0.state.replace(state);
+        }
+    }
+
+    fn bounded(&self, message: &[u8]) -> Result<(), SaslError> {
+        let max = self.0.authenticator.config().message_max;
+        if message.len() > max { Err(SaslError::TooLong { max }) } else { Ok(()) }
+    }
+
+    fn deferred(&self, reactor: &Reactor, next: Result<(Exchange, Action), SaslError>) -> Step {
+        let (promise, step) = reactor.promise();
+        self.go_on(reactor, next, promise);
+        step
+    }
+
+    /// Does what an exchange wants, until there is a step to take.
+    fn go_on(
+        &self,
+        reactor: &Reactor,
+        next: Result<(Exchange, Action), SaslError>,
+        promise: Promise<ServerStep, SaslError>,
+    ) {
+        let Inner { authenticator, channel, .. } = &*self.0;
+        let (exchange, action) = match next {
+            Ok(next) => next,
+            Err(error) => return self.fail(error, promise),
+        };
+        match action {
+            Action::Challenge(challenge) => {
+                self.0.state.replace(State::Talking(exchange));
+                promise.resolve(ServerStep::Challenge(challenge));
+            }
+            Action::Check(credentials) => {
+                self.0.state.replace(State::Checking);
+                let this = self.clone();
+                let checked = authenticator.check(reactor, channel, credentials);
+                checked.then(move |_, checked| this.checked(exchange, checked, promise));
+            }
+            Action::ScramKeys(user, hash) => {
+                self.0.state.replace(State::Checking);
+                let this = self.clone();
+                let keys = authenticator.scram_keys(reactor, channel, &user, hash);
+                keys.then(move |reactor, keys| {
+                    this.told(reactor, exchange, keys, promise, Exchange::keys)
+                });
+            }
+            Action::Password(user) => {
+                self.0.state.replace(State::Checking);
+                let this = self.clone();
+                let stored = authenticator.stored(reactor, channel, &user, crate::Form::Password);
+                stored.then(move |reactor, stored| {
+                    this.told(reactor, exchange, stored, promise, Exchange::password);
+                });
+            }
+            Action::Accept(user, data) => self.accept(exchange, Identity::new(user), data, promise),
+            Action::Refuse(user) => {
+                self.0.state.replace(State::Checking);
+                let this = self.clone();
+                let refused = authenticator.refuse(reactor, channel, &user);
+                refused.then(move |_, refused| this.checked(exchange, refused, promise));
+            }
+        }
+    }
+
+    /// What the exchange has asked for is there.
+    fn told<T>(
+        &self,
+        reactor: &Reactor,
+        mut exchange: Exchange,
+        told: Result<T, AuthError>,
+        promise: Promise<ServerStep, SaslError>,
+        give: impl FnOnce(&mut Exchange, T) -> Result<Action, SaslError>,
+    ) {
+        let action = told.map_err(SaslError::from).and_then(|told| give(&mut exchange, told));
+        self.go_on(reactor, action.map(|action| (exchange, action)), promise);
+    }
+
+    fn checked(
+        &self,
+        mut exchange: Exchange,
+        checked: Result<Identity, AuthError>,
+        promise: Promise<ServerStep, SaslError>,
+    ) {
+        match checked {
+            Ok(identity) => self.accept(exchange, identity, None, promise),
+            Err(error) => match exchange.refusal(error) {
+                Ok(challenge) => {
+                    self.0.state.replace(State::Talking(exchange));
+                    promise.resolve(ServerStep::Challenge(challenge));
+                }
+                Err(error) => self.fail(error, promise),
+            },
+        }
+    }
+
+    fn accept(
+        &self,
+        mut exchange: Exchange,
+        identity: Identity,
+        data: Option<Vec<u8>>,
+        promise: Promise<ServerStep, SaslError>,
+    ) {
+        let authorize_as = exchange.authorize_as.take();
+        match (self.0.authenticator.authorize(identity, authorize_as), data) {
+            (Ok(identity), Some(data)) if !self.0.success_data => {
+                self.0.state.replace(State::Confirming(identity));
+                promise.resolve(ServerStep::Challenge(data));
+            }
+            (Ok(identity), data) => {
+                self.0.state.replace(State::Over);
+                promise.resolve(ServerStep::Done { identity, data });
+            }
+            (Err(error), _) => self.fail(error, promise),
+        }
+    }
+
+    fn fail(&self, error: SaslError, promise: Promise<ServerStep, SaslError>) {
+        drop(mem::replace(&mut *self.0.state.borrow_mut(), State::Idle));
+        promise.reject(error);
+    }
+}
+
+impl fmt::Debug for SaslServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &*self.0.state.borrow() {
+            State::Idle => "idle",
+            State::Talking(_) => "talking",
+            State::Checking => "checking",
+            State::Confirming(_) => "confirming",
+            State::Over => "over",
+        };
+        f.debug_struct("SaslServer").field("state", &state).finish_non_exhaustive()
+    }
+}
