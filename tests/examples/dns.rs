@@ -95,6 +95,6 @@ fn zone_files_are_read_again() {
     write(128);
     assert_eq!(example.line(), "example.org.: serial 128, 3 records");
     assert_eq!(ask(addr, "ns.example.org.", RecordType::A), address(128));
-    let _ = std::fs::remove_file(&file);
     example.finish();
+    let _ = std::fs::remove_file(&file);
 }

@@ -90,7 +90,7 @@ fn names_are_blocked_and_counted() {
     assert_eq!(example.line(), format!("{path}: 1 names"));
     assert_eq!(ask(addr, name("workstation8.example.")), blocked);
     assert_eq!(ask(addr, name("workstation7.example.")), (ResponseCode::NoError, 1));
-    std::fs::remove_file(&list).unwrap();
     example.finish();
     inner.finish();
+    let _ = std::fs::remove_file(&list);
 }

@@ -55,6 +55,11 @@ impl Context {
         &self.reactor
     }
 
+    /// The name of the service.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Whether the service is made only to check its arguments.
     pub(crate) fn is_check(&self) -> bool {
         self.handover.is_none()

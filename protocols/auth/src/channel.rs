@@ -34,9 +34,10 @@ impl Channel {
     }
 
     /// The channel of a connection: its peer; with TLS (feature `tls`), that it is encrypted, and the binding to the server's
-    /// certificate (`tls-server-end-point`).
+    /// certificate (`tls-server-end-point`). A Unix socket counts as encrypted, since nobody else can read it.
     pub fn of(transport: &Transport) -> Self {
-        let mut channel = Self::new().peer(&transport.peer());
+        let peer = transport.peer();
+        let mut channel = Self::new().peer(&peer).encrypted(is_on_this_machine(&peer));
         if let Some(certificate) = server_certificate(transport) {
             channel.is_encrypted = true;
             channel.bindings.extend(ChannelBinding::server_end_point(&certificate));
@@ -86,6 +87,16 @@ impl Channel {
     pub(crate) fn external_name(&self) -> Option<&str> {
         self.external.as_deref()
     }
+}
+
+#[cfg(unix)]
+const fn is_on_this_machine(peer: &Peer) -> bool {
+    matches!(peer, Peer::Unix(_))
+}
+
+#[cfg(not(unix))]
+const fn is_on_this_machine(_: &Peer) -> bool {
+    false
 }
 
 /// The certificate of the server of a TLS connection, empty if it is unknown; `None` without TLS.

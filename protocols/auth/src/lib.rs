@@ -63,6 +63,7 @@ mod error;
 mod identity;
 mod limiter;
 mod mechanism;
+mod nonce;
 #[cfg(feature = "password-file")]
 mod password_hash;
 mod scram_keys;

@@ -1,13 +1,16 @@
 //! Tests of the public API: exchanges of both ends, hostile messages, limits in virtual time, checkers, other implementations.
 
 mod auth {
-    mod checkers;
     mod exchanges;
+    #[cfg(feature = "password-file")]
     mod folder;
     mod hostile;
     mod interop;
     mod limits;
+    #[cfg(feature = "password-file")]
     mod password_file;
+    #[cfg(unix)]
+    mod program;
     mod support;
     #[cfg(feature = "tls")]
     mod tls;

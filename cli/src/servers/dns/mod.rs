@@ -149,6 +149,7 @@ impl ServerCommand for Dns {
             resolver: resolver.clone(),
             speaks: !context.is_check()
                 && Shard::of(reactor).is_none_or(|shard| shard.index() == 0),
+            service: context.name().to_owned(),
             every: self.watch.0,
         };
         let sources = sources.load().map_err(StartError::other)?;

@@ -93,6 +93,7 @@ impl Service for DnsService {
         self.streams.start(reactor)?;
         self.udp.report(reactor);
         self.secondaries.start(reactor);
+        self.sources.start(reactor);
         if self.sources.is_empty() {
             return Ok(());
         }
@@ -110,6 +111,7 @@ impl Service for DnsService {
         self.udp.close(reactor);
         drop(self.running.take());
         self.secondaries.stop();
+        self.sources.stop(reactor);
         self.streams.stop(reactor)
     }
 }

@@ -25,6 +25,7 @@ use sinew::{
         Excerpt, Failure,
         source::{Handler, Ready},
     },
+    transports::reactors::Shard,
 };
 
 use super::values::ZoneFile;
@@ -58,9 +59,22 @@ pub(super) struct Sources {
     pub(super) notify: Vec<NameServer>,
     pub(super) notify_key: Option<TsigKey>,
     pub(super) resolver: DnsResolver,
-    /// Of several reactors that read the same files, one tells of them, in the log and to other servers. A check does not.
+    /// Of several reactors, the first reads the zones again, for all, and tells of what was read, in the log and to other servers. A check
+    /// does not.
     pub(super) speaks: bool,
+    /// The name of the service.
+    pub(super) service: String,
     pub(super) every: Duration,
+}
+
+/// The zones of each service of a reactor.
+#[derive(Default)]
+struct Served(RefCell<HashMap<String, Zones>>);
+
+impl Served {
+    fn of(reactor: &Reactor) -> Rc<Self> {
+        reactor.local()
+    }
 }
 
 /// The same, once all is read.
@@ -104,7 +118,9 @@ impl Sources {
         let paths = self.zone_files.iter().map(|file| &file.path).chain(&self.lists);
         seen.extend(paths.filter_map(|path| Some((path.clone(), Stamp::of(path)?))));
         for file in &self.zone_files {
-            self.serve(file.load().map_err(|error| error.to_string())?);
+            let zone = file.load().map_err(|error| error.to_string())?;
+            self.report(&zone, None);
+            self.zones.insert(zone);
         }
         let overrides = Overrides::new();
         for path in &self.lists {
@@ -121,10 +137,8 @@ impl Sources {
         }))
     }
 
-    /// Serves a zone from now on.
-    fn serve(&self, zone: Zone) {
-        let zone = Arc::new(zone);
-        let old = self.zones.insert(zone.clone());
+    /// Says which zone has come in the place of which.
+    fn report(&self, zone: &Zone, old: Option<&Zone>) {
         if !self.speaks {
             return;
         }
@@ -133,11 +147,31 @@ impl Sources {
         for warning in zone.warnings() {
             tracing::warn!(zone = name, "{warning}");
         }
-        let before = old.map_or(serial, |old| old.serial());
+        let before = old.map_or(serial, Zone::serial);
         if (serial.wrapping_sub(before) as i32) < 0 {
             let what = "the serial number went back: secondary servers keep what they have";
             tracing::warn!(zone = name, serial, before, "{what}");
         }
+    }
+
+    /// Serves a zone from now on, on all reactors.
+    async fn serve(&self, reactor: &Reactor, zone: Zone) {
+        let zone = Arc::new(zone);
+        let old = self.zones.get(&zone.origin());
+        let (service, shared) = (self.service.clone(), zone.clone());
+        match Shard::of(reactor) {
+            Some(shard) => {
+                let insert = move |shard: &Shard| {
+                    if let Some(zones) = Served::of(shard.reactor()).0.borrow().get(&service) {
+                        zones.insert(shared.clone());
+                    }
+                };
+                // An error says that a reactor ends.
+                let _ = shard.call_all(insert).await;
+            }
+            None => drop(self.zones.insert(shared)),
+        }
+        self.report(&zone, old.as_deref());
     }
 
     fn warn_of_unread(&self, path: &Path, unread: usize) {
@@ -166,6 +200,16 @@ impl Watched {
         self.sources.zone_files.is_empty() && self.sources.lists.is_empty()
     }
 
+    /// Takes the zones that the first reactor reads again.
+    pub(super) fn start(&self, reactor: &Reactor) {
+        let Sources { service, zones, .. } = &self.sources;
+        Served::of(reactor).0.borrow_mut().insert(service.clone(), zones.clone());
+    }
+
+    pub(super) fn stop(&self, reactor: &Reactor) {
+        Served::of(reactor).0.borrow_mut().remove(&self.sources.service);
+    }
+
     /// Looks at the files again and again.
     pub(super) async fn watch(self: Rc<Self>, reactor: Reactor) {
         self.sources.zone_files.iter().for_each(|file| self.sources.notify(file));
@@ -177,7 +221,7 @@ impl Watched {
                 let _ = reactor.timeout(self.sources.every.max(EVERY_MIN), woken).await;
             }
             let is_forced = self.is_forced.take();
-            for file in &self.sources.zone_files {
+            for file in self.sources.zone_files.iter().filter(|_| self.sources.speaks) {
                 self.read_zone(&reactor, file, is_forced).await;
             }
             self.read_lists(&reactor, is_forced).await;
@@ -199,7 +243,8 @@ impl Watched {
                 self.saw(&file.path, stamp);
                 match loaded {
                     Ok(zone) => {
-                        self.sources.serve(zone);
+                        self.sources.serve(reactor, zone).await;
+                        // Whichever reactor is asked for the version has it.
                         self.sources.notify(file);
                     }
                     Err(error) => tracing::error!("the zone stays as it was: {error}"),

@@ -7,7 +7,7 @@ use sinew_transports::reactor::{Deferred, Failure, Reactor};
 
 use crate::AuthError;
 
-type Start = Box<dyn FnOnce(&Reactor)>;
+type Start = Box<dyn FnOnce(&Reactor, Slot)>;
 
 /// Jobs, of which a few run and a few more wait. A handle: clones are the same gate.
 #[derive(Clone)]
@@ -19,6 +19,9 @@ struct State {
     running: usize,
     waiting: VecDeque<Start>,
 }
+
+/// The place of a job that runs. It is given up when this is dropped, also by the end of the reactor's run, which calls nobody.
+struct Slot(Gate);
 
 impl Gate {
     /// At least one runs.
@@ -41,40 +44,45 @@ impl Gate {
     ) -> Deferred<T, AuthError> {
         let (promise, deferred) = reactor.promise();
         let gate = self.clone();
-        let start: Start = Box::new(move |reactor| {
-            if !promise.is_pending() {
-                return gate.ended(reactor);
+        let start: Start = Box::new(move |reactor, slot| {
+            if promise.is_pending() {
+                job(reactor).then(move |reactor, result| {
+                    promise.settle(result);
+                    drop(slot);
+                    gate.start(reactor);
+                });
             }
-            job(reactor).then(move |reactor, result| {
-                promise.settle(result);
-                gate.ended(reactor);
-            });
         });
         let mut state = self.0.borrow_mut();
-        if state.running < state.running_max {
-            state.running += 1;
-            drop(state);
-            start(reactor);
-        } else if state.waiting.len() < state.waiting_max {
-            state.waiting.push_back(start);
-        } else {
+        let is_busy = state.running >= state.running_max;
+        if is_busy && state.waiting.len() >= state.waiting_max {
             let limit = state.waiting_max;
-            drop(state);
             return Deferred::failed_on(reactor, Failure::Overloaded { limit }.into());
         }
+        state.waiting.push_back(start);
+        drop(state);
+        self.start(reactor);
         deferred
     }
 
-    fn ended(&self, reactor: &Reactor) {
-        let mut state = self.0.borrow_mut();
-        match state.waiting.pop_front() {
-            // From the loop, so that a long queue of cancelled jobs takes no stack.
-            Some(next) => {
-                drop(state);
-                reactor.call_soon(next);
+    /// Starts what there is room for.
+    fn start(&self, reactor: &Reactor) {
+        loop {
+            let mut state = self.0.borrow_mut();
+            if state.running >= state.running_max {
+                return;
             }
-            None => state.running -= 1,
+            let Some(start) = state.waiting.pop_front() else { return };
+            state.running += 1;
+            drop(state);
+            start(reactor, Slot(self.clone()));
         }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.0.borrow_mut().running -= 1;
     }
 }
 
@@ -122,5 +130,21 @@ mod tests {
         }
         assert!(results.iter().all(|result| matches!(result.take(), Some(Ok(())))));
         assert_eq!(gate.0.borrow().running, 0);
+    }
+
+    /// The end of a run drops callbacks.
+    #[test]
+    fn a_new_run_begins_with_room() {
+        let gate = Gate::new(1, 0);
+        let reactor = Reactor::builder().pool_grace(Duration::ZERO).build().unwrap();
+        for _ in 0..3 {
+            let result = gate.run(&reactor, |reactor| {
+                let never = reactor.defer_to_thread(std::thread::park);
+                never.map(|never: Result<(), Failure>| Ok(never?))
+            });
+            assert!(!result.is_settled(), "it has begun");
+            reactor.call_soon(|reactor| reactor.stop().unwrap());
+            reactor.run().unwrap();
+        }
     }
 }

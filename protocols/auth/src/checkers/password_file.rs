@@ -129,6 +129,8 @@ struct Table {
     users: HashMap<String, PasswordHash>,
     /// The hash of the first user: an unknown one takes as long.
     first: Option<PasswordHash>,
+    /// The hash for which all users have the keys of SCRAM.
+    scram: Option<ScramHash>,
     version: Option<Version>,
 }
 
@@ -144,8 +146,8 @@ struct Version {
 /// The result of a thread.
 struct Found {
     is_right: bool,
-    /// The file, if it had changed.
-    changed: Option<Arc<Table>>,
+    /// What it was checked against: the file as it is, if that was looked at.
+    table: Arc<Table>,
 }
 
 impl PasswordFile {
@@ -201,17 +203,21 @@ impl Checker for PasswordFile {
             let (table, name) = (Arc::clone(&state.borrow().table), user.clone());
             let found = reactor.defer_to_thread(move || {
                 let changed = looks.then(|| table.changed(&path)).flatten();
-                let is_right = changed.as_ref().unwrap_or(&table).verify(&name, password.bytes());
-                Found { is_right, changed }
+                let table = changed.unwrap_or(table);
+                Found { is_right: table.verify(&name, password.bytes()), table }
             });
             found.map(move |found: Result<Found, Failure>| {
-                let found = found?;
+                let Found { is_right, table } = found?;
                 let mut state = state.borrow_mut();
-                state.replace(found.changed);
-                if !found.is_right {
+                if looks {
+                    state.replace(&table);
+                }
+                if !is_right {
                     return Err(AuthError::Refused);
                 }
-                if let Some(tag) = tag.filter(|_| !remember.is_zero()) {
+                // What another login has replaced meanwhile is not remembered.
+                let is_current = Arc::ptr_eq(&state.table, &table) && !remember.is_zero();
+                if let Some(tag) = tag.filter(|_| is_current) {
                     let until = now + remember;
                     state.remembered.insert(user.clone(), Remembered { tag, until });
                 }
@@ -224,7 +230,7 @@ impl Checker for PasswordFile {
     fn can(&self, ability: Ability) -> bool {
         match ability {
             Ability::CheckPassword => true,
-            Ability::TellScramKeys(hash) => self.state.borrow().table.has_scram_keys(hash),
+            Ability::TellScramKeys(hash) => self.state.borrow().table.scram == Some(hash),
             _ => false,
         }
     }
@@ -247,7 +253,9 @@ impl Checker for PasswordFile {
         let changed = reactor.defer_to_thread(move || table.changed(&path));
         changed.map(move |changed: Result<_, Failure>| {
             let mut state = state.borrow_mut();
-            state.replace(changed?);
+            if let Some(table) = changed? {
+                state.replace(&table);
+            }
             Ok(state.table.keys(&user, hash))
         })
     }
@@ -259,9 +267,9 @@ impl State {
         self.looked.is_none_or(|looked| now.saturating_duration_since(looked) >= LOOK_EVERY)
     }
 
-    fn replace(&mut self, changed: Option<Arc<Table>>) {
-        if let Some(table) = changed {
-            self.table = table;
+    fn replace(&mut self, table: &Arc<Table>) {
+        if !Arc::ptr_eq(&self.table, table) {
+            self.table = Arc::clone(table);
             self.remembered.clear();
         }
     }
@@ -310,7 +318,11 @@ impl Table {
             first.get_or_insert_with(|| hash.clone());
             users.insert(user.to_owned(), hash);
         }
-        Ok(Self { users, first, version })
+        let scram = [ScramHash::Sha256, ScramHash::Sha1].into_iter().find(|hash| {
+            let mut all = users.values();
+            first.is_some() && all.all(|user: &PasswordHash| user.scram_keys(*hash).is_some())
+        });
+        Ok(Self { users, first, scram, version })
     }
 
     /// The file, if it has changed and can be read.
@@ -332,11 +344,6 @@ impl Table {
         let usual = self.first.clone().or_else(|| PasswordHash::parse(NO_USER));
         let _ = usual.is_some_and(|hash| hash.verify(password));
         false
-    }
-
-    fn has_scram_keys(&self, hash: ScramHash) -> bool {
-        let mut all = self.users.values();
-        !self.users.is_empty() && all.all(|user| user.scram_keys(hash).is_some())
     }
 
     /// The keys of a user. Those of an unknown one look like those of the first.

@@ -11,6 +11,7 @@ use crate::{
         oauth::{Bearer, is_token},
         plain::Plain,
     },
+    nonce::nonce,
 };
 
 /// The iterations of SCRAM that a client accepts: the least that RFC 7677 allows, and half a second or so.
@@ -201,10 +202,9 @@ impl ClientLogin {
                     (_, Some(_)) if !offers_binding => (BindingFlag::NotOffered, &[][..]),
                     _ => (BindingFlag::None, &[][..]),
                 };
-                let nonce = crate::server::nonce()?;
-                let (message, scram) =
-                    ScramClient::begin(hash, &user, authorize_as, (flag, data), nonce);
-                let scram = scram.with(password.clone(), self.iterations.clone());
+                let iterations = self.iterations.clone();
+                let mut scram = ScramClient::new(hash, password.clone(), iterations, nonce()?);
+                let message = scram.first(&user, authorize_as, flag, data);
                 first(message, State::Scram(Box::new(scram)))
             }
             Mechanism::Plain => {

@@ -6,12 +6,13 @@ use crate::{
     SaslError, ScramHash, Secret,
     codec::{
         gs2::{BindingFlag, Gs2Header},
+        names::text,
         scram::{ClientFinal, ClientFirst, ServerFinal, ServerFirst},
     },
     scram_keys::xor,
 };
 
-/// An exchange whose first message was sent.
+/// An exchange, up to the first message of the server.
 pub(super) struct ScramClient {
     hash: ScramHash,
     password: Secret,
@@ -37,24 +38,27 @@ pub(super) struct Challenge {
 pub(super) struct Signature(Secret);
 
 impl ScramClient {
-    /// The first message, and what follows. A binding is its flag and its data.
-    pub(super) fn begin(
+    pub(super) const fn new(
         hash: ScramHash,
-        user: &str,
-        authorize_as: Option<&str>,
-        (flag, data): (BindingFlag<'_>, &[u8]),
+        password: Secret,
+        iterations: RangeInclusive<u32>,
         nonce: String,
-    ) -> (Vec<u8>, Self) {
-        let header = Gs2Header::encode(flag, authorize_as);
-        let bare = ClientFirst::encode_bare(user, &nonce);
-        let message = format!("{header}{bare}").into_bytes();
-        let binding = [header.as_bytes(), data].concat();
-        let (password, iterations) = (Secret::default(), 1..=u32::MAX);
-        (message, Self { hash, password, iterations, binding, nonce, bare })
+    ) -> Self {
+        Self { hash, password, iterations, binding: Vec::new(), nonce, bare: String::new() }
     }
 
-    pub(super) fn with(self, password: Secret, iterations: RangeInclusive<u32>) -> Self {
-        Self { password, iterations, ..self }
+    /// The first message. The flag says which channel binding is used, if any; `data` are those of the binding.
+    pub(super) fn first(
+        &mut self,
+        user: &str,
+        authorize_as: Option<&str>,
+        flag: BindingFlag<'_>,
+        data: &[u8],
+    ) -> Vec<u8> {
+        let header = Gs2Header::encode(flag, authorize_as);
+        self.bare = ClientFirst::encode_bare(user, &self.nonce);
+        self.binding = [header.as_bytes(), data].concat();
+        (header + &self.bare).into_bytes()
     }
 
     /// Reads the first message of the server.
@@ -70,8 +74,7 @@ impl ScramClient {
             return Err(SaslError::Iterations { iterations, min, max });
         }
         let without_proof = ClientFinal::encode(&self.binding, first.nonce);
-        let challenge = String::from_utf8_lossy(message);
-        let signed = format!("{},{challenge},{without_proof}", self.bare);
+        let signed = format!("{},{},{without_proof}", self.bare, text(message)?);
         let Self { hash, password, .. } = self;
         Ok(Challenge { hash, password, salt: first.salt, iterations, without_proof, signed })
     }
@@ -121,10 +124,9 @@ mod tests {
             ),
         ];
         for (hash, nonce, challenge, last, end) in cases {
-            let none = (BindingFlag::None, &[][..]);
-            let (first, scram) = ScramClient::begin(hash, "user", None, none, nonce.to_owned());
+            let mut scram = ScramClient::new(hash, "pencil".into(), 4096..=4096, nonce.to_owned());
+            let first = scram.first("user", None, BindingFlag::None, &[]);
             assert_eq!(first, format!("n,,n=user,r={nonce}").into_bytes());
-            let scram = scram.with("pencil".into(), 4096..=4096);
             let (found, signature) = scram.challenged(challenge.as_bytes()).unwrap().answer();
             assert_eq!(found, last);
             signature.verify(end.as_bytes()).unwrap();
@@ -137,9 +139,10 @@ mod tests {
     #[test]
     fn what_no_server_may_ask() {
         let challenged = |message: &str| {
-            let none = (BindingFlag::None, &[][..]);
-            let (_, scram) = ScramClient::begin(ScramHash::Sha1, "user", None, none, "abc".into());
-            scram.with("pencil".into(), 4_096..=10_000).challenged(message.as_bytes()).map(|_| ())
+            let mut scram =
+                ScramClient::new(ScramHash::Sha1, "pencil".into(), 4_096..=10_000, "abc".into());
+            scram.first("user", None, BindingFlag::None, &[]);
+            scram.challenged(message.as_bytes()).map(|_| ())
         };
         assert!(challenged("r=abcd,s=QSXCR+Q6sek8bf92,i=4096").is_ok());
         assert!(challenged("r=abcd,s=QSXCR+Q6sek8bf92,i=4096,x=extension").is_ok());

@@ -1,7 +1,5 @@
 //! What each mechanism does at a server: [`Exchange`]. Pure: it says what it wants to know, and is told.
 
-use data_encoding::HEXLOWER;
-
 use super::scram::ScramExchange;
 use crate::{
     AuthError, Authenticator, Channel, Credentials, Mechanism, SaslError, ScramHash, ScramKeys,
@@ -12,6 +10,7 @@ use crate::{
         oauth::{self, Bearer},
         plain::{Plain, optional_name, password_of},
     },
+    nonce::nonce,
     secret::is_equal,
 };
 
@@ -116,9 +115,7 @@ impl Exchange {
             }
             Kind::Login { user } => match user.take() {
                 None => {
-                    // Some clients send a NUL behind the name.
-                    let name = message.strip_suffix(b"\0").unwrap_or(message);
-                    *user = Some(prepare_user(text(name)?)?);
+                    *user = Some(prepare_user(text(message)?)?);
                     Ok(Action::Challenge(b"Password:".to_vec()))
                 }
                 Some(user) => {
@@ -181,11 +178,4 @@ impl Exchange {
             (_, error) => Err(error.into()),
         }
     }
-}
-
-/// Random bytes in hexadecimal: 144 bits.
-pub(crate) fn nonce() -> Result<String, SaslError> {
-    let mut random = [0; 18];
-    getrandom::fill(&mut random).map_err(|error| AuthError::Unavailable(error.into()))?;
-    Ok(HEXLOWER.encode(&random))
 }

@@ -22,7 +22,6 @@ use std::{cell::RefCell, fmt, mem, rc::Rc};
 
 use sinew_transports::reactor::{Deferred, Promise, Reactor};
 
-pub(crate) use self::exchange::nonce;
 use self::exchange::{Action, Exchange};
 use crate::{AuthError, Authenticator, Channel, Identity, Mechanism, SaslError, codec::encoding};
 
@@ -169,7 +168,9 @@ impl SaslServer {
     ) -> Step {
         let max = self.0.authenticator.config().message_max;
         match initial.map(|text| encoding::decode_initial(text, max)).transpose() {
-            Ok(initial) => self.start(reactor, mechanism, initial.as_deref()),
+            Ok(initial) => {
+                self.start(reactor, mechanism, initial.as_ref().map(|initial| initial.as_slice()))
+            }
             Err(error) => Deferred::failed_on(reactor, error),
         }
     }

@@ -22,6 +22,13 @@ pub(super) struct Exchanged {
     queries: usize,
 }
 
+impl Exchanged {
+    /// Whether the server has answered, if only by what cannot be decoded: asking again brings the same.
+    pub(super) const fn is_wrong(&self) -> bool {
+        matches!(self.result, Ok(_) | Err(AskError::Server(ServerError::Malformed(_))))
+    }
+}
+
 impl Work<'_> {
     /// Asks one server, with all others who ask it the same.
     pub(super) async fn exchange(
@@ -80,7 +87,7 @@ impl Inner {
             Err(AskError::Server(cause)) => {
                 count(&self.counters.unanswered);
                 if is_unreachable(cause) {
-                    self.upstreams.unreachable(upstream.addr, now);
+                    self.upstreams.set_unreachable(upstream.addr, now);
                 }
                 if !matches!(cause, ServerError::Malformed(_)) {
                     upstream.failed(begun, now);

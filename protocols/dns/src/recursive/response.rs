@@ -14,7 +14,10 @@
 //!
 //! Records of other names and other sections, and addresses from outside the zone, are ignored. Responses that were cut do not come here.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    rc::Rc,
+};
 
 use super::{
     delegation::{ADDRS_MAX, Delegation, SERVERS_MAX, ZoneServer, may_be_asked},
@@ -40,8 +43,8 @@ pub(super) struct Reader<'a> {
 /// What a response says.
 #[derive(Debug)]
 pub(super) enum Reading {
-    Fact(Fact),
-    Delegation(Delegation),
+    Fact(Rc<Fact>),
+    Delegation(Rc<Delegation>),
 }
 
 /// The types of records that prove that something is not there.
@@ -56,7 +59,7 @@ impl Reader<'_> {
         if message.metadata.authoritative
             && let Some(fact) = self.fact(message, len)
         {
-            return Ok(Reading::Fact(fact));
+            return Ok(Reading::Fact(Rc::new(fact)));
         }
         let is_cut = |record: &&Record| record.record_type() == RecordType::NS;
         let mut cuts = message.authorities.iter().filter(is_cut).peekable();
@@ -65,10 +68,11 @@ impl Reader<'_> {
         match cut {
             Some(cut) => {
                 let servers = &message.authorities;
-                Ok(Reading::Delegation(self.delegation(&cut.name, servers, &message.additionals)))
+                let delegation = self.delegation(&cut.name, servers, &message.additionals);
+                Ok(Reading::Delegation(Rc::new(delegation)))
             }
             None if message.metadata.authoritative => {
-                Ok(Reading::Fact(self.nothing(message, Kind::NoRecord, len)))
+                Ok(Reading::Fact(Rc::new(self.nothing(message, Kind::NoRecord, len))))
             }
             None if names_others => Err(ServerError::Referral),
             None => Err(ServerError::NotAuthoritative),

@@ -136,12 +136,12 @@ impl Upstreams {
     }
 
     /// The server has answered wrongly for a zone.
-    pub(super) fn is_lame(&self, addr: SocketAddr, zone: &Name, now: Instant) {
+    pub(super) fn set_lame(&self, addr: SocketAddr, zone: &Name, now: Instant) {
         self.lame.borrow_mut().insert((addr, zone.clone()), (), 64, now, LAME);
     }
 
     /// The system cannot reach addresses of this family.
-    pub(super) fn unreachable(&self, addr: SocketAddr, now: Instant) {
+    pub(super) fn set_unreachable(&self, addr: SocketAddr, now: Instant) {
         self.unreachable_until[usize::from(addr.is_ipv6())].set(Some(now + UNREACHABLE));
     }
 
@@ -192,7 +192,7 @@ mod tests {
         of(1).answered(Duration::from_millis(400));
         of(2).answered(Duration::from_millis(20));
         of(3).answered(Duration::from_millis(40));
-        upstreams.is_lame(addr(4), &zone, reactor.now());
+        upstreams.set_lame(addr(4), &zone, reactor.now());
         let order = |zone: &Name| -> Vec<u8> {
             let order = upstreams.in_order(&reactor, zone, &all);
             order.iter().map(|it| it.addr.to_string().as_bytes()[8] - b'0').collect()

@@ -160,7 +160,7 @@ impl<'a> Work<'a> {
                     if outdated.as_ref().is_some_and(|it| has_same_servers(it, &delegation)) {
                         return Err(self.failed(&delegation.zone));
                     }
-                    zone = Rc::new(delegation);
+                    zone = delegation;
                     known = labels(&zone.zone);
                     is_remembered = false;
                     minimiser.change_zone();
@@ -173,7 +173,6 @@ impl<'a> Work<'a> {
                         minimiser.give_up();
                         continue;
                     }
-                    let fact = Rc::new(fact);
                     let of = if is_whole { key.clone() } else { part };
                     self.inner.facts.borrow_mut().insert(of, &fact, self.reactor.now());
                     if is_whole {
@@ -203,12 +202,16 @@ impl<'a> Work<'a> {
         let read = |zone: &Delegation, reply: &Reply| {
             let servers = self.reader(zone, &question).read_priming(&reply.0)?;
             let has_addrs = servers.servers.iter().any(|server| !server.addrs.is_empty());
-            if has_addrs { Ok(Reading::Delegation(servers)) } else { Err(ServerError::Referral) }
+            if has_addrs {
+                Ok(Reading::Delegation(Rc::new(servers)))
+            } else {
+                Err(ServerError::Referral)
+            }
         };
         match self.ask_servers(&hints, &question, true, &read).await? {
             Found::Reading(Reading::Delegation(root)) => {
                 let ttl = root.ttl;
-                self.inner.delegations.borrow_mut().insert(Rc::new(root), self.reactor.now());
+                self.inner.delegations.borrow_mut().insert(root, self.reactor.now());
                 Ok(ttl)
             }
             _ => Err(self.failed(&hints.zone)),

@@ -3,8 +3,8 @@
 use std::{collections::HashSet, net::SocketAddr, pin::Pin, rc::Rc};
 
 use super::{
-    RecursiveError, delegation::Delegation, facts::Key, response::Reading, upstreams::Upstream,
-    work::Work,
+    RecursiveError, delegation::Delegation, exchanges::Exchanged, facts::Key, response::Reading,
+    upstreams::Upstream, work::Work,
 };
 use crate::{
     client::{
@@ -58,28 +58,16 @@ impl Work<'_> {
             loop {
                 for upstream in std::mem::take(&mut next) {
                     let exchanged = self.exchange(&upstream, question, round).await?;
-                    let cause = match &exchanged.result {
-                        Ok(reply) => match read(zone, reply) {
-                            Ok(reading) => return Ok(Found::Reading(reading)),
-                            Err(ServerError::Response(_)) if !is_whole => {
-                                return Ok(Found::ErrorToPart);
-                            }
-                            Err(cause) => {
-                                count(&self.inner.counters.lame_responses);
-                                self.is_lame(&upstream, zone);
-                                cause
-                            }
-                        },
-                        Err(AskError::Server(cause)) => {
-                            match cause {
-                                ServerError::Malformed(_) => self.is_lame(&upstream, zone),
-                                _ => silent.push(upstream.clone()),
-                            }
-                            cause.clone()
-                        }
-                        Err(AskError::Encode(error)) => return Err(error.clone().into()),
-                        Err(AskError::GivenUp(failure)) => return Err(failure.clone().into()),
+                    let cause = match self.read(&exchanged, zone, is_whole, read)? {
+                        Ok(found) => return Ok(found),
+                        Err(cause) => cause,
                     };
+                    if exchanged.is_wrong() {
+                        let now = self.reactor.now();
+                        self.inner.upstreams.set_lame(upstream.addr, &zone.zone, now);
+                    } else {
+                        silent.push(upstream.clone());
+                    }
                     tracing::debug!(server = %upstream.addr, zone = %zone.zone, %cause, "a name server is of no use");
                     let server = upstream.state.server.clone();
                     self.failures.borrow_mut().push(ServerFailure { server, cause });
@@ -98,8 +86,27 @@ impl Work<'_> {
         Err(self.failed(&zone.zone))
     }
 
-    fn is_lame(&self, upstream: &Upstream, zone: &Delegation) {
-        self.inner.upstreams.is_lame(upstream.addr, &zone.zone, self.reactor.now());
+    /// What a query has brought: something that can be used, or why not.
+    fn read(
+        &self,
+        exchanged: &Exchanged,
+        zone: &Delegation,
+        is_whole: bool,
+        read: Read<'_>,
+    ) -> Result<Result<Found, ServerError>, RecursiveError> {
+        Ok(match &exchanged.result {
+            Ok(reply) => match read(zone, reply) {
+                Ok(reading) => Ok(Found::Reading(reading)),
+                Err(ServerError::Response(_)) if !is_whole => Ok(Found::ErrorToPart),
+                Err(cause) => {
+                    count(&self.inner.counters.lame_responses);
+                    Err(cause)
+                }
+            },
+            Err(AskError::Server(cause)) => Err(cause.clone()),
+            Err(AskError::Encode(error)) => return Err(error.clone().into()),
+            Err(AskError::GivenUp(failure)) => return Err(failure.clone().into()),
+        })
     }
 
     /// Those of some addresses that are new, in the order in which to ask them.

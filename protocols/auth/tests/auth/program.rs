@@ -1,5 +1,4 @@
-//! Checkers: a program.
-#![cfg(unix)]
+//! Programs that check passwords.
 
 use std::{process::Command, time::Duration};
 
