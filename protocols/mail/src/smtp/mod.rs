@@ -5,6 +5,7 @@
 //! | 5321 | commands, replies, addresses, limits; lines end in CRLF only |
 //! | 1870, 2920, 6152, 2034, 3030 | SIZE, PIPELINING, 8BITMIME, ENHANCEDSTATUSCODES, CHUNKING (without BINARYMIME) |
 //! | 6531, 3461 | SMTPUTF8; the parameters of DSN |
+//! | 4954 | AUTH, by `sinew-auth` |
 //! | 3207, 8314 | STARTTLS, and TLS from the start |
 //! | 2033 | LMTP |
 //! | 7505 | null MX |
