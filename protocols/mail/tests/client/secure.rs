@@ -11,8 +11,9 @@ use sinew_protocols::basic::FrameError;
 use sinew_testkit::testing::task_test;
 use sinew_transports::{
     AsyncStream,
-    endpoint::{ClientEndpoint, ServerEndpoint},
-    tls::{Identity, TlsClientConfig, TlsServerConfig, TrustedRoots},
+    endpoint::{ClientEndpoint, ServerEndpoint, TcpClient, TlsClient},
+    reactor::Reactor,
+    tls::{Identity, ReactorTls, TlsClientConfig, TlsServerConfig, TrustedRoots},
 };
 
 use super::script::{Script, config, envelope, send};
@@ -65,6 +66,28 @@ fn the_message_goes_over_tls() {
     // The certificate of somebody else.
     let wrong = client.clone().security(Security::IfOffered).server_name("other.example");
     assert!(matches!(sent(server, wrong), Err(SmtpError::Tls { .. })));
+}
+
+/// On port 465 there is no STARTTLS: the port is one of TLS, and so is the endpoint of the client.
+#[test]
+fn tls_from_the_start() {
+    crate::watchdog::watch_this_test();
+    let (server, client) = certificates();
+    let reactor = Reactor::new().unwrap();
+    let notes = Shared::default();
+    let limits = support::config().tls_required(true).received_line(true);
+    let port = reactor.listen_tls("127.0.0.1:0", &server, support::server(limits, &notes)).unwrap();
+    let client = client.server_name("mail.example").unwrap();
+    let to = ClientEndpoint::new(TlsClient::new(TcpClient::new(port.local()), client));
+    let handle = reactor.clone();
+    let sent = reactor.run_until(async move {
+        let mut client =
+            SmtpClient::connect(&handle, to, config().security(Security::Required)).await?;
+        assert!(client.is_tls() && !client.capabilities().has_starttls());
+        client.send(&envelope(&["bob"]), "x").await?.complete()
+    });
+    assert!(sent.unwrap().unwrap().is_complete());
+    assert!(notes.borrow().mails[0].text.contains("with ESMTPS\r\n"));
 }
 
 #[test]
