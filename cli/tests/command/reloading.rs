@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     io::Write,
     net::{SocketAddr, TcpStream},
+    os::unix::net::{UnixListener, UnixStream},
     process::Stdio,
 };
 
@@ -112,10 +113,11 @@ fn a_file_with_an_error_changes_nothing() {
     let path = scratch.write("file.toml", &echo("a", ""));
     let mut server = Server::start(&["run", &path]);
     let mut stream = connect(server.address());
-    let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let taken = holder.local_addr().unwrap();
+    // Not a port, which another test could be given once it is free.
+    let taken = scratch.text("taken.sock");
+    let holder = UnixListener::bind(&taken).unwrap();
     let in_use =
-        format!("{}[services.b]\nserver = \"echo\"\nlisten = \"{taken}\"\n", echo("a", ""));
+        format!("{}[services.b]\nserver = \"echo\"\nlisten = \"unix:{taken}\"\n", echo("a", ""));
     for (contents, text) in [
         ("[services.a\n", "file.toml:1"),
         (
@@ -146,7 +148,7 @@ fn a_file_with_an_error_changes_nothing() {
     drop(holder);
     let line = reload(&mut server, &scratch, &in_use);
     assert!(line.contains("1 unchanged, 0 changed, 1 added"), "{line}");
-    connect(taken);
+    UnixStream::connect(&taken).unwrap();
     drop(stream);
     server.stop();
 }
@@ -154,14 +156,17 @@ fn a_file_with_an_error_changes_nothing() {
 #[test]
 fn a_changed_service_that_cannot_start_is_as_before() {
     let scratch = Scratch::new();
-    let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let taken = holder.local_addr().unwrap();
+    let taken = scratch.text("taken.sock");
+    let holder = UnixListener::bind(&taken).unwrap();
     let path = scratch.write("file.toml", &(echo("a", "") + &echo("b", "")));
     let mut server = Server::start(&["run", &path]);
     let mut kept = connect(address(&server, "b"));
     scratch.write(
         "file.toml",
-        &format!("[services.a]\nserver = \"discard\"\nlisten = \"{taken}\"\n{}", echo("b", "")),
+        &format!(
+            "[services.a]\nserver = \"discard\"\nlisten = \"unix:{taken}\"\n{}",
+            echo("b", "")
+        ),
     );
     server.signal(Signal::SIGHUP);
     server.line("nothing was reloaded");

@@ -19,7 +19,7 @@ use sinew::{
     prelude::*,
 };
 
-use super::peers::{free_port, serve_all};
+use super::peers::{closed_port, serve_all};
 use crate::kit::{Scratch, Server, output, send, sinew};
 
 fn bench(to: &str, more: &[&str]) -> Output {
@@ -171,7 +171,8 @@ fn servers_that_misbehave_are_counted_and_reported() {
     let (report_wrong, code) = report(&wrong.to_string(), &[]);
     assert_eq!((kinds(&report_wrong), code), (vec!["wrong"], 76), "{report_wrong:#}");
     // Is not there.
-    let (report_refused, code) = report(&free_port().to_string(), &[]);
+    let (refused, _held) = closed_port();
+    let (report_refused, code) = report(&refused.to_string(), &[]);
     assert_eq!((kinds(&report_refused), code), (vec!["connect"], 69), "{report_refused:#}");
     assert_eq!(report_refused["latency"], Value::Null);
 }

@@ -6,7 +6,7 @@ use std::{
     process::Stdio,
 };
 
-use super::peers::{free_port, read_all, run_with_input, serve_one, spawn};
+use super::peers::{closed_port, read_all, run_with_input, serve_one, spawn};
 use crate::kit::{Scratch, Server, sinew};
 
 #[test]
@@ -70,7 +70,8 @@ fn lines_end_with_crlf_if_told() {
 
 #[test]
 fn failures_have_their_codes() {
-    let refused = free_port().to_string();
+    let (refused, _held) = closed_port();
+    let refused = refused.to_string();
     let cases = [
         (vec!["connect", &refused], 69, "onnection refused"),
         (vec!["connect", "tcp:host"], 64, "port"),

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     dns::{serve, zone},
-    peers::{free_port, has_program},
+    peers::{closed_port, free_port, has_program},
 };
 use crate::kit::{Scratch, Server, failure, output};
 
@@ -118,7 +118,8 @@ fn the_way_from_the_root() {
 
 #[test]
 fn failures_have_exit_codes() {
-    let port = free_port().port().to_string();
+    let (at, _held) = closed_port();
+    let port = at.port().to_string();
     let (code, said) = failure(&["dig", "@127.0.0.1", "-p", &port, "example.org", "+tries=1"]);
     assert_eq!(code, 69, "{said}");
     assert!(said.contains("no server has answered the question for example.org."), "{said}");

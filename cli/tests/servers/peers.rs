@@ -7,6 +7,8 @@ use std::{
     thread::{self, JoinHandle},
 };
 
+use socket2::{Domain, Socket, Type};
+
 /// Whether a program is installed; if not, says that the test is skipped.
 pub(super) fn has_program(name: &str) -> bool {
     let paths = std::env::var_os("PATH").unwrap_or_default();
@@ -56,7 +58,15 @@ pub(super) fn serve_all(serve: impl Fn(TcpStream) + Clone + Send + 'static) -> S
     address
 }
 
-/// A port on which nobody listens. Another process could take it, which is unlikely: the system gives others first.
+/// A port on which nobody listens, and the socket that keeps others from it.
+pub(super) fn closed_port() -> (SocketAddr, Socket) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
+    let address = socket.local_addr().expect("an address").as_socket().expect("of IPv4");
+    (address, socket)
+}
+
+/// A port for a program that cannot choose one by itself. Another process could take it, which is unlikely: the system gives others first.
 pub(super) fn free_port() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("an address")
 }

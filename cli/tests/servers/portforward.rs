@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-use super::peers::{free_port, read_all, serve_one};
+use super::peers::{closed_port, read_all, serve_one};
 use crate::kit::{Scratch, Server, assert_echoes};
 
 fn start(to: &str, more: &[&str]) -> Server {
@@ -87,7 +87,8 @@ fn proxy_headers_are_sent_and_taken() {
 
 #[test]
 fn who_cannot_be_forwarded_is_closed() {
-    let to = free_port().to_string();
+    let (to, _held) = closed_port();
+    let to = to.to_string();
     let forward = start(&to, &[]);
     let mut client = TcpStream::connect(forward.address()).unwrap();
     let mut rest = Vec::new();
