@@ -239,7 +239,7 @@ impl Checker for PasswordFile {
         &self,
         reactor: &Reactor,
         user: &str,
-        form: Form<'_>,
+        form: Form,
     ) -> Deferred<Option<Stored>, AuthError> {
         let Form::ScramKeys(hash) = form else { return Deferred::ready_on(reactor, None) };
         let now = reactor.now();
