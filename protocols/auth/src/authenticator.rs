@@ -128,9 +128,13 @@ impl Authenticator {
         }
         let (promise, identity) = reactor.promise();
         let (this, channel) = (self.clone(), channel.clone());
-        self.0.checker.check(reactor, credentials).then(move |reactor, checked| match checked {
-            Err(AuthError::Refused) => this.refuse_later(reactor, &channel, &user, promise),
-            checked => promise.settle(checked),
+        // A checker is user code, which only the loop calls.
+        reactor.call_soon(move |reactor| {
+            let checked = this.0.checker.check(reactor, credentials);
+            checked.then(move |reactor, checked| match checked {
+                Err(AuthError::Refused) => this.refuse_later(reactor, &channel, &user, promise),
+                checked => promise.settle(checked),
+            });
         });
         identity
     }
@@ -146,12 +150,17 @@ impl Authenticator {
         reactor: &Reactor,
         channel: &Channel,
         user: &str,
-        form: Form<'_>,
+        form: Form,
     ) -> Deferred<Option<Stored>, AuthError> {
-        match self.admit(reactor, channel, user) {
-            Ok(()) => self.0.checker.stored(reactor, user, form),
-            Err(error) => Deferred::failed_on(reactor, error),
+        if let Err(error) = self.admit(reactor, channel, user) {
+            return Deferred::failed_on(reactor, error);
         }
+        let (promise, stored) = reactor.promise();
+        let (this, user) = (self.clone(), user.to_owned());
+        reactor.call_soon(move |reactor| {
+            promise.follow(this.0.checker.stored(reactor, &user, form));
+        });
+        stored
     }
 
     /// Counts a failure, and fails with [`AuthError::Refused`] after the delay of the [`FailureLimiter`].

@@ -65,9 +65,9 @@ pub enum Ability {
 }
 
 /// Which form of a user's secret a mechanism needs, when the password itself is not sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Form<'a> {
+pub enum Form {
     /// [`Stored::Password`].
     Password,
     /// [`Stored::ScramKeys`], for this hash.
@@ -75,9 +75,9 @@ pub enum Form<'a> {
     /// [`Stored::DigestSecret`], of HTTP's Digest.
     DigestSecret {
         /// The realm.
-        realm: &'a str,
+        realm: String,
         /// The algorithm, by its name in RFC 7616: `MD5` or `SHA-256`.
-        algorithm: &'a str,
+        algorithm: &'static str,
     },
 }
 
@@ -93,7 +93,7 @@ pub enum Stored {
     DigestSecret(Secret),
 }
 
-/// Checks credentials. It may answer later: a slow hash belongs on a thread ([`Reactor::defer_to_thread`]), a question to a server
+/// Checks credentials. Called by the event loop, but for [`can`](Self::can). It may answer later: a slow hash belongs on a thread ([`Reactor::defer_to_thread`]), a question to a server
 /// into a connection.
 ///
 /// Checkers are given to an [`Authenticator`](crate::Authenticator), which delays and bounds failures. Neither the answer nor its
@@ -127,7 +127,8 @@ pub trait Checker: 'static {
     /// Checks credentials. [`AuthError::Refused`] for wrong ones, and for those of a kind that it does not know.
     fn check(&self, reactor: &Reactor, credentials: Credentials) -> Deferred<Identity, AuthError>;
 
-    /// Whether it can do this. By default it checks passwords, and nothing else.
+    /// Whether it can do this. By default it checks passwords, and nothing else. Asked for each connection, within the call of
+    /// [`Authenticator::mechanisms`](crate::Authenticator::mechanisms) or [`SaslServer::start`](crate::SaslServer::start).
     fn can(&self, ability: Ability) -> bool {
         ability == Ability::CheckPassword
     }
@@ -138,7 +139,7 @@ pub trait Checker: 'static {
         &self,
         reactor: &Reactor,
         user: &str,
-        form: Form<'_>,
+        form: Form,
     ) -> Deferred<Option<Stored>, AuthError> {
         let _ = (user, form);
         Deferred::ready_on(reactor, None)
@@ -160,7 +161,7 @@ macro_rules! forward_checker {
                 &self,
                 reactor: &Reactor,
                 user: &str,
-                form: Form<'_>,
+                form: Form,
             ) -> Deferred<Option<Stored>, AuthError> {
                 (**self).stored(reactor, user, form)
             }

@@ -85,7 +85,7 @@ impl AuthenticatorConfig {
         self
     }
 
-    /// Whether a user, the first argument, may act as another one, the second. Default: never.
+    /// Whether a user, the first argument, may act as another one, the second. Default: never. Called by the event loop.
     pub fn may_act_as(mut self, may: impl Fn(&str, &str) -> bool + 'static) -> Self {
         self.may_act_as = Box::new(may);
         self

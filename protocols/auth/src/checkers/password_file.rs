@@ -73,7 +73,7 @@ error_debug!(PasswordFileError);
 ///
 /// | kind of hash | begins with | made by |
 /// |---|---|---|
-/// | argon2, at most 1 GiB and 64 passes | `$argon2id$` | `argon2 SALT -id -e` |
+/// | argon2, at most 1 GiB, and 4 GiB in all its passes | `$argon2id$` | `argon2 SALT -id -e` |
 /// | bcrypt, cost 20 at most | `$2y$` | `htpasswd -B` |
 /// | SHA-crypt, a million rounds at most | `$6$`, `$5$` | `openssl passwd -6`, `mkpasswd` |
 /// | SCRAM, ten million iterations at most | `SCRAM-SHA-256$` | PostgreSQL; [`ScramKeys::to_text`](crate::ScramKeys::to_text) |
@@ -239,7 +239,7 @@ impl Checker for PasswordFile {
         &self,
         reactor: &Reactor,
         user: &str,
-        form: Form<'_>,
+        form: Form,
     ) -> Deferred<Option<Stored>, AuthError> {
         let Form::ScramKeys(hash) = form else { return Deferred::ready_on(reactor, None) };
         let now = reactor.now();

@@ -64,7 +64,7 @@ impl Checker for Users {
         &self,
         reactor: &Reactor,
         user: &str,
-        _: Form<'_>,
+        _: Form,
     ) -> Deferred<Option<Stored>, AuthError> {
         Deferred::ready_on(reactor, self.passwords.get(user).cloned().map(Stored::Password))
     }

@@ -12,10 +12,9 @@ use crate::{ScramHash, ScramKeys, codec::encoding::base64, secret::is_equal};
 /// Highest accepted cost of bcrypt: 2^20 rounds take a minute.
 const BCRYPT_COST_MAX: u32 = 20;
 
-/// Most memory of argon2, in KiB, and most passes over it: a second or so.
+/// Most memory of argon2, in KiB; and in all passes over it, which take some seconds.
 const ARGON2_MEMORY_MAX: u32 = 1 << 20;
-const ARGON2_PASSES_MAX: u32 = 64;
-const ARGON2_LANES_MAX: u32 = 64;
+const ARGON2_WORK_MAX: u64 = 4 << 20;
 
 /// Most rounds of SHA-crypt: a second or so. Its default is 5,000.
 const SHA_CRYPT_ROUNDS_MAX: u32 = 1_000_000;
@@ -60,8 +59,7 @@ impl PasswordHash {
                 let is_good = hash.salt.is_some()
                     && hash.hash.is_some()
                     && cost.m_cost() <= ARGON2_MEMORY_MAX
-                    && cost.t_cost() <= ARGON2_PASSES_MAX
-                    && cost.p_cost() <= ARGON2_LANES_MAX;
+                    && u64::from(cost.m_cost()) * u64::from(cost.t_cost()) <= ARGON2_WORK_MAX;
                 is_good.then(|| Self::Argon2(Box::new(hash)))
             }
             _ => None,

@@ -249,7 +249,13 @@ impl SaslServer {
                     this.told(reactor, exchange, stored, promise, Exchange::password);
                 });
             }
-            Action::Accept(user, data) => self.accept(exchange, Identity::new(user), data, promise),
+            Action::Accept(user, data) => {
+                self.0.state.replace(State::Checking);
+                let this = self.clone();
+                // What the user may act as is decided by user code, which only the loop calls.
+                reactor
+                    .call_soon(move |_| this.accept(exchange, Identity::new(user), data, promise));
+            }
             Action::Refuse(user) => {
                 self.0.state.replace(State::Checking);
                 let this = self.clone();

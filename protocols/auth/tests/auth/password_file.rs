@@ -78,7 +78,10 @@ fn the_file_is_read_again_when_it_has_changed() {
     assert!(check(&reactor, &users, "ann", "U*U") && !check(&reactor, &users, "bob", "password"));
     file(&folder, &format!("bob:{SHA}\n"));
     reactor.advance(Duration::from_secs(1)).unwrap();
-    assert!(!check(&reactor, &users, "ann", "U*U"), "what was remembered does not count any more");
+    for _ in 0..2 {
+        let is_in = check(&reactor, &users, "ann", "U*U");
+        assert!(!is_in, "what was remembered does not count any more");
+    }
     assert!(check(&reactor, &users, "bob", "password"));
     // With a wrong line in it, or gone, the users stay as they were.
     file(&folder, "ann:secret\n");

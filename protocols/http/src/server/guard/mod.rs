@@ -154,7 +154,7 @@ impl<H: Handler> Handler for Guard<H> {
                 });
             }
             Some(Credential::Digest(digest)) => {
-                let (realm, algorithm) = (&*policy.realm, digest.algorithm.name());
+                let (realm, algorithm) = (policy.realm.clone(), digest.algorithm.name());
                 let form = Form::DigestSecret { realm, algorithm };
                 let stored = policy.users.stored(&reactor, &channel, &digest.user, form);
                 stored.then(move |reactor, stored| {
