@@ -4,7 +4,9 @@
 mod compressed_web_sockets;
 mod decoding;
 mod dns;
+mod dns_files;
 mod dns_servers;
+mod dns_transfers;
 mod dots;
 mod format;
 mod framing;
@@ -26,7 +28,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 30] = [
+pub(crate) const TARGETS: [Target; 33] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -40,6 +42,9 @@ pub(crate) const TARGETS: [Target; 30] = [
     ("dns_response", dns_response),
     ("dns_zone", dns_zone),
     ("dns_server", dns_server),
+    ("dns_resolv_conf", dns_resolv_conf),
+    ("dns_hosts", dns_hosts),
+    ("dns_transfer", dns_transfer),
     ("inflate", inflate),
     ("http_request", http_request),
     ("http_response", http_response),
@@ -109,6 +114,18 @@ pub(crate) fn dns_zone(data: &[u8]) {
 
 pub(crate) fn dns_server(data: &[u8]) {
     dns_servers::queries(&mut Input::new(data));
+}
+
+pub(crate) fn dns_resolv_conf(data: &[u8]) {
+    dns_files::resolv_conf(&mut Input::new(data));
+}
+
+pub(crate) fn dns_hosts(data: &[u8]) {
+    dns_files::hosts(&mut Input::new(data));
+}
+
+pub(crate) fn dns_transfer(data: &[u8]) {
+    dns_transfers::check(&mut Input::new(data));
 }
 
 pub(crate) fn dns_response(data: &[u8]) {
