@@ -113,11 +113,10 @@ impl Cache {
     }
 
     fn find(&mut self, key: &Key, now: Instant, stale: bool) -> Option<Known> {
-        let (key, entry) = self.entries.get_key_value(key)?;
+        let entry = self.entries.get_mut(key)?;
         let is_stale = entry.until <= now;
         if is_stale && now.duration_since(entry.until) >= self.limits.stale_max {
-            let key = key.clone();
-            self.remove(&key);
+            self.remove(key);
             return None;
         }
         let must_ask = entry.retry_at.is_none_or(|retry_at| retry_at <= now);
@@ -132,8 +131,11 @@ impl Cache {
             }
             Value::Negative(negative) => Known::Negative(*negative),
         };
-        let key = key.clone();
-        self.touch(&key);
+        if let Some(key) = self.order.remove(&entry.used) {
+            self.uses += 1;
+            entry.used = self.uses;
+            self.order.insert(self.uses, key);
+        }
         Some(known)
     }
 
@@ -179,15 +181,6 @@ impl Cache {
             let Some((_, oldest)) = self.order.first_key_value() else { break };
             let oldest = oldest.clone();
             self.remove(&oldest);
-        }
-    }
-
-    fn touch(&mut self, key: &Rc<Key>) {
-        if let Some(entry) = self.entries.get_mut(key) {
-            self.order.remove(&entry.used);
-            self.uses += 1;
-            entry.used = self.uses;
-            self.order.insert(self.uses, key.clone());
         }
     }
 
