@@ -2,6 +2,7 @@
 
 pub mod convention;
 pub mod descriptors;
+pub mod dns;
 pub mod engine;
 pub mod http;
 pub mod outcome;

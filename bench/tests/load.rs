@@ -186,6 +186,25 @@ fn web_sockets_are_answered() -> Fallible {
 }
 
 #[test]
+fn queries_are_answered() -> Fallible {
+    let loads = [
+        ("dns --messages 0 --connections 1", 0),
+        ("dns --messages 1 --connections 3", 1),
+        ("dns --messages 2000 --connections 7 --warmup 0.01", 2000),
+        ("dns --messages 3000 --connections 4 --outstanding 32", 3000),
+    ];
+    serves(env!("CARGO_BIN_EXE_bare_dns"), &[], &loads)?;
+    for engine in ["mio", "poll", "uring"] {
+        serves(env!("CARGO_BIN_EXE_sinew_dns"), &["--engine", engine], &loads)?;
+    }
+    serves(env!("CARGO_BIN_EXE_sinew_dns"), &["--forward"], &loads)?;
+    for server in ["nsd", "knotd", "dnsmasq"] {
+        serves(env!("CARGO_BIN_EXE_other_dns"), &[server], &loads)?;
+    }
+    Ok(())
+}
+
+#[test]
 fn a_server_of_web_sockets_that_answers_wrongly_is_detected() -> Fallible {
     let opening = "HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
     let answers = |opening: &'static str, message: fn(&mut Vec<u8>)| {

@@ -5,7 +5,9 @@ mod auth;
 mod compressed_web_sockets;
 mod decoding;
 mod dns;
+mod dns_files;
 mod dns_servers;
+mod dns_transfers;
 mod dots;
 mod format;
 mod framing;
@@ -28,7 +30,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 36] = [
+pub(crate) const TARGETS: [Target; 39] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -42,6 +44,9 @@ pub(crate) const TARGETS: [Target; 36] = [
     ("dns_response", dns_response),
     ("dns_zone", dns_zone),
     ("dns_server", dns_server),
+    ("dns_resolv_conf", dns_resolv_conf),
+    ("dns_hosts", dns_hosts),
+    ("dns_transfer", dns_transfer),
     ("inflate", inflate),
     ("http_request", http_request),
     ("http_response", http_response),
@@ -117,6 +122,18 @@ pub(crate) fn dns_zone(data: &[u8]) {
 
 pub(crate) fn dns_server(data: &[u8]) {
     dns_servers::queries(&mut Input::new(data));
+}
+
+pub(crate) fn dns_resolv_conf(data: &[u8]) {
+    dns_files::resolv_conf(&mut Input::new(data));
+}
+
+pub(crate) fn dns_hosts(data: &[u8]) {
+    dns_files::hosts(&mut Input::new(data));
+}
+
+pub(crate) fn dns_transfer(data: &[u8]) {
+    dns_transfers::check(&mut Input::new(data));
 }
 
 pub(crate) fn dns_response(data: &[u8]) {

@@ -10,6 +10,7 @@ mod answered;
 mod budget;
 mod churn;
 mod dialer;
+mod dns;
 mod echo;
 mod fanout;
 mod http;
@@ -32,6 +33,7 @@ use crate::answered::{Answered, Exchange, Plan};
 use crate::budget::Budget;
 use crate::churn::Churn;
 use crate::dialer::Dialer;
+use crate::dns::Queries;
 use crate::echo::Echo;
 use crate::fanout::{Fanout, Messages};
 use crate::http::Requests;
@@ -113,6 +115,8 @@ enum Kind {
     WsEcho,
     /// Messages on one WebSocket, which all others receive.
     WsBroadcast,
+    /// Queries of DNS over UDP.
+    Dns,
 }
 
 fn main() -> ExitCode {
@@ -167,6 +171,10 @@ fn run(args: &Args) -> Result<()> {
         Kind::Https => {
             let mut https = Https::open(dialer, connections)?;
             session(args, window, |budget| https.run(budget))
+        }
+        Kind::Dns => {
+            let mut queries = Queries::open(args.connect, connections, args.outstanding)?;
+            session(args, window, |budget| queries.run(budget))
         }
     }
 }

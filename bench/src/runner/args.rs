@@ -55,6 +55,8 @@ pub(crate) enum Command {
     WsIdle(Options),
     /// Messages of one WebSocket, sent to all others
     WsBroadcast(Options),
+    /// Queries of DNS over UDP, each answer checked
+    Dns(Options),
     /// A full set of cases in bounded time
     All(AllOptions),
     /// Tables and pages from the files of --json, merging several runs

@@ -56,6 +56,9 @@ impl Case {
             }
             Mode::HttpIdle => format!("{each}, each answered once"),
             Mode::HttpsIdle => format!("{each} of TLS, each answered once"),
+            Mode::Dns => {
+                format!("{connections} sockets, {outstanding} queries outstanding on each")
+            }
         }
     }
 

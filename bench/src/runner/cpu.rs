@@ -14,7 +14,7 @@ const QUIET: Duration = Duration::from_millis(10);
 /// How often a process that does not become idle is checked.
 const CHECKS_MAX: usize = 200;
 
-/// The sum over all threads since they started, without threads that have ended.
+/// The sum over all threads of a process and of its children since they started, without threads that have ended.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Usage {
     /// Time on a CPU, user and system, in nanoseconds rather than the ticks of `stat`.
@@ -28,16 +28,27 @@ pub(crate) struct Usage {
 impl Usage {
     fn of(process: Pid) -> Result<Self> {
         let mut usage = Self::default();
+        usage.add_process(&process.to_string())?;
+        Ok(usage)
+    }
+
+    /// Adds a process, and those that it has started: the server may be one of them.
+    fn add_process(&mut self, process: &str) -> Result<()> {
         for thread in fs::read_dir(format!("/proc/{process}/task"))? {
             let thread = thread?.path();
             let time = fs::read_to_string(thread.join("schedstat"));
             let status = fs::read_to_string(thread.join("status"));
             // A thread may have ended meanwhile.
             if let (Ok(time), Ok(status)) = (time, status) {
-                usage.add(&time, &status)?;
+                self.add(&time, &status)?;
+            }
+            let children = fs::read_to_string(thread.join("children")).unwrap_or_default();
+            for child in children.split_whitespace() {
+                // So may a child.
+                let _ = self.add_process(child);
             }
         }
-        Ok(usage)
+        Ok(())
     }
 
     /// The usage when the process has become idle, so that no work is left out.

@@ -85,6 +85,7 @@ fn run(command: Command) -> Result<()> {
         Command::WsEcho(options) => (Mode::WsEcho, options),
         Command::WsIdle(options) => (Mode::WsIdle, options),
         Command::WsBroadcast(options) => (Mode::WsBroadcast, options),
+        Command::Dns(options) => (Mode::Dns, options),
         Command::All(options) => {
             let plan = Plan::of_all(&options, bench::descriptors::connections_allowed())?;
             return measure(&plan, &options.who, &Options::SPINS, &options.output);

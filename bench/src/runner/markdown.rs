@@ -34,6 +34,7 @@ pub(crate) fn heading(mode: Mode) -> &'static str {
         Mode::WsEcho => "WebSocket",
         Mode::WsIdle => "Idle WebSockets",
         Mode::WsBroadcast => "Broadcast to WebSockets",
+        Mode::Dns => "DNS",
     }
 }
 

@@ -31,6 +31,7 @@ pub(crate) enum Mode {
     WsIdle,
     #[serde(rename = "ws-broadcast")]
     WsBroadcast,
+    Dns,
 }
 
 impl Mode {
@@ -48,6 +49,7 @@ impl Mode {
             Self::HttpsIdle => Service::Https,
             Self::WsEcho | Self::WsIdle => Service::WebSocket,
             Self::WsBroadcast => Service::WsBroadcast,
+            Self::Dns => Service::Dns,
         }
     }
 
@@ -70,6 +72,7 @@ impl Mode {
             Self::WsEcho => "ws-echo",
             Self::WsIdle => "ws-idle",
             Self::WsBroadcast => "ws-broadcast",
+            Self::Dns => "dns",
         }
     }
 
@@ -85,6 +88,7 @@ impl Mode {
             Self::HttpsIdle => "https",
             Self::WsEcho | Self::WsIdle => "ws-echo",
             Self::WsBroadcast => "ws-broadcast",
+            Self::Dns => "dns",
             _ => "echo",
         }
     }
@@ -112,6 +116,7 @@ impl Mode {
             Self::Fanout | Self::WsBroadcast => vec![1_000],
             Self::Storm => vec![10_000],
             Self::HttpFile => vec![4],
+            Self::Dns => vec![16],
             Self::Idle | Self::HttpIdle | Self::WsIdle => vec![allowed.min(20_000)],
             Self::HttpsIdle => vec![allowed.min(2_000)],
             Self::Scale => vec![1_000, 5_000, allowed.min(100_000)],
@@ -125,6 +130,7 @@ impl Mode {
         match self {
             Self::Echo | Self::Line | Self::Http | Self::WsEcho => vec![1, 16],
             Self::Bulk => vec![16],
+            Self::Dns => vec![1, 8],
             _ => vec![1],
         }
     }
@@ -135,6 +141,7 @@ impl Mode {
             Self::Bulk => 64 * 1024,
             Self::Http | Self::HttpIdle | Self::HttpsIdle => bench::http::TEXT.len(),
             Self::HttpFile => bench::http::FILE_LEN,
+            Self::Dns => bench::dns::QUERY_LEN,
             _ => 64,
         }
     }

@@ -141,6 +141,7 @@ fn cases(quick: bool, allowed: usize) -> Vec<Case> {
     add(Mode::HttpFile, &[(4, 1)]);
     add(Mode::WsEcho, &[(64, 1), (64, 16)]);
     add(Mode::WsBroadcast, &[(1_000.min(allowed), 1)]);
+    add(Mode::Dns, &[(16, 1), (16, 8)]);
     add(Mode::Churn, &[(64, 1)]);
     add(Mode::Storm, &[(many, 1)]);
     add(Mode::Idle, &[(many, 1)]);
@@ -162,6 +163,7 @@ fn cases(quick: bool, allowed: usize) -> Vec<Case> {
     cases.push(Case::new(Mode::Http, 64, 16).counted(Instrument::Strace));
     cases.push(Case::new(Mode::WsEcho, 64, 1).counted(Instrument::Callgrind));
     cases.push(Case::new(Mode::WsBroadcast, 1_000.min(allowed), 1).counted(Instrument::Callgrind));
+    cases.push(Case::new(Mode::Dns, 16, 8).counted(Instrument::Callgrind));
     if !quick {
         cases.push(Case::new(Mode::Fanout, 100, 1).counted(Instrument::Callgrind));
     }

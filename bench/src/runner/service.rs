@@ -19,4 +19,5 @@ pub(crate) enum Service {
     WebSocket,
     #[serde(rename = "ws-broadcast")]
     WsBroadcast,
+    Dns,
 }

@@ -5,6 +5,7 @@
 //! Where the kernel does not matter, it is replaced: memory instead of sockets, and a virtual clock.
 
 mod accept;
+mod dns;
 mod echo;
 mod fanout;
 mod http;
@@ -53,6 +54,8 @@ enum Script {
     WsEcho,
     /// 10 messages, each to 1,000 WebSockets in memory
     WsBroadcast,
+    /// 1,024 queries of DNS over UDP, 8 at once, on mio
+    Dns,
 }
 
 fn main() -> Result<(), Failed> {
@@ -67,6 +70,7 @@ fn main() -> Result<(), Failed> {
         Script::HttpPipelined => http::run(1, 16),
         Script::WsEcho => websocket::echo(),
         Script::WsBroadcast => websocket::broadcast(),
+        Script::Dns => dns::run(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Servers in a simulated network: connections, transfers, secondary zones, forwarding.
+//! Servers in a simulated network: connections, transfers, secondary zones, forwarding, DNS over TLS.
 
 #[path = "support/mod.rs"]
 mod support;
@@ -13,5 +13,8 @@ mod forwarding;
 mod secondaries;
 #[path = "server/serving.rs"]
 mod serving;
+#[cfg(feature = "tls")]
+#[path = "server/tls.rs"]
+mod tls;
 #[path = "server/transfers.rs"]
 mod transfers;

@@ -24,6 +24,8 @@ struct Batch {
     slots: Slots,
     next: usize,
     len: usize,
+    /// The last call has received less than it could, so there are no more until the engine reports some.
+    is_drained: bool,
 }
 
 impl Batched {
@@ -47,11 +49,15 @@ impl SocketIo<SocketAddr> for Batched {
         let (count, room, with_packet_info) = self.shape;
         let batch = batch.get_or_insert_with(|| {
             let slots = Slots::new(count, room, with_packet_info);
-            Batch { slots, next: 0, len: 0 }
+            Batch { slots, next: 0, len: 0, is_drained: false }
         });
         if batch.next == batch.len {
+            if batch.is_drained {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
             (batch.next, batch.len) = (0, 0);
             batch.len = batch.slots.receive(self.socket.as_fd())?;
+            batch.is_drained = batch.len < count;
         }
         let (data, from, info) = batch.slots.get(batch.next);
         batch.next += 1;
@@ -59,6 +65,12 @@ impl SocketIo<SocketAddr> for Batched {
         let len = data.len().min(buffer.len());
         buffer[..len].copy_from_slice(&data[..len]);
         Ok(Received { len, from, info })
+    }
+
+    fn became_readable(&self) {
+        if let Some(batch) = &mut *self.batch.borrow_mut() {
+            batch.is_drained = false;
+        }
     }
 
     fn send(
@@ -110,8 +122,14 @@ mod tests {
                 let left = peeker.peek_from(&mut [0; 6]).map(|(len, _)| len).ok();
                 assert_eq!(left, if at < 4 { Some(4) } else { None }, "after {at}");
             }
-            let error = batched.receive(&mut buffer).map(drop).unwrap_err();
-            assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+            let received = |buffer: &mut [u8]| batched.receive(buffer).map_err(|it| it.kind());
+            let nothing = io::ErrorKind::WouldBlock;
+            assert_eq!(received(&mut buffer).map(drop), Err(nothing));
+            // The kernel is asked again only when it has something.
+            senders[0].send_to(b"more", local).unwrap();
+            assert_eq!(received(&mut buffer).map(drop), Err(nothing));
+            batched.became_readable();
+            assert_eq!(received(&mut buffer).map(|it| it.len), Ok(4));
         }
     }
 }

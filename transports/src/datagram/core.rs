@@ -103,7 +103,8 @@ impl<A: DatagramAddr> Opened<A> {
         config: DatagramConfig,
         protocol: P,
     ) -> io::Result<DatagramTransport<A>> {
-        let connected_peer = self.peer.as_ref().and_then(|_| self.socket.peer().ok());
+        // The kernel may report it otherwise: it is asked at the first difference.
+        let connected_peer = self.peer.clone();
         let registered = self.socket.local().and_then(|local| {
             let token = self.socket.register(reactor)?;
             Ok((local, token))
@@ -231,8 +232,12 @@ impl<A: DatagramAddr> Core<A> {
         let mut connected_peer = self.connected_peer.borrow_mut();
         let Some(peer) = connected_peer.as_mut().filter(|peer| !peer.is(from)) else { return true };
         // A Unix peer may have been bound to a name since then, and a shared socket may have been reconnected.
-        if let Some(Ok(now)) = self.socket.borrow().as_ref().map(|socket| socket.peer()) {
-            *peer = now;
+        let socket = self.socket.borrow();
+        match socket.as_ref().map(|socket| (socket.peer(), socket.is_unwatched())) {
+            Some((Ok(now), _)) => *peer = now,
+            // A network in the kernel's place delivers only what is from the peer.
+            Some((Err(_), true)) => return true,
+            _ => {}
         }
         peer.is(from)
     }
@@ -468,6 +473,11 @@ impl<A: DatagramAddr> Handler for Core<A> {
             flags.readable |= ready.is_read();
             flags.blocked &= !ready.is_write();
         });
+        if ready.is_read()
+            && let Some(socket) = &*self.socket.borrow()
+        {
+            socket.became_readable();
+        }
         DatagramTransport(self).drive(reactor);
     }
 

@@ -140,13 +140,27 @@ fn bound(addr: SocketAddr, config: &DatagramConfig) -> io::Result<Socket> {
 
 /// An unbound socket of this address family.
 fn unbound(addr: SocketAddr, config: &DatagramConfig) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(IpProtocol::UDP))?;
-    socket.set_reuse_address(config.reuse_address)?;
+    let socket = nonblocking(Domain::for_address(addr))?;
+    if config.reuse_address {
+        socket.set_reuse_address(true)?;
+    }
     options::set_reuse_port(&socket, config.reuse_port)?;
     if addr.is_ipv6() {
         socket.set_only_v6(config.v6_only)?;
     }
     set_options(&socket, addr.is_ipv6(), config)?;
+    Ok(socket)
+}
+
+/// A socket that is non-blocking from the start, by one system call.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn nonblocking(domain: Domain) -> io::Result<Socket> {
+    Socket::new(domain, Type::DGRAM.nonblocking(), Some(IpProtocol::UDP))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn nonblocking(domain: Domain) -> io::Result<Socket> {
+    let socket = Socket::new(domain, Type::DGRAM, Some(IpProtocol::UDP))?;
     socket.set_nonblocking(true)?;
     Ok(socket)
 }

@@ -24,6 +24,8 @@ pub(crate) trait SocketIo<A> {
     fn is_unwatched(&self) -> bool {
         false
     }
+    /// The engine has reported that there are datagrams.
+    fn became_readable(&self) {}
     /// Whether the engine reports when there is room to send again. Linux always reports an unconnected Unix socket as writable,
     /// since it has no peer whose queue could be full.
     fn tells_of_room(&self) -> bool {

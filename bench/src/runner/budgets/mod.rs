@@ -20,7 +20,7 @@ use self::profile::Profile;
 use self::record::Record;
 
 /// The scripts of `src/scripts/`.
-const SCRIPTS: [&str; 10] = [
+const SCRIPTS: [&str; 11] = [
     "echo",
     "echo-inspected",
     "line",
@@ -31,6 +31,7 @@ const SCRIPTS: [&str; 10] = [
     "http-pipelined",
     "ws-echo",
     "ws-broadcast",
+    "dns",
 ];
 
 /// How much a script may grow in the environment of the committed counts.

@@ -17,7 +17,7 @@ use self::svg::escape;
 const STYLE: &str = include_str!("style.css");
 
 /// In the order of the page.
-const MODES: [Mode; 17] = [
+const MODES: [Mode; 18] = [
     Mode::Echo,
     Mode::Line,
     Mode::Fanout,
@@ -25,6 +25,7 @@ const MODES: [Mode; 17] = [
     Mode::HttpFile,
     Mode::WsEcho,
     Mode::WsBroadcast,
+    Mode::Dns,
     Mode::Bulk,
     Mode::Idle,
     Mode::HttpIdle,

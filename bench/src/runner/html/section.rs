@@ -67,6 +67,10 @@ pub(crate) fn about(mode: Mode) -> &'static str {
         Mode::WsBroadcast => {
             "A message of one WebSocket is sent to all others, encoded once; it counts once for each receiver."
         }
+        Mode::Dns => {
+            "Queries over UDP for the addresses of a thousand names. The bare loop answers them one by one with a constant; dnsmasq and \
+             the forwarder answer from a cache, the others from a zone."
+        }
     }
 }
 
@@ -104,7 +108,7 @@ fn plain(results: &CaseResults, first: bool) -> Vec<String> {
             vec![ratio(CPU), own(CPU), lines::latency(results), figure("Messages/s", MORE, RATE)]
         }
         Mode::Echo => vec![ratio(CPU), lines::latency(results)],
-        Mode::Line | Mode::Fanout | Mode::Http | Mode::WsEcho | Mode::WsBroadcast => {
+        Mode::Line | Mode::Fanout | Mode::Http | Mode::WsEcho | Mode::WsBroadcast | Mode::Dns => {
             vec![ratio(CPU), figure("Messages/s", MORE, RATE)]
         }
         Mode::Churn => vec![ratio(CPU), figure("Connections/s", MORE, RATE)],

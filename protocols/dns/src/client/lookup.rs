@@ -31,18 +31,38 @@ impl Shared {
             let (_, deferred) = self.reactor.promise();
             return deferred;
         };
-        self.refresh(&reactor);
-        if let Some(known) = of_special(&question) {
-            return settled(&reactor, known);
-        }
         let key = Key::new(question.name().clone(), &question);
-        let now = reactor.now();
-        let known = self.cache.borrow_mut().get(&key, now);
-        if let Some(known) = known {
-            count(&self.stats.cache_hits);
-            return settled(&reactor, self.result(&key, known));
+        match self.known(&reactor, &key, &question) {
+            Some(known) => settled(&reactor, known),
+            None => self.join(&reactor, key, question),
         }
-        self.join(&reactor, key, question)
+    }
+
+    /// What was asked, if it is known without asking.
+    pub(super) fn look_up_known(
+        self: &Rc<Self>,
+        question: &Question,
+    ) -> Option<Result<Answer, LookupError>> {
+        let reactor = self.reactor.upgrade()?;
+        let key = Key::new(question.name().clone(), question);
+        let known = self.known(&reactor, &key, question)?;
+        count(&self.stats.lookups);
+        Some(known)
+    }
+
+    fn known(
+        self: &Rc<Self>,
+        reactor: &Reactor,
+        key: &Key,
+        question: &Question,
+    ) -> Option<Result<Answer, LookupError>> {
+        self.refresh(reactor);
+        if let Some(known) = of_special(question) {
+            return Some(known);
+        }
+        let known = self.cache.borrow_mut().get(key, reactor.now())?;
+        count(&self.stats.cache_hits);
+        Some(self.result(key, known))
     }
 
     fn result(&self, key: &Key, known: Known) -> Result<Answer, LookupError> {

@@ -145,6 +145,11 @@ impl DnsResolver {
         self.shared.look_up(question.class(crate::codec::DNSClass::IN))
     }
 
+    /// As [`look_up`](Self::look_up), if the answer is known: of a special name, or in the cache.
+    pub(crate) fn look_up_known(&self, question: &Question) -> Option<Result<Answer, LookupError>> {
+        self.shared.look_up_known(question)
+    }
+
     /// Asks the servers in turn, without the cache, and returns the whole response of the first one that answers.
     ///
     /// # Errors

@@ -88,11 +88,10 @@ impl<K: Eq + Hash, V: Clone> Store<K, V> {
     }
 
     fn find(&mut self, key: &K, now: Instant, stale: bool) -> Option<Held<V>> {
-        let (key, entry) = self.entries.get_key_value(key)?;
+        let entry = self.entries.get_mut(key)?;
         let is_stale = entry.until <= now;
         if is_stale && now.duration_since(entry.until) >= self.limits.stale_max {
-            let key = key.clone();
-            self.remove(&key);
+            self.remove(key);
             return None;
         }
         let must_ask = entry.retry_at.is_none_or(|retry_at| retry_at <= now);
@@ -101,8 +100,11 @@ impl<K: Eq + Hash, V: Clone> Store<K, V> {
         }
         let age = u32::try_from(now.duration_since(entry.since).as_secs()).unwrap_or(u32::MAX);
         let held = Held { value: entry.value.clone(), age, is_stale };
-        let key = key.clone();
-        self.touch(&key);
+        if let Some(key) = self.order.remove(&entry.used) {
+            self.uses += 1;
+            entry.used = self.uses;
+            self.order.insert(self.uses, key);
+        }
         Some(held)
     }
 
@@ -127,15 +129,6 @@ impl<K: Eq + Hash, V: Clone> Store<K, V> {
             let Some((_, oldest)) = self.order.first_key_value() else { break };
             let oldest = oldest.clone();
             self.remove(&oldest);
-        }
-    }
-
-    fn touch(&mut self, key: &Rc<K>) {
-        if let Some(entry) = self.entries.get_mut(key) {
-            self.order.remove(&entry.used);
-            self.uses += 1;
-            entry.used = self.uses;
-            self.order.insert(self.uses, key.clone());
         }
     }
 

@@ -1,12 +1,11 @@
 //! Queries: [`Question`] is what is asked, [`QuerySettings`] what its query carries, [`SentQuery`] its bytes, which `response.rs` compares
 //! responses with. Pure: random numbers are arguments.
 
-use hickory_proto::rr::rdata::opt::EdnsOption;
-
 use super::{
-    DNSClass, Edns, EncodeError, Message, MessageType, Name, OpCode, Query, RecordType, encode,
-    guard::HEADER_LEN, message::MESSAGE_LEN_MAX,
+    DNSClass, EncodeError, Message, Name, RecordType, encode, guard::HEADER_LEN,
+    message::MESSAGE_LEN_MAX,
 };
+use crate::zone::{name::NameBuffer, schema::OPT};
 
 /// What we say that we take over UDP (EDNS): what passes without fragments
 /// ([DNS flag day 2020](https://www.dnsflagday.net/2020/)).
@@ -14,6 +13,9 @@ pub const UDP_PAYLOAD: u16 = 1232;
 
 /// The number of the option COOKIE (RFC 7873).
 pub(super) const COOKIE: u16 = 10;
+
+/// Bytes of an OPT record with the longest cookie.
+const OPT_ROOM: usize = 11 + 4 + 40;
 
 /// A question, with the flags of its query.
 ///
@@ -117,41 +119,57 @@ impl Question {
         (self.dnssec_ok, self.checking_disabled, self.recursion_desired)
     }
 
-    /// The query as a message, without EDNS.
-    fn message(&self, id: u16) -> Message {
-        let mut message = Message::new(id, MessageType::Query, OpCode::Query);
-        message.metadata.recursion_desired = self.recursion_desired;
-        message.metadata.authentic_data = self.authentic_data;
-        message.metadata.checking_disabled = self.checking_disabled;
-        let mut query = Query::query(self.name.clone(), self.record_type);
-        query.set_query_class(self.class);
-        message.add_query(query);
-        message
-    }
-
     /// Encodes the query.
     ///
     /// # Errors
     ///
-    /// [`EncodeError`], if a name is too long.
+    /// [`EncodeError`], if a name or the cookie is too long.
     pub fn encode(&self, settings: &QuerySettings) -> Result<SentQuery, EncodeError> {
-        let mut message = self.message(settings.id);
-        if let Some(payload) = settings.udp_payload {
-            let mut edns = Edns::new();
-            edns.set_max_payload(payload);
-            edns.set_dnssec_ok(self.dnssec_ok);
-            if let Some(cookie) = &settings.cookie {
-                edns.options_mut().insert(EdnsOption::Unknown(COOKIE, cookie.clone()));
-            }
-            message.set_edns(edns);
+        let too_long = |what: &str| EncodeError::Content(format!("the {what} is too long").into());
+        let name = NameBuffer::from_name(&self.name).ok_or_else(|| too_long("name"))?;
+        let mut flags = 0;
+        for (is_set, flag) in [
+            (self.recursion_desired, 0x0100_u16),
+            (self.authentic_data, 0x0020),
+            (self.checking_disabled, 0x0010),
+        ] {
+            flags |= if is_set { flag } else { 0 };
         }
-        let mut bytes = encode(&message, MESSAGE_LEN_MAX)?;
+        let additionals = u16::from(settings.udp_payload.is_some());
+        let mut bytes = Vec::with_capacity(HEADER_LEN + name.as_bytes().len() + 4 + OPT_ROOM);
+        for word in [settings.id, flags, 1, 0, 0, additionals] {
+            bytes.extend(word.to_be_bytes());
+        }
+        bytes.extend_from_slice(name.as_bytes());
+        bytes.extend(u16::from(self.record_type).to_be_bytes());
+        bytes.extend(u16::from(self.class).to_be_bytes());
+        if let Some(payload) = settings.udp_payload {
+            let cookie = settings.cookie.as_deref();
+            self.opt(payload, cookie, &mut bytes).ok_or_else(|| too_long("cookie"))?;
+        }
         if let Some(bits) = settings.case_bits {
             randomize_case(&mut bytes, bits);
         }
         let cookie = settings.cookie.as_ref().and_then(|cookie| cookie.first_chunk().copied());
         let is_case_exact = settings.case_bits.is_some();
         Ok(SentQuery::new(bytes, cookie, is_case_exact))
+    }
+
+    /// Appends the OPT record (RFC 6891, section 6.1.2). `None` if the cookie is too long.
+    fn opt(&self, payload: u16, cookie: Option<&[u8]>, bytes: &mut Vec<u8>) -> Option<()> {
+        // Of the root, with extended code and version 0.
+        bytes.push(0);
+        for word in [OPT, payload, 0, if self.dnssec_ok { 0x8000 } else { 0 }] {
+            bytes.extend(word.to_be_bytes());
+        }
+        let option_len = cookie.map_or(0, |cookie| 4 + cookie.len());
+        bytes.extend(u16::try_from(option_len).ok()?.to_be_bytes());
+        if let Some(cookie) = cookie {
+            bytes.extend(COOKIE.to_be_bytes());
+            bytes.extend(u16::try_from(cookie.len()).ok()?.to_be_bytes());
+            bytes.extend_from_slice(cookie);
+        }
+        Some(())
     }
 }
 

@@ -167,7 +167,7 @@ impl Engine {
                 return Err(Ready::Code(BADVERS));
             }
         }
-        match signature::verify(message, outline, &self.config.keys, unix_time(reactor)) {
+        match signature::verify(message, outline, &self.config.keys, || unix_time(reactor)) {
             Ok(None) => {}
             Ok(Some((key, mac))) => head.signing = Some(Box::new(Signing { key, mac })),
             Err(refusal) => {
@@ -328,7 +328,7 @@ impl Engine {
         let flags = head.response_flags();
         match ready {
             Ready::Response(response) => {
-                super::encode::response(head, *response, flags, opt(code), out);
+                super::encode::response(head, *response, flags, opt(code), out, names);
             }
             ready => {
                 let limit = head.limit.saturating_sub(head.reserved());

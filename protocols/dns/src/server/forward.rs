@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{Acl, Handled, Handler, Query, Response};
 use crate::{
-    client::{DnsResolver, LookupError},
+    client::{Answer, DnsResolver, LookupError},
     codec::{Question, RecordType, ResponseCode},
 };
 
@@ -59,24 +59,26 @@ impl Handler for Forward {
         let question = Question::new(query.name(), record_type)
             .checking_disabled(query.checking_disabled())
             .dnssec_ok(query.dnssec_ok());
-        let answer = self.resolver.look_up(question);
-        Handled::Later(answer.map(|result| {
-            let response = match result {
-                Ok(answer) => {
-                    let ttl = answer.ttl();
-                    let records = answer.aliases().iter().chain(answer.records());
-                    let response = records.fold(Response::new(), |response, record| {
-                        let mut record = record.clone();
-                        record.ttl = record.ttl.min(ttl);
-                        response.answer(record)
-                    });
-                    response.authentic(answer.is_authentic())
-                }
-                Err(error) => Response::code(code_of(&error)),
-            };
-            Ok(response.authoritative(false).recursive(true))
-        }))
+        if let Some(known) = self.resolver.look_up_known(&question) {
+            return response(known).into();
+        }
+        Handled::Later(self.resolver.look_up(question).map(|result| Ok(response(result))))
     }
+}
+
+fn response(found: Result<Answer, LookupError>) -> Response {
+    let response = match found {
+        Ok(answer) => {
+            let ttl = answer.ttl();
+            let mut records = [answer.aliases(), answer.records()].concat();
+            for record in &mut records {
+                record.ttl = record.ttl.min(ttl);
+            }
+            Response::from(records).authentic(answer.is_authentic())
+        }
+        Err(error) => Response::code(code_of(&error)),
+    };
+    response.authoritative(false).recursive(true)
 }
 
 fn code_of(error: &LookupError) -> ResponseCode {

@@ -6,7 +6,7 @@ use sinew_transports::reactor::Reactor;
 
 use crate::{
     codec::{Name, RecordType, tsig::TsigKey},
-    zone::name::{NameBuffer, WireName, is_at_or_below},
+    zone::name::{WireName, is_at_or_below, to_name},
 };
 
 /// Who asks, and how.
@@ -60,7 +60,7 @@ impl Query<'_> {
     /// The name, as it was asked. Compare names by [`is`](Self::is) where possible, which does not allocate.
     #[must_use]
     pub fn name(&self) -> Name {
-        WireName::from_wire(self.wire_name).to_name()
+        to_name(self.wire_name)
     }
 
     /// Whether the name is this one, without regard to case.
@@ -73,8 +73,7 @@ impl Query<'_> {
     /// Whether the name is this one or below it, without regard to case.
     #[must_use]
     pub fn is_at_or_below(&self, name: &Name) -> bool {
-        let above = WireName::from_name(name).lowered();
-        is_at_or_below(NameBuffer::lowered(self.wire_name).as_bytes(), above.as_bytes())
+        is_at_or_below(self.wire_name, WireName::from_name(name).as_bytes())
     }
 
     /// The type.

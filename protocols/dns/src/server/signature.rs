@@ -19,7 +19,7 @@ pub(super) fn verify(
     message: &[u8],
     outline: &Outline,
     keys: &[tsig::TsigKey],
-    now: u64,
+    now: impl FnOnce() -> u64,
 ) -> Result<Option<(tsig::TsigKey, Vec<u8>)>, Refusal> {
     if outline.last_type != TSIG {
         return Ok(None);
@@ -27,7 +27,7 @@ pub(super) fn verify(
     let refusal = |code| Refusal { names: names(message, outline), code };
     let Ok(Some(name)) = tsig::key_name(message) else { return Err(refusal(BADKEY)) };
     let key = keys.iter().find(|key| *key.name() == name).ok_or_else(|| refusal(BADKEY))?;
-    match key.verify(message, None, now) {
+    match key.verify(message, None, now()) {
         Ok(mac) => Ok(Some((key.clone(), mac))),
         Err(tsig::TsigError::WrongKey) => Err(refusal(BADKEY)),
         Err(tsig::TsigError::BadTime { .. }) => Err(refusal(BADTIME)),

@@ -77,14 +77,13 @@ impl Zone {
             proofs: [None; 8],
             wildcards: [None; CHAIN_MAX + 1],
         };
-        let mut shown = NameBuffer::joined(name, &[]).unwrap_or_else(|| NameBuffer::lowered(&[0]));
+        let mut target: Option<NameBuffer> = None;
         for step in 0.. {
-            match lookup.step(shown.as_bytes()) {
-                Step::Done => break,
-                Step::Chain(target) if step < CHAIN_MAX && self.contains(target.as_bytes()) => {
-                    shown = target;
+            match lookup.step(target.as_ref().map_or(name, NameBuffer::as_bytes)) {
+                Step::Chain(next) if step < CHAIN_MAX && self.contains(next.as_bytes()) => {
+                    target = Some(next);
                 }
-                Step::Chain(_) => break,
+                Step::Done | Step::Chain(_) => break,
             }
         }
         lookup.wildcard_proofs();
@@ -260,13 +259,12 @@ impl Lookup<'_, '_, '_> {
     fn additional(&mut self) {
         for (id, at) in self.referring.into_iter().flatten() {
             let node = self.zone.node(id);
-            let cut = NameBuffer::lowered(node.name.as_bytes());
             for &target in &node.sets[at].targets {
                 let target = self.zone.node(target);
-                let name = NameBuffer::lowered(target.name.as_bytes());
-                let is_needed = node.is_cut && is_at_or_below(name.as_bytes(), cut.as_bytes());
+                let (name, cut) = (target.name.as_bytes(), node.name.as_bytes());
+                let is_needed = node.is_cut && is_at_or_below(name, cut);
                 for set in [target.set(A), target.set(AAAA)].into_iter().flatten() {
-                    let fits = self.write(Section::Additional, target.name.as_bytes(), set);
+                    let fits = self.write(Section::Additional, name, set);
                     if !fits {
                         if is_needed {
                             self.out.truncate();

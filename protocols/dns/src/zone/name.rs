@@ -65,9 +65,7 @@ impl WireName {
 
     /// The name as a type of hickory-proto.
     pub(crate) fn to_name(&self) -> crate::codec::Name {
-        let mut name = crate::codec::Name::from_labels(labels(&self.0)).unwrap_or_default();
-        name.set_fqdn(true);
-        name
+        to_name(&self.0)
     }
 
     /// Reads a name of a zone file (RFC 1035, section 5.1): `@` is the origin, a name without a dot at its end is relative to it.
@@ -136,6 +134,13 @@ impl fmt::Debug for WireName {
     }
 }
 
+/// A name on the wire, without compression, as a type of hickory-proto.
+pub(crate) fn to_name(wire: &[u8]) -> crate::codec::Name {
+    let mut name = crate::codec::Name::from_labels(labels(wire)).unwrap_or_default();
+    name.set_fqdn(true);
+    name
+}
+
 /// A name as text, as in a zone file.
 pub(crate) struct Shown<'a>(pub(crate) &'a [u8]);
 
@@ -200,16 +205,13 @@ pub(crate) fn parent(name: &[u8]) -> Option<&[u8]> {
     if len == 0 { None } else { name.get(1 + len..) }
 }
 
-/// Whether a name is another, or below it. Both in the same case.
+/// Whether a name is another, or below it, without regard to case.
 pub(crate) fn is_at_or_below(name: &[u8], ancestor: &[u8]) -> bool {
     let mut rest = Some(name);
-    while let Some(name) = rest.filter(|name| name.len() >= ancestor.len()) {
-        if name == ancestor {
-            return true;
-        }
+    while let Some(name) = rest.filter(|name| name.len() > ancestor.len()) {
         rest = parent(name);
     }
-    false
+    rest.is_some_and(|name| name.eq_ignore_ascii_case(ancestor))
 }
 
 /// How long the name is at the beginning of these bytes, if it is a valid name without compression.
@@ -273,6 +275,19 @@ impl NameBuffer {
         bytes[..len].copy_from_slice(&name[..len]);
         bytes[..len].make_ascii_lowercase();
         Self { bytes, len }
+    }
+
+    /// From a name of hickory-proto, which is taken as absolute; `None` if it is too long.
+    pub(crate) fn from_name(name: &crate::codec::Name) -> Option<Self> {
+        let (mut bytes, mut len) = ([0; NAME_LEN_MAX], 0);
+        for label in name {
+            let end = len + 1 + label.len();
+            // The root follows.
+            bytes.get_mut(len + 1..end).filter(|_| end < NAME_LEN_MAX)?.copy_from_slice(label);
+            bytes[len] = u8::try_from(label.len()).ok()?;
+            len = end;
+        }
+        Some(Self { bytes, len: len + 1 })
     }
 
     /// A prefix of labels and a suffix, put together; `None` if that is too long.

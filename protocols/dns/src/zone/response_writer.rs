@@ -38,12 +38,52 @@ pub(crate) struct ResponseWriter<'a> {
     names: &'a mut NameTable,
     /// Where the message begins in the buffer.
     base: usize,
+    /// How long the name of the question is, behind the header.
+    question_len: usize,
+    /// Whether `names` is of this message. A response to a simple question needs no names but that of the question.
+    is_indexed: bool,
     /// How long the message may become.
     limit: usize,
     counts: [u16; 3],
     is_truncated: bool,
     /// Whether names are compressed only with names of the same case, so that a transfer keeps it.
     is_case_exact: bool,
+}
+
+/// Where the labels of a name begin, without the root, and for each a hash of the name from there on.
+struct Labels {
+    starts: [u8; LABELS_MAX],
+    hashes: [u8; LABELS_MAX],
+    count: usize,
+}
+
+/// Most labels of a name: of one byte each.
+const LABELS_MAX: usize = 128;
+
+impl Labels {
+    fn of(name: &[u8]) -> Self {
+        let (mut starts, mut hashes, mut count) = ([0u8; LABELS_MAX], [0u8; LABELS_MAX], 0);
+        let mut at = 0;
+        while let Some(&len) = name.get(at).filter(|len| **len > 0) {
+            starts[count] = u8::try_from(at).unwrap_or(u8::MAX);
+            count += 1;
+            at += 1 + usize::from(len);
+        }
+        let mut hash = 0x811c_9dc5_u32;
+        for label in (0..count).rev() {
+            let start = usize::from(starts[label]);
+            for byte in &name[start..=start + usize::from(name[start])] {
+                hash = (hash ^ u32::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0193);
+            }
+            hashes[label] = (hash ^ hash >> 16 ^ hash >> 24) as u8;
+        }
+        Self { starts, hashes, count }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (usize, usize)> {
+        let pairs = self.starts.iter().zip(&self.hashes).take(self.count);
+        pairs.map(|(start, hash)| (usize::from(*start), usize::from(*hash)))
+    }
 }
 
 /// A point to go back to.
@@ -62,25 +102,20 @@ impl<'a> ResponseWriter<'a> {
         question: &[u8],
         limit: usize,
     ) -> Self {
-        names.0.fill(0);
         let base = out.len();
         out.extend_from_slice(&header);
-        let mut this = Self {
+        out.extend_from_slice(question);
+        Self {
             out,
             names,
             base,
+            question_len: question.len().saturating_sub(4),
+            is_indexed: false,
             limit,
             counts: [0; 3],
             is_truncated: false,
             is_case_exact: false,
-        };
-        if let Some((name, rest)) =
-            question.len().checked_sub(4).and_then(|len| question.split_at_checked(len))
-        {
-            this.name(name);
-            this.out.extend_from_slice(rest);
         }
-        this
     }
 
     /// Compresses names only with names of the same case.
@@ -187,24 +222,19 @@ impl<'a> ResponseWriter<'a> {
 
     /// Appends a name, compressed with an earlier one where possible.
     fn name(&mut self, name: &[u8]) {
-        let (mut starts, mut hashes, mut count) = ([0u8; 128], [0u8; 128], 0);
-        let mut at = 0;
-        while let Some(&len) = name.get(at).filter(|len| **len > 0) {
-            starts[count] = u8::try_from(at).unwrap_or(u8::MAX);
-            count += 1;
-            at += 1 + usize::from(len);
+        let question = &self.out[self.base + HEADER_LEN..][..self.question_len];
+        if name == question && name.len() > 1 {
+            return self.out.extend_from_slice(&(0xc000 | HEADER_LEN as u16).to_be_bytes());
         }
-        let mut hash = 0x811c_9dc5_u32;
-        for label in (0..count).rev() {
-            let start = usize::from(starts[label]);
-            for byte in &name[start..=start + usize::from(name[start])] {
-                hash = (hash ^ u32::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0193);
+        if !self.is_indexed {
+            self.names.0.fill(0);
+            for (start, slot) in Labels::of(question).iter() {
+                self.names.0[slot] = (HEADER_LEN + start) as u16;
             }
-            hashes[label] = (hash ^ hash >> 16 ^ hash >> 24) as u8;
+            self.is_indexed = true;
         }
-        for label in 0..count {
-            let suffix = &name[usize::from(starts[label])..];
-            let slot = usize::from(hashes[label]);
+        for (start, slot) in Labels::of(name).iter() {
+            let suffix = &name[start..];
             let place = usize::from(self.names.0[slot]);
             if place > 0 && self.is_name_at(place, suffix) {
                 let pointer = 0xc000 | self.names.0[slot];

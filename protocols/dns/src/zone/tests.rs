@@ -191,6 +191,21 @@ fn names_are_compressed() {
     assert_eq!(writer.len(), 12 + 13 + 21 + 16);
 }
 
+/// Whatever the names of an answer hash to, its owner is a pointer to the question.
+#[test]
+fn the_owner_of_an_answer_is_the_question() {
+    let zone = zone("$TTL 1\n@ SOA ns root 1 1 1 1 1\n$GENERATE 100-999 h$ A 192.0.2.1\n");
+    for host in 100..1000 {
+        let (mut out, mut names) = (Vec::new(), NameTable::default());
+        let question = format!("\x04h{host}\x07example\0\0\x01\0\x01");
+        let (name, _) = question.as_bytes().split_at(14);
+        let mut writer =
+            ResponseWriter::new(&mut out, &mut names, [0; 12], question.as_bytes(), 512);
+        zone.respond(name, 1, false, &mut writer);
+        assert_eq!(writer.len(), 12 + question.len() + 16, "h{host}");
+    }
+}
+
 #[test]
 fn directives_and_what_records_leave_out() {
     let text = "

@@ -6,7 +6,7 @@ use std::{collections::HashMap, fmt};
 use super::{
     ZoneWarning,
     denial::Denial,
-    name::{NameBuffer, WireName, is_at_or_below, parent},
+    name::{WireName, is_at_or_below, parent},
     node::{APEX, Node, NodeId},
     schema::{RRSIG, SOA},
 };
@@ -150,8 +150,7 @@ impl Zone {
     /// Whether a name on the wire is in the zone or below a delegation of it.
     #[must_use]
     pub(crate) fn contains(&self, name: &[u8]) -> bool {
-        let origin = NameBuffer::lowered(self.origin.as_bytes());
-        is_at_or_below(NameBuffer::lowered(name).as_bytes(), origin.as_bytes())
+        is_at_or_below(name, self.origin.as_bytes())
     }
 }
 

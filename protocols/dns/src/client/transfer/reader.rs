@@ -3,7 +3,7 @@
 //! | state | an SOA record | another record |
 //! |---|---|---|
 //! | `Begun` | `First`; the transfer has this version | error: a transfer begins with an SOA record |
-//! | `First` | of an IXFR: `Removed`, if it is not that version; else the end of an empty zone | `Whole`: the whole zone follows |
+//! | `First` | of an IXFR: `Removed`, if it is not that version; else the end of an empty zone, or an error | `Whole`: the whole zone follows |
 //! | `Whole` | the end, if it is that version; else an error | a record |
 //! | `Removed` | `Added`: the version to which these changes lead | a record that is removed |
 //! | `Added` | the end, if it is the version of the transfer and was reached; else `Removed` | a record that is added |
@@ -75,14 +75,14 @@ impl TransferReader {
                 self.state = State::Removed;
                 events.push(TransferEvent::Changes { from: soa.serial });
             }
-            (State::First, Some(_)) => {
+            (State::First, Some(soa)) if soa.serial == self.version()?.serial => {
                 events.push(TransferEvent::Whole { soa: Box::new(self.version()?) });
                 self.end(&mut events)?;
             }
             (State::Whole, Some(soa)) if soa.serial == self.version()?.serial => {
                 self.end(&mut events)?
             }
-            (State::Whole, Some(_)) => {
+            (State::First | State::Whole, Some(_)) => {
                 return Err(TransferError::Order("the SOA records at its ends differ"));
             }
             (State::Whole | State::Added(_), None) => {
