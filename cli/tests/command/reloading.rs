@@ -3,8 +3,7 @@
 use std::{
     collections::BTreeSet,
     io::Write,
-    net::{SocketAddr, TcpStream},
-    os::unix::net::{UnixListener, UnixStream},
+    net::{SocketAddr, TcpListener, TcpStream},
     process::Stdio,
 };
 
@@ -15,6 +14,13 @@ use super::kit::{Scratch, Server, assert_echoes, connect, has_ended, sinew};
 /// A line for a service that echoes.
 fn echo(name: &str, more: &str) -> String {
     format!("[services.{name}]\nserver = \"echo\"\nlisten = \"127.0.0.1:0\"\n{more}\n")
+}
+
+/// A port that is in use until the listener is dropped. Other tests listen on 127.0.0.1, so that none is given the port then.
+fn taken_port() -> (SocketAddr, TcpListener) {
+    let bound = TcpListener::bind("127.0.0.2:0").or_else(|_| TcpListener::bind("127.0.0.1:0"));
+    let holder = bound.expect("a free port");
+    (holder.local_addr().expect("an address"), holder)
 }
 
 /// Writes a file, has it reloaded, and returns the line of the log that says so.
@@ -113,11 +119,9 @@ fn a_file_with_an_error_changes_nothing() {
     let path = scratch.write("file.toml", &echo("a", ""));
     let mut server = Server::start(&["run", &path]);
     let mut stream = connect(server.address());
-    // Not a port, which another test could be given once it is free.
-    let taken = scratch.text("taken.sock");
-    let holder = UnixListener::bind(&taken).unwrap();
+    let (taken, holder) = taken_port();
     let in_use =
-        format!("{}[services.b]\nserver = \"echo\"\nlisten = \"unix:{taken}\"\n", echo("a", ""));
+        format!("{}[services.b]\nserver = \"echo\"\nlisten = \"{taken}\"\n", echo("a", ""));
     for (contents, text) in [
         ("[services.a\n", "file.toml:1"),
         (
@@ -148,7 +152,7 @@ fn a_file_with_an_error_changes_nothing() {
     drop(holder);
     let line = reload(&mut server, &scratch, &in_use);
     assert!(line.contains("1 unchanged, 0 changed, 1 added"), "{line}");
-    UnixStream::connect(&taken).unwrap();
+    connect(taken);
     drop(stream);
     server.stop();
 }
@@ -156,17 +160,13 @@ fn a_file_with_an_error_changes_nothing() {
 #[test]
 fn a_changed_service_that_cannot_start_is_as_before() {
     let scratch = Scratch::new();
-    let taken = scratch.text("taken.sock");
-    let holder = UnixListener::bind(&taken).unwrap();
+    let (taken, holder) = taken_port();
     let path = scratch.write("file.toml", &(echo("a", "") + &echo("b", "")));
     let mut server = Server::start(&["run", &path]);
     let mut kept = connect(address(&server, "b"));
     scratch.write(
         "file.toml",
-        &format!(
-            "[services.a]\nserver = \"discard\"\nlisten = \"unix:{taken}\"\n{}",
-            echo("b", "")
-        ),
+        &format!("[services.a]\nserver = \"discard\"\nlisten = \"{taken}\"\n{}", echo("b", "")),
     );
     server.signal(Signal::SIGHUP);
     server.line("nothing was reloaded");
