@@ -8,6 +8,7 @@
 //! The types of messages and records are those of the crate `hickory-proto`, re-exported here. Over TCP, each message follows its
 //! length in two bytes: that is `Int16` of `sinew-protocols`.
 
+pub(crate) mod base64;
 mod error;
 mod guard;
 mod limits;

@@ -13,7 +13,7 @@ pub use error::TsigError;
 pub use verifier::TsigVerifier;
 
 use self::record::{Time, TsigRecord, labels, u16_len, wire_name, with_len};
-use super::{MessageError, MessageLimits, Name, RawHeader, guard::HEADER_LEN, inspect};
+use super::{MessageError, MessageLimits, Name, RawHeader, base64, guard::HEADER_LEN, inspect};
 
 /// How far clocks may differ: the value that RFC 8945, section 10, recommends.
 const FUDGE: u16 = 300;
@@ -74,9 +74,9 @@ impl TsigKey {
     ) -> Result<Self, TsigError> {
         let name = Name::from_ascii(name)
             .map_err(|error| MessageError::Content(error.to_string().into()))?;
-        match data_encoding::BASE64.decode(secret.trim().as_bytes()) {
-            Ok(secret) => Ok(Self::new(name, algorithm, secret)),
-            Err(_) => Err(TsigError::Secret { name: Box::new(name) }),
+        match base64::decode(secret.trim().as_bytes()) {
+            Some(secret) => Ok(Self::new(name, algorithm, secret)),
+            None => Err(TsigError::Secret { name: Box::new(name) }),
         }
     }
 

@@ -11,6 +11,7 @@ use super::{
     super::{lex::Token, name::unescape},
     character_string::{quoted, with_len},
 };
+use crate::codec::base64;
 
 const KEYS: [&str; 8] =
     ["mandatory", "alpn", "no-default-alpn", "port", "ipv4hint", "ech", "ipv6hint", "dohpath"];
@@ -78,7 +79,7 @@ fn value(key: u16, raw: Option<&[u8]>) -> Option<Vec<u8>> {
             let hints = text.ok()?.split(',').map(|hint| hint.parse::<Ipv4Addr>().ok());
             hints.collect::<Option<Vec<_>>>()?.into_iter().flat_map(|it| it.octets()).collect()
         }
-        5 => BASE64.decode(&bytes).ok().filter(|bytes| !bytes.is_empty())?,
+        5 => base64::decode(&bytes).filter(|bytes| !bytes.is_empty())?,
         6 => {
             let hints = text.ok()?.split(',').map(|hint| hint.parse::<Ipv6Addr>().ok());
             hints.collect::<Option<Vec<_>>>()?.into_iter().flat_map(|it| it.octets()).collect()

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use data_encoding::{BASE32HEX_NOPAD, BASE64, HEXLOWER_PERMISSIVE};
+use data_encoding::{BASE32HEX_NOPAD, HEXLOWER_PERMISSIVE};
 
 use super::{
     super::{
@@ -12,6 +12,7 @@ use super::{
     },
     DATA_LEN_MAX, is_valid, parameters, type_bitmap,
 };
+use crate::codec::base64;
 
 /// A fault, and the word where it is; `None` if a word is missing.
 type Fault = (Option<usize>, Box<str>);
@@ -108,9 +109,9 @@ impl<'a> Words<'a> {
             }
             Field::RestBase64 => {
                 let words = self.rest()?;
-                match BASE64.decode(&words) {
-                    Ok(bytes) => wire.extend(bytes),
-                    Err(_) => return self.fault("base64 is expected"),
+                match base64::decode(&words) {
+                    Some(bytes) => wire.extend(bytes),
+                    None => return self.fault("base64 is expected"),
                 }
             }
             Field::Salt => {
