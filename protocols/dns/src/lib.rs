@@ -36,6 +36,7 @@
 
 pub mod client;
 pub mod codec;
+mod counter;
 mod random;
 pub mod recursive;
 pub mod server;

@@ -1,9 +1,9 @@
 //! What each mechanism does at a server: [`Exchange`]. Pure: it says what it wants to know, and is told.
 
-use super::scram::ScramExchange;
+use super::{action::Action, scram::ScramExchange};
 use crate::{
-    AuthError, Authenticator, Channel, Credentials, Mechanism, SaslError, ScramHash, ScramKeys,
-    Secret, Stored,
+    AuthError, Authenticator, Channel, Credentials, Mechanism, SaslError, ScramKeys, Secret,
+    Stored,
     codec::{
         cram_md5::{self, CramMd5},
         names::{prepare_user, text},
@@ -13,22 +13,6 @@ use crate::{
     nonce::nonce,
     secret::is_equal,
 };
-
-/// What happens next.
-pub(super) enum Action {
-    /// The client gets this.
-    Challenge(Vec<u8>),
-    /// These are checked. [`Exchange::refusal`] says what happens if they are wrong.
-    Check(Credentials),
-    /// The keys of this user are given to [`Exchange::keys`].
-    ScramKeys(String, ScramHash),
-    /// The password of this user is given to [`Exchange::password`].
-    Password(String),
-    /// It is this user, and this is to be sent.
-    Accept(String, Option<Vec<u8>>),
-    /// It is not this user.
-    Refuse(String),
-}
 
 /// One exchange.
 pub(super) struct Exchange {

@@ -15,6 +15,7 @@
 //! | any | something is wrong, or the client aborts | `Idle`, an error |
 //! | `Checking`, `Over` | `start` or `respond` | `Idle` or `Over`, an error |
 
+mod action;
 mod exchange;
 mod scram;
 
@@ -22,7 +23,7 @@ use std::{cell::RefCell, fmt, mem, rc::Rc};
 
 use sinew_transports::reactor::{Deferred, Promise, Reactor};
 
-use self::exchange::{Action, Exchange};
+use self::{action::Action, exchange::Exchange};
 use crate::{AuthError, Authenticator, Channel, Identity, Mechanism, SaslError, codec::encoding};
 
 /// What a server does next.

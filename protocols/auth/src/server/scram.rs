@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use super::exchange::Action;
+use super::action::Action;
 use crate::{
     ChannelBinding, SaslError, ScramHash, ScramKeys,
     codec::{

@@ -22,10 +22,10 @@ use sinew_transports::{
 
 use super::{
     NameServer, ServerError,
+    ask_config::AskConfig,
     link::Link,
     server::Over,
     servers::ServerState,
-    shared::count,
     slots::Slots,
     udp::{self, Asked},
 };
@@ -34,6 +34,7 @@ use crate::{
         Checked, EncodeError, Message, QuerySettings, Question, ResponseCode, SentQuery,
         UDP_PAYLOAD, cookie,
     },
+    counter::count,
     random::random,
 };
 #[cfg(feature = "tls")]
@@ -41,34 +42,6 @@ use {
     sinew_transports::{endpoint::TlsClient, tls::TlsClientConfig},
     std::cell::OnceCell,
 };
-
-/// How servers are asked. The setters of the configurations say what each field is.
-#[derive(Clone, Debug)]
-pub(crate) struct AskConfig {
-    pub(crate) cookies: bool,
-    pub(crate) random_case: bool,
-    pub(crate) sockets_max: usize,
-    pub(crate) wrong_responses_max: usize,
-    pub(crate) tcp_idle: Duration,
-    pub(crate) tcp_in_flight_max: usize,
-    #[cfg(feature = "tls")]
-    pub(crate) tls: Option<TlsClientConfig>,
-}
-
-impl Default for AskConfig {
-    fn default() -> Self {
-        Self {
-            cookies: false,
-            random_case: false,
-            sockets_max: 256,
-            wrong_responses_max: 16,
-            tcp_idle: Duration::from_secs(10),
-            tcp_in_flight_max: 128,
-            #[cfg(feature = "tls")]
-            tls: None,
-        }
-    }
-}
 
 /// What was sent and received.
 #[derive(Debug, Default)]

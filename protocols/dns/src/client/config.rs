@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use super::{
     NameServer,
-    asker::AskConfig,
+    ask_config::AskConfig,
     settings::{SEARCH_MAX, Settings},
 };
 use crate::codec::Name;

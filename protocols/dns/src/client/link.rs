@@ -17,7 +17,7 @@ use sinew_transports::{
 
 use super::{
     ServerError,
-    asker::AskConfig,
+    ask_config::AskConfig,
     slots::{Slot, Slots},
 };
 use crate::{

@@ -9,10 +9,13 @@ use super::{
     answer::{Chain, Step},
     cache::{Key, Known},
     exchange::Exchange,
-    shared::{Shared, count},
+    shared::Shared,
     special::{Special, special},
 };
-use crate::codec::{Name, Question, RData, Record, RecordType};
+use crate::{
+    codec::{Name, Question, RData, Record, RecordType},
+    counter::count,
+};
 
 /// How long an answer is waited for, if there is an old one (RFC 8767, section 5).
 const STALE_AFTER: Duration = Duration::from_millis(1800);

@@ -3,6 +3,7 @@
 mod address_cache;
 mod addresses;
 mod answer;
+pub(crate) mod ask_config;
 pub(crate) mod asker;
 mod cache;
 mod config;
@@ -21,7 +22,7 @@ mod search;
 mod server;
 pub(crate) mod servers;
 mod settings;
-pub(crate) mod shared;
+mod shared;
 mod slots;
 pub(crate) mod special;
 mod srv;

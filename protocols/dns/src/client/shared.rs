@@ -44,11 +44,6 @@ pub(super) struct Counters {
     pub(super) failures: Cell<u64>,
 }
 
-/// Adds one.
-pub(crate) fn count(counter: &Cell<u64>) {
-    counter.set(counter.get() + 1);
-}
-
 impl Shared {
     /// Its files are not read yet.
     pub(super) fn new(reactor: &Reactor, config: DnsConfig) -> Rc<Self> {

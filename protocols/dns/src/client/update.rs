@@ -9,7 +9,7 @@ use super::{
     resolver::spawn,
     search::absolute,
     server::Over,
-    shared::{Shared, count},
+    shared::Shared,
     transfer::{SignError, seconds, sign},
     udp::{self, Asked},
 };
@@ -20,6 +20,7 @@ use crate::{
         rdata::SOA,
         tsig::{TsigError, TsigKey, TsigVerifier},
     },
+    counter::count,
     random::random,
 };
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{RootHints, delegation::Delegations, facts::Facts};
-use crate::client::{asker::AskConfig, store::StoreLimits};
+use crate::client::{ask_config::AskConfig, store::StoreLimits};
 
 /// Configuration of a [`RecursiveResolver`](super::RecursiveResolver).
 ///

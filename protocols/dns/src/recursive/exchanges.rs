@@ -1,33 +1,21 @@
-//! Queries to servers: [`Exchanged`] is what one has brought. Those who ask a server the same at the same time share one query, so that a
+//! Queries to servers. Those who ask a server the same at the same time share one query, so that a
 //! forger has only one to guess (RFC 5452, section 5).
 
 use std::{io, rc::Rc, time::Duration};
 
 use sinew_transports::reactor::Reactor;
 
-use super::{RecursiveError, facts::Key, resolver::Inner, upstreams::Upstream, work::Work};
+use super::{
+    RecursiveError, exchanged::Exchanged, facts::Key, inner::Inner, upstreams::Upstream, work::Work,
+};
 use crate::{
     client::{
         ServerError,
-        asker::{Ask, AskError, Reply, Sent},
-        shared::count,
+        asker::{Ask, AskError, Sent},
     },
     codec::Question,
+    counter::count,
 };
-
-/// What a query to a server has brought, for all who wait for it.
-pub(super) struct Exchanged {
-    pub(super) result: Result<Reply, AskError>,
-    /// How many queries it took: over TCP, without EDNS.
-    queries: usize,
-}
-
-impl Exchanged {
-    /// Whether the server has answered, if only by what cannot be decoded: asking again brings the same.
-    pub(super) const fn is_wrong(&self) -> bool {
-        matches!(self.result, Ok(_) | Err(AskError::Server(ServerError::Malformed(_))))
-    }
-}
 
 impl Work<'_> {
     /// Asks one server, with all others who ask it the same.

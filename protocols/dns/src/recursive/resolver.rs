@@ -1,26 +1,25 @@
-//! The handle of a recursive resolver: [`RecursiveResolver`]; and its state: [`Inner`]. What it does with a question is in `work.rs`.
+//! The handle of a recursive resolver: [`RecursiveResolver`]. Its state is in `inner.rs`, what it does with a question in `work.rs`.
 
 use std::{
     cell::{Cell, RefCell},
     fmt,
-    net::SocketAddr,
     rc::Rc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use sinew_transports::reactor::{Deferred, Failure, Reactor, WeakReactor};
+use sinew_transports::reactor::{Deferred, Failure, Reactor};
 
 use super::{
     RecursiveConfig, RecursiveError, Resolved,
-    delegation::Delegations,
-    exchanges::Exchanged,
-    facts::{Facts, Key},
+    facts::Key,
+    inner::{Counters, Inner},
     upstreams::Upstreams,
     work::Work,
 };
 use crate::{
-    client::{asker::Asker, flights::Flights, shared::count, store::Store},
+    client::{asker::Asker, flights::Flights, store::Store},
     codec::{DNSClass, Name, Question, RecordType},
+    counter::count,
 };
 
 /// Answers questions from the root of DNS on: asks the servers of the root, then those that they name, down to those that know. It needs no
@@ -83,38 +82,6 @@ pub struct RecursiveStats {
     pub delegations: usize,
     /// Servers of which something is known.
     pub servers: usize,
-}
-
-/// The counters that are no one else's.
-#[derive(Debug, Default)]
-pub(super) struct Counters {
-    lookups: Cell<u64>,
-    cache_hits: Cell<u64>,
-    merged: Cell<u64>,
-    failures: Cell<u64>,
-    refused: Cell<u64>,
-    pub(super) delegations_followed: Cell<u64>,
-    pub(super) lame_responses: Cell<u64>,
-    pub(super) unanswered: Cell<u64>,
-}
-
-/// A query to a server.
-pub(super) type Exchange = (SocketAddr, Key);
-
-/// What the handles and the tasks of a resolver have in common.
-pub(super) struct Inner {
-    reactor: WeakReactor,
-    pub(super) config: RecursiveConfig,
-    pub(super) asker: Asker,
-    pub(super) facts: RefCell<Facts>,
-    pub(super) delegations: RefCell<Delegations>,
-    pub(super) upstreams: Upstreams,
-    /// Questions that have failed.
-    pub(super) failures: RefCell<Store<Key, RecursiveError>>,
-    questions: Rc<Flights<Key, Resolved, RecursiveError>>,
-    pub(super) exchanges: Rc<Flights<Exchange, Rc<Exchanged>, Failure>>,
-    primes_at: Cell<Option<Instant>>,
-    pub(super) counters: Counters,
 }
 
 /// When the root is asked again for its servers after that has failed.

@@ -47,6 +47,13 @@ pub(super) enum Reading {
     Delegation(Rc<Delegation>),
 }
 
+/// What the servers of a zone say.
+pub(super) enum Found {
+    Reading(Reading),
+    /// A part of the name was asked for, and a server responds with an error, as some do that know only whole names.
+    ErrorToPart,
+}
+
 /// The types of records that prove that something is not there.
 const PROOFS: [RecordType; 2] = [RecordType::NSEC, RecordType::NSEC3];
 

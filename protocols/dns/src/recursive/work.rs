@@ -16,19 +16,18 @@ use super::{
     chain::Chain,
     delegation::{Delegation, labels},
     facts::{Fact, Key, Kind, Known},
+    inner::Inner,
     minimise::Minimiser,
-    resolver::Inner,
-    response::{Reader, Reading},
-    zone_servers::Found,
+    response::{Found, Reader, Reading},
 };
 use crate::{
     client::{
         ServerError, ServerFailure,
         asker::Reply,
-        shared::count,
         special::{Special, special},
     },
     codec::{Name, Question, RData, Record, RecordType},
+    counter::count,
 };
 
 /// A question, and what was done for it.

@@ -3,25 +3,23 @@
 use std::{collections::HashSet, net::SocketAddr, pin::Pin, rc::Rc};
 
 use super::{
-    RecursiveError, delegation::Delegation, exchanges::Exchanged, facts::Key, response::Reading,
-    upstreams::Upstream, work::Work,
+    RecursiveError,
+    delegation::Delegation,
+    exchanged::Exchanged,
+    facts::Key,
+    response::{Found, Reading},
+    upstreams::Upstream,
+    work::Work,
 };
 use crate::{
     client::{
         ServerError, ServerFailure,
         asker::{AskError, Reply},
-        shared::count,
     },
     codec::{Name, Question, RecordType},
+    counter::count,
     random::random,
 };
-
-/// What the servers of a zone say.
-pub(super) enum Found {
-    Reading(Reading),
-    /// A part of the name was asked for, and a server responds with an error, as some do that know only whole names.
-    ErrorToPart,
-}
 
 /// How a response is read.
 type Read<'a> = &'a dyn Fn(&Delegation, &Reply) -> Result<Reading, ServerError>;

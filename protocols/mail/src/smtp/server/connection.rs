@@ -27,8 +27,8 @@ use super::{
     Outcome, ServerConfig, Session, SmtpHandler, Verdict,
     message::{Found, Message, too_large},
     received,
-    replying::{Answer, Step, Waiting},
     session::Greeting,
+    waiting::{Answer, Step, Waiting},
 };
 use crate::smtp::codec::{Command, CommandLine, Recipient, Reply, Sender};
 
@@ -194,7 +194,7 @@ impl<H: SmtpHandler> SmtpHandling<H> {
             self.open(transport, Err(Reply::fixed(503, "5.5.1 There are no recipients")));
             self.errors += 1;
             if self.errors > self.config.errors_max {
-                return self.close(transport, &too_many_errors());
+                return self.close_after_errors(transport);
             }
         }
         self.end_chunk(transport);
@@ -329,10 +329,6 @@ impl<H: SmtpHandler> SmtpHandling<H> {
         self.message = None;
         self.close(transport, &Reply::fixed(554, "5.5.0 Wait for the reply before you go on"));
     }
-}
-
-pub(super) fn too_many_errors() -> Reply {
-    Reply::fixed(421, "4.7.0 Too many errors")
 }
 
 fn needs_utf8() -> Reply {

@@ -27,6 +27,7 @@ mod tls;
 #[path = "tls_missing.rs"]
 mod tls;
 mod verdict;
+mod waiting;
 
 pub use config::ServerConfig;
 pub use connection::SmtpHandling;

@@ -2,71 +2,19 @@
 
 use std::time::Duration;
 
-use sinew_auth::{Channel, ServerStep};
+use sinew_auth::Channel;
 use sinew_protocols::basic::PhaseDeadline;
 use sinew_transports::Transport;
 
 use super::{
     MessageSink, Outcome, SmtpHandler, SmtpHandling, Verdict,
-    connection::{Lines, too_many_errors},
+    connection::Lines,
     message::Message,
     session::Greeting,
     verdict::Decision,
+    waiting::{Answer, Step, Waiting},
 };
-use crate::smtp::codec::{Recipient, Reply, Sender};
-
-/// What a verdict is about.
-pub(super) enum Step {
-    Greeting,
-    Helo(Greeting),
-    Mail(Sender),
-    Rcpt(Recipient),
-    /// The sink of a message.
-    Open,
-    /// A piece of it.
-    Write,
-    Finish,
-    /// A message of a login.
-    Auth,
-}
-
-/// A verdict that is open.
-pub(super) struct Waiting {
-    pub(super) step: Step,
-    cancel: Option<Box<dyn FnOnce()>>,
-}
-
-/// A verdict that is there.
-pub(super) enum Answer {
-    Done(Result<(), Reply>),
-    Sink(Result<Box<dyn MessageSink>, Reply>),
-    Finished(Result<Outcome, Reply>),
-    Sasl(Result<ServerStep, Reply>),
-}
-
-impl From<Result<(), Reply>> for Answer {
-    fn from(result: Result<(), Reply>) -> Self {
-        Self::Done(result)
-    }
-}
-
-impl From<Result<Box<dyn MessageSink>, Reply>> for Answer {
-    fn from(result: Result<Box<dyn MessageSink>, Reply>) -> Self {
-        Self::Sink(result)
-    }
-}
-
-impl From<Result<Outcome, Reply>> for Answer {
-    fn from(result: Result<Outcome, Reply>) -> Self {
-        Self::Finished(result)
-    }
-}
-
-impl From<Result<ServerStep, Reply>> for Answer {
-    fn from(result: Result<ServerStep, Reply>) -> Self {
-        Self::Sasl(result)
-    }
-}
+use crate::smtp::codec::Reply;
 
 impl<H: SmtpHandler> SmtpHandling<H> {
     /// Acts on a verdict, or waits for it.
@@ -298,7 +246,7 @@ impl<H: SmtpHandler> SmtpHandling<H> {
     pub(super) fn wrong(&mut self, transport: &mut Lines<'_>, reply: &Reply) {
         self.errors += 1;
         if self.errors > self.config.errors_max {
-            return self.close(transport, &too_many_errors());
+            return self.close_after_errors(transport);
         }
         self.reply(transport, reply);
     }
@@ -313,6 +261,10 @@ impl<H: SmtpHandler> SmtpHandling<H> {
         self.end_deadline(transport);
         self.write(transport, reply);
         transport.lose_connection();
+    }
+
+    pub(super) fn close_after_errors(&mut self, transport: &mut Lines<'_>) {
+        self.close(transport, &Reply::fixed(421, "4.7.0 Too many errors"));
     }
 
     /// The server is going down.
