@@ -5,7 +5,7 @@ use std::fmt;
 use super::{Acl, Handled, Handler, Query, Response};
 use crate::{
     client::{Answer, DnsResolver, LookupError},
-    codec::{Question, RecordType, ResponseCode},
+    codec::{Question, ResponseCode},
 };
 
 /// Answers questions by asking the servers of a [`DnsResolver`], whose cache it uses. Only for clients that an [`Acl`] allows, by default
@@ -47,16 +47,10 @@ impl Forward {
 
 impl Handler for Forward {
     fn handle(&self, query: &Query<'_>) -> Handled {
-        let is_allowed = self.acl.allows_client(query.client().map(|addr| addr.ip()));
-        let record_type = query.record_type();
-        // A client that does not want recursion gets none.
-        if !is_allowed
-            || !query.recursion_desired()
-            || matches!(record_type, RecordType::AXFR | RecordType::IXFR | RecordType::ANY)
-        {
+        if !query.may_recurse(&self.acl) {
             return Handled::Pass;
         }
-        let question = Question::new(query.name(), record_type)
+        let question = Question::new(query.name(), query.record_type())
             .checking_disabled(query.checking_disabled())
             .dnssec_ok(query.dnssec_ok());
         if let Some(known) = self.resolver.look_up_known(&question) {

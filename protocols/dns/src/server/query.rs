@@ -4,6 +4,7 @@ use std::{fmt, net::SocketAddr};
 
 use sinew_transports::reactor::Reactor;
 
+use super::Acl;
 use crate::{
     codec::{Name, RecordType, tsig::TsigKey},
     zone::name::{WireName, is_at_or_below, to_name},
@@ -74,6 +75,15 @@ impl Query<'_> {
     #[must_use]
     pub fn is_at_or_below(&self, name: &Name) -> bool {
         is_at_or_below(self.wire_name, WireName::from_name(name).as_bytes())
+    }
+
+    /// Whether a server that asks others is to answer it: the client is allowed to, wants that, and asks for records of one type.
+    pub(super) fn may_recurse(&self, acl: &Acl) -> bool {
+        let is_of_one_type =
+            !matches!(self.record_type(), RecordType::AXFR | RecordType::IXFR | RecordType::ANY);
+        is_of_one_type
+            && self.recursion_desired()
+            && acl.allows_client(self.client().map(|addr| addr.ip()))
     }
 
     /// The type.

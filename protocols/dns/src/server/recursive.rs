@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{Acl, Handled, Handler, Query, Response};
 use crate::{
-    codec::{Question, RecordType, ResponseCode},
+    codec::{Question, ResponseCode},
     recursive::RecursiveResolver,
 };
 
@@ -48,16 +48,11 @@ impl Recursive {
 
 impl Handler for Recursive {
     fn handle(&self, query: &Query<'_>) -> Handled {
-        let is_allowed = self.acl.allows_client(query.client().map(|addr| addr.ip()));
-        let record_type = query.record_type();
-        // A client that does not want recursion gets none.
-        if !is_allowed
-            || !query.recursion_desired()
-            || matches!(record_type, RecordType::AXFR | RecordType::IXFR | RecordType::ANY)
-        {
+        if !query.may_recurse(&self.acl) {
             return Handled::Pass;
         }
-        let question = Question::new(query.name(), record_type).dnssec_ok(query.dnssec_ok());
+        let question =
+            Question::new(query.name(), query.record_type()).dnssec_ok(query.dnssec_ok());
         let answer = self.resolver.look_up(question);
         Handled::Later(answer.map(|result| {
             let response = match result {
