@@ -33,6 +33,7 @@ pub(crate) fn built() -> Vec<String> {
         .filter(without("dns", cfg!(feature = "dns")))
         .filter(without("tls", cfg!(feature = "tls")))
         .filter(without("http", cfg!(feature = "http")))
+        .filter(without("mail", cfg!(feature = "mail")))
         .filter(without("socketserver", cfg!(feature = "socketserver")))
         .collect()
 }

@@ -25,7 +25,7 @@ fn start(addr: SocketAddr, folder: &Folder) -> Option<Running> {
     ]);
     command.args([
         "--bind-interfaces",
-        "--listen-address=127.0.0.1",
+        "--listen-address=127.0.0.9",
         "--user=",
         "--group=",
         "--local=/test/",

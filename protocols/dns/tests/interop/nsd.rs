@@ -47,7 +47,7 @@ fn start(addr: SocketAddr, folder: &Folder) -> Option<Running> {
     folder.write("test.zone", zone());
     let path = folder.path().display();
     let config = format!(
-        "server:\n ip-address: 127.0.0.1@{port}\n server-count: 1\n username: \"\"\n chroot: \"\"\n zonesdir: \"{path}\"\n \
+        "server:\n ip-address: 127.0.0.9@{port}\n server-count: 1\n username: \"\"\n chroot: \"\"\n zonesdir: \"{path}\"\n \
          pidfile: \"{path}/pid\"\n database: \"\"\n zonelistfile: \"{path}/list\"\n xfrdfile: \"{path}/xfrd\"\n xfrdir: \"{path}\"\n \
          verbosity: 2\n\
          remote-control:\n control-enable: no\n\

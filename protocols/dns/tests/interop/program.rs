@@ -51,10 +51,10 @@ pub(crate) fn find(name: &str) -> Option<PathBuf> {
     found
 }
 
-/// An address whose port is free for UDP and TCP.
+/// An address whose port is free for UDP and TCP. The servers of tests listen on 127.0.0.1, so that none is given this port meanwhile.
 pub(crate) fn free_address() -> SocketAddr {
     loop {
-        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let udp = UdpSocket::bind("127.0.0.9:0").unwrap();
         let addr = udp.local_addr().unwrap();
         if TcpListener::bind(addr).is_ok() {
             return addr;

@@ -120,7 +120,7 @@ fn nsd(folder: &Folder, addr: SocketAddr, text: &str) -> Option<Running> {
     folder.write("example.zone", text);
     let path = folder.path().display();
     let config = format!(
-        "server:\n ip-address: 127.0.0.1@{port}\n server-count: 1\n username: \"\"\n chroot: \"\"\n zonesdir: \"{path}\"\n \
+        "server:\n ip-address: 127.0.0.9@{port}\n server-count: 1\n username: \"\"\n chroot: \"\"\n zonesdir: \"{path}\"\n \
          pidfile: \"{path}/pid\"\n database: \"\"\n zonelistfile: \"{path}/list\"\n xfrdfile: \"{path}/xfrd\"\n xfrdir: \"{path}\"\n \
          verbosity: 2\n minimal-responses: yes\n rrl-ratelimit: 0\n\
          remote-control:\n control-enable: no\n\

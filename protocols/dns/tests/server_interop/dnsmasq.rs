@@ -26,7 +26,7 @@ fn start(folder: &Folder, addr: SocketAddr, authority: SocketAddr) -> Option<Run
         "--no-resolv",
         "--no-hosts",
         "--bind-interfaces",
-        "--listen-address=127.0.0.1",
+        "--listen-address=127.0.0.9",
         "--user=",
         "--group=",
     ]);

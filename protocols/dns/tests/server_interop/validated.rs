@@ -107,7 +107,7 @@ fn validated(options: &[&str], is_opt_out: bool, asked: Asked) {
     let addr = free_address();
     let path = folder.path().display();
     let config = format!(
-        "server:\n interface: 127.0.0.1@{port}\n username: \"\"\n chroot: \"\"\n directory: \"{path}\"\n pidfile: \"{path}/pid\"\n \
+        "server:\n interface: 127.0.0.9@{port}\n username: \"\"\n chroot: \"\"\n directory: \"{path}\"\n pidfile: \"{path}/pid\"\n \
          use-syslog: no\n verbosity: 1\n do-not-query-localhost: no\n do-ip6: no\n num-threads: 1\n \
          module-config: \"validator iterator\"\n trust-anchor-file: \"{path}/{key}.ds\"\n local-zone: \"example.\" nodefault\n \
          aggressive-nsec: no\n qname-minimisation: no\n\
