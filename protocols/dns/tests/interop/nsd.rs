@@ -52,7 +52,7 @@ fn start(addr: SocketAddr, folder: &Folder) -> Option<Running> {
          verbosity: 2\n\
          remote-control:\n control-enable: no\n\
          key:\n name: \"both.\"\n algorithm: hmac-sha256\n secret: \"{SECRET}\"\n\
-         zone:\n name: \"test\"\n zonefile: \"test.zone\"\n provide-xfr: 127.0.0.1 NOKEY\n provide-xfr: 127.0.0.1 both.\n",
+         zone:\n name: \"test\"\n zonefile: \"test.zone\"\n provide-xfr: 127.0.0.0/8 NOKEY\n provide-xfr: 127.0.0.0/8 both.\n",
         port = addr.port()
     );
     let config = folder.write("nsd.conf", config);

@@ -30,7 +30,7 @@ fn secondary(folder: &Folder, addr: SocketAddr, primary: SocketAddr) -> Option<R
          verbosity: 2\n\
          remote-control:\n control-enable: no\n\
          zone:\n name: \"example\"\n zonefile: \"example.zone\"\n request-xfr: AXFR 127.0.0.1@{primary} NOKEY\n \
-         allow-notify: 127.0.0.1 NOKEY\n provide-xfr: 127.0.0.1 NOKEY\n",
+         allow-notify: 127.0.0.0/8 NOKEY\n provide-xfr: 127.0.0.0/8 NOKEY\n",
         port = addr.port(),
         primary = primary.port(),
     );
