@@ -6,8 +6,9 @@ use std::{cell::RefCell, fmt, rc::Rc};
 use sinew_transports::reactor::{Deferred, Failure, Promise, Reactor};
 
 use crate::{
-    Ability, AuthError, AuthenticatorConfig, Channel, Checker, Credentials, FailureLimiter, Form,
-    Identity, Mechanism, SaslError, ScramHash, ScramKeys, Secret, Stored,
+    Ability, AuthError, AuthenticatorConfig, Channel, Checker, Credentials, Form, Identity,
+    Mechanism, SaslError, ScramHash, ScramKeys, Secret, Stored,
+    attempts::{Attempt, Attempts},
     checkers::gate::Gate,
     codec::names::{PASSWORD_MAX, USER_MAX},
 };
@@ -19,8 +20,8 @@ const WAITING_MAX: usize = 100;
 /// Bytes of the salts of keys that are derived from stored passwords.
 const SALT_LEN: usize = 16;
 
-/// Checks credentials for servers: a [`Checker`] with a [`FailureLimiter`], and a policy for the mechanisms of SASL. A handle: clones
-/// are the same authenticator, and count failures together. Give one to all servers of a program.
+/// Checks credentials for servers: a [`Checker`] with a [`FailureLimiter`](crate::FailureLimiter), and a policy for the mechanisms of
+/// SASL. A handle: clones are the same authenticator, and count failures together. Give one to all servers of a program.
 ///
 /// # Examples
 ///
@@ -37,7 +38,7 @@ pub struct Authenticator(Rc<Inner>);
 
 struct Inner {
     checker: Box<dyn Checker>,
-    limiter: RefCell<FailureLimiter>,
+    attempts: Attempts,
     config: AuthenticatorConfig,
     deriving: Gate,
     /// For salts; created when it is first needed.
@@ -54,7 +55,7 @@ impl Authenticator {
     pub fn with(checker: impl Checker, mut config: AuthenticatorConfig) -> Self {
         Self(Rc::new(Inner {
             checker: Box::new(checker),
-            limiter: RefCell::new(std::mem::take(&mut config.limiter)),
+            attempts: Attempts::new(std::mem::take(&mut config.limiter)),
             salt_secret: RefCell::new(config.salt_secret.take()),
             deriving: Gate::new(DERIVING_MAX, WAITING_MAX),
             config,
@@ -104,7 +105,8 @@ impl Authenticator {
         }
     }
 
-    /// Checks credentials. Failures are counted and answered late ([`FailureLimiter`]), also if nobody waits for the answer any more.
+    /// Checks credentials. Failures are counted and answered late ([`FailureLimiter`](crate::FailureLimiter)), also if nobody waits
+    /// for the answer any more.
     ///
     /// # Errors
     ///
@@ -115,32 +117,36 @@ impl Authenticator {
         channel: &Channel,
         credentials: Credentials,
     ) -> Deferred<Identity, AuthError> {
-        let user = credentials.user().unwrap_or_default().to_owned();
-        if let Err(error) = self.admit(reactor, channel, &user) {
-            return Deferred::failed_on(reactor, error);
-        }
-        let is_too_long = match &credentials {
-            Credentials::Password { password, .. } => password.bytes().len() > PASSWORD_MAX,
-            _ => false,
+        let user = credentials.user().unwrap_or_default();
+        let password_len = match &credentials {
+            Credentials::Password { password, .. } => password.bytes().len(),
+            _ => 0,
         };
-        if is_too_long || user.len() > USER_MAX {
-            return self.refuse(reactor, channel, &user);
-        }
+        let is_too_long = password_len > PASSWORD_MAX || user.len() > USER_MAX;
+        let begun = self.0.attempts.begin(reactor, channel.address(), user);
         let (promise, identity) = reactor.promise();
-        let (this, channel) = (self.clone(), channel.clone());
-        // A checker is user code, which only the loop calls.
-        reactor.call_soon(move |reactor| {
+        let this = self.clone();
+        begun.then(move |reactor, begun| {
+            let attempt = match begun {
+                Ok(attempt) if is_too_long => return refuse(reactor, attempt, promise),
+                Ok(attempt) => attempt,
+                Err(error) => return promise.reject(error),
+            };
+            // A checker is user code, which only the loop calls.
             let checked = this.0.checker.check(reactor, credentials);
             checked.then(move |reactor, checked| match checked {
-                Err(AuthError::Refused) => this.refuse_later(reactor, &channel, &user, promise),
-                checked => promise.settle(checked),
+                Err(AuthError::Refused) => refuse(reactor, attempt, promise),
+                checked => {
+                    drop(attempt);
+                    promise.settle(checked);
+                }
             });
         });
         identity
     }
 
-    /// What the checker has stored of a user, for a protocol that has a mechanism of its own, such as HTTP's Digest. If what the
-    /// client shows is wrong then, say so by [`refuse`](Self::refuse).
+    /// What the checker has stored of a user, for a protocol that has a mechanism of its own, such as HTTP's Digest. Whether
+    /// what the client shows is right then, say by [`judge`](Self::judge), and act on its answer.
     ///
     /// # Errors
     ///
@@ -152,7 +158,7 @@ impl Authenticator {
         user: &str,
         form: Form,
     ) -> Deferred<Option<Stored>, AuthError> {
-        if let Err(error) = self.admit(reactor, channel, user) {
+        if let Err(error) = self.0.attempts.admit(reactor, channel.address(), user) {
             return Deferred::failed_on(reactor, error);
         }
         let (promise, stored) = reactor.promise();
@@ -163,37 +169,29 @@ impl Authenticator {
         stored
     }
 
-    /// Counts a failure, and fails with [`AuthError::Refused`] after the delay of the [`FailureLimiter`].
-    pub fn refuse<T: 'static>(
+    /// The verdict over what a client has shown of a user, if a protocol has compared it itself with what is [`stored`](Self::stored).
+    /// Failures are counted and answered late, as by [`check`](Self::check). The client must not be told anything else: after too
+    /// many failures it is not to know whether it was right.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError::Refused`] if it was wrong; [`AuthError::TooManyFailures`] and [`AuthError::Unavailable`] whatever it was.
+    pub fn judge(
         &self,
         reactor: &Reactor,
         channel: &Channel,
         user: &str,
-    ) -> Deferred<T, AuthError> {
-        let (promise, refused) = reactor.promise();
-        self.refuse_later(reactor, channel, user, promise);
-        refused
-    }
-
-    fn refuse_later<T: 'static>(
-        &self,
-        reactor: &Reactor,
-        channel: &Channel,
-        user: &str,
-        promise: Promise<T, AuthError>,
-    ) {
-        let address = channel.address();
-        let delay = self.0.limiter.borrow_mut().failed(reactor.now(), address, user);
-        if delay.is_zero() {
-            promise.reject(AuthError::Refused);
-        } else {
-            reactor.call_later(delay, |_| promise.reject(AuthError::Refused));
-        }
-    }
-
-    fn admit(&self, reactor: &Reactor, channel: &Channel, user: &str) -> Result<(), AuthError> {
-        let admitted = self.0.limiter.borrow_mut().admit(reactor.now(), channel.address(), user);
-        admitted.map_err(|retry_after| AuthError::TooManyFailures { retry_after })
+        is_right: bool,
+    ) -> Deferred<Identity, AuthError> {
+        let (promise, identity) = reactor.promise();
+        let user = user.to_owned();
+        let begun = self.0.attempts.begin(reactor, channel.address(), &user);
+        begun.then(move |reactor, begun| match begun {
+            Ok(_) if is_right => promise.resolve(Identity::new(user)),
+            Ok(attempt) => refuse(reactor, attempt, promise),
+            Err(error) => promise.reject(error),
+        });
+        identity
     }
 
     /// The keys of SCRAM of a user, or of nobody.
@@ -272,6 +270,16 @@ impl Authenticator {
 
     pub(crate) fn config(&self) -> &AuthenticatorConfig {
         &self.0.config
+    }
+}
+
+/// Counts a failure, and answers it late.
+fn refuse(reactor: &Reactor, attempt: Attempt, promise: Promise<Identity, AuthError>) {
+    let delay = attempt.failed(reactor);
+    if delay.is_zero() {
+        promise.reject(AuthError::Refused);
+    } else {
+        reactor.call_later(delay, |_| promise.reject(AuthError::Refused));
     }
 }
 

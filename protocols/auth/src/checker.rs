@@ -97,7 +97,8 @@ pub enum Stored {
 /// into a connection.
 ///
 /// Checkers are given to an [`Authenticator`](crate::Authenticator), which delays and bounds failures. Neither the answer nor its
-/// time should tell whether a user exists.
+/// time should tell whether a user exists. It has to answer at some time: until then, the check
+/// [counts as a failure](crate::FailureLimiter).
 ///
 /// # Examples
 ///

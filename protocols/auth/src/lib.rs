@@ -51,6 +51,7 @@
 //! | `tls` | [`Channel::of`] knows TLS |
 #![forbid(unsafe_code)]
 
+mod attempts;
 mod authenticator;
 mod channel;
 mod channel_binding;

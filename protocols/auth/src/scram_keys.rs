@@ -62,13 +62,13 @@ impl ScramKeys {
         hash.keys(&hash.salted(password, salt, iterations), salt, iterations)
     }
 
-    /// Keys for a user who does not exist, which no password has. They look like `known` ones: the same iterations, and a salt that
-    /// is always the same for a name.
+    /// Keys for a user who does not exist, which no password has. They look like `known` ones: the same iterations, and a salt of the
+    /// same length, which is always the same for a name and a secret.
     #[cfg(feature = "password-file")]
-    pub(crate) fn of_nobody_like(known: &Self, user: &str) -> Self {
+    pub(crate) fn of_nobody_like(known: &Self, secret: &Secret, user: &str) -> Self {
         let Self { hash, iterations, .. } = *known;
-        let salt = hash.name_salt(&known.server_key, user, known.salt.len());
-        Self::of_nobody(hash, &known.server_key, salt, iterations)
+        let salt = hash.name_salt(secret, user, known.salt.len());
+        Self::of_nobody(hash, secret, salt, iterations)
     }
 
     /// Keys that no password has, made of a secret.

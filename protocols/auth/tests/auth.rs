@@ -1,6 +1,7 @@
 //! Tests of the public API: exchanges of both ends, hostile messages, limits in virtual time, checkers, other implementations.
 
 mod auth {
+    mod at_once;
     mod exchanges;
     #[cfg(feature = "password-file")]
     mod folder;

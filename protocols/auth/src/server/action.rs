@@ -12,7 +12,7 @@ pub(super) enum Action {
     ScramKeys(String, ScramHash),
     /// The password of this user is given to [`Exchange::password`](super::exchange::Exchange::password).
     Password(String),
-    /// It is this user, and this is to be sent.
+    /// It is this user, and this is to be sent, unless there were [too many failures](crate::Authenticator::judge).
     Accept(String, Option<Vec<u8>>),
     /// It is not this user.
     Refuse(String),

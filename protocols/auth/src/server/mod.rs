@@ -229,10 +229,12 @@ impl SaslServer {
                 promise.resolve(ServerStep::Challenge(challenge));
             }
             Action::Check(credentials) => {
-                self.0.state.replace(State::Checking);
-                let this = self.clone();
-                let checked = authenticator.check(reactor, channel, credentials);
-                checked.then(move |_, checked| this.checked(exchange, checked, promise));
+                self.judged(
+                    exchange,
+                    authenticator.check(reactor, channel, credentials),
+                    None,
+                    promise,
+                );
             }
             Action::ScramKeys(user, hash) => {
                 self.0.state.replace(State::Checking);
@@ -251,17 +253,20 @@ impl SaslServer {
                 });
             }
             Action::Accept(user, data) => {
-                self.0.state.replace(State::Checking);
-                let this = self.clone();
-                // What the user may act as is decided by user code, which only the loop calls.
-                reactor
-                    .call_soon(move |_| this.accept(exchange, Identity::new(user), data, promise));
+                self.judged(
+                    exchange,
+                    authenticator.judge(reactor, channel, &user, true),
+                    data,
+                    promise,
+                );
             }
             Action::Refuse(user) => {
-                self.0.state.replace(State::Checking);
-                let this = self.clone();
-                let refused = authenticator.refuse(reactor, channel, &user);
-                refused.then(move |_, refused| this.checked(exchange, refused, promise));
+                self.judged(
+                    exchange,
+                    authenticator.judge(reactor, channel, &user, false),
+                    None,
+                    promise,
+                );
             }
         }
     }
@@ -279,22 +284,27 @@ impl SaslServer {
         self.go_on(reactor, action.map(|action| (exchange, action)), promise);
     }
 
-    fn checked(
+    /// Waits for the verdict. `data` is for the client, if it is accepted.
+    fn judged(
         &self,
         mut exchange: Exchange,
-        checked: Result<Identity, AuthError>,
+        verdict: Deferred<Identity, AuthError>,
+        data: Option<Vec<u8>>,
         promise: Promise<ServerStep, SaslError>,
     ) {
-        match checked {
-            Ok(identity) => self.accept(exchange, identity, None, promise),
+        self.0.state.replace(State::Checking);
+        let this = self.clone();
+        verdict.then(move |_, verdict| match verdict {
+            // What the user may act as is decided by user code, which only the loop calls.
+            Ok(identity) => this.accept(exchange, identity, data, promise),
             Err(error) => match exchange.refusal(error) {
                 Ok(challenge) => {
-                    self.0.state.replace(State::Talking(exchange));
+                    this.0.state.replace(State::Talking(exchange));
                     promise.resolve(ServerStep::Challenge(challenge));
                 }
-                Err(error) => self.fail(error, promise),
+                Err(error) => this.fail(error, promise),
             },
-        }
+        });
     }
 
     fn accept(

@@ -109,12 +109,10 @@ fn last(message: &[u8], first: First, keys: &ScramKeys) -> Result<Action, SaslEr
         return Err(SaslError::ChannelBinding);
     }
     let signed = format!("{},{}", first.signed, message.without_proof);
+    // Made for a wrong proof, too: after too many failures, the time must not tell which it was.
+    let last = ServerFinal::encode(keys.sign(&signed).bytes()).into_bytes();
     Ok(match keys.accepts(&signed, &message.proof) {
-        true => {
-            let signature = keys.sign(&signed);
-            let last = ServerFinal::encode(signature.bytes()).into_bytes();
-            Action::Accept(first.user, Some(last))
-        }
+        true => Action::Accept(first.user, Some(last)),
         false => Action::Refuse(first.user),
     })
 }

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf, time::Duration};
 
 use sinew_auth::{
     Ability, AuthError, Authenticator, Checker, Credentials, Mechanism, PasswordFile,
-    PasswordFileError, ScramHash, ScramKeys,
+    PasswordFileError, ScramHash, ScramKeys, ServerStep,
 };
 use sinew_transports::reactor::{Deferred, Failure, Reactor};
 
@@ -178,4 +178,38 @@ fn scram_by_the_keys_of_the_file() {
     // If one user has no keys, SCRAM is not offered.
     let mixed = PasswordFile::open(file(&folder, &format!("{text}carl:{BCRYPT}\n"))).unwrap();
     assert!(!mixed.can(Ability::TellScramKeys(ScramHash::Sha256)));
+}
+
+#[test]
+fn unknown_users_look_like_any_with_scram() {
+    let folder = Folder::new();
+    let derive = |password: &[u8], salt: &[u8], iterations| {
+        ScramKeys::derive(ScramHash::Sha256, password, salt, iterations).to_text()
+    };
+    let (old, new) = (derive(b"pencil", b"a short salt", 11), derive(b"crayon", &[7; 32], 13));
+    let path = file(&folder, &format!("ann:{old}\nbob:{new}\n"));
+    let challenges = || {
+        let users = Authenticator::with(PasswordFile::open(&path).unwrap(), config());
+        let challenge = |at: usize| {
+            let login = Login::new(&users, encrypted());
+            let first = format!("n,,n=unknown{at},r=x");
+            let step = login.start("SCRAM-SHA-256", Some(first.as_bytes()));
+            let Ok(ServerStep::Challenge(challenge)) = step else { panic!("{step:?}") };
+            let challenge = String::from_utf8(challenge).unwrap();
+            challenge.split_once(",s=").unwrap().1.to_owned()
+        };
+        (0..50).map(challenge).collect::<Vec<_>>()
+    };
+    let found = challenges();
+    let like = |salt_len: usize, iterations: &str| {
+        let is_like = |rest: &&String| {
+            rest.split_once(",i=")
+                .is_some_and(|(salt, i)| (salt.len(), i) == (salt_len, iterations))
+        };
+        found.iter().filter(is_like).count()
+    };
+    let (like_ann, like_bob) = (like(16, "11"), like(44, "13"));
+    assert_eq!(like_ann + like_bob, 50, "{found:?}");
+    assert!(like_ann > 10 && like_bob > 10, "{like_ann} {like_bob}");
+    assert_eq!(challenges(), found, "they are the same after a restart");
 }

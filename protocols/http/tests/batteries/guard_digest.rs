@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use md5::Md5;
 use sha2::{Digest, Sha256};
-use sinew_auth::{Authenticator, AuthenticatorConfig, FailureLimiter, Users};
-use sinew_http::server::{AuthenticatedUser, DigestAlgorithm, Guard, Request, answer};
+use sinew_auth::{
+    AuthError, Authenticator, AuthenticatorConfig, Checker, Credentials, FailureLimiter, Form,
+    Identity, Stored, Users,
+};
+use sinew_http::server::{AuthenticatedUser, DigestAlgorithm, Guard, HttpServer, Request, answer};
+use sinew_transports::reactor::{Deferred, Reactor};
 
 use crate::support::{Client, ok};
 
@@ -197,4 +201,42 @@ fn what_is_offered() {
     let (nonce, _) = challenge(&received);
     let presents = Presents { algorithm: "MD5", realm: "r", ..Presents::new(&nonce, "00000001") };
     challenge(&client.ask(presents.request()));
+}
+
+/// A database that takes a second.
+struct Slow;
+
+impl Checker for Slow {
+    fn check(&self, reactor: &Reactor, _: Credentials) -> Deferred<Identity, AuthError> {
+        Deferred::failed_on(reactor, AuthError::Refused)
+    }
+
+    fn stored(&self, reactor: &Reactor, _: &str, _: Form) -> Deferred<Option<Stored>, AuthError> {
+        let (promise, stored) = reactor.promise();
+        let password = Stored::Password("secret".into());
+        reactor.call_later(Duration::from_secs(1), |_| promise.resolve(Some(password)));
+        stored
+    }
+}
+
+#[test]
+fn guesses_at_once_are_bounded() {
+    let limiter = FailureLimiter::default().failures_max(3, 3);
+    let users = Authenticator::with(Slow, AuthenticatorConfig::default().limiter(limiter));
+    let server =
+        HttpServer::new(Guard::digest("the vault", users, answer(|_: &Request| "in")).unwrap());
+    let reactor = Reactor::simulated(0);
+    let guess = |password: &str, count: &str| {
+        let client = Client::of(&reactor, &server);
+        let (nonce, _) = challenge(&client.ask(ASK));
+        client.send(Presents { password, ..Presents::new(&nonce, count) }.request());
+        client
+    };
+    let mut clients: Vec<_> = (0..10).map(|_| guess("wrong", "00000001")).collect();
+    // The right password, with a count that a nonce may have, and with one that makes it stale.
+    clients.extend(["00000001", "00000000"].map(|count| guess("secret", count)));
+    reactor.advance(Duration::from_secs(60)).unwrap();
+    let received = clients.iter().map(Client::received);
+    let statuses: Vec<_> = received.map(|received| received[9..12].to_owned()).collect();
+    assert_eq!(statuses, [vec!["401"; 3], vec!["429"; 9]].concat());
 }

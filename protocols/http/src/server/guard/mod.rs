@@ -162,20 +162,14 @@ impl<H: Handler> Handler for Guard<H> {
                         Ok(stored) => stored.and_then(|stored| policy.secret(&digest, &stored)),
                         Err(error) => return policy.failed(reactor, reply, &error),
                     };
-                    match policy.judge(reactor, &request, &digest, secret.as_deref()) {
-                        Verdict::Accepted => let_in(&*inner, &digest.user, request, reply),
-                        Verdict::Refused => {
-                            let refused = policy.users.refuse(reactor, &channel, &digest.user);
-                            refused.then(move |reactor, refused: Result<(), _>| {
-                                policy.failed(
-                                    reactor,
-                                    reply,
-                                    &refused.err().unwrap_or(AuthError::Refused),
-                                );
-                            });
-                        }
-                        Verdict::Stale => policy.refuse(reactor, reply, true),
-                    }
+                    let verdict = policy.judge(reactor, &request, &digest, secret.as_deref());
+                    let is_right = verdict != Verdict::Refused;
+                    let judged = policy.users.judge(reactor, &channel, &digest.user, is_right);
+                    judged.then(move |reactor, judged| match judged {
+                        Ok(_) if verdict == Verdict::Stale => policy.refuse(reactor, reply, true),
+                        Ok(identity) => let_in(&*inner, identity.name(), request, reply),
+                        Err(error) => policy.failed(reactor, reply, &error),
+                    });
                 });
             }
             None => policy.refuse(&reactor, reply, false),

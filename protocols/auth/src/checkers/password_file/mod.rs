@@ -1,28 +1,25 @@
 //! Users in a file with hashed passwords, such as Apache's `htpasswd` writes: [`PasswordFile`]. Reloads the file when it has
-//! changed; reading and hashing are done on a thread of the pool.
+//! changed; reading and hashing are done on a thread of the pool. The users are in `table.rs`.
+
+mod table;
 
 use std::{
     cell::RefCell,
     collections::HashMap,
-    fmt, fs, io,
+    fmt, io,
     path::{Path, PathBuf},
     rc::Rc,
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use sinew_transports::reactor::{Deferred, Excerpt, Failure, Reactor, error_debug};
 
+use self::table::Table;
 use super::gate::Gate;
-use crate::{
-    Ability, AuthError, Checker, Credentials, Form, Identity, ScramHash, ScramKeys, Stored,
-    password_hash::PasswordHash,
-};
-
-/// Longest file.
-const FILE_MAX: u64 = 4 << 20;
+use crate::{Ability, AuthError, Checker, Credentials, Form, Identity, Stored};
 
 /// How often changes of the file are checked.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -30,9 +27,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Most hashes that are computed at once, and most logins that wait.
 const HASHING_MAX: usize = 2;
 const WAITING_MAX: usize = 100;
-
-/// A hash that takes as long as a usual one, and that no password has.
-const NO_USER: &str = "$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
 
 /// Why a password file was not read.
 #[derive(thiserror::Error)]
@@ -82,6 +76,9 @@ error_debug!(PasswordFileError);
 /// Do not use the last ones: they are computed in microseconds, also by someone who has stolen the file. The mechanism SCRAM is
 /// offered if all users have its keys; their passwords are checked by them, too.
 ///
+/// A user whom the file does not have takes as long as one of those whom it has, with SCRAM also in its salt and iterations: which one
+/// depends on the name. So kinds can be mixed, as while users get better hashes one after the other.
+///
 /// A changed file is reloaded with the next login, at most once a second. If it cannot be read then, or has an invalid
 /// line, that is logged to `tracing`, and the users stay as they were.
 ///
@@ -122,25 +119,6 @@ struct State {
 struct Remembered {
     tag: [u8; 32],
     until: Instant,
-}
-
-/// The contents of the file.
-struct Table {
-    users: HashMap<String, PasswordHash>,
-    /// The hash of the first user: an unknown one takes as long.
-    first: Option<PasswordHash>,
-    /// The hash for which all users have the keys of SCRAM.
-    scram: Option<ScramHash>,
-    version: Option<Version>,
-}
-
-/// Identifies a version of the file.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Version {
-    modified: Option<SystemTime>,
-    len: u64,
-    #[cfg(unix)]
-    inode: u64,
 }
 
 /// The result of a thread.
@@ -299,83 +277,9 @@ impl State {
     }
 }
 
-impl Table {
-    fn read(path: &Path) -> Result<Self, PasswordFileError> {
-        let failed = |source| PasswordFileError::Io { path: path.to_owned(), source };
-        let version = Version::of(path);
-        if fs::metadata(path).map_err(failed)?.len() > FILE_MAX {
-            return Err(PasswordFileError::TooLong { path: path.to_owned(), max: FILE_MAX });
-        }
-        let text = fs::read_to_string(path).map_err(failed)?;
-        let (mut users, mut first) = (HashMap::new(), None);
-        for (at, line) in text.lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let (user, hash) = entry(line)
-                .ok_or_else(|| PasswordFileError::Line { path: path.to_owned(), line: at + 1 })?;
-            first.get_or_insert_with(|| hash.clone());
-            users.insert(user.to_owned(), hash);
-        }
-        let scram = [ScramHash::Sha256, ScramHash::Sha1].into_iter().find(|hash| {
-            let mut all = users.values();
-            first.is_some() && all.all(|user: &PasswordHash| user.scram_keys(*hash).is_some())
-        });
-        Ok(Self { users, first, scram, version })
-    }
-
-    /// The file, if it has changed and can be read.
-    fn changed(&self, path: &Path) -> Option<Arc<Self>> {
-        if Version::of(path) == self.version {
-            return None;
-        }
-        let read = Self::read(path);
-        read.inspect_err(|error| tracing::error!(%error, "the users stay as they were"))
-            .ok()
-            .map(Arc::new)
-    }
-
-    fn verify(&self, user: &str, password: &[u8]) -> bool {
-        if let Some(hash) = self.users.get(user) {
-            return hash.verify(password);
-        }
-        // An unknown user takes as long as a known one.
-        let usual = self.first.clone().or_else(|| PasswordHash::parse(NO_USER));
-        let _ = usual.is_some_and(|hash| hash.verify(password));
-        false
-    }
-
-    /// The keys of a user. Those of an unknown one look like those of the first.
-    fn keys(&self, user: &str, hash: ScramHash) -> Option<Stored> {
-        let known = self.users.get(user).and_then(|user| user.scram_keys(hash)).cloned();
-        let like = self.first.as_ref().and_then(|first| first.scram_keys(hash));
-        known
-            .or_else(|| like.map(|like| ScramKeys::of_nobody_like(like, user)))
-            .map(Stored::ScramKeys)
-    }
-}
-
-fn entry(line: &str) -> Option<(&str, PasswordHash)> {
-    let (user, hash) = line.split_once(':')?;
-    Some((user, PasswordHash::parse(hash)?))
-}
-
-impl Version {
-    fn of(path: &Path) -> Option<Self> {
-        let metadata = fs::metadata(path).ok()?;
-        Some(Self {
-            modified: metadata.modified().ok(),
-            len: metadata.len(),
-            #[cfg(unix)]
-            inode: std::os::unix::fs::MetadataExt::ino(&metadata),
-        })
-    }
-}
-
 impl fmt::Debug for PasswordFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let users = self.state.borrow().table.users.len();
+        let users = self.state.borrow().table.len();
         f.debug_struct("PasswordFile").field("path", &self.path).field("users", &users).finish()
     }
 }
