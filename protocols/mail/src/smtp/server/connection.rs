@@ -203,7 +203,9 @@ impl<H: SmtpHandler> SmtpHandling<H> {
     /// Ends a chunk of which no byte is missing, outside of `raw_received`.
     fn end_chunk(&mut self, transport: &mut Lines<'_>) {
         let is_whole = self.message.as_ref().is_some_and(Message::chunk_is_whole);
-        if transport.is_raw() && self.waiting.is_none() && is_whole {
+        // Raw mode is also that of a line that is skipped, between chunks.
+        let is_in_chunk = transport.is_raw() && self.skipped.is_none();
+        if is_in_chunk && self.waiting.is_none() && is_whole {
             transport.set_frame_mode(&[]);
             self.finish(transport);
         }
