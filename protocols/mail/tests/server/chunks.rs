@@ -106,3 +106,22 @@ fn a_line_that_is_skipped_between_chunks_is_no_chunk() {
     assert_eq!(client.codes("BDAT 6 LAST\r\nQUIT\r\nNOOP\r\n"), [250, 250]);
     assert_eq!(client.mails()[0].text, "QUIT\r\n");
 }
+
+#[test]
+fn a_chunk_of_unknown_length_is_not_read_as_commands() {
+    let too_long = format!("BDAT {:0>2100}", 6);
+    for (line, code) in [
+        ("BDAT  6", 501),
+        ("BDAT 99999999999999999999", 501),
+        ("bdat 6 LAST now", 501),
+        ("BDAT", 501),
+        ("BDAT\t6", 500),
+        ("BDAT 6\x01", 500),
+        (&too_long, 500),
+    ] {
+        let client = Client::with_message(config());
+        assert_eq!(client.codes(format!("{line}\r\nNOOP\r\nNOOP\r\n")), [code], "{line:?}");
+        assert!(client.is_closed(), "{line:?}");
+        assert_eq!(client.mails(), []);
+    }
+}

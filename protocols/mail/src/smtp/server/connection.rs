@@ -7,6 +7,7 @@
 //! | RCPT | 503 | 503 | yes | yes | 503 |
 //! | DATA | 503 | 503 | 503 | yes | 503 |
 //! | BDAT | its bytes, then 503 | the same | the same | yes | yes |
+//! | BDAT without a valid length | 501, closed | the same | the same | the same | the same |
 //! | RSET | yes | yes | gives the message up | the same | the same |
 //! | AUTH, if offered and EHLO was said | 503 | yes, once | 503 | 503 | 503 |
 //! | STARTTLS, if offered | yes | yes | 503 | 503 | 503 |
@@ -304,7 +305,7 @@ impl<H: SmtpHandler> SmtpHandling<H> {
             Ok(Decoded::Frame { consumed, .. }) => {
                 transport.set_frame_mode(&data[consumed..]);
                 self.sasl = None;
-                self.wrong(transport, &Reply::fixed(500, "5.5.6 The line is too long"));
+                self.wrong(transport, &line_too_long());
             }
             Err(error) => self.broken(transport, &error),
         }
@@ -338,6 +339,16 @@ fn needs_utf8() -> Reply {
     Reply::fixed(553, "5.6.7 This address needs SMTPUTF8")
 }
 
+fn line_too_long() -> Reply {
+    Reply::fixed(500, "5.5.6 The line is too long")
+}
+
+/// Whether a chunk follows a line. If the line is not a valid command, the length of the chunk is not known, nor where the next command
+/// starts: the connection cannot go on.
+fn announces_chunk(line: &[u8]) -> bool {
+    line.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case(b"BDAT"))
+}
+
 impl<H: SmtpHandler> FrameHandler<CommandLine> for SmtpHandling<H> {
     fn connection_made(&mut self, transport: &mut Lines<'_>) {
         self.session = Some(Session::new(transport, self.config.is_lmtp));
@@ -356,7 +367,11 @@ impl<H: SmtpHandler> FrameHandler<CommandLine> for SmtpHandling<H> {
         if transport.is_closing() {
             return;
         }
-        if transport.decoder().is_too_long(line) {
+        let is_too_long = transport.decoder().is_too_long(line);
+        if is_too_long && self.sasl.is_none() && announces_chunk(line) {
+            return self.close(transport, &line_too_long());
+        }
+        if is_too_long {
             self.skipped = Some(CommandLine::skip());
             if !self.deadline.is_running() {
                 self.begin_command(transport);
@@ -369,6 +384,7 @@ impl<H: SmtpHandler> FrameHandler<CommandLine> for SmtpHandling<H> {
         }
         match Command::parse(line) {
             Ok(command) => self.command(transport, command),
+            Err(error) if announces_chunk(line) => self.close(transport, &error.reply()),
             Err(error) => self.wrong(transport, &error.reply()),
         }
         self.expect_command(transport);
