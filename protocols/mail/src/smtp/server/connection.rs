@@ -50,6 +50,8 @@ pub struct SmtpHandling<H> {
     pub(super) answer: Rc<Cell<Option<Answer>>>,
     pub(super) deadline: PhaseDeadline,
     pub(super) errors: usize,
+    /// MAIL or all RCPTs so far were refused. What a client has pipelined behind them is no error.
+    pub(super) is_refused: bool,
     /// A login that goes on: lines are not commands.
     pub(super) sasl: Option<SaslServer>,
     pub(super) failed_logins: usize,
@@ -69,6 +71,7 @@ impl<H: SmtpHandler> SmtpHandling<H> {
             answer: Rc::default(),
             deadline: PhaseDeadline::new("", Duration::ZERO),
             errors: 0,
+            is_refused: false,
             sasl: None,
             failed_logins: 0,
             is_draining: false,
@@ -134,6 +137,9 @@ impl<H: SmtpHandler> SmtpHandling<H> {
         if session.sender.is_some() || is_between_chunks {
             return self.out_of_order(transport, "5.5.1 There is a message already");
         }
+        // Until it is accepted.
+        self.is_refused = true;
+        let session = self.session();
         if needs_tls && !session.is_tls() {
             return self.wrong(transport, &Reply::fixed(530, "5.7.0 Say STARTTLS first"));
         }
@@ -155,12 +161,17 @@ impl<H: SmtpHandler> SmtpHandling<H> {
         let is_between_chunks = self.message.is_some();
         let session = self.session();
         let Some(sender) = session.sender.as_ref().filter(|_| !is_between_chunks) else {
-            return self.out_of_order(transport, "5.5.1 Say MAIL first");
+            let reply = Reply::fixed(503, "5.5.1 Say MAIL first");
+            return match self.is_refused {
+                true => self.reply(transport, &reply),
+                false => self.wrong(transport, &reply),
+            };
         };
         if session.recipients.len() >= recipients_max {
             return self.reply(transport, &Reply::fixed(452, "4.5.3 Too many recipients"));
         }
         if !sender.has_utf8() && !recipient.address().is_ascii() {
+            self.is_refused = true;
             return self.reply(transport, &needs_utf8());
         }
         let verdict = self.ask(|handler, session| handler.rcpt(session, &recipient));
@@ -172,7 +183,11 @@ impl<H: SmtpHandler> SmtpHandling<H> {
             return self.out_of_order(transport, "5.5.1 The message comes in chunks");
         }
         if self.session().recipients.is_empty() {
-            return self.out_of_order(transport, "5.5.1 There are no recipients");
+            // RFC 5321 3.3.
+            return match std::mem::take(&mut self.is_refused) {
+                true => self.reply(transport, &no_valid_recipients()),
+                false => self.out_of_order(transport, "5.5.1 There are no recipients"),
+            };
         }
         self.message = Some(Message::dots());
         transport.set_raw_mode();
@@ -190,6 +205,8 @@ impl<H: SmtpHandler> SmtpHandling<H> {
         if is_first && !self.session().recipients.is_empty() {
             let verdict = self.ask(SmtpHandler::data);
             self.decide(transport, Step::Open, verdict);
+        } else if is_first && std::mem::take(&mut self.is_refused) {
+            self.open(transport, Err(no_valid_recipients()));
         } else if is_first {
             // The chunk follows in any case.
             self.open(transport, Err(Reply::fixed(503, "5.5.1 There are no recipients")));
@@ -234,6 +251,7 @@ impl<H: SmtpHandler> SmtpHandling<H> {
     /// Gives the message up.
     pub(super) fn reset(&mut self) {
         self.message = None;
+        self.is_refused = false;
         let session = self.session();
         session.sender = None;
         session.recipients = Vec::new();
@@ -332,6 +350,10 @@ impl<H: SmtpHandler> SmtpHandling<H> {
         self.message = None;
         self.close(transport, &Reply::fixed(554, "5.5.0 Wait for the reply before you go on"));
     }
+}
+
+fn no_valid_recipients() -> Reply {
+    Reply::fixed(554, "5.5.1 No valid recipients")
 }
 
 fn needs_utf8() -> Reply {

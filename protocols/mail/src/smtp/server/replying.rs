@@ -99,6 +99,7 @@ impl<H: SmtpHandler> SmtpHandling<H> {
             }
             (step, Answer::Done(Err(reply))) => {
                 let reply = checked_refusal(reply);
+                self.is_refused |= matches!(step, Step::Rcpt(_));
                 match step {
                     Step::Greeting => self.close(transport, &reply),
                     _ => self.reply(transport, &reply),
@@ -125,6 +126,7 @@ impl<H: SmtpHandler> SmtpHandling<H> {
             }
             Step::Mail(sender) => {
                 self.session().sender = Some(sender);
+                self.is_refused = false;
                 self.reply(transport, &Reply::fixed(250, "2.1.0 Ok"));
             }
             Step::Rcpt(recipient) => {
