@@ -117,3 +117,37 @@ fn a_server_that_drains_finishes_messages() {
     assert_eq!(client.codes("x\r\n.\r\n"), [250, 421]);
     assert_eq!(client.mails().len(), 1);
 }
+
+#[test]
+fn late_verdicts_do_not_extend_the_time_of_a_message() {
+    for begin in ["DATA\r\n", "BDAT 1000\r\n"] {
+        let notes = Notes { later: vec!["write"], ..Notes::default() };
+        let limits = config().data_timeout(5 * SECOND).message_timeout(20 * SECOND);
+        let client = Client::with_notes(limits, notes);
+        client.say("EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.c>\r\n");
+        client.say(begin);
+        // A byte each second, whose verdict takes half of it.
+        for second in 0..20 {
+            assert!(!client.is_closed(), "{begin:?} after {second} s");
+            client.say("x");
+            client.advance(SECOND / 2);
+            client.settle(Ok(()));
+            client.advance(SECOND / 2);
+        }
+        assert_eq!((codes(&client.received()).pop(), client.is_closed()), (Some(421), true));
+    }
+}
+
+#[test]
+fn a_client_whose_message_is_not_taken_is_not_silent() {
+    let notes = Notes { later: vec!["write"], ..Notes::default() };
+    let client = Client::with_notes(config().data_timeout(5 * SECOND), notes);
+    client.say("EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.c>\r\n");
+    client.say("DATA\r\n");
+    client.say("x\r\n");
+    client.advance(60 * SECOND);
+    assert!(!client.is_closed(), "{}", client.received());
+    client.settle(Ok(()));
+    client.notes.borrow_mut().later.clear();
+    assert_eq!(client.codes(".\r\n"), [250]);
+}

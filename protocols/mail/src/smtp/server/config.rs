@@ -163,7 +163,8 @@ impl ServerConfig {
         self
     }
 
-    /// Time in which a message, or a chunk of one, has to be complete. Default 1 hour.
+    /// Time in which a message, or a chunk of one, has to be complete, with the time for which verdicts about its pieces are open.
+    /// Default 1 hour.
     pub fn message_timeout(mut self, timeout: Duration) -> Self {
         self.message_timeout = timeout;
         self

@@ -16,7 +16,12 @@
 //! One command is handled at a time: while a verdict is open, reading is paused, and pipelined commands wait. What is done with a verdict
 //! is in `replying.rs`.
 
-use std::{cell::Cell, fmt, rc::Rc, time::Duration};
+use std::{
+    cell::Cell,
+    fmt,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use sinew_auth::SaslServer;
 use sinew_protocols::basic::{
@@ -49,6 +54,8 @@ pub struct SmtpHandling<H> {
     /// The verdict that was waited for.
     pub(super) answer: Rc<Cell<Option<Answer>>>,
     pub(super) deadline: PhaseDeadline,
+    /// Until when the current message, or chunk, must be complete.
+    pub(super) message_end: Option<Instant>,
     pub(super) errors: usize,
     /// MAIL or all RCPTs so far were refused. What a client has pipelined behind them is no error.
     pub(super) is_refused: bool,
@@ -70,6 +77,7 @@ impl<H: SmtpHandler> SmtpHandling<H> {
             waiting: None,
             answer: Rc::default(),
             deadline: PhaseDeadline::new("", Duration::ZERO),
+            message_end: None,
             errors: 0,
             is_refused: false,
             sasl: None,

@@ -72,8 +72,7 @@ impl<H: SmtpHandler> SmtpHandling<H> {
         {
             self.end_deadline(transport);
             if matches!(waiting.step, Step::Write) {
-                // The transfer goes on.
-                self.begin_message(transport);
+                self.continue_message(transport);
             }
             self.act(transport, waiting.step, answer);
         }
@@ -170,8 +169,10 @@ impl<H: SmtpHandler> SmtpHandling<H> {
         result: Result<Box<dyn MessageSink>, Reply>,
     ) {
         let is_chunked = self.is_chunked();
-        if is_chunked || result.is_ok() {
-            self.begin_message(transport);
+        match is_chunked {
+            true => self.continue_message(transport),
+            false if result.is_ok() => self.begin_message(transport),
+            false => {}
         }
         let Some(message) = &mut self.message else { return };
         match result {
@@ -298,10 +299,21 @@ impl<H: SmtpHandler> SmtpHandling<H> {
         self.begin("a command", self.config.command_timeout, transport);
     }
 
-    /// The text of a message comes next.
+    /// The text of a message, or a chunk of it, comes next.
     pub(super) fn begin_message(&mut self, transport: &Transport) {
+        let now = transport.reactor().map(|reactor| reactor.now());
+        self.message_end = now.and_then(|now| now.checked_add(self.config.message_timeout));
+        self.continue_message(transport);
+    }
+
+    /// The text goes on, in what is left of its time: open verdicts are a part of it.
+    pub(super) fn continue_message(&mut self, transport: &Transport) {
         transport.set_read_timeout(self.config.data_timeout);
-        self.begin("a message", self.config.message_timeout, transport);
+        let left = match (transport.reactor(), self.message_end) {
+            (Some(reactor), Some(end)) => end.saturating_duration_since(reactor.now()),
+            _ => self.config.message_timeout,
+        };
+        self.begin("a message", left, transport);
     }
 
     pub(super) fn end_message(&mut self, transport: &Transport) {
