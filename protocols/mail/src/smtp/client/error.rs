@@ -83,6 +83,9 @@ pub enum SmtpError {
         /// The extension.
         extension: &'static str,
     },
+    /// An earlier message of this client has failed, or was given up: a new connection is needed.
+    #[error("the connection is of no more use after a message that was not sent to its end")]
+    Unusable,
     /// The envelope has no recipient.
     #[error("there is no recipient")]
     NoRecipient,
@@ -177,6 +180,7 @@ impl SmtpError {
             | Self::NotAReply { .. }
             | Self::Framing { .. }
             | Self::Tls { .. }
+            | Self::Unusable
             | Self::GivenUp(_) => true,
         }
     }

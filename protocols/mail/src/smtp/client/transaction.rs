@@ -16,10 +16,15 @@ impl SmtpClient {
         envelope: &Envelope,
         text: &Text,
     ) -> Result<Delivery, SmtpError> {
+        if self.is_unusable {
+            return Err(SmtpError::Unusable);
+        }
         let sender = self.sender(envelope, text)?;
         if envelope.recipients().is_empty() {
             return Err(SmtpError::NoRecipient);
         }
+        // What follows may be dropped at each `await`.
+        self.is_unusable = true;
         if std::mem::take(&mut self.needs_reset) {
             let reply = self.link.ask(Stage::Reset, Command::Rset).await?;
             accepted(Stage::Reset, reply)?;
@@ -49,6 +54,7 @@ impl SmtpClient {
             () if by_chunks => self.chunk(text, &mut progress).await?,
             () => self.data(text, &mut progress, with_data).await?,
         }
+        self.is_unusable = false;
         Ok(progress.into_delivery())
     }
 
