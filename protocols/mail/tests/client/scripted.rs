@@ -249,3 +249,58 @@ fn a_message_that_cannot_be_sent_leaves_the_client_usable() {
     });
     assert_eq!(outcomes(&sent.unwrap()), ["MAIL 550"]);
 }
+
+#[test]
+fn what_is_decided_stands_when_the_server_fails() {
+    const EHLO: (&str, &str) = ("EHLO client.example", "250-mail.example\r\n250 PIPELINING\r\n");
+    const LHLO: (&str, &str) = ("LHLO client.example", "250 mail.example\r\n");
+    const MAIL: (&str, &str) = ("MAIL FROM:<ann@example.net>", "250 ok\r\n");
+    const A: (&str, &str) = ("RCPT TO:<a@example.org>", "250 ok\r\n");
+    const B: (&str, &str) = ("RCPT TO:<b@example.org>", "250 ok\r\n");
+    const DATA: (&str, &str) = ("DATA", "354 go on\r\n");
+    let scripts: [(bool, Script, [&str; 2]); 8] = [
+        (
+            false,
+            &[EHLO, ("MAIL FROM:<ann@example.net>", "550 no\r\n421 too many errors\r\n!")],
+            ["MAIL 550", "MAIL 550"],
+        ),
+        (false, &[EHLO, ("MAIL FROM:<ann@example.net>", "550 no\r\n!")], ["MAIL 550", "MAIL 550"]),
+        (
+            false,
+            &[
+                EHLO,
+                MAIL,
+                ("RCPT TO:<a@example.org>", "550 no\r\n"),
+                ("RCPT TO:<b@example.org>", "551 no\r\n"),
+                ("DATA", "421 too many errors\r\n!"),
+            ],
+            ["RCPT 550", "RCPT 551"],
+        ),
+        (true, &[LHLO, MAIL, A, B, DATA, ("(text)", "250 ok\r\n!")], ["ok", "the message 451"]),
+        (true, &[LHLO, MAIL, A, B, DATA, ("(text)", "250 ok\r\n")], ["ok", "the message 451"]),
+        (
+            true,
+            &[LHLO, MAIL, A, B, DATA, ("(text)", "250 ok\r\n421 bye\r\n!")],
+            ["ok", "the message 421"],
+        ),
+        (
+            true,
+            &[LHLO, MAIL, A, B, DATA, ("(text)", "421 bye\r\n!")],
+            ["the message 421", "the message 421"],
+        ),
+        (
+            true,
+            &[LHLO, MAIL, A, B, DATA, ("(text)", "421 bye\r\n250 ok\r\n!")],
+            ["the message 421", "ok"],
+        ),
+    ];
+    for (is_lmtp, script, expected) in scripts {
+        let sent = with_script(HELLO, script, config().lmtp(is_lmtp), |mut client| async move {
+            let delivery = client.send(&envelope(&["a", "b"]), "x").await?;
+            let second = client.send(&envelope(&["a"]), "x").await;
+            assert!(matches!(second, Err(SmtpError::Unusable)), "{second:?}");
+            Ok(delivery)
+        });
+        assert_eq!(outcomes(&sent.unwrap()), expected, "{script:?}");
+    }
+}
