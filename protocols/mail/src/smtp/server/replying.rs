@@ -210,9 +210,15 @@ impl<H: SmtpHandler> SmtpHandling<H> {
             let accepted = replies.iter().position(Reply::is_success).unwrap_or(0);
             replies = vec![replies.swap_remove(accepted)];
         }
+        let mut is_last = false;
         for reply in replies {
             let is_final = reply.is_success() || reply.code() >= 400;
-            self.reply(transport, &if is_final { reply } else { checked_refusal(reply) });
+            let reply = if is_final { reply } else { checked_refusal(reply) };
+            is_last |= reply.code() == 421;
+            self.write(transport, &reply);
+        }
+        if is_last {
+            self.hang_up(transport);
         }
         if self.is_draining && !transport.is_closing() {
             self.leave(transport);
@@ -260,9 +266,14 @@ impl<H: SmtpHandler> SmtpHandling<H> {
 
     /// The last reply.
     pub(super) fn close(&mut self, transport: &mut Lines<'_>, reply: &Reply) {
+        self.write(transport, reply);
+        self.hang_up(transport);
+    }
+
+    /// Closes the connection once the replies are sent.
+    pub(super) fn hang_up(&mut self, transport: &mut Lines<'_>) {
         self.message = None;
         self.end_deadline(transport);
-        self.write(transport, reply);
         transport.lose_connection();
     }
 
