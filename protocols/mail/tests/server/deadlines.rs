@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sinew_mail::smtp::codec::Reply;
+
 use crate::support::{Client, Notes, codes, config};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -150,4 +152,32 @@ fn a_client_whose_message_is_not_taken_is_not_silent() {
     client.settle(Ok(()));
     client.notes.borrow_mut().later.clear();
     assert_eq!(client.codes(".\r\n"), [250]);
+}
+
+#[test]
+fn a_server_that_drains_leaves_as_soon_as_there_is_no_message() {
+    // What is said, with the late verdicts that are then settled, and what is replied.
+    let refused = || Err(Reply::refused());
+    for (later, said, verdicts, then, expected) in [
+        (&["connected"][..], "", &[Ok(())][..], "", &[220, 421][..]),
+        (&["helo"], "EHLO a\r\nMAIL FROM:<>\r\n", &[Ok(())], "", &[250, 421]),
+        (&["mail"], "HELO a\r\nMAIL FROM:<>\r\nNOOP\r\n", &[refused()], "", &[550, 421]),
+        (&["mail"], "HELO a\r\nMAIL FROM:<>\r\n", &[Ok(())], "RSET\r\n", &[250, 250, 421]),
+        (&[], "HELO a\r\nMAIL FROM:<>\r\n", &[], "NOOP\r\nRSET\r\nNOOP\r\n", &[250, 250, 421]),
+        (&[], "HELO a\r\nMAIL FROM:<>\r\n", &[], "EHLO a\r\nNOOP\r\n", &[250, 421]),
+        (&[], "HELO a\r\nBDAT 2\r\n", &[], "\r\nBDAT 0 LAST\r\nNOOP\r\n", &[503, 503, 421]),
+    ] {
+        let client =
+            Client::with_notes(config(), Notes { later: later.to_vec(), ..Notes::default() });
+        client.say(said);
+        client.drain();
+        assert!(!client.is_closed(), "{later:?} {said:?}");
+        for verdict in verdicts {
+            client.settle(verdict.clone());
+        }
+        client.advance(SECOND);
+        let replies = client.received() + &client.say(then);
+        assert_eq!(codes(&replies), expected, "{later:?} {said:?} {then:?}");
+        assert!(client.is_closed(), "{later:?} {said:?} {then:?}");
+    }
 }

@@ -482,9 +482,7 @@ impl<H: SmtpHandler> FrameHandler<CommandLine> for SmtpHandling<H> {
 
     fn drain_requested(&mut self, transport: &mut Lines<'_>) {
         self.is_draining = true;
-        if self.waiting.is_none() && self.session().sender.is_none() {
-            self.leave(transport);
-        }
+        self.leave_if_drained(transport);
     }
 
     fn connection_lost(&mut self, _: &mut Lines<'_>, _: &ConnectionLost) {

@@ -75,6 +75,7 @@ impl<H: SmtpHandler> SmtpHandling<H> {
                 self.continue_message(transport);
             }
             self.act(transport, waiting.step, answer);
+            self.leave_if_drained(transport);
         }
     }
 
@@ -220,9 +221,6 @@ impl<H: SmtpHandler> SmtpHandling<H> {
         if is_last {
             self.hang_up(transport);
         }
-        if self.is_draining && !transport.is_closing() {
-            self.leave(transport);
-        }
     }
 
     fn is_chunked(&self) -> bool {
@@ -281,9 +279,13 @@ impl<H: SmtpHandler> SmtpHandling<H> {
         self.close(transport, &Reply::fixed(421, "4.7.0 Too many errors"));
     }
 
-    /// The server is going down.
-    pub(super) fn leave(&mut self, transport: &mut Lines<'_>) {
-        self.close(transport, &Reply::fixed(421, "4.3.2 The server is shutting down"));
+    /// Closes the connection if the server is going down, once there is no message and no verdict is open.
+    pub(super) fn leave_if_drained(&mut self, transport: &mut Lines<'_>) {
+        let has_message = self.message.is_some() || self.session().sender.is_some();
+        let is_free = self.waiting.is_none() && !has_message;
+        if self.is_draining && is_free && !transport.is_closing() && !transport.is_starting_tls() {
+            self.close(transport, &Reply::fixed(421, "4.3.2 The server is shutting down"));
+        }
     }
 
     // ---- deadlines ----
@@ -299,7 +301,8 @@ impl<H: SmtpHandler> SmtpHandling<H> {
     }
 
     /// A command comes next, unless something else does.
-    pub(super) fn expect_command(&mut self, transport: &Lines<'_>) {
+    pub(super) fn expect_command(&mut self, transport: &mut Lines<'_>) {
+        self.leave_if_drained(transport);
         let is_free = self.is_greeted && self.waiting.is_none() && !transport.is_raw();
         if is_free && !transport.is_closing() && !transport.is_starting_tls() {
             self.begin_command(transport);
