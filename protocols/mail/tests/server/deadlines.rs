@@ -35,7 +35,13 @@ fn a_command_in_total() {
         client.advance(9 * SECOND);
         assert_eq!(client.codes("NOOP\r\n"), [250]);
     }
-    // A line that is too long is a command, too.
+    // Also the one behind a line that is too long.
+    client.advance(9 * SECOND);
+    client.say("x".repeat(3_000));
+    assert_eq!(client.codes("\r\n"), [500]);
+    client.advance(9 * SECOND);
+    assert_eq!(client.codes("NOOP\r\n"), [250]);
+    // Such a line is a command, too.
     client.say("x".repeat(3_000));
     assert_eq!(seconds(&client, "x").map(|(second, _)| second), Some(10));
 }

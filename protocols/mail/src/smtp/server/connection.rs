@@ -422,7 +422,8 @@ impl<H: SmtpHandler> FrameHandler<CommandLine> for SmtpHandling<H> {
 
     fn raw_received(&mut self, transport: &mut Lines<'_>, data: &[u8]) {
         if let Some(line) = self.skipped.take() {
-            return self.skip(transport, line, data);
+            self.skip(transport, line, data);
+            return self.expect_command(transport);
         }
         if self.is_early() {
             return self.early(transport);
