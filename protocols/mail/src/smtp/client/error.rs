@@ -59,6 +59,12 @@ pub enum SmtpError {
     /// TLS is required, and the server does not offer STARTTLS.
     #[error("the mail server does not offer STARTTLS, which is required")]
     TlsNotOffered,
+    /// The certificate cannot be verified: neither the endpoint nor [`ClientConfig::server_name`](super::ClientConfig::server_name) says
+    /// whose it must be.
+    #[error(
+        "STARTTLS: the name of the mail server is not known; set `server_name` of `ClientConfig`"
+    )]
+    NoServerName,
     /// TLS has failed.
     #[error("STARTTLS: {reason}")]
     Tls {
@@ -173,6 +179,7 @@ impl SmtpError {
             | Self::Needs { .. }
             | Self::NoRecipient
             | Self::NullMx { .. }
+            | Self::NoServerName
             | Self::TlsNotOffered => false,
             Self::Connect(_)
             | Self::Lost { .. }

@@ -51,8 +51,10 @@ impl SmtpClient {
     pub async fn connect(
         reactor: &Reactor,
         to: impl Into<ClientEndpoint>,
-        config: ClientConfig,
+        mut config: ClientConfig,
     ) -> Result<Self, SmtpError> {
+        let to = to.into();
+        config.server_name = config.server_name.or_else(|| to.host());
         let stream = AsyncStream::connect(reactor, to).await?;
         let link = Link::new(reactor, stream, config);
         let capabilities = Capabilities::default();
@@ -135,13 +137,15 @@ impl SmtpClient {
                 _ => Ok(()),
             };
         }
+        let Some(name) = self.link.config.server_name.clone() else {
+            return Err(SmtpError::NoServerName);
+        };
         let reply = self.link.ask(Stage::StartTls, Command::StartTls).await?;
         match accepted(Stage::StartTls, reply) {
             Ok(()) => {}
             Err(_) if security == Security::IfOffered => return Ok(()),
             Err(error) => return Err(error),
         }
-        let name = self.link.config.server_name.clone().unwrap_or_default();
         self.link.start_tls(&name).await?;
         // RFC 3207 4.2: nothing that the server said before counts.
         self.hello().await
