@@ -48,7 +48,7 @@ pub enum SmtpError {
         /// What is wrong.
         source: ReplyError,
     },
-    /// A line of a reply is too long, or plaintext was received behind the reply to STARTTLS.
+    /// A line of a reply is too long.
     #[error("no reply of SMTP to {stage}")]
     Framing {
         /// What was sent last.
@@ -65,7 +65,7 @@ pub enum SmtpError {
         "STARTTLS: the name of the mail server is not known; set `server_name` of `ClientConfig`"
     )]
     NoServerName,
-    /// TLS has failed.
+    /// TLS has failed, or plaintext was received behind the reply to STARTTLS.
     #[error("STARTTLS: {reason}")]
     Tls {
         /// Why.
