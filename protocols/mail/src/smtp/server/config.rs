@@ -138,7 +138,8 @@ impl ServerConfig {
         self
     }
 
-    /// Most commands of a connection that are unknown, malformed or out of order. Default 10.
+    /// Most commands of a connection that are unknown, malformed or out of order, without those that are pipelined behind a sender or
+    /// recipients that were refused. Default 10.
     pub fn errors_max(mut self, errors: usize) -> Self {
         self.errors_max = errors;
         self
