@@ -160,6 +160,11 @@ pub trait Connect: fmt::Display + Send + Sync + 'static {
         config: ConnectConfig,
         factory: DynFactory,
     ) -> Connecting<DynProtocol>;
+
+    /// The host of the endpoint; see [`ClientEndpoint::host`]. `None` by default.
+    fn host(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Where to listen: from a string, an address, or a [kind](Listen) in code. It opens nothing until [`listen`](Self::listen) is
@@ -259,6 +264,25 @@ impl ClientEndpoint {
         factory: F,
     ) -> Connecting<F::Protocol> {
         self.0.connect(reactor, config, DynFactory::new(factory)).retyped()
+    }
+
+    /// The host that is connected to, if the endpoint has one: a name or an IP address, for which the certificate of the server is
+    /// verified if TLS is started later.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use sinew_transports::endpoint::ClientEndpoint;
+    ///
+    /// let host = |endpoint: &str| endpoint.parse::<ClientEndpoint>().map(|endpoint| endpoint.host());
+    /// assert_eq!(host("tcp:mail.example.org:25")?.as_deref(), Some("mail.example.org"));
+    /// assert_eq!(host("tcp:[fe80::1%2]:25")?.as_deref(), Some("fe80::1"));
+    /// assert_eq!(host("memory:mail")?, None);
+    /// # Ok::<(), sinew_transports::endpoint::EndpointError>(())
+    /// ```
+    #[must_use]
+    pub fn host(&self) -> Option<String> {
+        self.0.host()
     }
 }
 

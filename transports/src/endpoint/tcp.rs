@@ -275,6 +275,18 @@ impl Connect for TcpClient {
         let (to, config) = self.configured(config);
         reactor.connect_tcp_with(to, config, factory)
     }
+
+    fn host(&self) -> Option<String> {
+        match &self.to {
+            Destination::Addr(addr) => Some(addr.ip().to_string()),
+            // An IPv6 address on an interface is known to others without it.
+            Destination::Name(host, _) => Some(match Literal::parse(host) {
+                Some(literal) => literal.ip().to_string(),
+                None => host.clone(),
+            }),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for TcpServer {

@@ -236,6 +236,10 @@ impl Connect for TlsClient {
         let (to, config): (Destination, _) = self.to.configured(config);
         reactor.connect_tls_with(to, config, &self.tls, factory)
     }
+
+    fn host(&self) -> Option<String> {
+        self.to.host()
+    }
 }
 
 impl fmt::Display for TlsServer {

@@ -86,6 +86,18 @@ pub(crate) fn with_script<T: 'static, F: Future<Output = Result<T, SmtpError>> +
     config: ClientConfig,
     f: impl FnOnce(SmtpClient) -> F + 'static,
 ) -> Result<T, SmtpError> {
+    let (result, is_over) = play(greeting, script, config, f);
+    assert!(result.is_err() || is_over, "the script was not played to its end");
+    result
+}
+
+/// The same; returns also whether all of the script was played.
+pub(crate) fn play<T: 'static, F: Future<Output = Result<T, SmtpError>> + 'static>(
+    greeting: &'static str,
+    script: Script,
+    config: ClientConfig,
+    f: impl FnOnce(SmtpClient) -> F + 'static,
+) -> (Result<T, SmtpError>, bool) {
     crate::watchdog::watch_this_test();
     task_test(move |reactor: Reactor| async move {
         let is_over = Rc::new(Cell::new(false));
@@ -103,8 +115,7 @@ pub(crate) fn with_script<T: 'static, F: Future<Output = Result<T, SmtpError>> +
         };
         let result = result.await;
         port.stop_listening();
-        assert!(result.is_err() || is_over.get(), "the script was not played to its end");
-        result
+        (result, is_over.get())
     })
 }
 

@@ -1,5 +1,7 @@
 //! What is said to servers of different abilities, word by word.
 
+use std::{future::poll_fn, task::Poll};
+
 use sinew_mail::smtp::{
     client::{Envelope, SmtpError, Stage},
     codec::{Notify, Recipient, Return, Sender},
@@ -196,5 +198,109 @@ fn reports_are_asked_for_where_that_is_possible() {
             Ok(delivery)
         });
         assert_eq!(outcomes(&sent.unwrap()), ["RCPT 550"]);
+    }
+}
+
+#[test]
+fn a_client_whose_message_was_not_sent_is_of_no_more_use() {
+    let script: Script = &[
+        ("EHLO client.example", "250 mail.example\r\n"),
+        ("MAIL FROM:<ann@example.net>", "250 ok\r\n"),
+        ("RCPT TO:<a@example.org>", "250 ok\r\n"),
+        ("DATA", ""),
+    ];
+    let given_up = with_script(HELLO, script, config(), |mut client| async move {
+        let envelope = envelope(&["a"]);
+        let mut first = Box::pin(client.send(&envelope, "x"));
+        let is_open = poll_fn(|context| Poll::Ready(first.as_mut().poll(context).is_pending()));
+        assert!(is_open.await, "MAIL was sent");
+        drop(first);
+        let second = client.send(&envelope, "x").await;
+        client.quit().await;
+        second
+    });
+    let failed = with_script(HELLO, script, config(), |mut client| async move {
+        let envelope = envelope(&["a"]);
+        let first = client.send(&envelope, "x").await;
+        assert!(matches!(first, Err(SmtpError::TimedOut { stage: Stage::Data, .. })));
+        let second = client.send(&envelope, "x").await;
+        client.quit().await;
+        second
+    });
+    for second in [given_up, failed] {
+        assert!(matches!(second, Err(SmtpError::Unusable)), "{second:?}");
+    }
+}
+
+#[test]
+fn a_message_that_cannot_be_sent_leaves_the_client_usable() {
+    let script: Script = &[
+        ("EHLO client.example", "250 mail.example\r\n"),
+        ("MAIL FROM:<ann@example.net>", "550 no\r\n"),
+        ("QUIT", "221 bye\r\n"),
+    ];
+    let sent = with_script(HELLO, script, config(), |mut client| async move {
+        assert!(matches!(client.send(&envelope(&[]), "x").await, Err(SmtpError::NoRecipient)));
+        let needs = client.send(&envelope(&["a"]), "ä").await;
+        assert!(matches!(needs, Err(SmtpError::Needs { .. })));
+        let delivery = client.send(&envelope(&["a"]), "x").await?;
+        client.quit().await;
+        Ok(delivery)
+    });
+    assert_eq!(outcomes(&sent.unwrap()), ["MAIL 550"]);
+}
+
+#[test]
+fn what_is_decided_stands_when_the_server_fails() {
+    const EHLO: (&str, &str) = ("EHLO client.example", "250-mail.example\r\n250 PIPELINING\r\n");
+    const LHLO: (&str, &str) = ("LHLO client.example", "250 mail.example\r\n");
+    const MAIL: (&str, &str) = ("MAIL FROM:<ann@example.net>", "250 ok\r\n");
+    const A: (&str, &str) = ("RCPT TO:<a@example.org>", "250 ok\r\n");
+    const B: (&str, &str) = ("RCPT TO:<b@example.org>", "250 ok\r\n");
+    const DATA: (&str, &str) = ("DATA", "354 go on\r\n");
+    let scripts: [(bool, Script, [&str; 2]); 8] = [
+        (
+            false,
+            &[EHLO, ("MAIL FROM:<ann@example.net>", "550 no\r\n421 too many errors\r\n!")],
+            ["MAIL 550", "MAIL 550"],
+        ),
+        (false, &[EHLO, ("MAIL FROM:<ann@example.net>", "550 no\r\n!")], ["MAIL 550", "MAIL 550"]),
+        (
+            false,
+            &[
+                EHLO,
+                MAIL,
+                ("RCPT TO:<a@example.org>", "550 no\r\n"),
+                ("RCPT TO:<b@example.org>", "551 no\r\n"),
+                ("DATA", "421 too many errors\r\n!"),
+            ],
+            ["RCPT 550", "RCPT 551"],
+        ),
+        (true, &[LHLO, MAIL, A, B, DATA, ("(text)", "250 ok\r\n!")], ["ok", "the message 451"]),
+        (true, &[LHLO, MAIL, A, B, DATA, ("(text)", "250 ok\r\n")], ["ok", "the message 451"]),
+        (
+            true,
+            &[LHLO, MAIL, A, B, DATA, ("(text)", "250 ok\r\n421 bye\r\n!")],
+            ["ok", "the message 421"],
+        ),
+        (
+            true,
+            &[LHLO, MAIL, A, B, DATA, ("(text)", "421 bye\r\n!")],
+            ["the message 421", "the message 421"],
+        ),
+        (
+            true,
+            &[LHLO, MAIL, A, B, DATA, ("(text)", "421 bye\r\n250 ok\r\n!")],
+            ["the message 421", "ok"],
+        ),
+    ];
+    for (is_lmtp, script, expected) in scripts {
+        let sent = with_script(HELLO, script, config().lmtp(is_lmtp), |mut client| async move {
+            let delivery = client.send(&envelope(&["a", "b"]), "x").await?;
+            let second = client.send(&envelope(&["a"]), "x").await;
+            assert!(matches!(second, Err(SmtpError::Unusable)), "{second:?}");
+            Ok(delivery)
+        });
+        assert_eq!(outcomes(&sent.unwrap()), expected, "{script:?}");
     }
 }

@@ -7,10 +7,10 @@ use sinew_mail::smtp::{
     client::{ClientConfig, Security, SmtpClient, SmtpError, Stage},
     server::ServerConfig,
 };
-use sinew_protocols::basic::FrameError;
+use sinew_protocols::basic::{LineHandler, LineReceiver, LineTransport};
 use sinew_testkit::testing::task_test;
 use sinew_transports::{
-    AsyncStream,
+    AsyncStream, Peer, ReactorTcp,
     endpoint::{ClientEndpoint, ServerEndpoint, TcpClient, TlsClient},
     reactor::Reactor,
     tls::{Identity, ReactorTls, TlsClientConfig, TlsServerConfig, TrustedRoots},
@@ -21,13 +21,17 @@ use crate::support::{self, Client, Notes, Shared};
 
 /// A server with a certificate for `mail.example`, and what trusts it.
 fn certificates() -> (TlsServerConfig, TlsClientConfig) {
+    certificates_for("mail.example")
+}
+
+fn certificates_for(name: &str) -> (TlsServerConfig, TlsClientConfig) {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate().unwrap();
     let root = params.self_signed(&key).unwrap().pem();
     let issuer = Issuer::new(params, key);
     let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(vec!["mail.example".to_owned()]).unwrap();
+    let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
     let certificate = params.signed_by(&key, &issuer).unwrap().pem();
     let identity = Identity::from_pem(certificate, key.serialize_pem()).unwrap();
     let roots = TrustedRoots::from_pem(root).unwrap();
@@ -66,6 +70,38 @@ fn the_message_goes_over_tls() {
     // The certificate of somebody else.
     let wrong = client.clone().security(Security::IfOffered).server_name("other.example");
     assert!(matches!(sent(server, wrong), Err(SmtpError::Tls { .. })));
+}
+
+/// By default the certificate must be that of the host of the endpoint.
+#[test]
+fn the_name_of_the_server_is_that_of_the_host() {
+    crate::watchdog::watch_this_test();
+    for (name, is_right) in [("127.0.0.1", true), ("mail.example", false)] {
+        let (server, client) = certificates_for(name);
+        let reactor = Reactor::new().unwrap();
+        let limits = support::config().starttls(server).tls_required(true);
+        let server = support::server(limits, &Shared::default());
+        let port = reactor.listen_tcp("127.0.0.1:0", server).unwrap();
+        let (to, handle) = (port.local(), reactor.clone());
+        let client = config().tls(client).security(Security::Required);
+        let sent = reactor.run_until(async move {
+            let mut client = SmtpClient::connect(&handle, to, client).await?;
+            assert!(client.is_tls());
+            client.send(&envelope(&["bob"]), "x").await?.complete()
+        });
+        match sent.unwrap() {
+            Ok(delivery) => assert!(is_right && delivery.is_complete()),
+            Err(error) => {
+                assert!(!is_right && matches!(error, SmtpError::Tls { .. }), "{name}: {error}");
+            }
+        }
+    }
+    let (server, client) = certificates();
+    let error = sent(
+        support::config().starttls(server),
+        config().tls(client).security(Security::IfOffered),
+    );
+    assert!(matches!(error, Err(SmtpError::NoServerName)), "{error:?}");
 }
 
 /// On port 465 there is no STARTTLS: the port is one of TLS, and so is the endpoint of the client.
@@ -154,39 +190,62 @@ fn commands_behind_starttls_are_dropped() {
     }
 }
 
+/// Replies to STARTTLS, with more plaintext behind it if somebody on the path injects some, and then does TLS.
+struct Injected {
+    tls: TlsServerConfig,
+    plaintext: &'static str,
+}
+
+impl LineHandler for Injected {
+    fn connection_made(&mut self, transport: &mut LineTransport<'_>) {
+        transport.write("220 mail.example\r\n");
+    }
+
+    fn line_received(&mut self, transport: &mut LineTransport<'_>, line: &[u8]) {
+        match line {
+            b"STARTTLS" => {
+                transport.write(format!("220 go on\r\n{}", self.plaintext));
+                transport.start_tls(&self.tls).unwrap();
+            }
+            _ if transport.is_tls() => drop(transport.write("250-mail.example\r\n250 SIZE 77\r\n")),
+            _ => drop(transport.write("250-mail.example\r\n250 STARTTLS\r\n")),
+        }
+    }
+}
+
 #[test]
 fn replies_behind_that_to_starttls_are_dropped() {
-    let (_, tls) = certificates();
-    let scripts: [Script; 3] = [
-        &[
-            ("EHLO client.example", "250-mail.example\r\n250 STARTTLS\r\n"),
-            ("STARTTLS", "220 go on\r\n2"),
-        ],
-        &[
-            ("EHLO client.example", "250-mail.example\r\n250 STARTTLS\r\n"),
-            ("STARTTLS", "220 go on\r\n250 evil\r\n"),
-        ],
-        &[
-            ("EHLO client.example", "250-mail.example\r\n250 STARTTLS\r\n"),
-            (
-                "STARTTLS",
-                "220 go on\r\n250-evil\r\n250 AUTH PLAIN\r\n250 ok\r\n250 ok\r\n354 go on\r\n250 ok\r\n",
-            ),
-        ],
-    ];
-    for script in scripts {
-        let client =
-            config().tls(tls.clone()).server_name("mail.example").security(Security::Required);
-        let error = send("220 mail.example\r\n", script, client, &["a"], "x").unwrap_err();
-        let is_refused = matches!(
-            error,
-            SmtpError::Tls { .. }
-                | SmtpError::Framing {
-                    stage: Stage::StartTls,
-                    source: FrameError::BehindStartTls { .. }
+    crate::watchdog::watch_this_test();
+    let (server, client) = certificates();
+    for plaintext in [
+        "",
+        "2",
+        "250 evil\r\n",
+        "250-evil\r\n250 SIZE 666\r\n",
+        "250-evil\r\n250 AUTH PLAIN\r\n250 ok\r\n250 ok\r\n354 go on\r\n250 ok\r\n",
+    ] {
+        let (tls, client) = (server.clone(), client.clone());
+        task_test(move |reactor| async move {
+            let at: ServerEndpoint = "memory:mail".parse().unwrap();
+            let injected =
+                move |_: &Peer| LineReceiver::new(Injected { tls: tls.clone(), plaintext });
+            let port = at.listen(&reactor, injected).unwrap();
+            let to: ClientEndpoint = "memory:mail".parse().unwrap();
+            let client = config().tls(client).server_name("mail.example");
+            let client = client.security(Security::Required);
+            match SmtpClient::connect(&reactor, to, client).await {
+                Ok(client) => {
+                    let capabilities = client.capabilities();
+                    assert!(client.is_tls() && plaintext.is_empty(), "{plaintext:?}");
+                    assert_eq!(capabilities.size_max(), Some(77), "that is said over TLS");
                 }
-        );
-        assert!(is_refused, "{error}");
+                Err(error) => {
+                    let is_of_tls = matches!(error, SmtpError::Tls { .. });
+                    assert!(is_of_tls && !plaintext.is_empty(), "{plaintext:?}: {error}");
+                }
+            }
+            port.stop_listening();
+        });
     }
 }
 
@@ -197,7 +256,7 @@ fn a_server_that_refuses_starttls() {
         ("STARTTLS", "454 4.7.0 not now\r\n"),
     ];
     let (_, tls) = certificates();
-    let client = config().tls(tls).security(Security::Required);
+    let client = config().tls(tls).server_name("mail.example").security(Security::Required);
     let error = send("220 mail.example\r\n", script, client, &["a"], "x").unwrap_err();
     assert!(matches!(error, SmtpError::Refused { stage: Stage::StartTls, .. }), "{error}");
 }

@@ -2,7 +2,7 @@
 
 use sinew_mail::smtp::codec::Reply;
 
-use crate::support::{Client, Notes, config};
+use crate::support::{Client, Notes, codes, config};
 
 #[test]
 fn chunks_make_a_message() {
@@ -92,4 +92,36 @@ fn an_empty_message_may_be_decided_later() {
     assert_eq!(client.codes("MAIL FROM:<>\r\nRCPT TO:<a@b.c>\r\nBDAT 0 LAST\r\n"), [250, 250]);
     client.settle(Ok(()));
     assert_eq!(client.received(), "250 2.0.0 Ok\r\n");
+}
+
+#[test]
+fn a_line_that_is_skipped_between_chunks_is_no_chunk() {
+    let client = Client::with_notes(config(), Notes { later: vec!["data"], ..Notes::default() });
+    client.received();
+    client.say("EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.c>\r\n");
+    assert_eq!(client.say(format!("BDAT 0\r\n{}", "X".repeat(2_049))), "");
+    client.settle(Ok(()));
+    assert_eq!(codes(&client.received()), [250], "one reply to one chunk");
+    assert_eq!(client.codes("NOOP\r\n"), [500], "it is the end of the line");
+    assert_eq!(client.codes("BDAT 6 LAST\r\nQUIT\r\nNOOP\r\n"), [250, 250]);
+    assert_eq!(client.mails()[0].text, "QUIT\r\n");
+}
+
+#[test]
+fn a_chunk_of_unknown_length_is_not_read_as_commands() {
+    let too_long = format!("BDAT {:0>2100}", 6);
+    for (line, code) in [
+        ("BDAT  6", 501),
+        ("BDAT 99999999999999999999", 501),
+        ("bdat 6 LAST now", 501),
+        ("BDAT", 501),
+        ("BDAT\t6", 500),
+        ("BDAT 6\x01", 500),
+        (&too_long, 500),
+    ] {
+        let client = Client::with_message(config());
+        assert_eq!(client.codes(format!("{line}\r\nNOOP\r\nNOOP\r\n")), [code], "{line:?}");
+        assert!(client.is_closed(), "{line:?}");
+        assert_eq!(client.mails(), []);
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sinew_mail::smtp::codec::Reply;
+
 use crate::support::{Client, Notes, codes, config};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -33,7 +35,13 @@ fn a_command_in_total() {
         client.advance(9 * SECOND);
         assert_eq!(client.codes("NOOP\r\n"), [250]);
     }
-    // A line that is too long is a command, too.
+    // Also the one behind a line that is too long.
+    client.advance(9 * SECOND);
+    client.say("x".repeat(3_000));
+    assert_eq!(client.codes("\r\n"), [500]);
+    client.advance(9 * SECOND);
+    assert_eq!(client.codes("NOOP\r\n"), [250]);
+    // Such a line is a command, too.
     client.say("x".repeat(3_000));
     assert_eq!(seconds(&client, "x").map(|(second, _)| second), Some(10));
 }
@@ -116,4 +124,66 @@ fn a_server_that_drains_finishes_messages() {
     assert_eq!(client.codes("DATA\r\n"), [354]);
     assert_eq!(client.codes("x\r\n.\r\n"), [250, 421]);
     assert_eq!(client.mails().len(), 1);
+}
+
+#[test]
+fn late_verdicts_do_not_extend_the_time_of_a_message() {
+    for begin in ["DATA\r\n", "BDAT 1000\r\n"] {
+        let notes = Notes { later: vec!["write"], ..Notes::default() };
+        let limits = config().data_timeout(5 * SECOND).message_timeout(20 * SECOND);
+        let client = Client::with_notes(limits, notes);
+        client.say("EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.c>\r\n");
+        client.say(begin);
+        // A byte each second, whose verdict takes half of it.
+        for second in 0..20 {
+            assert!(!client.is_closed(), "{begin:?} after {second} s");
+            client.say("x");
+            client.advance(SECOND / 2);
+            client.settle(Ok(()));
+            client.advance(SECOND / 2);
+        }
+        assert_eq!((codes(&client.received()).pop(), client.is_closed()), (Some(421), true));
+    }
+}
+
+#[test]
+fn a_client_whose_message_is_not_taken_is_not_silent() {
+    let notes = Notes { later: vec!["write"], ..Notes::default() };
+    let client = Client::with_notes(config().data_timeout(5 * SECOND), notes);
+    client.say("EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.c>\r\n");
+    client.say("DATA\r\n");
+    client.say("x\r\n");
+    client.advance(60 * SECOND);
+    assert!(!client.is_closed(), "{}", client.received());
+    client.settle(Ok(()));
+    client.notes.borrow_mut().later.clear();
+    assert_eq!(client.codes(".\r\n"), [250]);
+}
+
+#[test]
+fn a_server_that_drains_leaves_as_soon_as_there_is_no_message() {
+    // What is said, with the late verdicts that are then settled, and what is replied.
+    let refused = || Err(Reply::refused());
+    for (later, said, verdicts, then, expected) in [
+        (&["connected"][..], "", &[Ok(())][..], "", &[220, 421][..]),
+        (&["helo"], "EHLO a\r\nMAIL FROM:<>\r\n", &[Ok(())], "", &[250, 421]),
+        (&["mail"], "HELO a\r\nMAIL FROM:<>\r\nNOOP\r\n", &[refused()], "", &[550, 421]),
+        (&["mail"], "HELO a\r\nMAIL FROM:<>\r\n", &[Ok(())], "RSET\r\n", &[250, 250, 421]),
+        (&[], "HELO a\r\nMAIL FROM:<>\r\n", &[], "NOOP\r\nRSET\r\nNOOP\r\n", &[250, 250, 421]),
+        (&[], "HELO a\r\nMAIL FROM:<>\r\n", &[], "EHLO a\r\nNOOP\r\n", &[250, 421]),
+        (&[], "HELO a\r\nBDAT 2\r\n", &[], "\r\nBDAT 0 LAST\r\nNOOP\r\n", &[503, 503, 421]),
+    ] {
+        let client =
+            Client::with_notes(config(), Notes { later: later.to_vec(), ..Notes::default() });
+        client.say(said);
+        client.drain();
+        assert!(!client.is_closed(), "{later:?} {said:?}");
+        for verdict in verdicts {
+            client.settle(verdict.clone());
+        }
+        client.advance(SECOND);
+        let replies = client.received() + &client.say(then);
+        assert_eq!(codes(&replies), expected, "{later:?} {said:?} {then:?}");
+        assert!(client.is_closed(), "{later:?} {said:?} {then:?}");
+    }
 }

@@ -52,3 +52,15 @@ fn smtp_accepts_what_is_accepted_for_one() {
     client.say("DATA\r\n");
     assert_eq!(client.codes("x\r\n.\r\n"), [550]);
 }
+
+#[test]
+fn a_421_for_one_recipient_comes_with_the_replies_for_the_others() {
+    let away = || Reply::new(421, "4.3.2 away").unwrap();
+    let each = Outcome::Each(vec![away(), Reply::ok(), Reply::ok()]);
+    for (outcome, expected) in [(each, [421, 250, 250]), (Outcome::All(away()), [421, 421, 421])] {
+        let client = client(true, Some(outcome));
+        client.say("DATA\r\n");
+        assert_eq!(client.codes("x\r\n.\r\nNOOP\r\n"), expected);
+        assert!(client.is_closed());
+    }
+}

@@ -75,3 +75,24 @@ fn a_pipelined_burst_is_answered_in_order() {
     let texts: Vec<_> = client.mails().into_iter().map(|mail| mail.text).collect();
     assert_eq!(texts, ["one\r\n", "two\r\n"]);
 }
+
+#[test]
+fn what_is_pipelined_behind_a_refusal_is_no_error() {
+    let refused_sender = "MAIL FROM:<x@spam.example>\r\nRCPT TO:<a@b.c>\r\n";
+    let refused_recipients = "MAIL FROM:<>\r\nRCPT TO:<no@b.c>\r\nRCPT TO:<no@b.c>\r\n";
+    for (refused, end, codes) in [
+        (refused_sender, "DATA\r\n", &[550, 503, 554][..]),
+        (refused_sender, "BDAT 2\r\n\r\nBDAT 2 LAST\r\n\r\n", &[550, 503, 554, 554]),
+        (refused_recipients, "DATA\r\n", &[250, 550, 550, 554]),
+        (refused_recipients, "BDAT 2 LAST\r\n\r\n", &[250, 550, 550, 554]),
+    ] {
+        let client = Client::new(config().errors_max(1));
+        client.received();
+        client.say("EHLO a\r\n");
+        for _ in 0..3 {
+            assert_eq!(client.codes(format!("{refused}{end}RSET\r\n")), [codes, &[250]].concat());
+        }
+        // It is one only behind the refusal.
+        assert_eq!(client.codes(format!("{refused}RSET\r\nDATA\r\nDATA\r\n")).pop(), Some(421));
+    }
+}

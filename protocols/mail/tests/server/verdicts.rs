@@ -100,3 +100,38 @@ fn a_connection_that_is_lost_inside_of_a_message_delivers_nothing() {
         assert_eq!((client.mails().len(), client.notes.borrow().dropped), (0, 1), "{end:?}");
     }
 }
+
+#[test]
+fn a_client_that_half_closes_has_the_replies_to_what_it_has_sent() {
+    const START: &str = "EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.c>\r\n";
+    for (later, end, expected) in [
+        (&["finish"][..], "DATA\r\n|x\r\n.\r\n", &[354, 250][..]),
+        (&["finish"], "DATA\r\n|x\r\n.\r\nQUIT\r\n", &[354, 250, 221]),
+        (&["data", "finish"], "BDAT 0 LAST\r\n", &[250]),
+        (&["write", "finish"], "BDAT 2 LAST\r\n\r\n", &[250]),
+        (&["write", "finish"], "BDAT 2 LAST\r\n\r\nQUIT\r\n", &[250, 221]),
+        (&["data"], "BDAT 0\r\nNO", &[250]),
+    ] {
+        let client = client(later);
+        client.wire.set_separate_directions();
+        client.say(START);
+        let (first, last) = end.rsplit_once('|').unwrap_or(("", end));
+        let mut replies = client.say(first);
+        // With the end of the stream.
+        client.wire.receive(last);
+        client.wire.close();
+        client.advance(Duration::from_secs(1));
+        assert!(!client.is_closed(), "{end:?}");
+        let open: Vec<_> = client.notes.borrow_mut().open.drain(..).collect();
+        for verdict in open {
+            verdict.settle(Ok(()));
+            client.advance(Duration::ZERO);
+        }
+        for finish in client.notes.borrow_mut().open_finish.drain(..) {
+            finish.resolve(sinew_mail::smtp::server::Outcome::All(Reply::ok()));
+        }
+        replies += &client.received();
+        assert_eq!(codes(&replies), expected, "{end:?}");
+        assert!(client.is_closed(), "{end:?}");
+    }
+}

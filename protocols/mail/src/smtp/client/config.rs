@@ -94,7 +94,9 @@ impl ClientConfig {
         self
     }
 
-    /// The name that the certificate of the server must have. Default: that of the host that is connected to, where it is known.
+    /// The name that the certificate of the server must have. Default: the host that is connected to, if the endpoint
+    /// [has one](sinew_transports::endpoint::ClientEndpoint::host), which a Unix socket does not; without a name STARTTLS fails with
+    /// [`SmtpError::NoServerName`](super::SmtpError::NoServerName).
     pub fn server_name(mut self, name: impl Into<String>) -> Self {
         self.server_name = Some(name.into());
         self

@@ -7,6 +7,9 @@ use crate::smtp::codec::{Address, Reply};
 
 /// The replies of a server to a message, one for each recipient, in the order of the envelope.
 ///
+/// If the connection is lost while a server of LMTP replies about one recipient after the other, those that are missing are 451, made
+/// by the client: it is not known whether the message was accepted for them.
+///
 /// # Examples
 ///
 /// ```

@@ -48,7 +48,7 @@ pub enum SmtpError {
         /// What is wrong.
         source: ReplyError,
     },
-    /// A line of a reply is too long, or plaintext was received behind the reply to STARTTLS.
+    /// A line of a reply is too long.
     #[error("no reply of SMTP to {stage}")]
     Framing {
         /// What was sent last.
@@ -59,7 +59,13 @@ pub enum SmtpError {
     /// TLS is required, and the server does not offer STARTTLS.
     #[error("the mail server does not offer STARTTLS, which is required")]
     TlsNotOffered,
-    /// TLS has failed.
+    /// The certificate cannot be verified: neither the endpoint nor [`ClientConfig::server_name`](super::ClientConfig::server_name) says
+    /// whose it must be.
+    #[error(
+        "STARTTLS: the name of the mail server is not known; set `server_name` of `ClientConfig`"
+    )]
+    NoServerName,
+    /// TLS has failed, or plaintext was received behind the reply to STARTTLS.
     #[error("STARTTLS: {reason}")]
     Tls {
         /// Why.
@@ -83,6 +89,9 @@ pub enum SmtpError {
         /// The extension.
         extension: &'static str,
     },
+    /// An earlier message of this client has failed, or was given up: a new connection is needed.
+    #[error("the connection is of no more use after a message that was not sent to its end")]
+    Unusable,
     /// The envelope has no recipient.
     #[error("there is no recipient")]
     NoRecipient,
@@ -170,6 +179,7 @@ impl SmtpError {
             | Self::Needs { .. }
             | Self::NoRecipient
             | Self::NullMx { .. }
+            | Self::NoServerName
             | Self::TlsNotOffered => false,
             Self::Connect(_)
             | Self::Lost { .. }
@@ -177,6 +187,7 @@ impl SmtpError {
             | Self::NotAReply { .. }
             | Self::Framing { .. }
             | Self::Tls { .. }
+            | Self::Unusable
             | Self::GivenUp(_) => true,
         }
     }

@@ -110,10 +110,8 @@ async fn send(
     envelope: &Envelope,
     message: Bytes,
 ) -> Result<Delivery, SmtpError> {
-    let mut config = config.clone();
-    config.server_name.get_or_insert_with(|| host.to_owned());
-    let port = config.port;
-    let mut client = SmtpClient::connect(reactor, (host, port), config).await?;
+    let to = (host, config.port);
+    let mut client = SmtpClient::connect(reactor, to, config.clone()).await?;
     let delivery = client.send(envelope, message).await?;
     client.quit().await;
     Ok(delivery)

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, future::Future, io, pin::pin};
 
-use sinew_protocols::basic::{FrameError, Frames, Line};
+use sinew_protocols::basic::{Frames, Line};
 use sinew_transports::{AsyncStream, Transport, reactor::Reactor};
 
 use super::{ClientConfig, SmtpError, Stage};
@@ -94,13 +94,8 @@ impl Link {
         }
     }
 
-    /// Starts TLS. Nothing that was received in plaintext counts after it.
+    /// Starts TLS. What was received behind the last reply stays in the stream, for which it is a part of the handshake, and makes it fail.
     pub(super) async fn start_tls(&mut self, name: &str) -> Result<(), SmtpError> {
-        let received = self.lines.unfinished().len();
-        if received > 0 {
-            let source = FrameError::BehindStartTls { received };
-            return Err(SmtpError::Framing { stage: Stage::StartTls, source });
-        }
         let tls = self.config.tls.clone();
         let after = self.config.timeout(Stage::StartTls);
         let started = self.reactor.timeout(after, tls.start(&mut self.stream, name)).await;

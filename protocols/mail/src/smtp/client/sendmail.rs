@@ -38,18 +38,11 @@ use super::{ClientConfig, Delivery, Envelope, SmtpClient, SmtpError};
 pub fn sendmail(
     reactor: &Reactor,
     to: impl Into<Destination>,
-    mut config: ClientConfig,
+    config: ClientConfig,
     envelope: Envelope,
     message: impl Into<Bytes>,
 ) -> Deferred<Delivery, SmtpError> {
     let (to, message) = (to.into(), message.into());
-    if config.server_name.is_none() {
-        config.server_name = match &to {
-            Destination::Name(host, _) => Some(host.clone()),
-            Destination::Addr(addr) => Some(addr.ip().to_string()),
-            _ => None,
-        };
-    }
     let of_task = reactor.clone();
     run(reactor, async move {
         let mut client = SmtpClient::connect(&of_task, to, config).await?;

@@ -13,6 +13,9 @@ const QUIT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection to a server, which has greeted: for one message or for several, one after the other. Dropping it closes the connection.
 ///
+/// After a [`send`](Self::send) that has failed, or was dropped, it is not known what the server would take the next bytes for: the
+/// client is of no more use, and says so by [`SmtpError::Unusable`].
+///
 /// # Examples
 ///
 /// ```
@@ -34,6 +37,8 @@ pub struct SmtpClient {
     pub(super) capabilities: Capabilities,
     /// A transaction was begun that has not ended.
     pub(super) needs_reset: bool,
+    /// A reply is missing, or a message has not ended: true within a transaction, and after one that did not come to its end.
+    pub(super) is_unusable: bool,
 }
 
 impl SmtpClient {
@@ -46,11 +51,14 @@ impl SmtpClient {
     pub async fn connect(
         reactor: &Reactor,
         to: impl Into<ClientEndpoint>,
-        config: ClientConfig,
+        mut config: ClientConfig,
     ) -> Result<Self, SmtpError> {
+        let to = to.into();
+        config.server_name = config.server_name.or_else(|| to.host());
         let stream = AsyncStream::connect(reactor, to).await?;
         let link = Link::new(reactor, stream, config);
-        let mut client = Self { link, capabilities: Capabilities::default(), needs_reset: false };
+        let capabilities = Capabilities::default();
+        let mut client = Self { link, capabilities, needs_reset: false, is_unusable: false };
         let greeting = client.link.reply(Stage::Greeting).await?;
         accepted(Stage::Greeting, greeting)?;
         client.hello().await?;
@@ -73,10 +81,13 @@ impl SmtpClient {
 
     /// Sends a message, and returns the reply for each recipient.
     ///
+    /// It is not cancel safe: after its future was dropped, the client is of no more use, and the server may have the message or not.
+    ///
     /// # Errors
     ///
-    /// [`SmtpError`]: the message cannot be sent to this server, or the connection has failed; then the client is of no more use. What
-    /// the server refuses is no error, but in the [`Delivery`].
+    /// [`SmtpError`]: the message cannot be sent to this server ([`TooLarge`](SmtpError::TooLarge), [`Needs`](SmtpError::Needs),
+    /// [`NoRecipient`](SmtpError::NoRecipient)), or the connection has failed; then the client is of no more use, and returns
+    /// [`Unusable`](SmtpError::Unusable) from then on. What the server refuses is no error, but in the [`Delivery`].
     pub async fn send(
         &mut self,
         envelope: &Envelope,
@@ -85,8 +96,12 @@ impl SmtpClient {
         self.transaction(envelope, &Text::new(message.into())).await
     }
 
-    /// Says goodbye, and closes the connection. Waits at most 5 seconds for the reply, which does not matter.
+    /// Says goodbye, and closes the connection. Waits at most 5 seconds for the reply, which does not matter. Does not say anything
+    /// where it could be taken for a part of a message: after a [`send`](Self::send) that has failed.
     pub async fn quit(mut self) {
+        if self.is_unusable {
+            return;
+        }
         let reactor = self.link.reactor.clone();
         let asked = self.link.ask(Stage::Quit, Command::Quit);
         if let Err(error) = reactor.timeout(QUIT_TIMEOUT, asked).await {
@@ -122,13 +137,15 @@ impl SmtpClient {
                 _ => Ok(()),
             };
         }
+        let Some(name) = self.link.config.server_name.clone() else {
+            return Err(SmtpError::NoServerName);
+        };
         let reply = self.link.ask(Stage::StartTls, Command::StartTls).await?;
         match accepted(Stage::StartTls, reply) {
             Ok(()) => {}
             Err(_) if security == Security::IfOffered => return Ok(()),
             Err(error) => return Err(error),
         }
-        let name = self.link.config.server_name.clone().unwrap_or_default();
         self.link.start_tls(&name).await?;
         // RFC 3207 4.2: nothing that the server said before counts.
         self.hello().await

@@ -16,19 +16,42 @@ impl SmtpClient {
         envelope: &Envelope,
         text: &Text,
     ) -> Result<Delivery, SmtpError> {
+        if self.is_unusable {
+            return Err(SmtpError::Unusable);
+        }
         let sender = self.sender(envelope, text)?;
         if envelope.recipients().is_empty() {
             return Err(SmtpError::NoRecipient);
         }
+        let mut progress = Progress::new(envelope);
+        // What follows may be dropped at each `await`.
+        self.is_unusable = true;
+        match self.converse(sender, text, &mut progress).await {
+            Ok(()) => self.is_unusable = false,
+            Err(error) if progress.is_decided() => {
+                tracing::debug!(%error, "a mail server has failed after it had decided about a message");
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(progress.into_delivery())
+    }
+
+    async fn converse(
+        &mut self,
+        sender: Sender,
+        text: &Text,
+        progress: &mut Progress<'_>,
+    ) -> Result<(), SmtpError> {
         if std::mem::take(&mut self.needs_reset) {
             let reply = self.link.ask(Stage::Reset, Command::Rset).await?;
             accepted(Stage::Reset, reply)?;
         }
         let by_chunks = self.link.config.uses_chunks && self.capabilities.has_chunking();
         let with_data = self.capabilities.has_pipelining() && !by_chunks;
-        let mut progress = Progress::new(envelope);
         let mut commands = vec![(Stage::Mail, Command::Mail(sender))];
-        commands.extend(self.recipients(envelope).map(|to| (Stage::Recipient, Command::Rcpt(to))));
+        commands.extend(
+            self.recipients(progress.envelope).map(|to| (Stage::Recipient, Command::Rcpt(to))),
+        );
         if with_data {
             commands.push((Stage::Data, Command::Data));
         }
@@ -46,10 +69,9 @@ impl SmtpClient {
             }
         }
         match () {
-            () if by_chunks => self.chunk(text, &mut progress).await?,
-            () => self.data(text, &mut progress, with_data).await?,
+            () if by_chunks => self.chunk(text, progress).await,
+            () => self.data(text, progress, with_data).await,
         }
-        Ok(progress.into_delivery())
     }
 
     /// The sender with what the message needs, as far as the server offers it.
@@ -133,16 +155,42 @@ impl SmtpClient {
     /// The replies to the message: one, or in LMTP one for each recipient that was accepted.
     async fn end(&mut self, progress: &mut Progress<'_>) -> Result<(), SmtpError> {
         if self.link.config.is_lmtp {
-            for at in progress.accepted() {
-                progress.replies[at] =
-                    Some((Stage::Message, self.link.reply(Stage::Message).await?));
-            }
+            self.end_for_each(progress).await?;
         } else {
             let reply = self.link.reply(Stage::Message).await?;
             progress.note(Stage::Message, reply)?;
         }
         self.needs_reset = false;
         Ok(())
+    }
+
+    /// The replies of LMTP. What is replied about one recipient stands, even if the server then fails: the others have its 421, or a
+    /// failure that is made here.
+    async fn end_for_each(&mut self, progress: &mut Progress<'_>) -> Result<(), SmtpError> {
+        let stage = Stage::Message;
+        let mut closing = None;
+        for (nth, at) in progress.accepted().into_iter().enumerate() {
+            match self.link.reply(stage).await {
+                Ok(reply) => {
+                    if reply.code() == 421 {
+                        closing = Some(reply.clone());
+                    }
+                    progress.replies[at] = Some((stage, reply));
+                }
+                Err(error) => {
+                    if nth > 0 {
+                        let made = || Reply::of_checked(451, format!("4.4.2 {error}"));
+                        let reply = closing.unwrap_or_else(made);
+                        progress.reply_to_accepted(stage, &reply);
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        match closing {
+            Some(reply) => Err(SmtpError::Refused { stage, reply }),
+            None => Ok(()),
+        }
     }
 }
 
@@ -174,6 +222,18 @@ impl<'a> Progress<'a> {
         (0..self.replies.len()).filter(|at| is_accepted(&self.replies[*at])).collect()
     }
 
+    /// All recipients for whom there is no other reply yet have this one.
+    fn reply_to_accepted(&mut self, stage: Stage, reply: &Reply) {
+        for at in self.accepted() {
+            self.replies[at] = Some((stage, reply.clone()));
+        }
+    }
+
+    /// Whether nothing can change what has become of the message: all recipients have their last reply.
+    fn is_decided(&self) -> bool {
+        self.replies.iter().all(Option::is_some) && !self.has_recipients()
+    }
+
     fn has_recipients(&self) -> bool {
         !self.accepted().is_empty()
     }
@@ -198,11 +258,7 @@ impl<'a> Progress<'a> {
                 self.next += 1;
             }
             Stage::Data if reply.is_intermediate() => self.data_is_expected = true,
-            Stage::Data | Stage::Message => {
-                for at in self.accepted() {
-                    self.replies[at] = Some((stage, reply.clone()));
-                }
-            }
+            Stage::Data | Stage::Message => self.reply_to_accepted(stage, &reply),
             _ => {}
         }
         Ok(())

@@ -99,11 +99,16 @@ fn other_lines_are_refused() {
         (b"MAIL FROM:<ann@example.org> SMTPUTF8=1", 501),
         (b"MAIL FROM:<ann@example.org> RET=ALL", 501),
         (b"MAIL FROM:<ann@example.org> ENVID=a=b", 501),
+        (b"MAIL FROM:<ann@example.org> ENVID=a+0D+0ARSET", 501),
+        (b"MAIL FROM:<ann@example.org> AUTH=a+0Ab@example.org", 501),
+        (b"MAIL FROM:<ann@example.org> AUTH=two+20words@example.org", 501),
+        (b"MAIL FROM:<ann@example.org> AUTH=", 501),
         (b"MAIL FROM:<ann@example.org> XYZ", 555),
         (b"RCPT TO:<>", 501),
         (b"RCPT TO:<ann@example.org> NOTIFY=NEVER,SUCCESS", 501),
         (b"RCPT TO:<ann@example.org> NOTIFY=", 501),
         (b"RCPT TO:<ann@example.org> ORCPT=ann", 501),
+        (b"RCPT TO:<ann@example.org> ORCPT=rfc822;ann+0D+0A", 501),
         (b"RCPT TO:<ann@example.org> SIZE=1", 555),
         (b"DATA now", 501),
         (b"BDAT", 501),
@@ -120,6 +125,15 @@ fn other_lines_are_refused() {
     }
     let huge = Command::parse(b"MAIL FROM:<a@b.c> SIZE=99999999999999999999").unwrap();
     assert!(matches!(huge, Command::Mail(sender) if sender.size() == Some(u64::MAX)));
+}
+
+#[test]
+fn who_has_submitted_a_message() {
+    for (xtext, by) in [("<>", "<>"), ("ann+2Blist@example.org", "ann+list@example.org")] {
+        let mail = Command::parse(format!("MAIL FROM:<> AUTH={xtext}").as_bytes()).unwrap();
+        let Command::Mail(sender) = mail else { panic!("{mail}") };
+        assert_eq!(sender.authenticated_as(), Some(by));
+    }
 }
 
 proptest! {

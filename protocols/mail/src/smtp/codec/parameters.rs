@@ -100,7 +100,8 @@ impl Sender {
         self
     }
 
-    /// What reports name the message by (ENVID). It is sent as xtext, so any text will do.
+    /// What reports name the message by (ENVID). It is sent as xtext, so any text will do that has no control character: servers refuse
+    /// those.
     #[must_use]
     pub fn with_envelope_id(mut self, id: impl Into<String>) -> Self {
         self.envelope_id = Some(id.into());
@@ -182,8 +183,9 @@ impl Sender {
                 self.envelope_id = Some(id.ok_or(CommandError::Parameter { name: "ENVID" })?);
             }
             ("AUTH", Some(by)) if self.authenticated_as.is_none() => {
-                let by = xtext::decode(by).ok_or(CommandError::Parameter { name: "AUTH" })?;
-                self.authenticated_as = Some(by);
+                let by = xtext::decode(by);
+                let by = by.filter(|by| by == "<>" || by.parse::<Address>().is_ok());
+                self.authenticated_as = Some(by.ok_or(CommandError::Parameter { name: "AUTH" })?);
             }
             ("SIZE", _) => return Err(CommandError::Parameter { name: "SIZE" }),
             ("BODY", _) => return Err(CommandError::Parameter { name: "BODY" }),
@@ -212,7 +214,7 @@ impl Recipient {
     }
 
     /// The address that the message was first sent to, with its type, such as `rfc822` (ORCPT, RFC 3461 4.2). It is sent as xtext, so
-    /// any text will do.
+    /// any text will do that has no control character.
     #[must_use]
     pub fn with_original(mut self, address_type: Word, address: impl Into<String>) -> Self {
         self.original = Some((address_type, address.into()));

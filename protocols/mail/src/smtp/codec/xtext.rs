@@ -14,7 +14,7 @@ pub(super) fn push(out: &mut String, text: &str) {
     }
 }
 
-/// The text that `xtext` stands for, if it is xtext.
+/// The text that `xtext` stands for, if it is xtext, and the text has no control character: it ends up in reports and logs.
 pub(super) fn decode(xtext: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(xtext.len());
     let mut rest = xtext.as_bytes();
@@ -32,7 +32,7 @@ pub(super) fn decode(xtext: &str) -> Option<String> {
             _ => return None,
         }
     }
-    String::from_utf8(bytes).ok()
+    String::from_utf8(bytes).ok().filter(|text| !text.contains(char::is_control))
 }
 
 fn upper_hex(digit: u8) -> Option<u8> {
@@ -54,7 +54,14 @@ mod tests {
         for xtext in ["a=b", "a b", "a+", "a+4", "a+zz", "a+0a", "+FF", "a\r\n"] {
             assert_eq!(decode(xtext), None, "{xtext:?}");
         }
-        assert_eq!(decode("a+2Bb+0D+0A"), Some("a+b\r\n".to_owned()));
+        assert_eq!(decode("a+2Bb+20"), Some("a+b ".to_owned()));
+    }
+
+    #[test]
+    fn control_characters_are_refused() {
+        for xtext in ["a+0D", "a+0Ab", "+00", "+1B[31m", "a+7F", "a+C2+85"] {
+            assert_eq!(decode(xtext), None, "{xtext:?}");
+        }
     }
 
     proptest! {
@@ -63,7 +70,8 @@ mod tests {
             let mut out = String::new();
             push(&mut out, &text);
             prop_assert!(out.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'='));
-            prop_assert_eq!(decode(&out), Some(text));
+            let is_decoded = !text.contains(char::is_control);
+            prop_assert_eq!(decode(&out), is_decoded.then_some(text));
         }
     }
 }

@@ -138,7 +138,8 @@ impl ServerConfig {
         self
     }
 
-    /// Most commands of a connection that are unknown, malformed or out of order. Default 10.
+    /// Most commands of a connection that are unknown, malformed or out of order, without those that are pipelined behind a sender or
+    /// recipients that were refused. Default 10.
     pub fn errors_max(mut self, errors: usize) -> Self {
         self.errors_max = errors;
         self
@@ -163,7 +164,8 @@ impl ServerConfig {
         self
     }
 
-    /// Time in which a message, or a chunk of one, has to be complete. Default 1 hour.
+    /// Time in which a message, or a chunk of one, has to be complete, with the time for which verdicts about its pieces are open.
+    /// Default 1 hour.
     pub fn message_timeout(mut self, timeout: Duration) -> Self {
         self.message_timeout = timeout;
         self

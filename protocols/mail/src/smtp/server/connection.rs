@@ -7,6 +7,7 @@
 //! | RCPT | 503 | 503 | yes | yes | 503 |
 //! | DATA | 503 | 503 | 503 | yes | 503 |
 //! | BDAT | its bytes, then 503 | the same | the same | yes | yes |
+//! | BDAT without a valid length | 501, closed | the same | the same | the same | the same |
 //! | RSET | yes | yes | gives the message up | the same | the same |
 //! | AUTH, if offered and EHLO was said | 503 | yes, once | 503 | 503 | 503 |
 //! | STARTTLS, if offered | yes | yes | 503 | 503 | 503 |
@@ -15,7 +16,12 @@
 //! One command is handled at a time: while a verdict is open, reading is paused, and pipelined commands wait. What is done with a verdict
 //! is in `replying.rs`.
 
-use std::{cell::Cell, fmt, rc::Rc, time::Duration};
+use std::{
+    cell::Cell,
+    fmt,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use sinew_auth::SaslServer;
 use sinew_protocols::basic::{
@@ -48,7 +54,11 @@ pub struct SmtpHandling<H> {
     /// The verdict that was waited for.
     pub(super) answer: Rc<Cell<Option<Answer>>>,
     pub(super) deadline: PhaseDeadline,
+    /// Until when the current message, or chunk, must be complete.
+    pub(super) message_end: Option<Instant>,
     pub(super) errors: usize,
+    /// MAIL or all RCPTs so far were refused. What a client has pipelined behind them is no error.
+    pub(super) is_refused: bool,
     /// A login that goes on: lines are not commands.
     pub(super) sasl: Option<SaslServer>,
     pub(super) failed_logins: usize,
@@ -67,7 +77,9 @@ impl<H: SmtpHandler> SmtpHandling<H> {
             waiting: None,
             answer: Rc::default(),
             deadline: PhaseDeadline::new("", Duration::ZERO),
+            message_end: None,
             errors: 0,
+            is_refused: false,
             sasl: None,
             failed_logins: 0,
             is_draining: false,
@@ -133,6 +145,9 @@ impl<H: SmtpHandler> SmtpHandling<H> {
         if session.sender.is_some() || is_between_chunks {
             return self.out_of_order(transport, "5.5.1 There is a message already");
         }
+        // Until it is accepted.
+        self.is_refused = true;
+        let session = self.session();
         if needs_tls && !session.is_tls() {
             return self.wrong(transport, &Reply::fixed(530, "5.7.0 Say STARTTLS first"));
         }
@@ -154,12 +169,17 @@ impl<H: SmtpHandler> SmtpHandling<H> {
         let is_between_chunks = self.message.is_some();
         let session = self.session();
         let Some(sender) = session.sender.as_ref().filter(|_| !is_between_chunks) else {
-            return self.out_of_order(transport, "5.5.1 Say MAIL first");
+            let reply = Reply::fixed(503, "5.5.1 Say MAIL first");
+            return match self.is_refused {
+                true => self.reply(transport, &reply),
+                false => self.wrong(transport, &reply),
+            };
         };
         if session.recipients.len() >= recipients_max {
             return self.reply(transport, &Reply::fixed(452, "4.5.3 Too many recipients"));
         }
         if !sender.has_utf8() && !recipient.address().is_ascii() {
+            self.is_refused = true;
             return self.reply(transport, &needs_utf8());
         }
         let verdict = self.ask(|handler, session| handler.rcpt(session, &recipient));
@@ -171,7 +191,11 @@ impl<H: SmtpHandler> SmtpHandling<H> {
             return self.out_of_order(transport, "5.5.1 The message comes in chunks");
         }
         if self.session().recipients.is_empty() {
-            return self.out_of_order(transport, "5.5.1 There are no recipients");
+            // RFC 5321 3.3.
+            return match std::mem::take(&mut self.is_refused) {
+                true => self.reply(transport, &no_valid_recipients()),
+                false => self.out_of_order(transport, "5.5.1 There are no recipients"),
+            };
         }
         self.message = Some(Message::dots());
         transport.set_raw_mode();
@@ -189,6 +213,8 @@ impl<H: SmtpHandler> SmtpHandling<H> {
         if is_first && !self.session().recipients.is_empty() {
             let verdict = self.ask(SmtpHandler::data);
             self.decide(transport, Step::Open, verdict);
+        } else if is_first && std::mem::take(&mut self.is_refused) {
+            self.open(transport, Err(no_valid_recipients()));
         } else if is_first {
             // The chunk follows in any case.
             self.open(transport, Err(Reply::fixed(503, "5.5.1 There are no recipients")));
@@ -203,7 +229,9 @@ impl<H: SmtpHandler> SmtpHandling<H> {
     /// Ends a chunk of which no byte is missing, outside of `raw_received`.
     fn end_chunk(&mut self, transport: &mut Lines<'_>) {
         let is_whole = self.message.as_ref().is_some_and(Message::chunk_is_whole);
-        if transport.is_raw() && self.waiting.is_none() && is_whole {
+        // Raw mode is also that of a line that is skipped, between chunks.
+        let is_in_chunk = transport.is_raw() && self.skipped.is_none();
+        if is_in_chunk && self.waiting.is_none() && is_whole {
             transport.set_frame_mode(&[]);
             self.finish(transport);
         }
@@ -231,6 +259,7 @@ impl<H: SmtpHandler> SmtpHandling<H> {
     /// Gives the message up.
     pub(super) fn reset(&mut self) {
         self.message = None;
+        self.is_refused = false;
         let session = self.session();
         session.sender = None;
         session.recipients = Vec::new();
@@ -302,7 +331,7 @@ impl<H: SmtpHandler> SmtpHandling<H> {
             Ok(Decoded::Frame { consumed, .. }) => {
                 transport.set_frame_mode(&data[consumed..]);
                 self.sasl = None;
-                self.wrong(transport, &Reply::fixed(500, "5.5.6 The line is too long"));
+                self.wrong(transport, &line_too_long());
             }
             Err(error) => self.broken(transport, &error),
         }
@@ -331,9 +360,23 @@ impl<H: SmtpHandler> SmtpHandling<H> {
     }
 }
 
+fn no_valid_recipients() -> Reply {
+    Reply::fixed(554, "5.5.1 No valid recipients")
+}
+
 fn needs_utf8() -> Reply {
     // RFC 6531 3.5.
     Reply::fixed(553, "5.6.7 This address needs SMTPUTF8")
+}
+
+fn line_too_long() -> Reply {
+    Reply::fixed(500, "5.5.6 The line is too long")
+}
+
+/// Whether a chunk follows a line. If the line is not a valid command, the length of the chunk is not known, nor where the next command
+/// starts: the connection cannot go on.
+fn announces_chunk(line: &[u8]) -> bool {
+    line.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case(b"BDAT"))
 }
 
 impl<H: SmtpHandler> FrameHandler<CommandLine> for SmtpHandling<H> {
@@ -354,7 +397,11 @@ impl<H: SmtpHandler> FrameHandler<CommandLine> for SmtpHandling<H> {
         if transport.is_closing() {
             return;
         }
-        if transport.decoder().is_too_long(line) {
+        let is_too_long = transport.decoder().is_too_long(line);
+        if is_too_long && self.sasl.is_none() && announces_chunk(line) {
+            return self.close(transport, &line_too_long());
+        }
+        if is_too_long {
             self.skipped = Some(CommandLine::skip());
             if !self.deadline.is_running() {
                 self.begin_command(transport);
@@ -367,6 +414,7 @@ impl<H: SmtpHandler> FrameHandler<CommandLine> for SmtpHandling<H> {
         }
         match Command::parse(line) {
             Ok(command) => self.command(transport, command),
+            Err(error) if announces_chunk(line) => self.close(transport, &error.reply()),
             Err(error) => self.wrong(transport, &error.reply()),
         }
         self.expect_command(transport);
@@ -374,7 +422,8 @@ impl<H: SmtpHandler> FrameHandler<CommandLine> for SmtpHandling<H> {
 
     fn raw_received(&mut self, transport: &mut Lines<'_>, data: &[u8]) {
         if let Some(line) = self.skipped.take() {
-            return self.skip(transport, line, data);
+            self.skip(transport, line, data);
+            return self.expect_command(transport);
         }
         if self.is_early() {
             return self.early(transport);
@@ -434,9 +483,7 @@ impl<H: SmtpHandler> FrameHandler<CommandLine> for SmtpHandling<H> {
 
     fn drain_requested(&mut self, transport: &mut Lines<'_>) {
         self.is_draining = true;
-        if self.waiting.is_none() && self.session().sender.is_none() {
-            self.leave(transport);
-        }
+        self.leave_if_drained(transport);
     }
 
     fn connection_lost(&mut self, _: &mut Lines<'_>, _: &ConnectionLost) {

@@ -72,10 +72,10 @@ impl<H: SmtpHandler> SmtpHandling<H> {
         {
             self.end_deadline(transport);
             if matches!(waiting.step, Step::Write) {
-                // The transfer goes on.
-                self.begin_message(transport);
+                self.continue_message(transport);
             }
             self.act(transport, waiting.step, answer);
+            self.leave_if_drained(transport);
         }
     }
 
@@ -99,6 +99,7 @@ impl<H: SmtpHandler> SmtpHandling<H> {
             }
             (step, Answer::Done(Err(reply))) => {
                 let reply = checked_refusal(reply);
+                self.is_refused |= matches!(step, Step::Rcpt(_));
                 match step {
                     Step::Greeting => self.close(transport, &reply),
                     _ => self.reply(transport, &reply),
@@ -125,6 +126,7 @@ impl<H: SmtpHandler> SmtpHandling<H> {
             }
             Step::Mail(sender) => {
                 self.session().sender = Some(sender);
+                self.is_refused = false;
                 self.reply(transport, &Reply::fixed(250, "2.1.0 Ok"));
             }
             Step::Rcpt(recipient) => {
@@ -168,8 +170,10 @@ impl<H: SmtpHandler> SmtpHandling<H> {
         result: Result<Box<dyn MessageSink>, Reply>,
     ) {
         let is_chunked = self.is_chunked();
-        if is_chunked || result.is_ok() {
-            self.begin_message(transport);
+        match is_chunked {
+            true => self.continue_message(transport),
+            false if result.is_ok() => self.begin_message(transport),
+            false => {}
         }
         let Some(message) = &mut self.message else { return };
         match result {
@@ -207,12 +211,15 @@ impl<H: SmtpHandler> SmtpHandling<H> {
             let accepted = replies.iter().position(Reply::is_success).unwrap_or(0);
             replies = vec![replies.swap_remove(accepted)];
         }
+        let mut is_last = false;
         for reply in replies {
             let is_final = reply.is_success() || reply.code() >= 400;
-            self.reply(transport, &if is_final { reply } else { checked_refusal(reply) });
+            let reply = if is_final { reply } else { checked_refusal(reply) };
+            is_last |= reply.code() == 421;
+            self.write(transport, &reply);
         }
-        if self.is_draining && !transport.is_closing() {
-            self.leave(transport);
+        if is_last {
+            self.hang_up(transport);
         }
     }
 
@@ -257,9 +264,14 @@ impl<H: SmtpHandler> SmtpHandling<H> {
 
     /// The last reply.
     pub(super) fn close(&mut self, transport: &mut Lines<'_>, reply: &Reply) {
+        self.write(transport, reply);
+        self.hang_up(transport);
+    }
+
+    /// Closes the connection once the replies are sent.
+    pub(super) fn hang_up(&mut self, transport: &mut Lines<'_>) {
         self.message = None;
         self.end_deadline(transport);
-        self.write(transport, reply);
         transport.lose_connection();
     }
 
@@ -267,9 +279,13 @@ impl<H: SmtpHandler> SmtpHandling<H> {
         self.close(transport, &Reply::fixed(421, "4.7.0 Too many errors"));
     }
 
-    /// The server is going down.
-    pub(super) fn leave(&mut self, transport: &mut Lines<'_>) {
-        self.close(transport, &Reply::fixed(421, "4.3.2 The server is shutting down"));
+    /// Closes the connection if the server is going down, once there is no message and no verdict is open.
+    pub(super) fn leave_if_drained(&mut self, transport: &mut Lines<'_>) {
+        let has_message = self.message.is_some() || self.session().sender.is_some();
+        let is_free = self.waiting.is_none() && !has_message;
+        if self.is_draining && is_free && !transport.is_closing() && !transport.is_starting_tls() {
+            self.close(transport, &Reply::fixed(421, "4.3.2 The server is shutting down"));
+        }
     }
 
     // ---- deadlines ----
@@ -285,7 +301,8 @@ impl<H: SmtpHandler> SmtpHandling<H> {
     }
 
     /// A command comes next, unless something else does.
-    pub(super) fn expect_command(&mut self, transport: &Lines<'_>) {
+    pub(super) fn expect_command(&mut self, transport: &mut Lines<'_>) {
+        self.leave_if_drained(transport);
         let is_free = self.is_greeted && self.waiting.is_none() && !transport.is_raw();
         if is_free && !transport.is_closing() && !transport.is_starting_tls() {
             self.begin_command(transport);
@@ -296,10 +313,21 @@ impl<H: SmtpHandler> SmtpHandling<H> {
         self.begin("a command", self.config.command_timeout, transport);
     }
 
-    /// The text of a message comes next.
+    /// The text of a message, or a chunk of it, comes next.
     pub(super) fn begin_message(&mut self, transport: &Transport) {
+        let now = transport.reactor().map(|reactor| reactor.now());
+        self.message_end = now.and_then(|now| now.checked_add(self.config.message_timeout));
+        self.continue_message(transport);
+    }
+
+    /// The text goes on, in what is left of its time: open verdicts are a part of it.
+    pub(super) fn continue_message(&mut self, transport: &Transport) {
         transport.set_read_timeout(self.config.data_timeout);
-        self.begin("a message", self.config.message_timeout, transport);
+        let left = match (transport.reactor(), self.message_end) {
+            (Some(reactor), Some(end)) => end.saturating_duration_since(reactor.now()),
+            _ => self.config.message_timeout,
+        };
+        self.begin("a message", left, transport);
     }
 
     pub(super) fn end_message(&mut self, transport: &Transport) {
