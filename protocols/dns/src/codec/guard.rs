@@ -11,6 +11,9 @@ use super::{
 /// Length of the header.
 pub(super) const HEADER_LEN: usize = 12;
 
+/// The type of a signature.
+pub(crate) const TSIG: u16 = 250;
+
 /// The header of a message, as it is on the wire (RFC 1035, section 4.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -137,15 +140,17 @@ impl Walk<'_> {
         let Some(fixed) = self.message[self.at..].first_chunk::<10>() else {
             return Err(truncated);
         };
-        let kind = u16::from_be_bytes([fixed[0], fixed[1]]);
-        let len = usize::from(u16::from_be_bytes([fixed[8], fixed[9]]));
+        let word = |at: usize| u16::from_be_bytes([fixed[at], fixed[at + 1]]);
+        let (kind, class, len) = (word(0), word(2), usize::from(word(8)));
         self.at += fixed.len();
         let end = self.at + len;
         if end > self.message.len() {
             return Err(truncated);
         }
-        // Of an update, records without data (RFC 2136, section 2.4).
-        if len > 0 {
+        // An update has records without data, of the classes NONE and ANY (RFC 2136, section 2.4). A signature is of the class ANY, too,
+        // but has data always.
+        let may_be_empty = matches!(class, 254 | 255) && kind != TSIG;
+        if len > 0 || !may_be_empty {
             self.names_in_data(kind, end, begins)?;
         }
         self.at = end;
@@ -157,7 +162,7 @@ impl Walk<'_> {
         // How many bytes precede the names, and how many names there are.
         let (skip, names) = match kind {
             // NS, MD, MF, CNAME, MB, MG, MR, PTR, NSAP-PTR, DNAME, NSEC, TSIG, ANAME
-            2 | 3 | 4 | 5 | 7 | 8 | 9 | 12 | 23 | 39 | 47 | 250 | 65_305 => (0, 1),
+            2 | 3 | 4 | 5 | 7 | 8 | 9 | 12 | 23 | 39 | 47 | TSIG | 65_305 => (0, 1),
             // SOA, MINFO, RP, TALINK
             6 | 14 | 17 | 58 => (0, 2),
             // MX, AFSDB, RT, KX, LP, SVCB, HTTPS

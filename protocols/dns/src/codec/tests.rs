@@ -48,6 +48,55 @@ fn pointer_forward() {
     assert_eq!(error, MessageError::PointerForward { at: 12, to: 4 });
 }
 
+/// A query whose signature has no data; behind it stands a pointer to itself, where the name of the algorithm is expected.
+pub(crate) const EMPTY_SIGNATURE: [u8; 30] = [
+    0x12, 0x34, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 1, 0, 0, 250, 0, 255, 0, 0, 0, 0, 0, 0,
+    0xc0, 28,
+];
+
+#[test]
+fn empty_data_where_a_name_must_be() {
+    let no_data = Err(MessageError::DataLength { at: 17 });
+    assert_eq!(inspect_query(&EMPTY_SIGNATURE).map(drop), no_data);
+    assert_eq!(key_name(&EMPTY_SIGNATURE).map(drop), no_data);
+    assert!(matches!(key().verify(&EMPTY_SIGNATURE, None, 0), Err(TsigError::Message(_))));
+    let mut verifier = TsigVerifier::new(key(), vec![0; 32]);
+    assert!(matches!(verifier.verify(&EMPTY_SIGNATURE, 0), Err(TsigError::Message(_))));
+    // Of the class IN, CNAME, SOA, SRV and NAPTR; of ANY and NONE, an update says by them what is deleted.
+    for kind in [5, 6, 33, 35] {
+        for (class, is_valid) in [(1, false), (254, true), (255, true)] {
+            let record = [0, 0, kind, 0, class, 0, 0, 0, 0, 0, 0];
+            let bytes = [&header([0, 1, 0, 0])[..], &record].concat();
+            let inspected = inspect(&bytes, &MessageLimits::response());
+            assert_eq!(inspected.is_ok(), is_valid, "type {kind}, class {class}");
+        }
+    }
+}
+
+#[test]
+fn expanding_a_name_ends() {
+    let expand = |message: &[u8], at| {
+        let mut name = Vec::new();
+        expand_name(message, at, &mut name).map(|end| (name, end))
+    };
+    assert_eq!(expand(b"\x01a\0\x01b\xc0\0", 3), Some((b"\x01b\x01a\0".to_vec(), 7)));
+    for message in [
+        &b"\xc0\0"[..],
+        b"\x01a\xc0\0",
+        b"\x01a",
+        b"\x02a\0",
+        b"\xc0",
+        b"\x40\0",
+        b"\xc0\x02\0",
+        b"",
+    ] {
+        assert_eq!(expand(message, 0), None, "{message:?}");
+    }
+    // A label with a pointer to it, entered behind it.
+    assert_eq!(expand(b"\x01a\xc0\0", 2), None);
+    assert_eq!(expand(&[b"\x01a".repeat(128), vec![0]].concat(), 0), None);
+}
+
 #[test]
 fn chain_of_8000() {
     let begun = Instant::now();

@@ -41,7 +41,7 @@ use super::{
     unix_time::unix_time,
 };
 use crate::{
-    codec::{Outline, RawHeader, inspect, inspect_query},
+    codec::{Outline, RawHeader, inspect, inspect_query, skip_name},
     random::random,
     zone::{
         Zone,
@@ -453,14 +453,14 @@ fn soa_serial(message: &[u8], outline: &Outline) -> Option<u32> {
     if counts[1] == 0 && counts[2] == 0 {
         return None;
     }
-    let at = super::edns::skip_name(message, outline.questions_end);
+    let at = skip_name(message, outline.questions_end);
     let fixed = message.get(at..)?.first_chunk::<10>()?;
     if u16::from_be_bytes([fixed[0], fixed[1]]) != SOA {
         return None;
     }
     let len = usize::from(u16::from_be_bytes([fixed[8], fixed[9]]));
     let data = at + 10;
-    let numbers = super::edns::skip_name(message, super::edns::skip_name(message, data));
+    let numbers = skip_name(message, skip_name(message, data));
     let serial = message.get(numbers..data + len)?.first_chunk::<4>()?;
     Some(u32::from_be_bytes(*serial))
 }

@@ -1,6 +1,6 @@
 //! Signatures of queries (TSIG, RFC 8945): [`verify`], and the [`Refusal`] that says what is wrong with one.
 
-use crate::codec::{Outline, tsig};
+use crate::codec::{Outline, TSIG, expand_name, tsig};
 
 /// The TSIG record of a response to a query whose signature is not accepted. It is not signed.
 pub(super) struct Refusal {
@@ -9,7 +9,6 @@ pub(super) struct Refusal {
     code: u16,
 }
 
-const TSIG: u16 = 250;
 const BADSIG: u16 = 16;
 const BADKEY: u16 = 17;
 const BADTIME: u16 = 18;
@@ -37,31 +36,13 @@ pub(super) fn verify(
 
 /// The name of the record, and that of the algorithm in it.
 fn names(message: &[u8], outline: &Outline) -> Vec<u8> {
-    let Some(begins) = outline.last_record else { return vec![0, 0] };
     let mut names = Vec::new();
-    let end = expand(message, begins, &mut names);
-    expand(message, end + 10, &mut names);
-    names
-}
-
-/// Appends a name of an inspected message without compression. Returns where it ends.
-fn expand(message: &[u8], begins: usize, out: &mut Vec<u8>) -> usize {
-    let (mut at, mut ends) = (begins, None);
-    while let Some(&first) = message.get(at) {
-        if first >= 0xc0 {
-            let second = message.get(at + 1).copied().unwrap_or(0);
-            ends.get_or_insert(at + 2);
-            at = usize::from(u16::from_be_bytes([first & 0x3f, second]));
-            continue;
-        }
-        let end = (at + 1 + usize::from(first)).min(message.len());
-        out.extend_from_slice(&message[at..end]);
-        at = end;
-        if first == 0 {
-            break;
-        }
-    }
-    ends.unwrap_or(at)
+    let read = outline
+        .last_record
+        .and_then(|begins| expand_name(message, begins, &mut names))
+        .and_then(|end| expand_name(message, end + 10, &mut names));
+    // They were inspected; the root stands for one that is not there.
+    read.map_or_else(|| vec![0, 0], |_| names)
 }
 
 impl Refusal {

@@ -367,6 +367,13 @@ fn signed_queries() {
     }
 }
 
+/// A signature without data, and behind the message a pointer to itself.
+#[test]
+fn signature_without_data() {
+    let bench = Bench::new(DnsServer::new(zones()));
+    assert_eq!(bench.code(&crate::codec::tests::EMPTY_SIGNATURE), Some(1));
+}
+
 fn frame(message: &[u8]) -> Vec<u8> {
     [&u16::try_from(message.len()).expect("short").to_be_bytes(), message].concat()
 }
