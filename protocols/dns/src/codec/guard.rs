@@ -14,6 +14,8 @@ pub(super) const HEADER_LEN: usize = 12;
 /// The type of a signature.
 pub(crate) const TSIG: u16 = 250;
 
+const NAPTR: u16 = 35;
+
 /// The header of a message, as it is on the wire (RFC 1035, section 4.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -116,6 +118,27 @@ pub fn inspect(message: &[u8], limits: &MessageLimits) -> Result<Outline, Messag
     Ok(Outline { header, questions_end, last_record, last_type, end: walk.at })
 }
 
+/// The names in the data of a type which a decoder follows: how many bytes precede them, and how many there are. Of NAPTR, three texts
+/// precede the name.
+pub(super) const fn names_in(kind: u16) -> (usize, usize) {
+    match kind {
+        // NS, MD, MF, CNAME, MB, MG, MR, PTR, NSAP-PTR, DNAME, NSEC, TSIG, ANAME
+        2 | 3 | 4 | 5 | 7 | 8 | 9 | 12 | 23 | 39 | 47 | TSIG | 65_305 => (0, 1),
+        // SOA, MINFO, RP, TALINK
+        6 | 14 | 17 | 58 => (0, 2),
+        // MX, AFSDB, RT, KX, LP, SVCB, HTTPS
+        15 | 18 | 21 | 36 | 64 | 65 | 107 => (2, 1),
+        // PX
+        26 => (2, 2),
+        // SRV
+        33 => (6, 1),
+        // SIG, RRSIG
+        24 | 46 => (18, 1),
+        NAPTR => (0, 1),
+        _ => (0, 0),
+    }
+}
+
 /// A position in a message, and what was spent until there.
 struct Walk<'a> {
     message: &'a [u8],
@@ -159,24 +182,13 @@ impl Walk<'_> {
 
     /// Passes the names in the data of a record, which a decoder follows.
     fn names_in_data(&mut self, kind: u16, end: usize, begins: usize) -> Result<(), MessageError> {
-        // How many bytes precede the names, and how many names there are.
-        let (skip, names) = match kind {
-            // NS, MD, MF, CNAME, MB, MG, MR, PTR, NSAP-PTR, DNAME, NSEC, TSIG, ANAME
-            2 | 3 | 4 | 5 | 7 | 8 | 9 | 12 | 23 | 39 | 47 | TSIG | 65_305 => (0, 1),
-            // SOA, MINFO, RP, TALINK
-            6 | 14 | 17 | 58 => (0, 2),
-            // MX, AFSDB, RT, KX, LP, SVCB, HTTPS
-            15 | 18 | 21 | 36 | 64 | 65 | 107 => (2, 1),
-            // PX
-            26 => (2, 2),
-            // SRV
-            33 => (6, 1),
-            // SIG, RRSIG
-            24 | 46 => (18, 1),
-            // NAPTR: two numbers, and three texts, each with its length.
-            35 => (self.three_texts(end, begins)?, 1),
-            _ => return Ok(()),
-        };
+        let (mut skip, names) = names_in(kind);
+        if names == 0 {
+            return Ok(());
+        }
+        if kind == NAPTR {
+            skip = self.three_texts(end, begins)?;
+        }
         self.at += skip;
         for _ in 0..names {
             if self.at >= end {

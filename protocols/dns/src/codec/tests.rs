@@ -384,6 +384,48 @@ fn unknown_type_round_trip() {
     assert_eq!(response(&bytes).unwrap().answers, message.answers);
 }
 
+/// A message with the question `www.example.org.` and one answer of this type, whose owner and data may point to the question.
+pub(crate) fn with_pointers(kind: u8, data: &[u8]) -> Vec<u8> {
+    let (sent, mut message) = asked();
+    message.answers.clear();
+    let mut bytes = encode(&message, MESSAGE_LEN_MAX).unwrap();
+    assert_eq!(bytes.len(), sent.question_end);
+    bytes[7] = 1;
+    let len = u8::try_from(data.len()).unwrap();
+    [&bytes[..], &[0xc0, 12, 0, kind, 0, 1, 0, 0, 0, 60, 0, len], data].concat()
+}
+
+/// hickory-proto keeps the data of these types as they are.
+#[test]
+fn no_pointers_in_decoded_data() {
+    let (to_question, whole) = (&[0xc0, 12][..], &b"\x03www\x07example\x03org\0"[..]);
+    let (mail, behind) = (&b"\x02mx\xc0\x10"[..], &b"\x02mx\x07example\x03org\0"[..]);
+    let signed = [7; 18];
+    // MB, MINFO, RP, AFSDB, RT, NSAP-PTR, PX, KX, DNAME, RRSIG, NSEC
+    let cases: [(u8, &[&[u8]], &[&[u8]]); 11] = [
+        (7, &[mail], &[behind]),
+        (14, &[to_question, mail], &[whole, behind]),
+        (17, &[b"\0", to_question], &[b"\0", whole]),
+        (18, &[&[0, 1], mail], &[&[0, 1], behind]),
+        (21, &[&[0, 1], to_question], &[&[0, 1], whole]),
+        (23, &[to_question], &[whole]),
+        (26, &[&[0, 1], mail, to_question], &[&[0, 1], behind, whole]),
+        (36, &[&[0, 1], to_question], &[&[0, 1], whole]),
+        (39, &[mail], &[behind]),
+        (46, &[&signed, to_question, b"hash"], &[&signed, whole, b"hash"]),
+        (47, &[to_question, &[0, 1, 0x40]], &[whole, &[0, 1, 0x40]]),
+    ];
+    for (kind, data, expanded) in cases {
+        for data in [data, expanded] {
+            let decoded = response(&with_pointers(kind, &data.concat())).unwrap();
+            let RData::Unknown { rdata, .. } = &decoded.answers[0].data else {
+                panic!("{decoded}")
+            };
+            assert_eq!(rdata.anything, expanded.concat(), "type {kind}");
+        }
+    }
+}
+
 #[test]
 fn a_message_that_does_not_fit_is_an_error() {
     let (_, message) = asked();

@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     codec::{
-        Edns, Message, MessageLimits, MessageType, Name, OpCode, Query as Asked, RecordType,
-        ResponseCode, decode, encode,
+        Edns, Message, MessageLimits, MessageType, Name, OpCode, Query as Asked, RData, Record,
+        RecordType, ResponseCode, decode, encode,
         tsig::{TsigAlgorithm, TsigKey},
     },
     zone::Zone,
@@ -232,6 +232,36 @@ fn answers_from_code() {
     assert_eq!(bench.udp(&bytes(&query("silent.test.", RecordType::A))), None);
     let answer = bench.ask(&with_edns(query("big.test.", RecordType::A), 1232, false));
     assert!(answer.metadata.truncation && answer.answers.is_empty() && answer.edns.is_some());
+}
+
+/// Of types whose data are written with compression.
+#[test]
+fn data_from_code_that_have_no_name() {
+    for kind in [7, 14, 15] {
+        for data in [&[0xc0, 12][..], &[0, 1, 0xc0, 12], &[0, 0, 64], &[1; 300], &[0; 300]] {
+            let data = crate::codec::rdata::NULL::with(data.to_vec());
+            let data = RData::Unknown { code: RecordType::from(kind), rdata: data };
+            let bench = Bench::new(DnsServer::new(move |query: &Query<'_>| {
+                Response::new().answer(Record::from_rdata(query.name(), 1, data.clone()))
+            }));
+            let answer = bench.udp(&bytes(&query("a.", RecordType::from(kind))));
+            assert_eq!(answer.map(|it| (it[3] & 15, it[7])), Some((0, 1)), "type {kind}");
+        }
+    }
+}
+
+/// What another server has compressed is passed on readable.
+#[test]
+fn data_from_another_server() {
+    let data = b"\x02mx\xc0\x10\xc0\x0c";
+    let theirs = crate::codec::tests::with_pointers(14, data);
+    let theirs = decode(&theirs, &MessageLimits::response()).expect("a message");
+    let records = theirs.answers.clone();
+    let bench = Bench::new(DnsServer::new(move |_: &Query<'_>| {
+        records.iter().cloned().fold(Response::new(), Response::answer)
+    }));
+    let ours = bench.ask(&query("other.", RecordType::from(14)));
+    assert_eq!(ours.answers, theirs.answers);
 }
 
 #[test]
