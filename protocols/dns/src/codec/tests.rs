@@ -361,6 +361,17 @@ fn additional_records_are_left_out_without_tc() {
     assert_eq!(cut.answers.len(), 1);
 }
 
+/// Sets whose records stand in turns go as a whole, too.
+#[test]
+fn sets_in_turns_are_left_out_as_a_whole() {
+    let (_, mut message) = asked();
+    let owners = ["one.example.org.", "TWO.example.org.", "two.example.org."];
+    message.additionals = (0..60).map(|at| a(owners[usize::from(at) % 3], at)).collect();
+    let cut = response(&encode_within(message, 512).unwrap()).unwrap();
+    let of_one = (0..60).step_by(3).map(|at| a(owners[0], at));
+    assert_eq!(cut.additionals, of_one.collect::<Vec<_>>());
+}
+
 #[test]
 fn opt_survives_truncation() {
     let (_, mut message) = asked();
