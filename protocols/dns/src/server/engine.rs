@@ -350,8 +350,18 @@ impl Engine {
                 }
                 let opt = opt(code);
                 let bytes = opt.as_ref().map_or(&[][..], OptRecord::as_bytes);
+                let refusal = match &ready {
+                    Ready::BadSignature(refusal) => Some(refusal),
+                    _ => None,
+                };
+                let room = head.limit.saturating_sub(writer.len() + bytes.len());
+                let fitting = refusal.filter(|refusal| refusal.len() <= room);
+                if refusal.is_some() && fitting.is_none() {
+                    // Without the reason, which two long names do not leave room for.
+                    writer.truncate();
+                }
                 writer.finish(flags | code & 15, bytes, u16::from(opt.is_some()));
-                if let Ready::BadSignature(refusal) = &ready {
+                if let Some(refusal) = fitting {
                     refusal.append(out, base, head.id, unix_time(reactor));
                 }
                 return code;

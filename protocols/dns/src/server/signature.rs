@@ -9,6 +9,12 @@ pub(super) struct Refusal {
     code: u16,
 }
 
+/// Type, class, TTL and length.
+const FIXED_LEN: usize = 10;
+
+/// Time, fudge, an empty signature, identifier, error, and the length of what else there is.
+const DATA_LEN: usize = 16;
+
 const BADSIG: u16 = 16;
 const BADKEY: u16 = 17;
 const BADTIME: u16 = 18;
@@ -46,15 +52,24 @@ fn names(message: &[u8], outline: &Outline) -> Vec<u8> {
 }
 
 impl Refusal {
+    /// Bytes of the record.
+    pub(super) fn len(&self) -> usize {
+        self.names.len() + FIXED_LEN + DATA_LEN + self.other_len()
+    }
+
+    /// The server's time is told to a client whose clock differs.
+    fn other_len(&self) -> usize {
+        if self.code == BADTIME { 6 } else { 0 }
+    }
+
     /// Appends the record to the message that begins at `base`.
     pub(super) fn append(&self, out: &mut Vec<u8>, base: usize, id: u16, now: u64) {
         let name_len = crate::zone::name::wire_len(&self.names).unwrap_or(1);
         let (name, algorithm) = self.names.split_at(name_len.min(self.names.len()));
         out.extend_from_slice(name);
         out.extend_from_slice(&[0, 250, 0, 255, 0, 0, 0, 0]);
-        // The server's time is told to a client whose clock differs.
-        let other_len = if self.code == BADTIME { 6 } else { 0 };
-        let len = algorithm.len() + 16 + other_len;
+        let other_len = self.other_len();
+        let len = algorithm.len() + DATA_LEN + other_len;
         out.extend_from_slice(&u16::try_from(len).unwrap_or(u16::MAX).to_be_bytes());
         out.extend_from_slice(algorithm);
         out.extend_from_slice(&now.to_be_bytes()[2..]);

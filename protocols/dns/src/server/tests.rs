@@ -397,6 +397,33 @@ fn signed_queries() {
     }
 }
 
+/// A refusal repeats the names of the key and the algorithm, as long as it fits into a datagram.
+#[test]
+fn refusals_of_signatures_fit() {
+    let long = |len: u8| {
+        [[vec![63], vec![b'k'; 63]].concat().repeat(3), vec![len], vec![b'k'; len.into()], vec![0]]
+            .concat()
+    };
+    let config = ServerConfig::default().responses_per_second(None);
+    let bench = Bench::new(DnsServer::with_config(zones(), config));
+    let (mut whole, mut cut) = (0, 0);
+    for len in 1..=61 {
+        let mut message = bytes(&query("a.", RecordType::A));
+        message[11] = 1;
+        message.extend([long(len), vec![0, 250, 0, 255, 0, 0, 0, 0]].concat());
+        let data = [long(len), vec![0; 8], vec![0; 2], vec![0; 6]].concat();
+        message.extend(u16::try_from(data.len()).expect("short").to_be_bytes());
+        message.extend(data);
+        let answer = bench.udp(&message).expect("an answer");
+        assert!(answer.len() <= 512, "{} bytes", answer.len());
+        assert_eq!(answer[3] & 15, 9, "NOTAUTH");
+        let is_cut = answer[2] & 2 != 0;
+        assert_eq!(answer[11], u8::from(!is_cut));
+        *(if is_cut { &mut cut } else { &mut whole }) += 1;
+    }
+    assert!(whole > 0 && cut > 0, "{whole} {cut}");
+}
+
 /// A signature without data, and behind the message a pointer to itself.
 #[test]
 fn signature_without_data() {
