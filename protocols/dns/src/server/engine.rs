@@ -74,6 +74,13 @@ struct Scratch {
     names: NameTable,
 }
 
+/// What was written.
+struct Written {
+    code: u16,
+    /// A hash of what answers, if a zone does: the same for all names below a wildcard or a delegation.
+    source: Option<u64>,
+}
+
 /// What becomes of a message.
 pub(super) enum Outcome {
     Nothing,
@@ -298,8 +305,8 @@ impl Engine {
         let (signs, base) = (head.signing.is_some(), if head.client.is_stream { 2 } else { 0 });
         out.clear();
         out.extend_from_slice(&[0, 0][..base]);
-        let code = self.message(reactor, head, ready, out, names);
-        if !signs && self.is_limited(reactor, head, code, out, names) {
+        let written = self.message(reactor, head, ready, out, names);
+        if !signs && self.is_limited(reactor, head, &written, out, names) {
             return;
         }
         if signs && !sign(reactor, head, out, base) {
@@ -310,11 +317,11 @@ impl Engine {
             let len = u16::try_from(out.len() - base).unwrap_or(u16::MAX);
             out[..2].copy_from_slice(&len.to_be_bytes());
         }
-        self.count_response(code, out.get(base + 2).is_some_and(|flags| flags & 2 != 0));
+        self.count_response(written.code, out.get(base + 2).is_some_and(|flags| flags & 2 != 0));
         send(out);
     }
 
-    /// Appends the message without its signature, and returns its code.
+    /// Appends the message without its signature.
     fn message(
         &self,
         reactor: &Reactor,
@@ -322,7 +329,7 @@ impl Engine {
         ready: Ready,
         out: &mut Vec<u8>,
         names: &mut NameTable,
-    ) -> u16 {
+    ) -> Written {
         let (code, base) = (ready_code(&ready), out.len());
         let opt = |code| head.opt.map(|opt| opt.with_code(code));
         let flags = head.response_flags();
@@ -334,11 +341,12 @@ impl Engine {
                 let limit = head.limit.saturating_sub(head.reserved());
                 let question = head.question.as_bytes();
                 let mut writer = ResponseWriter::new(out, names, head.header(), question, limit);
-                let (mut code, mut flags) = (code, flags);
+                let (mut code, mut flags, mut source) = (code, flags, None);
                 let mut of_zone = |zone: &Zone, record_type, writer: &mut ResponseWriter<'_>| {
                     let name = head.question.name();
                     let verdict = zone.respond(name, record_type, head.is_dnssec, writer);
                     code = verdict.code;
+                    source = verdict.source.map(|source| self.hasher.hash_one(source));
                     flags |= if verdict.is_authoritative { 0x0400 } else { 0 };
                 };
                 match &ready {
@@ -364,10 +372,10 @@ impl Engine {
                 if let Some(refusal) = fitting {
                     refusal.append(out, base, head.id, unix_time(reactor));
                 }
-                return code;
+                return Written { code, source };
             }
         }
-        code
+        Written { code, source: None }
     }
 
     /// Applies the rate limit: says whether nothing is sent, or replaces the response by one that says TC.
@@ -375,7 +383,7 @@ impl Engine {
         &self,
         reactor: &Reactor,
         head: &Head,
-        code: u16,
+        written: &Written,
         out: &mut Vec<u8>,
         names: &mut NameTable,
     ) -> bool {
@@ -385,15 +393,16 @@ impl Engine {
         else {
             return false;
         };
-        // All errors are equal, also those of names that a flood makes up.
-        let name = if code == NOERROR {
-            head.question.lowered()
-        } else {
-            QuestionBuffer::new(&[]).lowered()
+        let question = &head.question;
+        let source = match written.code {
+            NOERROR => written.source.unwrap_or_else(|| {
+                self.hasher.hash_one((question.lowered().as_bytes(), question.record_type()))
+            }),
+            // All errors are equal, also those of names that a flood makes up.
+            _ => 0,
         };
-        let record_type = if code == NOERROR { head.question.record_type() } else { 0 };
         let network = RateLimit::network(addr.ip());
-        let key = self.hasher.hash_one((network, code, name.as_bytes(), record_type));
+        let key = self.hasher.hash_one((network, written.code, source));
         match limit.count(key, reactor.age().as_secs()) {
             Rate::Send => false,
             Rate::Drop => {

@@ -365,6 +365,39 @@ fn equal_answers_are_limited() {
     assert_eq!(bench.code(&first), Some(1));
 }
 
+/// Names that a flood makes up below a wildcard, a delegation or a DNAME, and types that a name does not have, give equal answers.
+#[test]
+fn made_up_names_are_limited() {
+    let text = format!("{TEXT}*.wild A 192.0.2.3\n*.alias CNAME ns\ndown DNAME sub\n");
+    let below = |above: &str, at: u16| query(&format!("x{at}.{above}.example."), RecordType::A);
+    let kinds: [(&str, &dyn Fn(u16) -> Message); 6] = [
+        ("wildcard", &|at| below("wild", at)),
+        ("CNAME of a wildcard", &|at| below("alias", at)),
+        ("delegation", &|at| below("sub", at)),
+        ("DNAME", &|at| below("down", at)),
+        ("types of a wildcard", &|at| query(&format!("x{at}.wild.example."), (at + 1000).into())),
+        ("types of a name", &|at| query("ns.example.", (at + 1000).into())),
+    ];
+    for (what, ask) in kinds {
+        let zones = Zones::new();
+        zones.insert(zone(&text));
+        let config = ServerConfig::default().responses_per_second(3);
+        let bench = Bench::new(DnsServer::with_config(zones, config));
+        let sent =
+            (0..40).filter(|at| bench.udp(&bytes(&ask(*at))).is_some_and(|it| it[2] & 2 == 0));
+        // Three in a second, however many of them this takes.
+        assert!(sent.count() < 40, "{what}");
+    }
+    // Names that exist are counted each.
+    let many: String = (0..40).map(|at| format!("x{at} A 192.0.2.4\n")).collect();
+    let zones = Zones::new();
+    zones.insert(zone(&format!("{TEXT}{many}")));
+    let config = ServerConfig::default().responses_per_second(3);
+    let bench = Bench::new(DnsServer::with_config(zones, config));
+    let ask = |at| query(&format!("x{at}.example."), RecordType::A);
+    assert!((0..40).all(|at| bench.udp(&bytes(&ask(at))).is_some_and(|it| it[2] & 2 == 0)));
+}
+
 #[test]
 fn signed_queries() {
     let key = |secret: &str| TsigKey::new(name("key."), TsigAlgorithm::HmacSha256, secret);
