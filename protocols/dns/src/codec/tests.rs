@@ -413,7 +413,8 @@ fn no_pointers_in_decoded_data() {
     let (mail, behind) = (&b"\x02mx\xc0\x10"[..], &b"\x02mx\x07example\x03org\0"[..]);
     let signed = [7; 18];
     // MB, MINFO, RP, AFSDB, RT, NSAP-PTR, PX, KX, DNAME, RRSIG, NSEC
-    let cases: [(u8, &[&[u8]], &[&[u8]]); 11] = [
+    type Parts<'a> = &'a [&'a [u8]];
+    let cases: [(u8, Parts<'_>, Parts<'_>); 11] = [
         (7, &[mail], &[behind]),
         (14, &[to_question, mail], &[whole, behind]),
         (17, &[b"\0", to_question], &[b"\0", whole]),
