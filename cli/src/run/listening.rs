@@ -2,7 +2,7 @@
 //! is standard input and output. And the sockets of ports that have stopped ([`Stopped`]), with which a service that a reload has changed goes
 //! on, so that clients in the backlog are not refused.
 
-use std::{cell::RefCell, collections::HashMap, net::SocketAddr, os::fd::OwnedFd, rc::Rc};
+use std::{cell::RefCell, collections::HashMap, os::fd::OwnedFd, rc::Rc};
 
 use sinew::{
     application::{ServerService, Service, StartError, StopError},
@@ -23,8 +23,8 @@ pub(super) struct Listening {
 pub(super) struct Stopped {
     is_kept: RefCell<bool>,
     sockets: RefCell<HashMap<(String, String), Vec<HandedPort>>>,
-    /// Those for datagrams, by their names and addresses.
-    udp: RefCell<HashMap<(String, SocketAddr), OwnedFd>>,
+    /// Those for datagrams, by their names.
+    udp: RefCell<HashMap<String, OwnedFd>>,
 }
 
 impl Listening {
@@ -64,13 +64,13 @@ impl Stopped {
             return;
         }
         match socket.to_hand_over() {
-            Ok(kept) => drop(self.udp.borrow_mut().insert((name, socket.local()), kept)),
+            Ok(kept) => drop(self.udp.borrow_mut().insert(name, kept)),
             Err(error) => tracing::warn!(%error, name, "a UDP socket is opened anew"),
         }
     }
 
-    pub(super) fn take_udp(&self, name: &str, addr: SocketAddr) -> Option<OwnedFd> {
-        self.udp.borrow_mut().remove(&(name.to_owned(), addr))
+    pub(super) fn take_udp(&self, name: &str) -> Option<OwnedFd> {
+        self.udp.borrow_mut().remove(name)
     }
 
     pub(super) fn take(&self, name: &str, endpoint: &str) -> Option<HandedPort> {

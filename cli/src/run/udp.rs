@@ -10,14 +10,15 @@ use sinew::{
 
 use super::listening::Stopped;
 
-/// The sockets that one service has opened, by number. Of several reactors, each has its own socket at the same address.
+/// The sockets that one service has opened. Of several reactors, each has its own socket at the same address.
 #[derive(Debug)]
 pub(crate) struct UdpSockets {
     /// Of the service.
     name: String,
     /// `None` for a service that is only checked.
     handover: Option<Handover>,
-    open: RefCell<Vec<(usize, DatagramTransport)>>,
+    /// With their names: of the service and the address, so that their order may change.
+    open: RefCell<Vec<(String, DatagramTransport)>>,
 }
 
 impl UdpSockets {
@@ -26,11 +27,10 @@ impl UdpSockets {
         Self { name, handover, open: RefCell::default() }
     }
 
-    /// Opens the socket of this number, or goes on with that of the process or of the service before this one, if it is at this address.
+    /// Opens a socket at an address, or goes on with that of the process or of the service before this one.
     pub(crate) fn open(
         &self,
         reactor: &Reactor,
-        number: usize,
         addr: SocketAddr,
         config: DatagramConfig,
         protocol: impl DatagramProtocol,
@@ -39,12 +39,12 @@ impl UdpSockets {
             return Err(StartError::other("the service was made to be checked only"));
         };
         let config = config.reuse_port(Shard::of(reactor).is_some_and(|shard| shard.count() > 1));
-        let name = format!("{}/udp/{number}", self.name);
-        let opened = match Stopped::of(reactor).take_udp(&name, addr) {
+        let name = format!("{}/udp/{addr}", self.name);
+        let opened = match Stopped::of(reactor).take_udp(&name) {
             Some(socket) => handover.adopt_udp(reactor, &name, socket, config, protocol),
             None => handover.listen_udp(reactor, &name, addr, config, protocol),
         };
-        self.open.borrow_mut().push((number, opened.map_err(StartError::other)?));
+        self.open.borrow_mut().push((name, opened.map_err(StartError::other)?));
         Ok(())
     }
 
@@ -61,8 +61,8 @@ impl UdpSockets {
     /// Receives no more. During a reload, the sockets are kept for the service that comes after this one.
     pub(crate) fn close(&self, reactor: &Reactor) {
         let stopped = Stopped::of(reactor);
-        for (number, socket) in self.open.take() {
-            stopped.put_udp(format!("{}/udp/{number}", self.name), &socket);
+        for (name, socket) in self.open.take() {
+            stopped.put_udp(name, &socket);
             socket.stop();
         }
     }

@@ -1,7 +1,7 @@
 //! `sinew dns`: zones, lists, other servers, asked by `sinew dig` and, where they are installed, kdig and drill.
 
 use std::{
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener},
     process::{Command, Stdio},
 };
 
@@ -255,6 +255,43 @@ fn a_service_of_a_file() {
         assert_eq!(dig(at, &["www.example.com", "+short", transport]), "192.0.2.7\n");
     }
     server.stop();
+}
+
+/// Two addresses that are free for TCP and UDP. No other test uses this one of this machine, where it is there.
+fn free_addresses() -> [SocketAddr; 2] {
+    let bound = || TcpListener::bind("127.0.0.3:0").or_else(|_| TcpListener::bind("127.0.0.1:0"));
+    [bound(), bound()].map(|it| it.and_then(|it| it.local_addr()).expect("a free port"))
+}
+
+#[test]
+fn endpoints_in_another_order() {
+    let scratch = Scratch::new();
+    let [first, second] = free_addresses();
+    let file = scratch.write("zone", &zone(7, 0));
+    for reactors in [1, 2] {
+        let program = |addresses: &[SocketAddr]| {
+            let listen: Vec<_> = addresses.iter().map(|it| format!("tcp:{it}")).collect();
+            format!(
+                "[reactor]\nreactors = {reactors}\n[services.dns]\nlisten = {listen:?}\n\
+                 zone = [\"example.org={file}\"]\nresponses_per_second = 0\n"
+            )
+        };
+        let config = scratch.write("sinew.toml", &program(&[first, second]));
+        let mut server = Server::start(&["run", &config]);
+        for addresses in [&[second, first][..], &[second], &[first, second]] {
+            scratch.write("sinew.toml", &program(addresses));
+            server.signal(Signal::SIGHUP);
+            let line = server.line("reloaded");
+            assert!(line.contains("1 changed"), "{line}");
+            for at in addresses {
+                for transport in ["+tcp", "+notcp"] {
+                    let answer = dig(*at, &["www.example.org", "+short", transport]);
+                    assert_eq!(answer, "192.0.2.7\n", "{at} {transport}");
+                }
+            }
+        }
+        server.stop();
+    }
 }
 
 #[test]

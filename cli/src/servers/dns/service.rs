@@ -68,12 +68,12 @@ impl DnsService {
 
     /// Receives datagrams where the TCP ports listen, with the same port number if the system has chosen it.
     fn open_udp(&self, reactor: &Reactor) -> Result<(), StartError> {
-        for (number, (server, is_v6_only)) in self.tcp.iter().enumerate() {
+        for (server, is_v6_only) in &self.tcp {
             // Several ports of one server have the same address.
             let local = server.ports().first().map(ListeningPort::local);
             if let Some(Address::Inet(addr)) = local {
                 let config = DnsServer::datagram_config(addr).v6_only(*is_v6_only);
-                self.udp.open(reactor, number, addr, config, self.server.datagrams())?;
+                self.udp.open(reactor, addr, config, self.server.datagrams())?;
             }
         }
         Ok(())

@@ -11,6 +11,11 @@ use super::{
 /// Length of the header.
 pub(super) const HEADER_LEN: usize = 12;
 
+/// The type of a signature.
+pub(crate) const TSIG: u16 = 250;
+
+const NAPTR: u16 = 35;
+
 /// The header of a message, as it is on the wire (RFC 1035, section 4.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -113,6 +118,27 @@ pub fn inspect(message: &[u8], limits: &MessageLimits) -> Result<Outline, Messag
     Ok(Outline { header, questions_end, last_record, last_type, end: walk.at })
 }
 
+/// The names in the data of a type which a decoder follows: how many bytes precede them, and how many there are. Of NAPTR, three texts
+/// precede the name.
+pub(super) const fn names_in(kind: u16) -> (usize, usize) {
+    match kind {
+        // NS, MD, MF, CNAME, MB, MG, MR, PTR, NSAP-PTR, DNAME, NSEC, TSIG, ANAME
+        2 | 3 | 4 | 5 | 7 | 8 | 9 | 12 | 23 | 39 | 47 | TSIG | 65_305 => (0, 1),
+        // SOA, MINFO, RP, TALINK
+        6 | 14 | 17 | 58 => (0, 2),
+        // MX, AFSDB, RT, KX, LP, SVCB, HTTPS
+        15 | 18 | 21 | 36 | 64 | 65 | 107 => (2, 1),
+        // PX
+        26 => (2, 2),
+        // SRV
+        33 => (6, 1),
+        // SIG, RRSIG
+        24 | 46 => (18, 1),
+        NAPTR => (0, 1),
+        _ => (0, 0),
+    }
+}
+
 /// A position in a message, and what was spent until there.
 struct Walk<'a> {
     message: &'a [u8],
@@ -137,15 +163,17 @@ impl Walk<'_> {
         let Some(fixed) = self.message[self.at..].first_chunk::<10>() else {
             return Err(truncated);
         };
-        let kind = u16::from_be_bytes([fixed[0], fixed[1]]);
-        let len = usize::from(u16::from_be_bytes([fixed[8], fixed[9]]));
+        let word = |at: usize| u16::from_be_bytes([fixed[at], fixed[at + 1]]);
+        let (kind, class, len) = (word(0), word(2), usize::from(word(8)));
         self.at += fixed.len();
         let end = self.at + len;
         if end > self.message.len() {
             return Err(truncated);
         }
-        // Of an update, records without data (RFC 2136, section 2.4).
-        if len > 0 {
+        // An update has records without data, of the classes NONE and ANY (RFC 2136, section 2.4). A signature is of the class ANY, too,
+        // but has data always.
+        let may_be_empty = matches!(class, 254 | 255) && kind != TSIG;
+        if len > 0 || !may_be_empty {
             self.names_in_data(kind, end, begins)?;
         }
         self.at = end;
@@ -154,24 +182,13 @@ impl Walk<'_> {
 
     /// Passes the names in the data of a record, which a decoder follows.
     fn names_in_data(&mut self, kind: u16, end: usize, begins: usize) -> Result<(), MessageError> {
-        // How many bytes precede the names, and how many names there are.
-        let (skip, names) = match kind {
-            // NS, MD, MF, CNAME, MB, MG, MR, PTR, NSAP-PTR, DNAME, NSEC, TSIG, ANAME
-            2 | 3 | 4 | 5 | 7 | 8 | 9 | 12 | 23 | 39 | 47 | 250 | 65_305 => (0, 1),
-            // SOA, MINFO, RP, TALINK
-            6 | 14 | 17 | 58 => (0, 2),
-            // MX, AFSDB, RT, KX, LP, SVCB, HTTPS
-            15 | 18 | 21 | 36 | 64 | 65 | 107 => (2, 1),
-            // PX
-            26 => (2, 2),
-            // SRV
-            33 => (6, 1),
-            // SIG, RRSIG
-            24 | 46 => (18, 1),
-            // NAPTR: two numbers, and three texts, each with its length.
-            35 => (self.three_texts(end, begins)?, 1),
-            _ => return Ok(()),
-        };
+        let (mut skip, names) = names_in(kind);
+        if names == 0 {
+            return Ok(());
+        }
+        if kind == NAPTR {
+            skip = self.three_texts(end, begins)?;
+        }
         self.at += skip;
         for _ in 0..names {
             if self.at >= end {

@@ -2,20 +2,26 @@
 
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder, BinEncodable, BinEncoder};
 
-use super::{EncodeError, Message, MessageError, MessageLimits, RawHeader, inspect};
+use super::{
+    EncodeError, Message, MessageError, MessageLimits, RawHeader, inspect, names::expand_unknown,
+};
 
 /// Longest message over TCP.
 pub const MESSAGE_LEN_MAX: usize = u16::MAX as usize;
 
-/// Decodes a message, after [inspecting](inspect) it. Bytes behind its last record are ignored.
+/// Decodes a message, after [inspecting](inspect) it. Bytes behind its last record are ignored. No name in it is compressed, also not in
+/// the data of types that are [`RData::Unknown`](super::RData::Unknown) but may have names: RP, RRSIG and others.
 ///
 /// # Errors
 ///
 /// [`MessageError`].
 pub fn decode(message: &[u8], limits: &MessageLimits) -> Result<Message, MessageError> {
-    inspect(message, limits)?;
-    Message::read(&mut BinDecoder::new(message))
-        .map_err(|error| MessageError::Content(error.to_string().into()))
+    let outline = inspect(message, limits)?;
+    let mut decoded = Message::read(&mut BinDecoder::new(message))
+        .map_err(|error| MessageError::Content(error.to_string().into()))?;
+    expand_unknown(message, &outline, &mut decoded)
+        .ok_or_else(|| MessageError::Content("a record is not where it was read".into()))?;
+    Ok(decoded)
 }
 
 /// Encodes a message.

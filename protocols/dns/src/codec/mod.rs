@@ -13,15 +13,17 @@ mod error;
 mod guard;
 mod limits;
 mod message;
+mod names;
 mod query;
 mod response;
 mod truncate;
 pub mod tsig;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use error::{EncodeError, MessageError, Mismatch};
+pub(crate) use guard::TSIG;
 pub use guard::{Outline, RawHeader, inspect};
 #[doc(no_inline)]
 pub use hickory_proto::{
@@ -30,6 +32,7 @@ pub use hickory_proto::{
 };
 pub use limits::MessageLimits;
 pub use message::{MESSAGE_LEN_MAX, decode, encode};
+pub(crate) use names::{expand_name, skip_name};
 pub use query::{QuerySettings, Question, SentQuery, UDP_PAYLOAD};
 pub use response::{Checked, cookie, inspect_query, is_query};
 pub use truncate::encode_within;

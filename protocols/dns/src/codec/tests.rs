@@ -48,6 +48,55 @@ fn pointer_forward() {
     assert_eq!(error, MessageError::PointerForward { at: 12, to: 4 });
 }
 
+/// A query whose signature has no data; behind it stands a pointer to itself, where the name of the algorithm is expected.
+pub(crate) const EMPTY_SIGNATURE: [u8; 30] = [
+    0x12, 0x34, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 1, 0, 0, 250, 0, 255, 0, 0, 0, 0, 0, 0,
+    0xc0, 28,
+];
+
+#[test]
+fn empty_data_where_a_name_must_be() {
+    let no_data = Err(MessageError::DataLength { at: 17 });
+    assert_eq!(inspect_query(&EMPTY_SIGNATURE).map(drop), no_data);
+    assert_eq!(key_name(&EMPTY_SIGNATURE).map(drop), no_data);
+    assert!(matches!(key().verify(&EMPTY_SIGNATURE, None, 0), Err(TsigError::Message(_))));
+    let mut verifier = TsigVerifier::new(key(), vec![0; 32]);
+    assert!(matches!(verifier.verify(&EMPTY_SIGNATURE, 0), Err(TsigError::Message(_))));
+    // Of the class IN, CNAME, SOA, SRV and NAPTR; of ANY and NONE, an update says by them what is deleted.
+    for kind in [5, 6, 33, 35] {
+        for (class, is_valid) in [(1, false), (254, true), (255, true)] {
+            let record = [0, 0, kind, 0, class, 0, 0, 0, 0, 0, 0];
+            let bytes = [&header([0, 1, 0, 0])[..], &record].concat();
+            let inspected = inspect(&bytes, &MessageLimits::response());
+            assert_eq!(inspected.is_ok(), is_valid, "type {kind}, class {class}");
+        }
+    }
+}
+
+#[test]
+fn expanding_a_name_ends() {
+    let expand = |message: &[u8], at| {
+        let mut name = Vec::new();
+        expand_name(message, at, &mut name).map(|end| (name, end))
+    };
+    assert_eq!(expand(b"\x01a\0\x01b\xc0\0", 3), Some((b"\x01b\x01a\0".to_vec(), 7)));
+    for message in [
+        &b"\xc0\0"[..],
+        b"\x01a\xc0\0",
+        b"\x01a",
+        b"\x02a\0",
+        b"\xc0",
+        b"\x40\0",
+        b"\xc0\x02\0",
+        b"",
+    ] {
+        assert_eq!(expand(message, 0), None, "{message:?}");
+    }
+    // A label with a pointer to it, entered behind it.
+    assert_eq!(expand(b"\x01a\xc0\0", 2), None);
+    assert_eq!(expand(&[b"\x01a".repeat(128), vec![0]].concat(), 0), None);
+}
+
 #[test]
 fn chain_of_8000() {
     let begun = Instant::now();
@@ -312,6 +361,17 @@ fn additional_records_are_left_out_without_tc() {
     assert_eq!(cut.answers.len(), 1);
 }
 
+/// Sets whose records stand in turns go as a whole, too.
+#[test]
+fn sets_in_turns_are_left_out_as_a_whole() {
+    let (_, mut message) = asked();
+    let owners = ["one.example.org.", "TWO.example.org.", "two.example.org."];
+    message.additionals = (0..60).map(|at| a(owners[usize::from(at) % 3], at)).collect();
+    let cut = response(&encode_within(message, 512).unwrap()).unwrap();
+    let of_one = (0..60).step_by(3).map(|at| a(owners[0], at));
+    assert_eq!(cut.additionals, of_one.collect::<Vec<_>>());
+}
+
 #[test]
 fn opt_survives_truncation() {
     let (_, mut message) = asked();
@@ -333,6 +393,49 @@ fn unknown_type_round_trip() {
     message.answers = vec![Record::from_rdata(name("www.example.org."), 60, unknown)];
     let bytes = encode(&message, MESSAGE_LEN_MAX).unwrap();
     assert_eq!(response(&bytes).unwrap().answers, message.answers);
+}
+
+/// A message with the question `www.example.org.` and one answer of this type, whose owner and data may point to the question.
+pub(crate) fn with_pointers(kind: u8, data: &[u8]) -> Vec<u8> {
+    let (sent, mut message) = asked();
+    message.answers.clear();
+    let mut bytes = encode(&message, MESSAGE_LEN_MAX).unwrap();
+    assert_eq!(bytes.len(), sent.question_end);
+    bytes[7] = 1;
+    let len = u8::try_from(data.len()).unwrap();
+    [&bytes[..], &[0xc0, 12, 0, kind, 0, 1, 0, 0, 0, 60, 0, len], data].concat()
+}
+
+/// hickory-proto keeps the data of these types as they are.
+#[test]
+fn no_pointers_in_decoded_data() {
+    let (to_question, whole) = (&[0xc0, 12][..], &b"\x03www\x07example\x03org\0"[..]);
+    let (mail, behind) = (&b"\x02mx\xc0\x10"[..], &b"\x02mx\x07example\x03org\0"[..]);
+    let signed = [7; 18];
+    // MB, MINFO, RP, AFSDB, RT, NSAP-PTR, PX, KX, DNAME, RRSIG, NSEC
+    type Parts<'a> = &'a [&'a [u8]];
+    let cases: [(u8, Parts<'_>, Parts<'_>); 11] = [
+        (7, &[mail], &[behind]),
+        (14, &[to_question, mail], &[whole, behind]),
+        (17, &[b"\0", to_question], &[b"\0", whole]),
+        (18, &[&[0, 1], mail], &[&[0, 1], behind]),
+        (21, &[&[0, 1], to_question], &[&[0, 1], whole]),
+        (23, &[to_question], &[whole]),
+        (26, &[&[0, 1], mail, to_question], &[&[0, 1], behind, whole]),
+        (36, &[&[0, 1], to_question], &[&[0, 1], whole]),
+        (39, &[mail], &[behind]),
+        (46, &[&signed, to_question, b"hash"], &[&signed, whole, b"hash"]),
+        (47, &[to_question, &[0, 1, 0x40]], &[whole, &[0, 1, 0x40]]),
+    ];
+    for (kind, data, expanded) in cases {
+        for data in [data, expanded] {
+            let decoded = response(&with_pointers(kind, &data.concat())).unwrap();
+            let RData::Unknown { rdata, .. } = &decoded.answers[0].data else {
+                panic!("{decoded}")
+            };
+            assert_eq!(rdata.anything, expanded.concat(), "type {kind}");
+        }
+    }
 }
 
 #[test]

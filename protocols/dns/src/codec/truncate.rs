@@ -1,5 +1,7 @@
 //! Responses that fit into a datagram: [`encode_within`]. Whole record sets or none, and EDNS always.
 
+use std::collections::HashMap;
+
 use super::{EncodeError, Message, Record, encode};
 
 /// Encodes a response with at most `len_max` bytes. What does not fit is left out as whole record sets, from the end: additional records,
@@ -29,15 +31,28 @@ use super::{EncodeError, Message, Record, encode};
 /// # }
 /// ```
 pub fn encode_within(mut message: Message, len_max: usize) -> Result<Vec<u8>, EncodeError> {
-    loop {
-        match encode(&message, len_max) {
-            Err(EncodeError::TooLong { .. }) if drop_last_set(&mut message) => {}
-            result => return result,
-        }
+    let mut result = encode(&message, len_max);
+    if matches!(result, Err(EncodeError::TooLong { .. })) {
+        gather_sets(&mut message.answers);
+        gather_sets(&mut message.authorities);
+        gather_sets(&mut message.additionals);
     }
+    while matches!(result, Err(EncodeError::TooLong { .. })) && drop_last_set(&mut message) {
+        result = encode(&message, len_max);
+    }
+    result
 }
 
-/// Removes the last record set. Says whether there was one.
+/// Moves the records of each set behind its first one.
+fn gather_sets(records: &mut [Record]) {
+    let mut sets = HashMap::new();
+    records.sort_by_cached_key(|record| {
+        let next = sets.len();
+        *sets.entry((record.name.clone(), record.record_type())).or_insert(next)
+    });
+}
+
+/// Removes the last record set, whose records follow each other. Says whether there was one.
 fn drop_last_set(message: &mut Message) -> bool {
     let is_cut = message.additionals.is_empty();
     let section = [&mut message.additionals, &mut message.authorities, &mut message.answers]
@@ -48,7 +63,9 @@ fn drop_last_set(message: &mut Message) -> bool {
         let is_of_set = |record: &Record| {
             record.name == last.name && record.record_type() == last.record_type()
         };
-        section.retain(|record| !is_of_set(record));
+        while section.last().is_some_and(is_of_set) {
+            section.pop();
+        }
     }
     message.metadata.truncation |= is_cut;
     true

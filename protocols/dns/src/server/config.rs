@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::Acl;
 use crate::codec::tsig::TsigKey;
 
-/// Limits and options of a [`DnsServer`](super::DnsServer).
+/// Limits and options of a [`DnsServer`](super::DnsServer). Of several reactors each has a server of its own: limits are for each of them, and
+/// a cookie is good only for the one that has made it.
 ///
 /// # Examples
 ///
@@ -77,7 +78,8 @@ impl ServerConfig {
     }
 
     /// Equal responses to one network (/24 or /56) in a second over UDP. Of those beyond, every second one tells the client to ask over
-    /// TCP, and the others are dropped. Clients that return a cookie are not limited. Default 20; `None` turns it off.
+    /// TCP, and the others are dropped. All errors are equal, and so are the answers of a zone for all names below a wildcard, a
+    /// delegation or a DNAME. Clients that return a cookie are not limited. Default 20; `None` turns it off.
     pub fn responses_per_second(mut self, responses: impl Into<Option<u32>>) -> Self {
         self.responses_per_second = responses.into();
         self

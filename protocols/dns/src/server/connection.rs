@@ -39,14 +39,34 @@ struct Flight {
     closes: Cell<bool>,
 }
 
-impl Flight {
-    fn landed(&self, max: usize, transport: &Transport) {
-        self.count.set(self.count.get() - 1);
-        if self.closes.get() && self.count.get() == 0 {
+/// A query that waits for its answer. It counts until this is dropped, also when making the answer has panicked.
+struct InFlight {
+    flight: Rc<Flight>,
+    transport: Transport,
+    max: usize,
+}
+
+impl InFlight {
+    /// Reading pauses with the last one of `max`.
+    fn new(flight: &Rc<Flight>, transport: &Transport, max: usize) -> Self {
+        flight.count.set(flight.count.get() + 1);
+        if flight.count.get() >= max {
+            flight.is_paused.set(true);
+            transport.pause_reading();
+        }
+        Self { flight: flight.clone(), transport: transport.clone(), max }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let Self { flight, transport, max } = self;
+        flight.count.set(flight.count.get() - 1);
+        if flight.closes.get() && flight.count.get() == 0 {
             return transport.lose_connection();
         }
-        if self.is_paused.get() && self.count.get() < max {
-            self.is_paused.set(false);
+        if flight.is_paused.get() && flight.count.get() < *max {
+            flight.is_paused.set(false);
             transport.resume_reading();
         }
     }
@@ -118,17 +138,11 @@ impl FrameHandler<Int16> for DnsConnection {
             }
             Outcome::Later(head, deferred) => {
                 let max = self.engine.config.in_flight_max;
-                self.flight.count.set(self.flight.count.get() + 1);
-                if self.flight.count.get() >= max {
-                    self.flight.is_paused.set(true);
-                    transport.pause_reading();
-                }
-                let (transport, flight) = (Transport::clone(transport), self.flight.clone());
+                let in_flight = InFlight::new(&self.flight, transport, max);
                 self.engine.wait(&reactor, deferred, move |engine, reactor, ready| {
                     engine.write(reactor, &head, ready, |bytes| {
-                        transport.write(bytes);
+                        in_flight.transport.write(bytes);
                     });
-                    flight.landed(max, &transport);
                 });
             }
             Outcome::Transfer(head, changes) => {
@@ -186,5 +200,28 @@ impl fmt::Debug for DnsConnection {
         f.debug_struct("DnsConnection")
             .field("in_flight", &self.flight.count.get())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    #[test]
+    fn a_query_whose_answer_panics_is_no_longer_in_flight() {
+        let (transport, wire) = Transport::memory();
+        let flight = Rc::<Flight>::default();
+        let in_flight = InFlight::new(&flight, &transport, 1);
+        assert!(flight.is_paused.get());
+        flight.closes.set(true);
+        let answer = AssertUnwindSafe(move || {
+            let _in_flight = in_flight;
+            panic!("while an answer is made");
+        });
+        assert!(catch_unwind(answer).is_err());
+        assert_eq!(flight.count.get(), 0);
+        assert!(wire.is_closing(), "it was the last answer");
     }
 }

@@ -1,7 +1,10 @@
 //! The OPT record of queries and responses (RFC 6891), read and written by hand. Knows what the guard has checked: names and lengths.
 
 use super::cookies::{CLIENT_LEN, COOKIE_LEN};
-use crate::{codec::Outline, zone::schema::OPT};
+use crate::{
+    codec::{Outline, skip_name},
+    zone::schema::OPT,
+};
 
 /// The number of the option COOKIE.
 const COOKIE: u16 = 10;
@@ -61,17 +64,6 @@ impl Edns {
         }
         Ok(found)
     }
-}
-
-pub(super) fn skip_name(message: &[u8], mut at: usize) -> usize {
-    while let Some(&len) = message.get(at) {
-        match len {
-            0 => return at + 1,
-            1..=63 => at += 1 + usize::from(len),
-            _ => return at + 2,
-        }
-    }
-    at
 }
 
 fn cookie(mut options: &[u8]) -> Result<Option<Cookie>, InvalidEdns> {

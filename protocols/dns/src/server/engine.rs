@@ -41,7 +41,7 @@ use super::{
     unix_time::unix_time,
 };
 use crate::{
-    codec::{Outline, RawHeader, inspect, inspect_query},
+    codec::{Outline, RawHeader, inspect, inspect_query, skip_name},
     random::random,
     zone::{
         Zone,
@@ -72,6 +72,13 @@ pub(super) struct Engine {
 struct Scratch {
     out: Vec<u8>,
     names: NameTable,
+}
+
+/// What was written.
+struct Written {
+    code: u16,
+    /// A hash of what answers, if a zone does: the same for all names below a wildcard or a delegation.
+    source: Option<u64>,
 }
 
 /// What becomes of a message.
@@ -298,8 +305,8 @@ impl Engine {
         let (signs, base) = (head.signing.is_some(), if head.client.is_stream { 2 } else { 0 });
         out.clear();
         out.extend_from_slice(&[0, 0][..base]);
-        let code = self.message(reactor, head, ready, out, names);
-        if !signs && self.is_limited(reactor, head, code, out, names) {
+        let written = self.message(reactor, head, ready, out, names);
+        if !signs && self.is_limited(reactor, head, &written, out, names) {
             return;
         }
         if signs && !sign(reactor, head, out, base) {
@@ -310,11 +317,11 @@ impl Engine {
             let len = u16::try_from(out.len() - base).unwrap_or(u16::MAX);
             out[..2].copy_from_slice(&len.to_be_bytes());
         }
-        self.count_response(code, out.get(base + 2).is_some_and(|flags| flags & 2 != 0));
+        self.count_response(written.code, out.get(base + 2).is_some_and(|flags| flags & 2 != 0));
         send(out);
     }
 
-    /// Appends the message without its signature, and returns its code.
+    /// Appends the message without its signature.
     fn message(
         &self,
         reactor: &Reactor,
@@ -322,7 +329,7 @@ impl Engine {
         ready: Ready,
         out: &mut Vec<u8>,
         names: &mut NameTable,
-    ) -> u16 {
+    ) -> Written {
         let (code, base) = (ready_code(&ready), out.len());
         let opt = |code| head.opt.map(|opt| opt.with_code(code));
         let flags = head.response_flags();
@@ -334,11 +341,12 @@ impl Engine {
                 let limit = head.limit.saturating_sub(head.reserved());
                 let question = head.question.as_bytes();
                 let mut writer = ResponseWriter::new(out, names, head.header(), question, limit);
-                let (mut code, mut flags) = (code, flags);
+                let (mut code, mut flags, mut source) = (code, flags, None);
                 let mut of_zone = |zone: &Zone, record_type, writer: &mut ResponseWriter<'_>| {
                     let name = head.question.name();
                     let verdict = zone.respond(name, record_type, head.is_dnssec, writer);
                     code = verdict.code;
+                    source = verdict.source.map(|source| self.hasher.hash_one(source));
                     flags |= if verdict.is_authoritative { 0x0400 } else { 0 };
                 };
                 match &ready {
@@ -350,14 +358,24 @@ impl Engine {
                 }
                 let opt = opt(code);
                 let bytes = opt.as_ref().map_or(&[][..], OptRecord::as_bytes);
+                let refusal = match &ready {
+                    Ready::BadSignature(refusal) => Some(refusal),
+                    _ => None,
+                };
+                let room = head.limit.saturating_sub(writer.len() + bytes.len());
+                let fitting = refusal.filter(|refusal| refusal.len() <= room);
+                if refusal.is_some() && fitting.is_none() {
+                    // Without the reason, which two long names do not leave room for.
+                    writer.truncate();
+                }
                 writer.finish(flags | code & 15, bytes, u16::from(opt.is_some()));
-                if let Ready::BadSignature(refusal) = &ready {
+                if let Some(refusal) = fitting {
                     refusal.append(out, base, head.id, unix_time(reactor));
                 }
-                return code;
+                return Written { code, source };
             }
         }
-        code
+        Written { code, source: None }
     }
 
     /// Applies the rate limit: says whether nothing is sent, or replaces the response by one that says TC.
@@ -365,7 +383,7 @@ impl Engine {
         &self,
         reactor: &Reactor,
         head: &Head,
-        code: u16,
+        written: &Written,
         out: &mut Vec<u8>,
         names: &mut NameTable,
     ) -> bool {
@@ -375,15 +393,16 @@ impl Engine {
         else {
             return false;
         };
-        // All errors are equal, also those of names that a flood makes up.
-        let name = if code == NOERROR {
-            head.question.lowered()
-        } else {
-            QuestionBuffer::new(&[]).lowered()
+        let question = &head.question;
+        let source = match written.code {
+            NOERROR => written.source.unwrap_or_else(|| {
+                self.hasher.hash_one((question.lowered().as_bytes(), question.record_type()))
+            }),
+            // All errors are equal, also those of names that a flood makes up.
+            _ => 0,
         };
-        let record_type = if code == NOERROR { head.question.record_type() } else { 0 };
         let network = RateLimit::network(addr.ip());
-        let key = self.hasher.hash_one((network, code, name.as_bytes(), record_type));
+        let key = self.hasher.hash_one((network, written.code, source));
         match limit.count(key, reactor.age().as_secs()) {
             Rate::Send => false,
             Rate::Drop => {
@@ -453,14 +472,14 @@ fn soa_serial(message: &[u8], outline: &Outline) -> Option<u32> {
     if counts[1] == 0 && counts[2] == 0 {
         return None;
     }
-    let at = super::edns::skip_name(message, outline.questions_end);
+    let at = skip_name(message, outline.questions_end);
     let fixed = message.get(at..)?.first_chunk::<10>()?;
     if u16::from_be_bytes([fixed[0], fixed[1]]) != SOA {
         return None;
     }
     let len = usize::from(u16::from_be_bytes([fixed[8], fixed[9]]));
     let data = at + 10;
-    let numbers = super::edns::skip_name(message, super::edns::skip_name(message, data));
+    let numbers = skip_name(message, skip_name(message, data));
     let serial = message.get(numbers..data + len)?.first_chunk::<4>()?;
     Some(u32::from_be_bytes(*serial))
 }

@@ -1,6 +1,6 @@
 //! Signatures of queries (TSIG, RFC 8945): [`verify`], and the [`Refusal`] that says what is wrong with one.
 
-use crate::codec::{Outline, tsig};
+use crate::codec::{Outline, TSIG, expand_name, tsig};
 
 /// The TSIG record of a response to a query whose signature is not accepted. It is not signed.
 pub(super) struct Refusal {
@@ -9,7 +9,12 @@ pub(super) struct Refusal {
     code: u16,
 }
 
-const TSIG: u16 = 250;
+/// Type, class, TTL and length.
+const FIXED_LEN: usize = 10;
+
+/// Time, fudge, an empty signature, identifier, error, and the length of what else there is.
+const DATA_LEN: usize = 16;
+
 const BADSIG: u16 = 16;
 const BADKEY: u16 = 17;
 const BADTIME: u16 = 18;
@@ -37,43 +42,34 @@ pub(super) fn verify(
 
 /// The name of the record, and that of the algorithm in it.
 fn names(message: &[u8], outline: &Outline) -> Vec<u8> {
-    let Some(begins) = outline.last_record else { return vec![0, 0] };
     let mut names = Vec::new();
-    let end = expand(message, begins, &mut names);
-    expand(message, end + 10, &mut names);
-    names
-}
-
-/// Appends a name of an inspected message without compression. Returns where it ends.
-fn expand(message: &[u8], begins: usize, out: &mut Vec<u8>) -> usize {
-    let (mut at, mut ends) = (begins, None);
-    while let Some(&first) = message.get(at) {
-        if first >= 0xc0 {
-            let second = message.get(at + 1).copied().unwrap_or(0);
-            ends.get_or_insert(at + 2);
-            at = usize::from(u16::from_be_bytes([first & 0x3f, second]));
-            continue;
-        }
-        let end = (at + 1 + usize::from(first)).min(message.len());
-        out.extend_from_slice(&message[at..end]);
-        at = end;
-        if first == 0 {
-            break;
-        }
-    }
-    ends.unwrap_or(at)
+    let read = outline
+        .last_record
+        .and_then(|begins| expand_name(message, begins, &mut names))
+        .and_then(|end| expand_name(message, end + 10, &mut names));
+    // They were inspected; the root stands for one that is not there.
+    read.map_or_else(|| vec![0, 0], |_| names)
 }
 
 impl Refusal {
+    /// Bytes of the record.
+    pub(super) fn len(&self) -> usize {
+        self.names.len() + FIXED_LEN + DATA_LEN + self.other_len()
+    }
+
+    /// The server's time is told to a client whose clock differs.
+    fn other_len(&self) -> usize {
+        if self.code == BADTIME { 6 } else { 0 }
+    }
+
     /// Appends the record to the message that begins at `base`.
     pub(super) fn append(&self, out: &mut Vec<u8>, base: usize, id: u16, now: u64) {
         let name_len = crate::zone::name::wire_len(&self.names).unwrap_or(1);
         let (name, algorithm) = self.names.split_at(name_len.min(self.names.len()));
         out.extend_from_slice(name);
         out.extend_from_slice(&[0, 250, 0, 255, 0, 0, 0, 0]);
-        // The server's time is told to a client whose clock differs.
-        let other_len = if self.code == BADTIME { 6 } else { 0 };
-        let len = algorithm.len() + 16 + other_len;
+        let other_len = self.other_len();
+        let len = algorithm.len() + DATA_LEN + other_len;
         out.extend_from_slice(&u16::try_from(len).unwrap_or(u16::MAX).to_be_bytes());
         out.extend_from_slice(algorithm);
         out.extend_from_slice(&now.to_be_bytes()[2..]);

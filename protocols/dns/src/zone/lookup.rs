@@ -23,13 +23,16 @@ use super::{
 /// Longest chain of CNAME and DNAME records that is followed.
 const CHAIN_MAX: usize = 8;
 
-/// What the header says of a response.
+/// What the header says of a response, and where it comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Verdict {
+pub(crate) struct Verdict<'z> {
     /// RCODE: 0, 3 for NXDOMAIN, 6 for YXDOMAIN.
     pub(crate) code: u16,
     /// AA.
     pub(crate) is_authoritative: bool,
+    /// The name and the type of the set that answers first: of the wildcard, the delegation or the DNAME, where it is one. The type is 0
+    /// if the name has no records of the type that was asked for; `None` if there is no name.
+    pub(crate) source: Option<(&'z [u8], u16)>,
 }
 
 /// One step of the algorithm.
@@ -48,7 +51,7 @@ struct Lookup<'z, 'w, 'o> {
     out: &'w mut ResponseWriter<'o>,
     query_type: u16,
     is_dnssec: bool,
-    verdict: Verdict,
+    verdict: Verdict<'z>,
     /// Sets whose targets belong into the additional section.
     referring: [Option<(NodeId, usize)>; 4],
     /// Nodes whose NSEC or NSEC3 records were written: each once.
@@ -66,13 +69,13 @@ impl Zone {
         query_type: u16,
         is_dnssec: bool,
         out: &mut ResponseWriter<'_>,
-    ) -> Verdict {
+    ) -> Verdict<'_> {
         let mut lookup = Lookup {
             zone: self,
             out,
             query_type,
             is_dnssec,
-            verdict: Verdict { code: 0, is_authoritative: true },
+            verdict: Verdict { code: 0, is_authoritative: true, source: None },
             referring: [None; 4],
             proofs: [None; 8],
             wildcards: [None; CHAIN_MAX + 1],
@@ -135,6 +138,7 @@ impl Lookup<'_, '_, '_> {
         else {
             return Step::Done;
         };
+        self.comes_from(above, DNAME);
         self.answer(node.name.as_bytes(), set);
         let prefix = &shown[..shown.len() - node.name.as_bytes().len()];
         match NameBuffer::joined(prefix, target) {
@@ -166,6 +170,7 @@ impl Lookup<'_, '_, '_> {
             record_type => node.set(record_type),
         };
         if let Some(set) = found {
+            self.comes_from(id, set.record_type);
             self.answer(shown, set);
             self.refer(id, set);
             self.prove_wildcard(absent);
@@ -174,6 +179,7 @@ impl Lookup<'_, '_, '_> {
         if self.query_type == RRSIG
             && let Some(set) = node.sets.iter().find(|set| !set.signatures.is_empty())
         {
+            self.comes_from(id, RRSIG);
             let signatures = (set.signature_ttl, &set.signatures);
             if !self.out.set(Section::Answer, shown, RRSIG, signatures, None) {
                 self.out.truncate();
@@ -182,14 +188,22 @@ impl Lookup<'_, '_, '_> {
             return Step::Done;
         }
         if let Some(set) = node.set(CNAME) {
+            self.comes_from(id, CNAME);
             self.answer(shown, set);
             self.prove_wildcard(absent);
             let target = set.records.first().and_then(|target| NameBuffer::joined(target, &[]));
             return target.map_or(Step::Done, Step::Chain);
         }
+        self.comes_from(id, 0);
         self.negative_soa();
         self.prove_no_data(id, absent);
         Step::Done
+    }
+
+    /// The first step of a chain decides, since the others follow from it.
+    fn comes_from(&mut self, id: NodeId, record_type: u16) {
+        let name = self.zone.node(id).name.as_bytes();
+        self.verdict.source.get_or_insert((name, record_type));
     }
 
     fn answer(&mut self, shown: &[u8], set: &Set) {
@@ -227,6 +241,7 @@ impl Lookup<'_, '_, '_> {
     /// To the servers of a delegation: NS without signatures, DS or the proof that there is none, and glue.
     fn referral(&mut self, cut: NodeId) -> Step {
         let node = self.zone.node(cut);
+        self.comes_from(cut, NS);
         // Behind a CNAME the response has an authoritative answer.
         self.verdict.is_authoritative = self.out.counts()[0] > 0;
         if let Some(set) = node.set(NS) {

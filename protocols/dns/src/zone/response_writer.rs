@@ -206,7 +206,8 @@ impl<'a> ResponseWriter<'a> {
         let (fixed, mut rest) = data.split_at_checked(before).unwrap_or((data, &[]));
         self.out.extend_from_slice(fixed);
         for _ in 0..names {
-            let len = super::name::wire_len(rest).unwrap_or(rest.len());
+            // Data of a handler may be anything: without a name, they are copied.
+            let Some(len) = super::name::wire_len(rest) else { break };
             let (name, after) = rest.split_at(len);
             self.name(name);
             rest = after;

@@ -1,12 +1,9 @@
 //! The record of a signature on the wire: [`TsigRecord`]. Reads only messages that were inspected.
 
 use crate::codec::{
-    MessageError, Name,
-    guard::{HEADER_LEN, Outline},
+    MessageError, Name, expand_name,
+    guard::{HEADER_LEN, Outline, TSIG},
 };
-
-/// The type of the record.
-const TSIG: u16 = 250;
 
 /// When a message was signed.
 #[derive(Clone, Copy)]
@@ -43,13 +40,13 @@ impl<'a> TsigRecord<'a> {
             return Ok(None);
         }
         let invalid = MessageError::DataLength { at: begins };
-        let (name, at) = expand(message, begins);
+        let (name, at) = lowered_name(message, begins).ok_or_else(|| invalid.clone())?;
         // The class is ANY, and the TTL is 0 (RFC 8945, section 4.2).
         if message.get(at + 2..at + 8) != Some(&[0, 255, 0, 0, 0, 0]) {
             return Err(invalid);
         }
         // Behind type, class, TTL and length.
-        let (algorithm, at) = expand(message, at + 10);
+        let (algorithm, at) = lowered_name(message, at + 10).ok_or_else(|| invalid.clone())?;
         let read = || {
             let rest = message.get(at..outline.end)?;
             let (fixed, rest) = rest.split_first_chunk::<10>()?;
@@ -86,25 +83,13 @@ impl<'a> TsigRecord<'a> {
     }
 }
 
-/// The name at a place of an inspected message, without compression and in lower case; and where it ends.
-fn expand(message: &[u8], begins: usize) -> (Vec<u8>, usize) {
-    let (mut name, mut at, mut ends) = (Vec::new(), begins, None);
-    while let Some(&first) = message.get(at) {
-        if first >= 0xc0 {
-            let Some(&second) = message.get(at + 1) else { break };
-            ends.get_or_insert(at + 2);
-            at = usize::from(u16::from_be_bytes([first & 0x3f, second]));
-            continue;
-        }
-        let end = (at + 1 + usize::from(first)).min(message.len());
-        name.push(first);
-        name.extend(message[at + 1..end].to_ascii_lowercase());
-        at = end;
-        if first == 0 {
-            break;
-        }
-    }
-    (name, ends.unwrap_or(at))
+/// The name at a place of a message, without compression and in lower case; and where it ends.
+fn lowered_name(message: &[u8], begins: usize) -> Option<(Vec<u8>, usize)> {
+    let mut name = Vec::new();
+    let end = expand_name(message, begins, &mut name)?;
+    // Lengths of labels are no letters: 63 is the longest.
+    name.make_ascii_lowercase();
+    Some((name, end))
 }
 
 pub(super) fn wire_name(name: &Name) -> Vec<u8> {
