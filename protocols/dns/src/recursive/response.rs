@@ -44,7 +44,7 @@ pub(super) struct Reader<'a> {
 #[derive(Debug)]
 pub(super) enum Reading {
     Fact(Rc<Fact>),
-    Delegation(Rc<Delegation>),
+    Delegation(Delegation),
 }
 
 /// What the servers of a zone say.
@@ -76,7 +76,7 @@ impl Reader<'_> {
             Some(cut) => {
                 let servers = &message.authorities;
                 let delegation = self.delegation(&cut.name, servers, &message.additionals);
-                Ok(Reading::Delegation(Rc::new(delegation)))
+                Ok(Reading::Delegation(delegation))
             }
             None if message.metadata.authoritative => {
                 Ok(Reading::Fact(Rc::new(self.nothing(message, Kind::NoRecord, len))))
@@ -217,7 +217,7 @@ impl Reader<'_> {
             }
         }
         let ttl = if all.is_empty() { 0 } else { ttl_min };
-        Delegation { zone: zone.clone(), servers: all, ttl }
+        Delegation { zone: zone.clone(), servers: all, ttl, until: None }
     }
 
     fn glue(&self, server: &Name, addrs: &[Record]) -> Vec<SocketAddr> {

@@ -159,12 +159,11 @@ impl<'a> Work<'a> {
                     if outdated.as_ref().is_some_and(|it| has_same_servers(it, &delegation)) {
                         return Err(self.failed(&delegation.zone));
                     }
-                    zone = delegation;
+                    let mut delegations = self.inner.delegations.borrow_mut();
+                    zone = delegations.insert(delegation, &zone, self.reactor.now());
                     known = labels(&zone.zone);
                     is_remembered = false;
                     minimiser.change_zone();
-                    let mut delegations = self.inner.delegations.borrow_mut();
-                    delegations.insert(zone.clone(), self.reactor.now());
                 }
                 Found::Reading(Reading::Fact(fact)) => {
                     // A server may not know that a name without records exists, if there are names below it.
@@ -201,16 +200,13 @@ impl<'a> Work<'a> {
         let read = |zone: &Delegation, reply: &Reply| {
             let servers = self.reader(zone, &question).read_priming(&reply.0)?;
             let has_addrs = servers.servers.iter().any(|server| !server.addrs.is_empty());
-            if has_addrs {
-                Ok(Reading::Delegation(Rc::new(servers)))
-            } else {
-                Err(ServerError::Referral)
-            }
+            if has_addrs { Ok(Reading::Delegation(servers)) } else { Err(ServerError::Referral) }
         };
         match self.ask_servers(&hints, &question, true, &read).await? {
             Found::Reading(Reading::Delegation(root)) => {
                 let ttl = root.ttl;
-                self.inner.delegations.borrow_mut().insert(root, self.reactor.now());
+                let mut delegations = self.inner.delegations.borrow_mut();
+                delegations.insert(root, &hints, self.reactor.now());
                 Ok(ttl)
             }
             _ => Err(self.failed(&hints.zone)),

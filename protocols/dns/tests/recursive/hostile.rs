@@ -228,6 +228,34 @@ fn a_lying_parent_is_believed_about_its_children_only() {
     assert!(error.to_string().contains("refers to other servers"), "{error}");
 }
 
+/// Ghost domains through subdomains (CVE-2022-30698, CVE-2022-30699): the delegation of a child does not outlive that of its parent.
+#[test]
+fn children_of_a_zone_that_was_ended_end_with_it() {
+    let tree = Tree::new(12);
+    let usual = zones([tree.example()]);
+    let (example, evil) = (tree.ip("example"), tree.ip("evil"));
+    tree.serve("example", move |query: &Query<'_>| -> Handled {
+        if !is_below(query, "ghost.example.test.") {
+            return usual.handle(query);
+        }
+        let mut server = ns("ghost.example.test.", "ns.ghost.example.test.");
+        server.ttl = 86_400;
+        referral(&[server], &[a("ns.ghost.example.test.", evil)]).into()
+    });
+    tree.serve("evil", |query: &Query<'_>| Response::from(forged(&query.name().to_ascii())));
+    let resolver = tree.usual();
+    tree.data(&resolver, "www.example.test.");
+    tree.world.pass(299);
+    assert_eq!(tree.data(&resolver, "a.ghost.example.test."), [FORGED]);
+    // The zone is taken away.
+    let test =
+        format!("@ NS ns\nns A {}\nother NS ns.other\nns.other A {example}\n", tree.ip("tld"));
+    tree.serve("tld", zones([zone("test.", &test)]));
+    tree.world.pass(2);
+    let found = tree.ask(&resolver, "b.ghost.example.test.", RecordType::A).unwrap();
+    assert_eq!(found.code(), ResponseCode::NXDomain);
+}
+
 #[test]
 fn a_response_that_was_cut_is_never_cached() {
     let tree = Tree::new(11);
