@@ -15,6 +15,7 @@
 //! Records of other names and other sections, and addresses from outside the zone, are ignored. Responses that were cut do not come here.
 
 use std::{
+    collections::HashSet,
     net::{IpAddr, SocketAddr},
     rc::Rc,
 };
@@ -128,10 +129,13 @@ impl Reader<'_> {
             };
         }
         if self.is_dnssec {
-            let kinds: Vec<_> = answers.iter().map(Record::record_type).collect();
+            let kinds: HashSet<_> = answers.iter().map(Record::record_type).collect();
+            // All others are at the name.
+            let renaming = answers.first().filter(|first| first.record_type() == RecordType::DNAME);
+            let renamed = renaming.map(|renaming| renaming.name.clone());
             let is_of_set = |record: &&Record| {
-                let is_here = answers.iter().any(|answer| answer.name == record.name);
-                is_here && covered(record).is_some_and(|covered| kinds.contains(&covered))
+                covered(record).is_some_and(|covered| kinds.contains(&covered))
+                    && (record.name == *name || renamed.as_ref() == Some(&record.name))
             };
             let signatures: Vec<_> = message.answers.iter().filter(is_of_set).cloned().collect();
             answers.extend(signatures);
@@ -270,11 +274,65 @@ fn ttl(seconds: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
     use crate::codec::{OpCode, rdata};
 
     fn name(text: &str) -> Name {
         text.parse().unwrap()
+    }
+
+    fn record(owner: &str, data: RData) -> Record {
+        Record::from_rdata(name(owner), 300, data)
+    }
+
+    /// A signature of records of a type.
+    fn signature(owner: &str, covered: RecordType) -> Record {
+        let rdata = rdata::NULL::with(u16::from(covered).to_be_bytes().to_vec());
+        record(owner, RData::Unknown { code: RecordType::RRSIG, rdata })
+    }
+
+    /// What a server of `zone.test` says about A of `www.zone.test`, with the records of DNSSEC.
+    fn fact_of(answers: Vec<Record>, authorities: Vec<Record>) -> Rc<Fact> {
+        let question = Question::new(name("www.zone.test."), RecordType::A);
+        let reader = Reader {
+            zone: &name("zone.test."),
+            question: &question,
+            is_dnssec: true,
+            port: 53,
+            allows_loopback: false,
+        };
+        let mut message = Message::response(1, OpCode::Query);
+        message.metadata.authoritative = true;
+        message.add_answers(answers);
+        message.add_authorities(authorities);
+        match reader.read(&message, 100) {
+            Ok(Reading::Fact(fact)) => fact,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn signatures_of_the_set_and_of_the_renaming_are_taken() {
+        let signatures = [
+            signature("www.zone.test.", RecordType::A),
+            signature("www.zone.test.", RecordType::CNAME),
+            signature("zone.test.", RecordType::DNAME),
+            signature("other.zone.test.", RecordType::A),
+        ];
+        let with = |records: &[Record]| fact_of([records, &signatures].concat(), Vec::new());
+        let addr = record("www.zone.test.", RData::A(Ipv4Addr::LOCALHOST.into()));
+        assert_eq!(with(&[addr.clone()]).answers, [addr, signatures[0].clone()]);
+        let none = rdata::NULL::with(vec![0]);
+        let renaming = RData::Unknown { code: RecordType::DNAME, rdata: none };
+        let renaming = record("zone.test.", renaming);
+        let alias = record("www.zone.test.", RData::CNAME(rdata::CNAME(name("www.other.test."))));
+        let of_alias = with(&[renaming.clone(), alias.clone()]);
+        assert_eq!(
+            of_alias.answers,
+            [renaming, alias, signatures[1].clone(), signatures[2].clone()]
+        );
     }
 
     /// Numbers that look random, by a seed.
