@@ -58,6 +58,9 @@ pub(super) enum Found {
 /// The types of records that prove that something is not there.
 const PROOFS: [RecordType; 2] = [RecordType::NSEC, RecordType::NSEC3];
 
+/// Maximum records that prove something, with signatures. More are ignored: a proof has at most four sets, and each a signature or two.
+const PROOFS_MAX: usize = 32;
+
 impl Reader<'_> {
     pub(super) fn read(&self, message: &Message, len: usize) -> Result<Reading, ServerError> {
         let code = message.metadata.response_code;
@@ -190,7 +193,8 @@ impl Reader<'_> {
             let is_soa_signature = of == RecordType::SOA && covered(record).is_some();
             (PROOFS.contains(&of) || is_soa_signature) && self.is_in_zone(&record.name)
         };
-        let mut proofs: Vec<_> = message.authorities.iter().filter(is_proof).cloned().collect();
+        let proofs = message.authorities.iter().filter(is_proof).take(PROOFS_MAX);
+        let mut proofs: Vec<_> = proofs.cloned().collect();
         proofs.iter_mut().for_each(|record| record.ttl = record.ttl.min(ttl));
         proofs
     }
@@ -333,6 +337,22 @@ mod tests {
             of_alias.answers,
             [renaming, alias, signatures[1].clone(), signatures[2].clone()]
         );
+    }
+
+    #[test]
+    fn proofs_are_bounded() {
+        let soa = rdata::SOA::new(name("ns."), name("me."), 1, 1, 1, 1, 60);
+        let mut authorities = vec![record("zone.test.", RData::SOA(soa))];
+        authorities.push(signature("zone.test.", RecordType::SOA));
+        for at in 0..1000 {
+            authorities.push(signature(&format!("n{at}.zone.test."), RecordType::NSEC));
+        }
+        let fact = fact_of(Vec::new(), authorities.clone());
+        assert_eq!((fact.kind.clone(), fact.authorities.len()), (Kind::NoRecord, 1 + PROOFS_MAX));
+        let names = |records: &[Record]| -> Vec<_> {
+            records.iter().map(|record| record.name.clone()).collect()
+        };
+        assert_eq!(names(&fact.authorities), names(&authorities[..1 + PROOFS_MAX]));
     }
 
     /// Numbers that look random, by a seed.
