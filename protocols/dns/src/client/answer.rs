@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use super::LookupError;
+use super::{LookupError, store::records_bytes};
 use crate::codec::{DNSClass, Message, Name, RData, Record, RecordType, ResponseCode};
 
 /// The records that were found. Cheap to clone.
@@ -24,7 +24,7 @@ pub(super) struct Content {
     pub(super) is_authentic: bool,
     /// The least TTL of all records.
     pub(super) ttl: u32,
-    /// Bytes of the messages that it came in.
+    /// Bytes of the messages that it came in, and of the records that are kept of them.
     pub(super) bytes: usize,
 }
 
@@ -201,13 +201,14 @@ impl Chain {
     /// The answer, once the records are found.
     pub(super) fn into_answer(self, trust_ad: bool) -> Answer {
         let all = self.aliases.iter().chain(&self.records);
-        let ttl = all.map(|record| ttl(record.ttl)).min().unwrap_or(0);
+        let ttl = all.clone().map(|record| ttl(record.ttl)).min().unwrap_or(0);
+        let bytes = self.bytes + records_bytes(all);
         let content = Content {
             aliases: self.aliases,
             records: self.records,
             is_authentic: self.is_authentic && trust_ad,
             ttl,
-            bytes: self.bytes,
+            bytes,
         };
         Answer { content: Rc::new(content), age: 0, is_stale: false }
     }
@@ -267,6 +268,14 @@ mod tests {
         assert_eq!(answer.records(), [a("c.example.")]);
         assert_eq!(answer.aliases().len(), 2);
         assert_eq!((answer.ttl(), answer.canonical_name().to_ascii().as_str()), (50, "c.example."));
+    }
+
+    #[test]
+    fn all_that_is_kept_is_counted() {
+        let (mut chain, records) = (chain("a.example."), vec![a("a.example."); 1000]);
+        assert_eq!(chain.read(&response(&records, &[]), 500).unwrap(), Step::Found);
+        let kept = chain.into_answer(false).content.bytes;
+        assert!((1000 * size_of::<Record>()..500_000).contains(&kept), "{kept}");
     }
 
     #[test]

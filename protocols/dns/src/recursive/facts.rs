@@ -26,7 +26,7 @@ pub(super) struct Fact {
     pub(super) authorities: Vec<Record>,
     /// For how many seconds it holds. With 0 it is not kept.
     pub(super) ttl: u32,
-    /// Bytes of the response.
+    /// Bytes of the response, and of the records that are kept of it.
     pub(super) bytes: usize,
 }
 

@@ -25,7 +25,7 @@ use super::{
     facts::{Fact, Kind},
 };
 use crate::{
-    client::ServerError,
+    client::{ServerError, store::records_bytes},
     codec::{DNSClass, Message, Name, Question, RData, Record, RecordType, ResponseCode},
 };
 
@@ -148,7 +148,8 @@ impl Reader<'_> {
         answers.iter_mut().for_each(|record| record.ttl = ttl);
         let authorities = self.proofs(message, ttl);
         let zone = self.zone.clone();
-        Some(Fact { kind, zone, answers, authorities, ttl, bytes: len })
+        let bytes = len + records_bytes(answers.iter().chain(&authorities));
+        Some(Fact { kind, zone, answers, authorities, ttl, bytes })
     }
 
     /// The renamings of zones (DNAME, RFC 6672) that the alias comes from. The server makes the alias; they are for those who validate.
@@ -180,7 +181,8 @@ impl Reader<'_> {
         soa.ttl = ttl;
         let mut authorities = vec![soa];
         authorities.extend(self.proofs(message, ttl));
-        Fact { kind, zone, answers, authorities, ttl, bytes: len }
+        let bytes = len + records_bytes(&authorities);
+        Fact { kind, zone, answers, authorities, ttl, bytes }
     }
 
     /// The proofs of DNSSEC in the authority section, with signatures, for those who validate.
@@ -337,6 +339,19 @@ mod tests {
             of_alias.answers,
             [renaming, alias, signatures[1].clone(), signatures[2].clone()]
         );
+    }
+
+    #[test]
+    fn all_that_is_kept_is_counted() {
+        let addr = record("www.zone.test.", RData::A(Ipv4Addr::LOCALHOST.into()));
+        let proof = signature("n.zone.test.", RecordType::NSEC);
+        let fact = fact_of(vec![addr; 1000], vec![proof; 10]);
+        assert_eq!((fact.answers.len(), fact.authorities.len()), (1000, 10));
+        let bytes = 1010 * size_of::<Record>();
+        assert!((bytes..bytes * 2).contains(&fact.bytes), "{}", fact.bytes);
+        let soa = rdata::SOA::new(name("ns."), name("me."), 1, 1, 1, 1, 60);
+        let soa = record("zone.test.", RData::SOA(soa));
+        assert!(fact_of(Vec::new(), vec![soa]).bytes > size_of::<Record>());
     }
 
     #[test]
