@@ -145,10 +145,17 @@ impl<'a> Work<'a> {
                 Question::new(part.name.clone(), RecordType::A).recursion_desired(false)
             };
             let found = match self.ask_zone(&zone, &question, is_whole).await {
-                Err(RecursiveError::Failed { .. }) if is_remembered && !zone.zone.is_root() => {
-                    outdated = Some(zone);
-                    zone = self.closest(&below);
+                Err(error @ RecursiveError::Failed { .. })
+                    if is_remembered && !zone.zone.is_root() =>
+                {
+                    let above = self.closest(&below);
+                    // The servers are not forgotten if they are only busy.
+                    if above.zone == zone.zone {
+                        return Err(error);
+                    }
+                    outdated = Some(std::mem::replace(&mut zone, above));
                     known = labels(&zone.zone);
+                    minimiser.change_zone();
                     continue;
                 }
                 found => found?,

@@ -51,6 +51,7 @@ impl Work<'_> {
         let addrs: Vec<_> = zone.servers.iter().flat_map(|it| it.addrs.iter().copied()).collect();
         let mut known: HashSet<SocketAddr> = HashSet::new();
         let mut next = self.in_order(zone, addrs, &mut known);
+        let (mut busy, mut others) = (0, 0);
         for round in 0..self.inner.config.attempts {
             let mut silent = Vec::new();
             loop {
@@ -60,6 +61,8 @@ impl Work<'_> {
                         Ok(found) => return Ok(found),
                         Err(cause) => cause,
                     };
+                    let of_kind = if exchanged.is_busy() { &mut busy } else { &mut others };
+                    *of_kind += 1;
                     if exchanged.is_wrong() {
                         let now = self.reactor.now();
                         self.inner.upstreams.set_lame(upstream.addr, &zone.zone, now);
@@ -79,8 +82,10 @@ impl Work<'_> {
             }
             next = silent;
         }
-        // Its parent may know others by the next question.
-        self.inner.delegations.borrow_mut().remove(&zone.zone);
+        // Its parent may know others by the next question. If all are only busy, they are still the right ones.
+        if busy == 0 || others > 0 {
+            self.inner.delegations.borrow_mut().remove(&zone.zone);
+        }
         Err(self.failed(&zone.zone))
     }
 

@@ -215,6 +215,12 @@ fn queries_to_a_server_at_once_are_bounded() {
     let error = tree.world.get(waiting.remove(2)).unwrap_err();
     assert!(error.to_string().contains("2 queries wait for it already"), "{error}");
     drop(waiting);
+    tree.world.network.run_for(Duration::ZERO).unwrap();
+    // The zone above need not say again who serves the zone.
+    tree.serve("example", zones([tree.example()]));
+    tree.asked("tld");
+    assert_eq!(tree.data(&resolver, "www.example.test."), ["192.0.2.1"]);
+    assert_eq!(tree.asked("tld"), [""; 0]);
 }
 
 #[test]
