@@ -5,6 +5,7 @@
 //! a zone and all below it end when a zone above ends them ("ghost domains", CVE-2022-30698, CVE-2022-30699).
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
     rc::Rc,
     time::{Duration, Instant},
@@ -30,6 +31,18 @@ pub(super) struct Delegation {
     pub(super) ttl: u32,
     /// When its time is over, once it is kept; `None` for the root, which no zone above can end.
     pub(super) until: Option<Instant>,
+}
+
+impl Delegation {
+    /// Whether another is of the same zone and the same servers, in any order: many servers give them in turn.
+    pub(super) fn has_same_servers(&self, other: &Self) -> bool {
+        self.zone == other.zone && self.addrs_by_server() == other.addrs_by_server()
+    }
+
+    fn addrs_by_server(&self) -> BTreeMap<&Name, BTreeSet<SocketAddr>> {
+        let of = |server: &ZoneServer| server.addrs.iter().copied().collect();
+        self.servers.iter().map(|server| (&server.name, of(server))).collect()
+    }
 }
 
 /// A server of a zone, with the addresses that came with the delegation (glue).

@@ -163,7 +163,7 @@ impl<'a> Work<'a> {
             match found {
                 Found::Reading(Reading::Delegation(delegation)) => {
                     count(&self.inner.counters.delegations_followed);
-                    if outdated.as_ref().is_some_and(|it| has_same_servers(it, &delegation)) {
+                    if outdated.as_ref().is_some_and(|it| it.has_same_servers(&delegation)) {
                         return Err(self.failed(&delegation.zone));
                     }
                     let mut delegations = self.inner.delegations.borrow_mut();
@@ -260,10 +260,6 @@ impl<'a> Work<'a> {
     fn record_type(&self) -> RecordType {
         self.key.record_type.unwrap_or(RecordType::ANY)
     }
-}
-
-fn has_same_servers(old: &Delegation, new: &Delegation) -> bool {
-    old.zone == new.zone && old.servers == new.servers
 }
 
 fn known_now(value: Rc<Fact>) -> Known {

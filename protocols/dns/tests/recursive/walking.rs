@@ -326,6 +326,40 @@ fn servers_that_have_changed_are_asked_for_again() {
 }
 
 #[test]
+fn servers_in_another_order_have_not_changed() {
+    let tree = Tree::new(20);
+    let (example, second) = (tree.ip("example"), tree.ip("second"));
+    let (usual, turn) = (zones([tree.test()]), std::cell::Cell::new(0));
+    tree.serve("tld", move |query: &Query<'_>| -> Handled {
+        if !is_below(query, "example.test.") {
+            return usual.handle(query);
+        }
+        turn.set(turn.get() + 1);
+        let mut servers =
+            [ns("example.test.", "ns1.example.test."), ns("example.test.", "ns2.example.test.")];
+        let mut glue = [
+            a("ns1.example.test.", example),
+            a("ns2.example.test.", second),
+            a("ns2.example.test.", example),
+        ];
+        if turn.get() % 2 == 0 {
+            servers.reverse();
+            glue.reverse();
+        }
+        referral(&servers, &glue).into()
+    });
+    tree.serve("second", zones([tree.example()]));
+    let resolver = tree.usual();
+    tree.data(&resolver, "www.example.test.");
+    for host in ["example", "second"] {
+        tree.serve(host, |_: &Query<'_>| Handled::from(ResponseCode::Refused));
+        tree.asked(host);
+    }
+    tree.ask(&resolver, "other.example.test.", RecordType::A).unwrap_err();
+    assert_eq!([tree.asked("example").len(), tree.asked("second").len()], [1, 1]);
+}
+
+#[test]
 fn stale_answers_only_if_allowed() {
     let tree = Tree::new(18);
     let strict = tree.usual();
