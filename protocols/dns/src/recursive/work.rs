@@ -62,17 +62,18 @@ impl<'a> Work<'a> {
 
     /// The answer, if all of it is known.
     pub(super) fn known(&self) -> Result<Option<Resolved>, RecursiveError> {
-        let mut chain = Chain::new(self.key);
-        loop {
-            match self.known_fact(&chain.key) {
-                None => return Ok(None),
-                Some(known) => {
-                    if chain.follow(known, self.inner.config.chain_max)? {
-                        return Ok(Some(chain.resolved()));
-                    }
-                }
+        Ok(self.known_chain(self.key)?.map(|chain| chain.resolved()))
+    }
+
+    /// All aliases and what is at their end, if that is known.
+    pub(super) fn known_chain(&self, key: &Key) -> Result<Option<Chain>, RecursiveError> {
+        let mut chain = Chain::new(key);
+        while let Some(known) = self.known_fact(&chain.key) {
+            if chain.follow(known, self.inner.config.chain_max)? {
+                return Ok(Some(chain));
             }
         }
+        Ok(None)
     }
 
     /// What was the answer, if that may still be used.

@@ -153,15 +153,32 @@ impl Work<'_> {
         Ok(addrs)
     }
 
-    /// Counts the servers that are looked up for a zone. What is in the cache is free.
+    /// Counts the servers that are looked up for a zone. What needs no query is free.
     fn may_look_up(&self, zone: &Name, server: &Name) -> bool {
-        if self.known_fact(&Key::new(server.clone(), RecordType::A, false)).is_some() {
+        if self.is_looked_up(server) {
             return true;
         }
         let mut looked_up = self.looked_up.borrow_mut();
         let count = looked_up.entry(zone.clone()).or_default();
         *count += 1;
         *count <= self.inner.config.unknown_servers_max
+    }
+
+    /// Whether the addresses of a server, or that it has none, are known to the end of its aliases.
+    fn is_looked_up(&self, server: &Name) -> bool {
+        let types: &[_] = if self.inner.config.is_ipv4_only {
+            &[RecordType::A]
+        } else {
+            &[RecordType::A, RecordType::AAAA]
+        };
+        for record_type in types {
+            match self.known_chain(&Key::new(server.clone(), *record_type, false)) {
+                Ok(None) => return false,
+                Ok(Some(chain)) if !chain.records().is_empty() => return true,
+                Ok(Some(_)) | Err(_) => {}
+            }
+        }
+        true
     }
 
     fn addresses<'a>(
