@@ -147,12 +147,14 @@ impl Chain {
             if !self.records.is_empty() {
                 return Ok(Step::Found);
             }
-            let alias = response
-                .answers
-                .iter()
-                .find(|record| self.is_at_end(record) && record.record_type() == RecordType::CNAME);
-            let Some(alias) = alias else { break };
-            self.follow(alias)?;
+            let mut here = response.answers.iter().filter(|record| self.is_at_end(record));
+            // By the data: a record of the type that has none leads nowhere.
+            let alias = here.find_map(|record| match &record.data {
+                RData::CNAME(target) => Some((record, &target.0)),
+                _ => None,
+            });
+            let Some((alias, target)) = alias else { break };
+            self.follow(alias, target.clone())?;
         }
         let does_exist = response.metadata.response_code != ResponseCode::NXDomain;
         let soa = self.soa(response);
@@ -171,13 +173,11 @@ impl Chain {
         self.record_type == RecordType::ANY || record.record_type() == self.record_type
     }
 
-    fn follow(&mut self, alias: &Record) -> Result<(), LookupError> {
-        let RData::CNAME(target) = &alias.data else { return Ok(()) };
+    fn follow(&mut self, alias: &Record, mut target: Name) -> Result<(), LookupError> {
         let asked = || Box::new(self.asked.clone());
         if self.aliases.len() >= self.aliases_max {
             return Err(LookupError::ChainTooLong { name: asked(), max: self.aliases_max });
         }
-        let mut target = target.0.clone();
         target.set_fqdn(true);
         if target == alias.name || self.aliases.iter().any(|earlier| earlier.name == target) {
             return Err(LookupError::ChainLoop { name: asked() });
@@ -301,6 +301,13 @@ mod tests {
         assert!(matches!(error, LookupError::ChainTooLong { max: 8, .. }), "{error}");
         let eight = [&long[..8], &[a("n8.")]].concat();
         assert_eq!(chain("n0.").read(&response(&eight, &[]), 0).unwrap(), Step::Found);
+    }
+
+    #[test]
+    fn an_alias_without_a_target_leads_nowhere() {
+        let empty = Record::update0(name("a.example."), 60, RecordType::CNAME);
+        let step = chain("a.example.").read(&response(&[empty], &[]), 0).unwrap();
+        assert_eq!(step, Step::None(Negative { does_exist: true, ttl: None }));
     }
 
     #[test]
