@@ -111,7 +111,7 @@ impl RecursiveConfig {
         self
     }
 
-    /// Whether servers are shown no more of a name than they need (RFC 9156). Default `true`.
+    /// Whether servers are shown no more of a name than they need (RFC 9156), unless they answer only the whole name. Default `true`.
     pub fn minimise(mut self, minimise: bool) -> Self {
         self.minimises = minimise;
         self

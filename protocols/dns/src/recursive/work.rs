@@ -145,7 +145,12 @@ impl<'a> Work<'a> {
                 minimiser.asked();
                 Question::new(part.name.clone(), RecordType::A).recursion_desired(false)
             };
-            let found = match self.ask_zone(&zone, &question, is_whole).await {
+            let rounds = minimiser.rounds(asked, self.inner.config.attempts);
+            let found = match self.ask_zone(&zone, &question, is_whole, rounds).await {
+                Err(RecursiveError::Failed { .. }) if !is_whole => {
+                    minimiser.fail();
+                    continue;
+                }
                 Err(error @ RecursiveError::Failed { .. })
                     if is_remembered && !zone.zone.is_root() =>
                 {
@@ -210,7 +215,8 @@ impl<'a> Work<'a> {
             let has_addrs = servers.servers.iter().any(|server| !server.addrs.is_empty());
             if has_addrs { Ok(Reading::Delegation(servers)) } else { Err(ServerError::Referral) }
         };
-        match self.ask_servers(&hints, &question, true, &read).await? {
+        let rounds = 0..self.inner.config.attempts;
+        match self.ask_servers(&hints, &question, true, rounds, &read).await? {
             Found::Reading(Reading::Delegation(root)) => {
                 let ttl = root.ttl;
                 let mut delegations = self.inner.delegations.borrow_mut();

@@ -1,6 +1,6 @@
 //! The servers of a zone, asked in turn until one says something that can be used. Servers without an address are looked up on the way.
 
-use std::{collections::HashSet, net::SocketAddr, pin::Pin, rc::Rc};
+use std::{collections::HashSet, net::SocketAddr, ops::Range, pin::Pin, rc::Rc};
 
 use super::{
     RecursiveError,
@@ -33,10 +33,11 @@ impl Work<'_> {
         zone: &Delegation,
         question: &Question,
         is_whole: bool,
+        rounds: Range<u32>,
     ) -> Result<Found, RecursiveError> {
         let read =
             |zone: &Delegation, reply: &Reply| self.reader(zone, question).read(&reply.0, reply.1);
-        self.ask_servers(zone, question, is_whole, &read).await
+        self.ask_servers(zone, question, is_whole, rounds, &read).await
     }
 
     /// Asks the servers of a zone in turn, those without known addresses last, until one says something that can be used.
@@ -45,6 +46,7 @@ impl Work<'_> {
         zone: &Delegation,
         question: &Question,
         is_whole: bool,
+        rounds: Range<u32>,
         read: Read<'_>,
     ) -> Result<Found, RecursiveError> {
         let mut unknown = self.unknown_servers(zone);
@@ -52,7 +54,7 @@ impl Work<'_> {
         let mut known: HashSet<SocketAddr> = HashSet::new();
         let mut next = self.in_order(zone, addrs, &mut known);
         let (mut busy, mut others) = (0, 0);
-        for round in 0..self.inner.config.attempts {
+        for round in rounds {
             let mut silent = Vec::new();
             loop {
                 for upstream in std::mem::take(&mut next) {
@@ -82,8 +84,9 @@ impl Work<'_> {
             }
             next = silent;
         }
-        // Its parent may know others by the next question. If all are only busy, they are still the right ones.
-        if busy == 0 || others > 0 {
+        // Its parent may know others by the next question. If all are only busy, they are still the right ones; if it was for a part of the
+        // name, they are asked once more.
+        if is_whole && (busy == 0 || others > 0) {
             self.inner.delegations.borrow_mut().remove(&zone.zone);
         }
         Err(self.failed(&zone.zone))

@@ -75,6 +75,33 @@ fn minimisation_gives_way_to_servers_that_get_it_wrong() {
     }
 }
 
+/// Some servers know nothing of names without records that have names below them.
+#[test]
+fn minimisation_gives_way_to_servers_that_do_not_answer_parts() {
+    for is_silent in [true, false] {
+        let tree = Tree::new(21);
+        let usual = zones([tree.example()]);
+        tree.serve("example", move |query: &Query<'_>| -> Handled {
+            match query.is(&name("c.d.example.test.")) {
+                true if is_silent => Handled::Drop,
+                true => Response::new().authoritative(false).into(),
+                false => usual.handle(query),
+            }
+        });
+        let resolver = tree.usual();
+        let found = tree.ask(&resolver, "a.b.c.d.example.test.", RecordType::TXT).unwrap();
+        assert_eq!(found.records().len(), 1);
+        assert_eq!(
+            tree.asked("example"),
+            ["d.example.test. A", "c.d.example.test. A", "a.b.c.d.example.test. TXT"]
+        );
+        // The servers are still known.
+        tree.asked("tld");
+        assert_eq!(tree.data(&resolver, "www.example.test."), ["192.0.2.1"]);
+        assert_eq!(tree.asked("tld"), [""; 0]);
+    }
+}
+
 #[test]
 fn servers_without_glue_are_looked_up() {
     let tree = Tree::new(4);
