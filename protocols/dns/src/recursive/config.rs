@@ -117,7 +117,8 @@ impl RecursiveConfig {
         self
     }
 
-    /// Whether queries have cookies (RFC 7873), against forged responses of servers that support them. Default `true`.
+    /// Whether queries have cookies (RFC 7873), against forged responses of servers that support them: one that has sent a cookie is asked
+    /// over TCP if a response comes without. Default `true`.
     pub fn cookies(mut self, cookies: bool) -> Self {
         self.asking.cookies = cookies;
         self

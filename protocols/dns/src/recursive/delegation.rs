@@ -23,7 +23,7 @@ pub(super) const SERVERS_MAX: usize = 16;
 pub(super) const ADDRS_MAX: usize = 8;
 
 /// The servers of a zone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct Delegation {
     pub(super) zone: Name,
     pub(super) servers: Vec<ZoneServer>,
@@ -46,7 +46,7 @@ impl Delegation {
 }
 
 /// A server of a zone, with the addresses that came with the delegation (glue).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct ZoneServer {
     pub(super) name: Name,
     pub(super) addrs: Vec<SocketAddr>,

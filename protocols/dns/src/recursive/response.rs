@@ -133,7 +133,7 @@ impl Reader<'_> {
         }
         if self.is_dnssec {
             let kinds: HashSet<_> = answers.iter().map(Record::record_type).collect();
-            // All others are at the name.
+            // All answers are at the name, but a renaming, which is the first.
             let renaming = answers.first().filter(|first| first.record_type() == RecordType::DNAME);
             let renamed = renaming.map(|renaming| renaming.name.clone());
             let is_of_set = |record: &&Record| {
@@ -329,7 +329,7 @@ mod tests {
         ];
         let with = |records: &[Record]| fact_of([records, &signatures].concat(), Vec::new());
         let addr = record("www.zone.test.", RData::A(Ipv4Addr::LOCALHOST.into()));
-        assert_eq!(with(&[addr.clone()]).answers, [addr, signatures[0].clone()]);
+        assert_eq!(with(std::slice::from_ref(&addr)).answers, [addr, signatures[0].clone()]);
         let none = rdata::NULL::with(vec![0]);
         let renaming = RData::Unknown { code: RecordType::DNAME, rdata: none };
         let renaming = record("zone.test.", renaming);

@@ -129,7 +129,7 @@ fn too_many_wrong_responses_lead_to_tcp() {
     assert_eq!(server.asked().len(), 2);
 }
 
-/// The server has sent a cookie, so a response without any is not believed (RFC 7873, section 5.3), whoever guesses port and identifier.
+/// The server has sent a cookie, so a datagram without one is not believed (RFC 7873, section 5.3), even if port and identifier are right.
 #[test]
 fn a_forger_that_leaves_the_cookie_out() {
     let world = World::new(7);
