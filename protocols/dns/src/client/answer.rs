@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use super::LookupError;
+use super::{LookupError, store::records_bytes};
 use crate::codec::{DNSClass, Message, Name, RData, Record, RecordType, ResponseCode};
 
 /// The records that were found. Cheap to clone.
@@ -24,7 +24,7 @@ pub(super) struct Content {
     pub(super) is_authentic: bool,
     /// The least TTL of all records.
     pub(super) ttl: u32,
-    /// Bytes of the messages that it came in.
+    /// Bytes of the messages that it came in, and of the records that are kept of them.
     pub(super) bytes: usize,
 }
 
@@ -147,12 +147,14 @@ impl Chain {
             if !self.records.is_empty() {
                 return Ok(Step::Found);
             }
-            let alias = response
-                .answers
-                .iter()
-                .find(|record| self.is_at_end(record) && record.record_type() == RecordType::CNAME);
-            let Some(alias) = alias else { break };
-            self.follow(alias)?;
+            let mut here = response.answers.iter().filter(|record| self.is_at_end(record));
+            // By the data: a record of the type that has none leads nowhere.
+            let alias = here.find_map(|record| match &record.data {
+                RData::CNAME(target) => Some((record, &target.0)),
+                _ => None,
+            });
+            let Some((alias, target)) = alias else { break };
+            self.follow(alias, target.clone())?;
         }
         let does_exist = response.metadata.response_code != ResponseCode::NXDomain;
         let soa = self.soa(response);
@@ -171,13 +173,11 @@ impl Chain {
         self.record_type == RecordType::ANY || record.record_type() == self.record_type
     }
 
-    fn follow(&mut self, alias: &Record) -> Result<(), LookupError> {
-        let RData::CNAME(target) = &alias.data else { return Ok(()) };
+    fn follow(&mut self, alias: &Record, mut target: Name) -> Result<(), LookupError> {
         let asked = || Box::new(self.asked.clone());
         if self.aliases.len() >= self.aliases_max {
             return Err(LookupError::ChainTooLong { name: asked(), max: self.aliases_max });
         }
-        let mut target = target.0.clone();
         target.set_fqdn(true);
         if target == alias.name || self.aliases.iter().any(|earlier| earlier.name == target) {
             return Err(LookupError::ChainLoop { name: asked() });
@@ -201,13 +201,14 @@ impl Chain {
     /// The answer, once the records are found.
     pub(super) fn into_answer(self, trust_ad: bool) -> Answer {
         let all = self.aliases.iter().chain(&self.records);
-        let ttl = all.map(|record| ttl(record.ttl)).min().unwrap_or(0);
+        let ttl = all.clone().map(|record| ttl(record.ttl)).min().unwrap_or(0);
+        let bytes = self.bytes + records_bytes(all);
         let content = Content {
             aliases: self.aliases,
             records: self.records,
             is_authentic: self.is_authentic && trust_ad,
             ttl,
-            bytes: self.bytes,
+            bytes,
         };
         Answer { content: Rc::new(content), age: 0, is_stale: false }
     }
@@ -270,6 +271,14 @@ mod tests {
     }
 
     #[test]
+    fn all_that_is_kept_is_counted() {
+        let (mut chain, records) = (chain("a.example."), vec![a("a.example."); 1000]);
+        assert_eq!(chain.read(&response(&records, &[]), 500).unwrap(), Step::Found);
+        let kept = chain.into_answer(false).content.bytes;
+        assert!((1000 * size_of::<Record>()..500_000).contains(&kept), "{kept}");
+    }
+
+    #[test]
     fn a_chain_over_several_responses() {
         let mut chain = chain("a.example.");
         let step = chain.read(&response(&[alias("a.example.", "b.example.net.")], &[]), 0);
@@ -292,6 +301,13 @@ mod tests {
         assert!(matches!(error, LookupError::ChainTooLong { max: 8, .. }), "{error}");
         let eight = [&long[..8], &[a("n8.")]].concat();
         assert_eq!(chain("n0.").read(&response(&eight, &[]), 0).unwrap(), Step::Found);
+    }
+
+    #[test]
+    fn an_alias_without_a_target_leads_nowhere() {
+        let empty = Record::update0(name("a.example."), 60, RecordType::CNAME);
+        let step = chain("a.example.").read(&response(&[empty], &[]), 0).unwrap();
+        assert_eq!(step, Step::None(Negative { does_exist: true, ttl: None }));
     }
 
     #[test]

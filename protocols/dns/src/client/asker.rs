@@ -5,6 +5,7 @@
 //! |---|---|
 //! | a whole response | it is the result, whatever it says |
 //! | a response that was cut; too many datagrams that are not the response | the question over TCP |
+//! | a datagram without a cookie, of a server that has sent one before | it may be forged (RFC 7873, section 5.3): the question over TCP |
 //! | "format error", "not implemented" or "bad version" to EDNS | the question without EDNS, for 15 minutes |
 //! | "bad cookie" | the question once more, with the cookie that the server has sent; then over TCP |
 
@@ -137,6 +138,9 @@ impl Asker {
         let sent = self.encode(ask, has_edns).map_err(AskError::Encode)?;
         if !ask.must_tcp && ask.server.server.over == Over::Udp {
             match self.over_udp(ask, &sent).await? {
+                Asked::Response(Checked::Whole(message), _) if sent.misses_cookie(&message) => {
+                    count(&self.counters.wrong);
+                }
                 Asked::Response(Checked::Whole(message), len) => return Ok((*message, len)),
                 Asked::Response(Checked::Malformed(error), _) => return Err(error.into()),
                 Asked::Response(Checked::Truncated, _) | Asked::TooManyWrong => {}

@@ -89,7 +89,8 @@ impl Cache {
         self.store.insert(key, value, answer.content.bytes, now, keep);
     }
 
-    /// `for_all_types`: the name itself does not exist, not that which its aliases lead to.
+    /// That there is no answer; older ones are never used again. `for_all_types`: the name itself does not exist, not that which its
+    /// aliases lead to.
     pub(super) fn insert_negative(
         &mut self,
         mut key: Key,
@@ -97,10 +98,13 @@ impl Cache {
         for_all_types: bool,
         now: Instant,
     ) {
-        let Some(ttl) = negative.ttl else { return };
+        self.store.remove(&key);
         if for_all_types {
+            key.record_type = Some(RecordType::CNAME);
+            self.store.remove(&key);
             key.record_type = None;
         }
+        let Some(ttl) = negative.ttl else { return };
         let keep = Duration::from_secs(ttl.into()).min(self.limits.negative_max);
         self.store.insert(key, Value::Negative(negative), 0, now, keep);
     }
@@ -184,5 +188,20 @@ mod tests {
         cache.insert_answer(key("a."), &answer(10), now);
         let stale = cache.stale(&key("a."), now + seconds(109)).unwrap();
         assert_eq!((stale.ttl(), stale.is_stale()), (30, true));
+    }
+
+    #[test]
+    fn answers_are_not_used_after_it_was_said_that_there_is_none() {
+        let alias = Key { record_type: Some(RecordType::CNAME), ..key("a.") };
+        for (ttl, does_exist) in [(None, false), (Some(5), false), (None, true), (Some(5), true)] {
+            let (mut cache, now) = (cache(seconds(100)), Instant::now());
+            cache.insert_answer(key("a."), &answer(10), now);
+            cache.insert_answer(alias.clone(), &answer(10), now);
+            let later = now + seconds(40);
+            cache.insert_negative(key("a."), Negative { does_exist, ttl }, !does_exist, later);
+            let mut stale = |key: &Key| cache.stale(key, later + seconds(6));
+            assert!(stale(&key("a.")).is_none(), "{ttl:?} {does_exist}");
+            assert_eq!(stale(&alias).is_some(), does_exist, "{ttl:?} {does_exist}");
+        }
     }
 }

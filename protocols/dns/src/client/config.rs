@@ -189,7 +189,8 @@ impl DnsConfig {
         self
     }
 
-    /// Whether queries have cookies (RFC 7873), against forged responses of servers that support them. Default `false`.
+    /// Whether queries have cookies (RFC 7873), against forged responses of servers that support them: one that has sent a cookie is asked
+    /// over TCP if a response comes without. Default `false`.
     pub fn cookies(mut self, cookies: bool) -> Self {
         self.asking.cookies = cookies;
         self

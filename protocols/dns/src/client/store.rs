@@ -7,8 +7,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::codec::Record;
+
 /// Bytes that an entry takes beside its value, roughly.
 const ENTRY_BYTES: usize = 256;
+
+/// Bytes that decoded records take beside the data of their message, roughly. They take many times what they take in a message, where names
+/// are compressed.
+pub(crate) fn records_bytes<'a>(records: impl IntoIterator<Item = &'a Record>) -> usize {
+    records.into_iter().map(|record| size_of::<Record>() + record.name.len()).sum()
+}
 
 /// How long servers that failed are not asked again for a value that is used after its time (RFC 8767, section 5).
 const RETRY_AFTER: Duration = Duration::from_secs(30);

@@ -14,6 +14,9 @@ pub const UDP_PAYLOAD: u16 = 1232;
 /// The number of the option COOKIE (RFC 7873).
 pub(super) const COOKIE: u16 = 10;
 
+/// Bytes of our part of a cookie.
+const CLIENT_COOKIE_LEN: usize = 8;
+
 /// Bytes of an OPT record with the longest cookie.
 const OPT_ROOM: usize = 11 + 4 + 40;
 
@@ -150,9 +153,13 @@ impl Question {
         if let Some(bits) = settings.case_bits {
             randomize_case(&mut bytes, bits);
         }
-        let cookie = settings.cookie.as_ref().and_then(|cookie| cookie.first_chunk().copied());
-        let is_case_exact = settings.case_bits.is_some();
-        Ok(SentQuery::new(bytes, cookie, is_case_exact))
+        let mut sent = SentQuery::new(bytes);
+        if let Some(cookie) = settings.cookie.as_ref().filter(|_| settings.udp_payload.is_some()) {
+            sent.cookie = cookie.first_chunk().copied();
+            sent.has_server_cookie = cookie.len() > CLIENT_COOKIE_LEN;
+        }
+        sent.is_case_exact = settings.case_bits.is_some();
+        Ok(sent)
     }
 
     /// Appends the OPT record (RFC 6891, section 6.1.2). `None` if the cookie is too long.
@@ -215,15 +222,17 @@ pub struct SentQuery {
     pub(super) bytes: Vec<u8>,
     pub(super) question_end: usize,
     /// Our part of the cookie.
-    pub(super) cookie: Option<[u8; 8]>,
+    pub(super) cookie: Option<[u8; CLIENT_COOKIE_LEN]>,
+    /// Whether the part of the server is behind it, which the server has sent before.
+    pub(super) has_server_cookie: bool,
     /// Whether the response must repeat the case of the name.
     pub(super) is_case_exact: bool,
 }
 
 impl SentQuery {
-    fn new(bytes: Vec<u8>, cookie: Option<[u8; 8]>, is_case_exact: bool) -> Self {
+    fn new(bytes: Vec<u8>) -> Self {
         let question_end = question_end(&bytes);
-        Self { bytes, question_end, cookie, is_case_exact }
+        Self { bytes, question_end, cookie: None, has_server_cookie: false, is_case_exact: false }
     }
 
     /// Any message that is sent with one question: a notification, an update, a query that was signed.
@@ -235,7 +244,7 @@ impl SentQuery {
         if message.queries.len() != 1 {
             return Err(EncodeError::Content("a message that is asked has one question".into()));
         }
-        Ok(Self::new(encode(message, MESSAGE_LEN_MAX)?, None, false))
+        Ok(Self::new(encode(message, MESSAGE_LEN_MAX)?))
     }
 
     /// The bytes of the message.

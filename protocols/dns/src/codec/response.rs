@@ -77,6 +77,14 @@ impl SentQuery {
     }
 }
 
+impl SentQuery {
+    /// Whether the query has a cookie that the server has sent before, and its response has none. A datagram without may be forged, and is
+    /// not to be used (RFC 7873, section 5.3); over TCP the server can still say that it supports cookies no more.
+    pub(crate) fn misses_cookie(&self, response: &Message) -> bool {
+        self.has_server_cookie && cookie(response).is_none()
+    }
+}
+
 /// The cookie in a message (RFC 7873).
 pub fn cookie(message: &Message) -> Option<&[u8]> {
     match message.edns.as_ref()?.option(EdnsCode::Cookie)? {

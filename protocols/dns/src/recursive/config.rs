@@ -111,13 +111,14 @@ impl RecursiveConfig {
         self
     }
 
-    /// Whether servers are shown no more of a name than they need (RFC 9156). Default `true`.
+    /// Whether servers are shown no more of a name than they need (RFC 9156), unless they answer only the whole name. Default `true`.
     pub fn minimise(mut self, minimise: bool) -> Self {
         self.minimises = minimise;
         self
     }
 
-    /// Whether queries have cookies (RFC 7873), against forged responses of servers that support them. Default `true`.
+    /// Whether queries have cookies (RFC 7873), against forged responses of servers that support them: one that has sent a cookie is asked
+    /// over TCP if a response comes without. Default `true`.
     pub fn cookies(mut self, cookies: bool) -> Self {
         self.asking.cookies = cookies;
         self

@@ -13,6 +13,11 @@ pub(super) struct Exchanged {
 }
 
 impl Exchanged {
+    /// Whether the server was not asked, since too many queries wait for it.
+    pub(super) const fn is_busy(&self) -> bool {
+        matches!(self.result, Err(AskError::Server(ServerError::Busy { .. })))
+    }
+
     /// Whether the server has answered, if only by what cannot be decoded: asking again brings the same.
     pub(super) const fn is_wrong(&self) -> bool {
         matches!(self.result, Ok(_) | Err(AskError::Server(ServerError::Malformed(_))))

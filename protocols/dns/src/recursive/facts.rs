@@ -26,7 +26,7 @@ pub(super) struct Fact {
     pub(super) authorities: Vec<Record>,
     /// For how many seconds it holds. With 0 it is not kept.
     pub(super) ttl: u32,
-    /// Bytes of the response.
+    /// Bytes of the response, and of the records that are kept of it.
     pub(super) bytes: usize,
 }
 
@@ -117,7 +117,10 @@ impl Facts {
         None
     }
 
+    /// Keeps a fact. Older ones that it contradicts are never used again.
     pub(super) fn insert(&mut self, mut key: Key, fact: &Rc<Fact>, now: Instant) {
+        self.store.remove(&key);
+        self.store.remove(&alias(&key));
         let max = match fact.kind {
             Kind::Records | Kind::Alias(_) => self.positive_max,
             Kind::NoRecord | Kind::NoName => self.negative_max,
@@ -151,6 +154,24 @@ mod tests {
 
     fn fact(kind: Kind, ttl: u32) -> Rc<Fact> {
         Rc::new(Fact { ttl, ..Fact::own(kind, Vec::new()) })
+    }
+
+    #[test]
+    fn what_was_known_of_an_absent_name_is_not_used_after_its_time() {
+        let seconds = Duration::from_secs;
+        for (old, none) in [
+            (Kind::Records, Kind::NoName),
+            (Kind::Alias("b.".parse().unwrap()), Kind::NoName),
+            (Kind::Alias("b.".parse().unwrap()), Kind::NoRecord),
+        ] {
+            let limits = StoreLimits { entries_max: 9, bytes_max: 1 << 20, stale_max: seconds(99) };
+            let (mut facts, now) = (Facts::new(limits, seconds(100), seconds(50)), Instant::now());
+            facts.insert(key("a.", RecordType::A), &fact(old.clone(), 10), now);
+            assert!(facts.stale(&key("a.", RecordType::A), now + seconds(11)).is_some());
+            facts.insert(key("a.", RecordType::A), &fact(none.clone(), 5), now + seconds(40));
+            let stale = facts.stale(&key("a.", RecordType::A), now + seconds(46));
+            assert!(stale.is_none(), "{old:?}, then {none:?}: {stale:?}");
+        }
     }
 
     #[test]

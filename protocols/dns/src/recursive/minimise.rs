@@ -1,7 +1,10 @@
 //! How much of a name the servers of a zone are shown (RFC 9156): [`Minimiser`]. Pure.
 //!
 //! A name is asked for label by label, so that the servers of upper zones learn no more than they need to point down. The number of
-//! such questions is bounded, and a server that gets them wrong is asked for the whole name.
+//! such questions is bounded. Servers that get them wrong, or of which none answers them, are asked for the whole name: some do not answer
+//! for names that have no records but names below them.
+
+use std::ops::Range;
 
 /// Maximum questions with a part of the name (RFC 9156, section 2.3, `MAX_MINIMISE_COUNT`).
 const COUNT_MAX: usize = 10;
@@ -18,11 +21,13 @@ pub(super) struct Minimiser {
     count: usize,
     is_wanted: bool,
     is_on: bool,
+    /// Whether no server of the zone has answered a part of the name.
+    has_failed: bool,
 }
 
 impl Minimiser {
     pub(super) const fn new(total: usize, is_wanted: bool) -> Self {
-        Self { total, count: 0, is_wanted, is_on: is_wanted }
+        Self { total, count: 0, is_wanted, is_on: is_wanted, has_failed: false }
     }
 
     /// How many labels, from the right, to ask for; `known` of them are known to exist.
@@ -45,9 +50,27 @@ impl Minimiser {
         self.is_on = false;
     }
 
+    /// No server has answered a part of the name: the servers of this zone are asked for the whole name, for the attempts that are left.
+    pub(super) const fn fail(&mut self) {
+        self.is_on = false;
+        self.has_failed = true;
+    }
+
+    /// Which of the attempts to ask each server are for this many labels. Parts have the first; the others are left for the whole name.
+    pub(super) fn rounds(&self, labels: usize, attempts: u32) -> Range<u32> {
+        if labels < self.total {
+            0..1
+        } else if self.has_failed && attempts > 1 {
+            1..attempts
+        } else {
+            0..attempts
+        }
+    }
+
     /// The servers of another zone are asked.
     pub(super) const fn change_zone(&mut self) {
         self.is_on = self.is_wanted;
+        self.has_failed = false;
     }
 }
 
@@ -95,5 +118,18 @@ mod tests {
         minimiser.change_zone();
         assert_eq!(minimiser.labels(1), 2);
         assert_eq!(Minimiser::new(5, false).labels(0), 5);
+    }
+
+    #[test]
+    fn the_whole_name_with_the_attempts_that_are_left() {
+        for (attempts, of_rest) in [(1, 0..1), (2, 1..2), (5, 1..5)] {
+            let mut minimiser = Minimiser::new(5, true);
+            assert_eq!(minimiser.rounds(2, attempts), 0..1);
+            assert_eq!(minimiser.rounds(5, attempts), 0..attempts);
+            minimiser.fail();
+            assert_eq!((minimiser.labels(1), minimiser.rounds(5, attempts)), (5, of_rest));
+            minimiser.change_zone();
+            assert_eq!((minimiser.labels(1), minimiser.rounds(5, attempts)), (2, 0..attempts));
+        }
     }
 }

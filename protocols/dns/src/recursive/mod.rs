@@ -9,12 +9,12 @@
 //! |---|---|---|
 //! | **asking the servers of a zone** for the name, or for the next part of it | a server names servers of a zone below, at or above the name | the servers of that zone; they are remembered |
 //! | | a server says what is at a part of the name, or that there is nothing | the same zone, the next part of the name |
-//! | | "no such name", or an error, for a part of the name | the same zone, the whole name |
+//! | | "no such name", or an error, for a part of the name; no server answers the part | the same zone, the whole name |
 //! | | a server says what is at the name | the answer; an alias is a new question of the same work |
 //! | | a server is silent, or answers wrongly | the next server, in the order of `upstreams.rs` |
 //! | | no server with a known address is left | **looking up a server** |
-//! | | nor one without | each server that was silent once more |
-//! | | none at all | if the zone was remembered, its parent is asked for its servers again; else [`RecursiveError::Failed`] |
+//! | | nor one without | each server that was silent once more, not for a part of the name |
+//! | | none at all | if the zone was remembered, and its servers are not only busy, its parent is asked for its servers again; else [`RecursiveError::Failed`] |
 //! | **looking up a server** that the delegation tells no address of | it has addresses | asking them |
 //! | | it has none, it waits for this question itself (a loop), or a bound is reached | the next server |
 //! | any | the bounds of the question are reached | [`RecursiveError::TooManyQueries`], [`RecursiveError::TimedOut`] |
@@ -26,7 +26,7 @@
 //! Only an authoritative response to exactly the question that was asked, and of that only what is about the name and in the zone that the
 //! server was asked for. The table is at the head of `response.rs`. Delegations lead to servers and are never part of an answer; records
 //! beside the question, of zones beside or above, and addresses of servers outside the zone are ignored. An alias and what it leads to are
-//! separate questions.
+//! separate questions. No zone outlives what the zone above has said of it.
 //!
 //! # What bounds it
 //!

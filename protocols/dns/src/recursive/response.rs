@@ -15,6 +15,7 @@
 //! Records of other names and other sections, and addresses from outside the zone, are ignored. Responses that were cut do not come here.
 
 use std::{
+    collections::HashSet,
     net::{IpAddr, SocketAddr},
     rc::Rc,
 };
@@ -24,7 +25,7 @@ use super::{
     facts::{Fact, Kind},
 };
 use crate::{
-    client::ServerError,
+    client::{ServerError, store::records_bytes},
     codec::{DNSClass, Message, Name, Question, RData, Record, RecordType, ResponseCode},
 };
 
@@ -44,7 +45,7 @@ pub(super) struct Reader<'a> {
 #[derive(Debug)]
 pub(super) enum Reading {
     Fact(Rc<Fact>),
-    Delegation(Rc<Delegation>),
+    Delegation(Delegation),
 }
 
 /// What the servers of a zone say.
@@ -56,6 +57,9 @@ pub(super) enum Found {
 
 /// The types of records that prove that something is not there.
 const PROOFS: [RecordType; 2] = [RecordType::NSEC, RecordType::NSEC3];
+
+/// Maximum records that prove something, with signatures. More are ignored: a proof has at most four sets, and each a signature or two.
+const PROOFS_MAX: usize = 32;
 
 impl Reader<'_> {
     pub(super) fn read(&self, message: &Message, len: usize) -> Result<Reading, ServerError> {
@@ -76,7 +80,7 @@ impl Reader<'_> {
             Some(cut) => {
                 let servers = &message.authorities;
                 let delegation = self.delegation(&cut.name, servers, &message.additionals);
-                Ok(Reading::Delegation(Rc::new(delegation)))
+                Ok(Reading::Delegation(delegation))
             }
             None if message.metadata.authoritative => {
                 Ok(Reading::Fact(Rc::new(self.nothing(message, Kind::NoRecord, len))))
@@ -128,10 +132,13 @@ impl Reader<'_> {
             };
         }
         if self.is_dnssec {
-            let kinds: Vec<_> = answers.iter().map(Record::record_type).collect();
+            let kinds: HashSet<_> = answers.iter().map(Record::record_type).collect();
+            // All answers are at the name, but a renaming, which is the first.
+            let renaming = answers.first().filter(|first| first.record_type() == RecordType::DNAME);
+            let renamed = renaming.map(|renaming| renaming.name.clone());
             let is_of_set = |record: &&Record| {
-                let is_here = answers.iter().any(|answer| answer.name == record.name);
-                is_here && covered(record).is_some_and(|covered| kinds.contains(&covered))
+                covered(record).is_some_and(|covered| kinds.contains(&covered))
+                    && (record.name == *name || renamed.as_ref() == Some(&record.name))
             };
             let signatures: Vec<_> = message.answers.iter().filter(is_of_set).cloned().collect();
             answers.extend(signatures);
@@ -141,7 +148,8 @@ impl Reader<'_> {
         answers.iter_mut().for_each(|record| record.ttl = ttl);
         let authorities = self.proofs(message, ttl);
         let zone = self.zone.clone();
-        Some(Fact { kind, zone, answers, authorities, ttl, bytes: len })
+        let bytes = len + records_bytes(answers.iter().chain(&authorities));
+        Some(Fact { kind, zone, answers, authorities, ttl, bytes })
     }
 
     /// The renamings of zones (DNAME, RFC 6672) that the alias comes from. The server makes the alias; they are for those who validate.
@@ -173,7 +181,8 @@ impl Reader<'_> {
         soa.ttl = ttl;
         let mut authorities = vec![soa];
         authorities.extend(self.proofs(message, ttl));
-        Fact { kind, zone, answers, authorities, ttl, bytes: len }
+        let bytes = len + records_bytes(&authorities);
+        Fact { kind, zone, answers, authorities, ttl, bytes }
     }
 
     /// The proofs of DNSSEC in the authority section, with signatures, for those who validate.
@@ -186,7 +195,8 @@ impl Reader<'_> {
             let is_soa_signature = of == RecordType::SOA && covered(record).is_some();
             (PROOFS.contains(&of) || is_soa_signature) && self.is_in_zone(&record.name)
         };
-        let mut proofs: Vec<_> = message.authorities.iter().filter(is_proof).cloned().collect();
+        let proofs = message.authorities.iter().filter(is_proof).take(PROOFS_MAX);
+        let mut proofs: Vec<_> = proofs.cloned().collect();
         proofs.iter_mut().for_each(|record| record.ttl = record.ttl.min(ttl));
         proofs
     }
@@ -217,7 +227,7 @@ impl Reader<'_> {
             }
         }
         let ttl = if all.is_empty() { 0 } else { ttl_min };
-        Delegation { zone: zone.clone(), servers: all, ttl }
+        Delegation { zone: zone.clone(), servers: all, ttl, until: None }
     }
 
     fn glue(&self, server: &Name, addrs: &[Record]) -> Vec<SocketAddr> {
@@ -270,11 +280,94 @@ fn ttl(seconds: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
     use crate::codec::{OpCode, rdata};
 
     fn name(text: &str) -> Name {
         text.parse().unwrap()
+    }
+
+    fn record(owner: &str, data: RData) -> Record {
+        Record::from_rdata(name(owner), 300, data)
+    }
+
+    /// A signature of records of a type.
+    fn signature(owner: &str, covered: RecordType) -> Record {
+        let rdata = rdata::NULL::with(u16::from(covered).to_be_bytes().to_vec());
+        record(owner, RData::Unknown { code: RecordType::RRSIG, rdata })
+    }
+
+    /// What a server of `zone.test` says about A of `www.zone.test`, with the records of DNSSEC.
+    fn fact_of(answers: Vec<Record>, authorities: Vec<Record>) -> Rc<Fact> {
+        let question = Question::new(name("www.zone.test."), RecordType::A);
+        let reader = Reader {
+            zone: &name("zone.test."),
+            question: &question,
+            is_dnssec: true,
+            port: 53,
+            allows_loopback: false,
+        };
+        let mut message = Message::response(1, OpCode::Query);
+        message.metadata.authoritative = true;
+        message.add_answers(answers);
+        message.add_authorities(authorities);
+        match reader.read(&message, 100) {
+            Ok(Reading::Fact(fact)) => fact,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn signatures_of_the_set_and_of_the_renaming_are_taken() {
+        let signatures = [
+            signature("www.zone.test.", RecordType::A),
+            signature("www.zone.test.", RecordType::CNAME),
+            signature("zone.test.", RecordType::DNAME),
+            signature("other.zone.test.", RecordType::A),
+        ];
+        let with = |records: &[Record]| fact_of([records, &signatures].concat(), Vec::new());
+        let addr = record("www.zone.test.", RData::A(Ipv4Addr::LOCALHOST.into()));
+        assert_eq!(with(std::slice::from_ref(&addr)).answers, [addr, signatures[0].clone()]);
+        let none = rdata::NULL::with(vec![0]);
+        let renaming = RData::Unknown { code: RecordType::DNAME, rdata: none };
+        let renaming = record("zone.test.", renaming);
+        let alias = record("www.zone.test.", RData::CNAME(rdata::CNAME(name("www.other.test."))));
+        let of_alias = with(&[renaming.clone(), alias.clone()]);
+        assert_eq!(
+            of_alias.answers,
+            [renaming, alias, signatures[1].clone(), signatures[2].clone()]
+        );
+    }
+
+    #[test]
+    fn all_that_is_kept_is_counted() {
+        let addr = record("www.zone.test.", RData::A(Ipv4Addr::LOCALHOST.into()));
+        let proof = signature("n.zone.test.", RecordType::NSEC);
+        let fact = fact_of(vec![addr; 1000], vec![proof; 10]);
+        assert_eq!((fact.answers.len(), fact.authorities.len()), (1000, 10));
+        let bytes = 1010 * size_of::<Record>();
+        assert!((bytes..bytes * 2).contains(&fact.bytes), "{}", fact.bytes);
+        let soa = rdata::SOA::new(name("ns."), name("me."), 1, 1, 1, 1, 60);
+        let soa = record("zone.test.", RData::SOA(soa));
+        assert!(fact_of(Vec::new(), vec![soa]).bytes > size_of::<Record>());
+    }
+
+    #[test]
+    fn proofs_are_bounded() {
+        let soa = rdata::SOA::new(name("ns."), name("me."), 1, 1, 1, 1, 60);
+        let mut authorities = vec![record("zone.test.", RData::SOA(soa))];
+        authorities.push(signature("zone.test.", RecordType::SOA));
+        for at in 0..1000 {
+            authorities.push(signature(&format!("n{at}.zone.test."), RecordType::NSEC));
+        }
+        let fact = fact_of(Vec::new(), authorities.clone());
+        assert_eq!((fact.kind.clone(), fact.authorities.len()), (Kind::NoRecord, 1 + PROOFS_MAX));
+        let names = |records: &[Record]| -> Vec<_> {
+            records.iter().map(|record| record.name.clone()).collect()
+        };
+        assert_eq!(names(&fact.authorities), names(&authorities[..1 + PROOFS_MAX]));
     }
 
     /// Numbers that look random, by a seed.

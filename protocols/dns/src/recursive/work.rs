@@ -62,17 +62,18 @@ impl<'a> Work<'a> {
 
     /// The answer, if all of it is known.
     pub(super) fn known(&self) -> Result<Option<Resolved>, RecursiveError> {
-        let mut chain = Chain::new(self.key);
-        loop {
-            match self.known_fact(&chain.key) {
-                None => return Ok(None),
-                Some(known) => {
-                    if chain.follow(known, self.inner.config.chain_max)? {
-                        return Ok(Some(chain.resolved()));
-                    }
-                }
+        Ok(self.known_chain(self.key)?.map(|chain| chain.resolved()))
+    }
+
+    /// All aliases and what is at their end, if that is known.
+    pub(super) fn known_chain(&self, key: &Key) -> Result<Option<Chain>, RecursiveError> {
+        let mut chain = Chain::new(key);
+        while let Some(known) = self.known_fact(&chain.key) {
+            if chain.follow(known, self.inner.config.chain_max)? {
+                return Ok(Some(chain));
             }
         }
+        Ok(None)
     }
 
     /// What was the answer, if that may still be used.
@@ -144,11 +145,23 @@ impl<'a> Work<'a> {
                 minimiser.asked();
                 Question::new(part.name.clone(), RecordType::A).recursion_desired(false)
             };
-            let found = match self.ask_zone(&zone, &question, is_whole).await {
-                Err(RecursiveError::Failed { .. }) if is_remembered && !zone.zone.is_root() => {
-                    outdated = Some(zone);
-                    zone = self.closest(&below);
+            let rounds = minimiser.rounds(asked, self.inner.config.attempts);
+            let found = match self.ask_zone(&zone, &question, is_whole, rounds).await {
+                Err(RecursiveError::Failed { .. }) if !is_whole => {
+                    minimiser.fail();
+                    continue;
+                }
+                Err(error @ RecursiveError::Failed { .. })
+                    if is_remembered && !zone.zone.is_root() =>
+                {
+                    let above = self.closest(&below);
+                    // The servers are not forgotten if they are only busy.
+                    if above.zone == zone.zone {
+                        return Err(error);
+                    }
+                    outdated = Some(std::mem::replace(&mut zone, above));
                     known = labels(&zone.zone);
+                    minimiser.change_zone();
                     continue;
                 }
                 found => found?,
@@ -156,15 +169,14 @@ impl<'a> Work<'a> {
             match found {
                 Found::Reading(Reading::Delegation(delegation)) => {
                     count(&self.inner.counters.delegations_followed);
-                    if outdated.as_ref().is_some_and(|it| has_same_servers(it, &delegation)) {
+                    if outdated.as_ref().is_some_and(|it| it.has_same_servers(&delegation)) {
                         return Err(self.failed(&delegation.zone));
                     }
-                    zone = delegation;
+                    let mut delegations = self.inner.delegations.borrow_mut();
+                    zone = delegations.insert(delegation, &zone, self.reactor.now());
                     known = labels(&zone.zone);
                     is_remembered = false;
                     minimiser.change_zone();
-                    let mut delegations = self.inner.delegations.borrow_mut();
-                    delegations.insert(zone.clone(), self.reactor.now());
                 }
                 Found::Reading(Reading::Fact(fact)) => {
                     // A server may not know that a name without records exists, if there are names below it.
@@ -201,16 +213,14 @@ impl<'a> Work<'a> {
         let read = |zone: &Delegation, reply: &Reply| {
             let servers = self.reader(zone, &question).read_priming(&reply.0)?;
             let has_addrs = servers.servers.iter().any(|server| !server.addrs.is_empty());
-            if has_addrs {
-                Ok(Reading::Delegation(Rc::new(servers)))
-            } else {
-                Err(ServerError::Referral)
-            }
+            if has_addrs { Ok(Reading::Delegation(servers)) } else { Err(ServerError::Referral) }
         };
-        match self.ask_servers(&hints, &question, true, &read).await? {
+        let rounds = 0..self.inner.config.attempts;
+        match self.ask_servers(&hints, &question, true, rounds, &read).await? {
             Found::Reading(Reading::Delegation(root)) => {
                 let ttl = root.ttl;
-                self.inner.delegations.borrow_mut().insert(root, self.reactor.now());
+                let mut delegations = self.inner.delegations.borrow_mut();
+                delegations.insert(root, &hints, self.reactor.now());
                 Ok(ttl)
             }
             _ => Err(self.failed(&hints.zone)),
@@ -257,10 +267,6 @@ impl<'a> Work<'a> {
     fn record_type(&self) -> RecordType {
         self.key.record_type.unwrap_or(RecordType::ANY)
     }
-}
-
-fn has_same_servers(old: &Delegation, new: &Delegation) -> bool {
-    old.zone == new.zone && old.servers == new.servers
 }
 
 fn known_now(value: Rc<Fact>) -> Known {

@@ -1,6 +1,6 @@
 //! The servers of a zone, asked in turn until one says something that can be used. Servers without an address are looked up on the way.
 
-use std::{collections::HashSet, net::SocketAddr, pin::Pin, rc::Rc};
+use std::{collections::HashSet, net::SocketAddr, ops::Range, pin::Pin, rc::Rc};
 
 use super::{
     RecursiveError,
@@ -33,10 +33,11 @@ impl Work<'_> {
         zone: &Delegation,
         question: &Question,
         is_whole: bool,
+        rounds: Range<u32>,
     ) -> Result<Found, RecursiveError> {
         let read =
             |zone: &Delegation, reply: &Reply| self.reader(zone, question).read(&reply.0, reply.1);
-        self.ask_servers(zone, question, is_whole, &read).await
+        self.ask_servers(zone, question, is_whole, rounds, &read).await
     }
 
     /// Asks the servers of a zone in turn, those without known addresses last, until one says something that can be used.
@@ -45,13 +46,15 @@ impl Work<'_> {
         zone: &Delegation,
         question: &Question,
         is_whole: bool,
+        rounds: Range<u32>,
         read: Read<'_>,
     ) -> Result<Found, RecursiveError> {
         let mut unknown = self.unknown_servers(zone);
         let addrs: Vec<_> = zone.servers.iter().flat_map(|it| it.addrs.iter().copied()).collect();
         let mut known: HashSet<SocketAddr> = HashSet::new();
         let mut next = self.in_order(zone, addrs, &mut known);
-        for round in 0..self.inner.config.attempts {
+        let (mut busy, mut others) = (0, 0);
+        for round in rounds {
             let mut silent = Vec::new();
             loop {
                 for upstream in std::mem::take(&mut next) {
@@ -60,6 +63,8 @@ impl Work<'_> {
                         Ok(found) => return Ok(found),
                         Err(cause) => cause,
                     };
+                    let of_kind = if exchanged.is_busy() { &mut busy } else { &mut others };
+                    *of_kind += 1;
                     if exchanged.is_wrong() {
                         let now = self.reactor.now();
                         self.inner.upstreams.set_lame(upstream.addr, &zone.zone, now);
@@ -79,8 +84,11 @@ impl Work<'_> {
             }
             next = silent;
         }
-        // Its parent may know others by the next question.
-        self.inner.delegations.borrow_mut().remove(&zone.zone);
+        // Its parent may know others by the next question. If all are only busy, they are still the right ones; if it was for a part of the
+        // name, they are asked once more.
+        if is_whole && (busy == 0 || others > 0) {
+            self.inner.delegations.borrow_mut().remove(&zone.zone);
+        }
         Err(self.failed(&zone.zone))
     }
 
@@ -148,15 +156,32 @@ impl Work<'_> {
         Ok(addrs)
     }
 
-    /// Counts the servers that are looked up for a zone. What is in the cache is free.
+    /// Counts the servers that are looked up for a zone. What needs no query is free.
     fn may_look_up(&self, zone: &Name, server: &Name) -> bool {
-        if self.known_fact(&Key::new(server.clone(), RecordType::A, false)).is_some() {
+        if self.is_looked_up(server) {
             return true;
         }
         let mut looked_up = self.looked_up.borrow_mut();
         let count = looked_up.entry(zone.clone()).or_default();
         *count += 1;
         *count <= self.inner.config.unknown_servers_max
+    }
+
+    /// Whether the addresses of a server, or that it has none, are known to the end of its aliases.
+    fn is_looked_up(&self, server: &Name) -> bool {
+        let types: &[_] = if self.inner.config.is_ipv4_only {
+            &[RecordType::A]
+        } else {
+            &[RecordType::A, RecordType::AAAA]
+        };
+        for record_type in types {
+            match self.known_chain(&Key::new(server.clone(), *record_type, false)) {
+                Ok(None) => return false,
+                Ok(Some(chain)) if !chain.records().is_empty() => return true,
+                Ok(Some(_)) | Err(_) => {}
+            }
+        }
+        true
     }
 
     fn addresses<'a>(

@@ -44,6 +44,31 @@ fn nxns_attack_is_bounded() {
 }
 
 #[test]
+fn servers_that_are_known_aliases_are_looked_up_as_seldom() {
+    let tree = Tree::new(2);
+    let victim = tree.ip("victim");
+    let net = format!("@ NS ns.test.\nvictim NS ns.victim\nns.victim A {victim}\n");
+    tree.serve("tld", zones([tree.test(), zone("net.", &net)]));
+    tree.serve("victim", zones([zone("victim.net.", &format!("@ NS ns\nns A {victim}\n"))]));
+    tree.serve("example", |query: &Query<'_>| -> Handled {
+        if query.is_at_or_below(&name("sub.example.test.")) {
+            let server = |at| ns("sub.example.test.", &format!("n{at}.example.test."));
+            return referral(&(0..16).map(server).collect::<Vec<_>>(), &[]).into();
+        }
+        let target = query.name().to_ascii().replace("example.test.", "victim.net.");
+        let alias = RData::CNAME(rdata::CNAME(name(&target)));
+        Response::from(Record::from_rdata(query.name(), 300, alias)).into()
+    });
+    let resolver = tree.usual();
+    for at in 0..16 {
+        tree.ask(&resolver, &format!("n{at}.example.test."), RecordType::CNAME).unwrap();
+    }
+    let error = tree.ask(&resolver, "www.sub.example.test.", RecordType::A).unwrap_err();
+    assert!(matches!(error, RecursiveError::Failed { .. }), "{error}");
+    assert_eq!(tree.asked("victim").len(), 5);
+}
+
+#[test]
 fn queries_of_a_question_are_bounded() {
     let tree = Tree::new(3);
     let evil = tree.ip("evil");
@@ -215,6 +240,12 @@ fn queries_to_a_server_at_once_are_bounded() {
     let error = tree.world.get(waiting.remove(2)).unwrap_err();
     assert!(error.to_string().contains("2 queries wait for it already"), "{error}");
     drop(waiting);
+    tree.world.network.run_for(Duration::ZERO).unwrap();
+    // The zone above need not say again who serves the zone.
+    tree.serve("example", zones([tree.example()]));
+    tree.asked("tld");
+    assert_eq!(tree.data(&resolver, "www.example.test."), ["192.0.2.1"]);
+    assert_eq!(tree.asked("tld"), [""; 0]);
 }
 
 #[test]

@@ -75,6 +75,33 @@ fn minimisation_gives_way_to_servers_that_get_it_wrong() {
     }
 }
 
+/// Some servers know nothing of names without records that have names below them.
+#[test]
+fn minimisation_gives_way_to_servers_that_do_not_answer_parts() {
+    for is_silent in [true, false] {
+        let tree = Tree::new(21);
+        let usual = zones([tree.example()]);
+        tree.serve("example", move |query: &Query<'_>| -> Handled {
+            match query.is(&name("c.d.example.test.")) {
+                true if is_silent => Handled::Drop,
+                true => Response::new().authoritative(false).into(),
+                false => usual.handle(query),
+            }
+        });
+        let resolver = tree.usual();
+        let found = tree.ask(&resolver, "a.b.c.d.example.test.", RecordType::TXT).unwrap();
+        assert_eq!(found.records().len(), 1);
+        assert_eq!(
+            tree.asked("example"),
+            ["d.example.test. A", "c.d.example.test. A", "a.b.c.d.example.test. TXT"]
+        );
+        // The servers are still known.
+        tree.asked("tld");
+        assert_eq!(tree.data(&resolver, "www.example.test."), ["192.0.2.1"]);
+        assert_eq!(tree.asked("tld"), [""; 0]);
+    }
+}
+
 #[test]
 fn servers_without_glue_are_looked_up() {
     let tree = Tree::new(4);
@@ -323,6 +350,40 @@ fn servers_that_have_changed_are_asked_for_again() {
     tree.ask(&resolver, "other.example.test.", RecordType::A).unwrap_err();
     assert_eq!(tree.asked("tld"), ["example.test. A"]);
     assert_eq!(tree.asked("spare").len(), 1);
+}
+
+#[test]
+fn servers_in_another_order_have_not_changed() {
+    let tree = Tree::new(20);
+    let (example, second) = (tree.ip("example"), tree.ip("second"));
+    let (usual, turn) = (zones([tree.test()]), std::cell::Cell::new(0));
+    tree.serve("tld", move |query: &Query<'_>| -> Handled {
+        if !is_below(query, "example.test.") {
+            return usual.handle(query);
+        }
+        turn.set(turn.get() + 1);
+        let mut servers =
+            [ns("example.test.", "ns1.example.test."), ns("example.test.", "ns2.example.test.")];
+        let mut glue = [
+            a("ns1.example.test.", example),
+            a("ns2.example.test.", second),
+            a("ns2.example.test.", example),
+        ];
+        if turn.get() % 2 == 0 {
+            servers.reverse();
+            glue.reverse();
+        }
+        referral(&servers, &glue).into()
+    });
+    tree.serve("second", zones([tree.example()]));
+    let resolver = tree.usual();
+    tree.data(&resolver, "www.example.test.");
+    for host in ["example", "second"] {
+        tree.serve(host, |_: &Query<'_>| Handled::from(ResponseCode::Refused));
+        tree.asked(host);
+    }
+    tree.ask(&resolver, "other.example.test.", RecordType::A).unwrap_err();
+    assert_eq!([tree.asked("example").len(), tree.asked("second").len()], [1, 1]);
 }
 
 #[test]

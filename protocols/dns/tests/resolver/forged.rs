@@ -1,10 +1,15 @@
 //! Responses that are not those to the question, and forgers off the path.
 
-use std::{cell::RefCell, ops::Range, rc::Rc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    ops::Range,
+    rc::Rc,
+    time::Duration,
+};
 
 use sinew_dns::{
     client::DnsConfig,
-    codec::{Message, RData, Record, RecordType, encode},
+    codec::{Message, RData, Record, RecordType, cookie, encode, rdata},
     testing::{Asked, Reaction, TestServer},
 };
 use sinew_testkit::sim::Link;
@@ -122,6 +127,63 @@ fn too_many_wrong_responses_lead_to_tcp() {
     let host = world.server("server", &server);
     assert_eq!(address(&world, asking(&[&host])), "192.0.2.1");
     assert_eq!(server.asked().len(), 2);
+}
+
+/// The server has sent a cookie, so a datagram without one is not believed (RFC 7873, section 5.3), even if port and identifier are right.
+#[test]
+fn a_forger_that_leaves_the_cookie_out() {
+    let world = World::new(7);
+    let questions = Rc::<Cell<u32>>::default();
+    let of_server = questions.clone();
+    let server = server().react(move |asked| {
+        of_server.set(of_server.get() + 1);
+        let with_cookie = Reaction::Message(Box::new(with_cookie(asked)));
+        if asked.over_tcp || of_server.get() == 1 {
+            return with_cookie;
+        }
+        let mut forged = forged(asked);
+        forged.edns = None;
+        Reaction::All(vec![Reaction::Message(Box::new(forged)), with_cookie])
+    });
+    let host = world.server("server", &server);
+    let resolver = world.resolver(asking(&[&host]).cookies(true));
+    for question in 1..=3 {
+        let answer = world.get(resolver.lookup("a.example", RecordType::A)).unwrap();
+        assert_eq!(answer.records()[0].data.to_string(), "192.0.2.1", "question {question}");
+        resolver.clear_cache();
+    }
+    assert_eq!((questions.get(), resolver.stats().wrong_responses), (5, 2));
+}
+
+#[test]
+fn a_server_that_sends_cookies_no_more_is_asked_over_tcp() {
+    let world = World::new(8);
+    let is_first = Cell::new(true);
+    let server = server().react(move |asked| {
+        if is_first.replace(false) {
+            return Reaction::Message(Box::new(with_cookie(asked)));
+        }
+        Reaction::Usual
+    });
+    let host = world.server("server", &server);
+    let resolver = world.resolver(asking(&[&host]).cookies(true));
+    for _ in 0..2 {
+        let answer = world.get(resolver.lookup("a.example", RecordType::A)).unwrap();
+        assert_eq!(answer.records()[0].data.to_string(), "192.0.2.1");
+        resolver.clear_cache();
+    }
+    let over_tcp: Vec<_> = server.asked().iter().map(|asked| asked.over_tcp).collect();
+    assert_eq!(over_tcp, [false, false, true]);
+}
+
+/// The usual response, with the cookie of the query and eight bytes of the server.
+fn with_cookie(asked: &Asked) -> Message {
+    let mut response = server().response(&asked.query);
+    let ours = cookie(&asked.query).unwrap_or_default();
+    let whole = [&ours[..8], &[7; 8]].concat();
+    let edns = response.edns.get_or_insert_default();
+    edns.options_mut().insert(rdata::opt::EdnsOption::Unknown(10, whole));
+    response
 }
 
 #[test]
