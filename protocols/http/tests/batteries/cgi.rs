@@ -4,6 +4,7 @@ use std::{
     io::{Read, Write},
     net::TcpStream,
     os::unix::fs::PermissionsExt,
+    process::Command,
     thread,
     time::Duration,
 };
@@ -15,12 +16,17 @@ use sinew_transports::{ReactorTcp, StreamConfig, memory, reactor::Reactor};
 use super::folder::Folder;
 use crate::support::without_dates;
 
+/// Programs in a folder. A process of its own writes each: what another test starts meanwhile would inherit a file open for writing,
+/// and then the system does not execute it (ETXTBSY).
 fn scripts(scripts: &[(&str, &str)]) -> Folder {
     let mut folder = Folder::new();
     for (name, text) in scripts {
-        folder = folder.with(name, format!("#!/bin/sh\n{text}\n"));
-        let path = folder.path().join(name);
+        folder = folder.with("text", format!("#!/bin/sh\n{text}\n"));
+        let (from, path) = (folder.path().join("text"), folder.path().join(name));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        assert!(Command::new("cp").arg(&from).arg(&path).status().unwrap().success());
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::remove_file(from).unwrap();
     }
     folder
 }
