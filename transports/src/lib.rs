@@ -55,6 +55,7 @@ mod address;
 pub mod adopt;
 pub mod async_io;
 mod buffers;
+mod client_network;
 pub mod client_service;
 mod config;
 mod connection;
@@ -103,6 +104,7 @@ pub use sinew_reactor as reactor;
 pub use sinew_reactor::PacketInfo;
 pub use {
     address::Address,
+    client_network::client_network,
     config::{ConnectConfig, ListenConfig, StreamConfig},
     connection::{Connection, OwnedConnection},
     disconnect::ConnectionLost,

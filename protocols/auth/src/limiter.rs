@@ -3,9 +3,14 @@
 use std::{
     collections::{HashMap, VecDeque, hash_map::RandomState},
     hash::BuildHasher,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     time::{Duration, Instant},
 };
+
+use sinew_transports::client_network;
+
+/// The bits of an IPv6 address that are one client.
+const IPV6_PREFIX: u8 = 64;
 
 /// Delays and bounds failed logins, by the client's address and by the user's name.
 ///
@@ -125,7 +130,7 @@ impl FailureLimiter {
 
     pub(crate) fn keys(&self, address: Option<IpAddr>, user: &str) -> Keys {
         let user = (!user.is_empty()).then(|| Key::User(self.names.hash_one(user)));
-        [address.map(|address| Key::Address(network(address))), user]
+        [address.map(|address| Key::Address(client_network(address, IPV6_PREFIX))), user]
     }
 
     /// If there were too many failures, how long they are remembered.
@@ -210,18 +215,10 @@ impl FailureLimiter {
     }
 }
 
-/// An address of IPv4, or a /64 of IPv6, which is what one customer has at least.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) if !v6.is_unicast_link_local() => {
-            Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into()
-        }
-        other => other,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);

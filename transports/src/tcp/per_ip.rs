@@ -1,12 +1,8 @@
 //! Limit of connections per client address: [`PerIp`]. Pure.
 
-use std::{
-    cell::RefCell,
-    collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
-};
+use std::{cell::RefCell, collections::HashMap, net::IpAddr};
 
-use crate::ListenConfig;
+use crate::{ListenConfig, client_network};
 
 /// Counts the open connections of each client.
 pub(super) struct PerIp {
@@ -48,17 +44,7 @@ impl PerIp {
 
     /// The key of a client. `None` if it is not counted.
     fn client(&self, ip: Option<IpAddr>) -> Option<IpAddr> {
-        let ip = ip.filter(|_| self.max != usize::MAX)?;
-        match ip.to_canonical() {
-            IpAddr::V6(v6) if !v6.is_unicast_link_local() => Some(self.network(v6).into()),
-            // An IPv4 address (also IPv4-mapped) is one client, and so is each link-local address, since those share one prefix.
-            other => Some(other),
-        }
-    }
-
-    fn network(&self, ip: Ipv6Addr) -> Ipv6Addr {
-        let kept = u128::MAX.checked_shl(128 - u32::from(self.prefix_v6)).unwrap_or(0);
-        Ipv6Addr::from_bits(ip.to_bits() & kept)
+        Some(client_network(ip.filter(|_| self.max != usize::MAX)?, self.prefix_v6))
     }
 }
 
