@@ -1,6 +1,6 @@
 //! dnsmasq as the server of the resolver.
 
-use std::{net::SocketAddr, process::Command};
+use std::net::SocketAddr;
 
 use sinew_dns::{
     client::{DnsConfig, DnsResolver, LookupError},
@@ -9,30 +9,13 @@ use sinew_dns::{
 use sinew_transports::reactor::Reactor;
 
 use crate::{
-    program::{Folder, Running, find, free_address},
+    program::{Folder, Running, dnsmasq, free_address},
     watchdog,
 };
 
 fn start(addr: SocketAddr, folder: &Folder) -> Option<Running> {
-    let program = find("dnsmasq")?;
-    let mut command = Command::new(program);
-    command.args([
-        "--keep-in-foreground",
-        "--log-facility=-",
-        "--conf-file=/dev/null",
-        "--no-resolv",
-        "--no-hosts",
-    ]);
-    command.args([
-        "--bind-interfaces",
-        "--listen-address=127.0.0.9",
-        "--user=",
-        "--group=",
-        "--local=/test/",
-    ]);
-    command
-        .arg(format!("--port={}", addr.port()))
-        .arg(format!("--pid-file={}", folder.path().join("pid").display()));
+    let mut command = dnsmasq(folder, addr)?;
+    command.arg("--local=/test/");
     command.args([
         "--host-record=a.test,192.0.2.1,2001:db8::1",
         "--host-record=four.test,192.0.2.4",

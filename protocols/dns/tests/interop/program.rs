@@ -62,6 +62,26 @@ pub(crate) fn free_address() -> SocketAddr {
     }
 }
 
+/// dnsmasq at this address, which knows no names yet and asks nobody.
+pub(crate) fn dnsmasq(folder: &Folder, addr: SocketAddr) -> Option<Command> {
+    let mut command = Command::new(find("dnsmasq")?);
+    command.args([
+        "--keep-in-foreground",
+        "--log-facility=-",
+        "--conf-file=/dev/null",
+        "--no-resolv",
+        "--no-hosts",
+        "--bind-interfaces",
+        "--user=",
+        "--group=",
+    ]);
+    command
+        .arg(format!("--listen-address={}", addr.ip()))
+        .arg(format!("--port={}", addr.port()))
+        .arg(format!("--pid-file={}", folder.path().join("pid").display()));
+    Some(command)
+}
+
 /// A running program, which is killed in the end.
 pub(crate) struct Running(Child);
 

@@ -1,6 +1,6 @@
 //! dnsmasq between our forwarder and our authoritative server: it is the client of one, and the server of the other.
 
-use std::{net::SocketAddr, process::Command};
+use std::net::SocketAddr;
 
 use sinew_dns::{
     client::{DnsConfig, DnsResolver, NameServer},
@@ -11,29 +11,14 @@ use sinew_dns::{
 use sinew_transports::reactor::Reactor;
 
 use crate::{
-    program::{Folder, Running, find, free_address},
+    program::{Folder, Running, dnsmasq, free_address},
     watchdog,
 };
 
 /// Runs dnsmasq, which asks our server for all names of the zone.
 fn start(folder: &Folder, addr: SocketAddr, authority: SocketAddr) -> Option<Running> {
-    let program = find("dnsmasq")?;
-    let mut command = Command::new(program);
-    command.args([
-        "--keep-in-foreground",
-        "--log-facility=-",
-        "--conf-file=/dev/null",
-        "--no-resolv",
-        "--no-hosts",
-        "--bind-interfaces",
-        "--listen-address=127.0.0.9",
-        "--user=",
-        "--group=",
-    ]);
-    command
-        .arg(format!("--server=/example/{}#{}", authority.ip(), authority.port()))
-        .arg(format!("--port={}", addr.port()))
-        .arg(format!("--pid-file={}", folder.path().join("pid").display()));
+    let mut command = dnsmasq(folder, addr)?;
+    command.arg(format!("--server=/example/{}#{}", authority.ip(), authority.port()));
     Some(Running::start(&mut command, "started"))
 }
 
