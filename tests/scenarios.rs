@@ -4,7 +4,7 @@
 //!
 //! `.ci/sweep 10000` is the nightly sweep. `SINEW_SEED=n cargo test --test scenarios <name>` reproduces a run.
 
-use std::{env, ops::Range, time::Duration};
+use std::{ops::Range, time::Duration};
 
 #[path = "support/certs.rs"]
 #[allow(dead_code, reason = "the tests of TLS use the rest")]
@@ -47,15 +47,9 @@ mod scenarios {
     mod watched;
 }
 
-/// The seeds of each scenario: `SINEW_SEEDS`, a number or a range (`5000..6000`), or a few by default.
+/// The seeds of each scenario: those of `SINEW_SEEDS`, or a few.
 fn seeds() -> Range<u64> {
-    let few = if cfg!(debug_assertions) { 2 } else { 100 };
-    let Ok(words) = env::var("SINEW_SEEDS") else { return 0..few };
-    let number = |word: &str| word.parse().unwrap_or_else(|_| panic!("SINEW_SEEDS={words}"));
-    match words.split_once("..") {
-        Some((first, end)) => number(first)..number(end),
-        None => 0..number(&words),
-    }
+    sinew::testing::seeds(0..if cfg!(debug_assertions) { 2 } else { 100 })
 }
 
 const fn secs(n: u64) -> Duration {

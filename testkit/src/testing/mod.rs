@@ -80,6 +80,21 @@ pub fn seed() -> Option<u64> {
     }
 }
 
+/// The seeds of a long run: `SINEW_SEEDS`, a number of them or a range (`5000..6000`), or else `few`.
+///
+/// # Panics
+///
+/// If the variable is neither.
+#[must_use]
+pub fn seeds(few: Range<u64>) -> Range<u64> {
+    let Ok(words) = env::var("SINEW_SEEDS") else { return few };
+    let number = |word: &str| word.parse().unwrap_or_else(|_| panic!("SINEW_SEEDS={words}"));
+    match words.split_once("..") {
+        Some((first, end)) => number(first)..number(end),
+        None => 0..number(&words),
+    }
+}
+
 /// Calls `f` with each seed, or only with that of `SINEW_SEED` if it is set. If `f` panics, the seed is printed.
 ///
 /// # Examples

@@ -2,7 +2,6 @@
 
 use std::{
     cell::{Cell, RefCell},
-    ops::Range,
     rc::Rc,
     time::Duration,
 };
@@ -12,7 +11,10 @@ use sinew_dns::{
     codec::{Message, RData, Record, RecordType, cookie, encode, rdata},
     testing::{Asked, Reaction, TestServer},
 };
-use sinew_testkit::sim::Link;
+use sinew_testkit::{
+    sim::Link,
+    testing::{for_seeds, seeds},
+};
 
 use crate::support::{World, asking};
 
@@ -275,14 +277,8 @@ fn attacked(seed: u64) {
     forging.stop();
 }
 
-/// The seeds: as of the scenarios, `SINEW_SEEDS=0..1000` for many.
-fn seeds() -> Range<u64> {
-    let given = std::env::var("SINEW_SEEDS").ok();
-    let given = given.as_deref().and_then(|seeds| seeds.split_once(".."));
-    given.and_then(|(from, to)| Some(from.parse().ok()?..to.parse().ok()?)).unwrap_or(0..20)
-}
-
+/// `SINEW_SEEDS=1000` for many.
 #[test]
 fn a_forger_that_guesses_wrong_never_wins() {
-    seeds().for_each(attacked);
+    for_seeds(seeds(0..20), attacked);
 }
