@@ -107,7 +107,7 @@ proptest! {
                 Step::Flag(number) => {
                     let uids = UidSet::from(uid(number));
                     let add = FlagChange::Add(SystemFlag::Seen.into());
-                    let (changes, done, modified) = index.flag_changes(&uids, &add, None);
+                    let (changes, done, modified) = index.flag_changes(&uids, &add, seen(), None);
                     prop_assert!(modified.is_empty());
                     prop_assert_eq!(done.contains(uid(number)), model.contains_key(&uid(number)));
                     for (uid, flags) in changes {

@@ -154,7 +154,8 @@ impl Content {
         }
         let mod_seq = self.next_mod_seq();
         let mut index = self.index.borrow_mut();
-        let (changes, done, modified) = index.flag_changes(uids, change, unchanged_since);
+        let (changes, done, modified) =
+            index.flag_changes(uids, change, index.bits(change.flags()), unchanged_since);
         index.apply(changes.into_iter().map(|(uid, flags)| Change::Flags {
             uid,
             mod_seq,
