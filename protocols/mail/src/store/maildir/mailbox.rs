@@ -167,15 +167,13 @@ pub(super) async fn transfer(
         sources.collect::<Vec<_>>()
     });
     let sources = sources.unwrap_or_default();
+    let tried: Vec<_> = sources.iter().map(|source| source.uid).collect();
     let taken = target.work(move |work| work.take(&sources, how, &root.unique)).await;
     if how == Transfer::Move {
         // Also after a failure: some may have been moved.
         let moved: Vec<_> = match &taken {
             Ok(copied) => copied.uids.iter().map(|(uid, _)| *uid).collect(),
-            Err(_) => uids
-                .iter()
-                .filter(|uid| from.ask(|index| index.entry(*uid).is_some()) == Some(true))
-                .collect(),
+            Err(_) => tried,
         };
         if !moved.is_empty() {
             from.work(move |work| work.vanished(&moved)).await?;

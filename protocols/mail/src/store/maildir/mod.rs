@@ -149,3 +149,6 @@ impl fmt::Debug for MaildirStore {
         f.debug_struct("MaildirStore").field("settings", &self.settings).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod crash_tests;

@@ -40,9 +40,12 @@ pub(crate) struct Header {
 pub(crate) struct Lines {
     pub(crate) header: Option<Header>,
     pub(crate) changes: Vec<Change<Place>>,
-    /// Lines at the end that were not written to their end.
+    /// Lines at the end that were not written to their end: as many as there can have been.
     pub(crate) torn: u32,
 }
+
+/// No line of a message is shorter.
+const LINE_LEN_MIN: usize = "00000000 A 1 1 0 0 - b\n".len();
 
 /// The file cannot be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +69,7 @@ impl Lines {
             let expects_header = has_header && lines.header.is_none();
             match parsed {
                 None if expects_header => return Err(Damaged),
-                None => lines.torn = lines.torn.saturating_add(1),
+                None => lines.torn = lines.torn.saturating_add(lines_in(line)),
                 Some(Line::Header(header)) if expects_header => lines.header = Some(header),
                 Some(Line::Change(change)) if !expects_header => lines.changes.push(change),
                 Some(_) => return Err(Damaged),
@@ -74,6 +77,11 @@ impl Lines {
         }
         if has_header && lines.header.is_none() { Err(Damaged) } else { Ok(lines) }
     }
+}
+
+/// How many lines there may have been, if their ends were lost, too.
+fn lines_in(torn: &[u8]) -> u32 {
+    u32::try_from(torn.len() / LINE_LEN_MIN).unwrap_or(u32::MAX).saturating_add(1)
 }
 
 fn parse_line(line: &[u8]) -> Option<Line> {
@@ -187,3 +195,7 @@ fn push_line(out: &mut String, line: std::fmt::Arguments<'_>) {
 fn checksum(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0x811c_9dc5, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
+
+#[cfg(test)]
+#[path = "uid_list_tests.rs"]
+mod tests;
