@@ -18,6 +18,7 @@ mod http_proxies;
 mod http_server;
 mod inflating;
 mod input;
+mod mail_store;
 mod pieces;
 mod proxy;
 mod reference_model;
@@ -30,7 +31,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 39] = [
+pub(crate) const TARGETS: [Target; 41] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -64,6 +65,8 @@ pub(crate) const TARGETS: [Target; 39] = [
     ("http_forwarded", http_forwarded),
     ("http_proxied", http_proxied),
     ("data_url", data_url),
+    ("mail_names", mail_names),
+    ("maildir", maildir),
     ("smtp_address", smtp_address),
     ("smtp_command", smtp_command),
     ("smtp_reply", smtp_reply),
@@ -210,6 +213,14 @@ pub(crate) fn http_forwarded(data: &[u8]) {
 
 pub(crate) fn http_proxied(data: &[u8]) {
     http_proxies::proxied(&mut Input::new(data));
+}
+
+pub(crate) fn mail_names(data: &[u8]) {
+    mail_store::names(&mut Input::new(data));
+}
+
+pub(crate) fn maildir(data: &[u8]) {
+    mail_store::maildir(&mut Input::new(data));
 }
 
 pub(crate) fn smtp_address(data: &[u8]) {

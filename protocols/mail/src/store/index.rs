@@ -45,8 +45,8 @@ pub(crate) struct Entry<P> {
 pub(crate) enum Change<P> {
     /// A message was added, behind all others.
     Added(Entry<P>),
-    /// Flags have changed, and perhaps the place with them.
-    Flags { uid: Uid, mod_seq: ModSeq, flags: FlagBits, place: Option<P> },
+    /// Flags have changed.
+    Flags { uid: Uid, mod_seq: ModSeq, flags: FlagBits },
     /// Only the place has changed.
     Place { uid: Uid, place: P, is_recent: bool },
     /// A message was removed.
@@ -277,13 +277,12 @@ impl<P: Clone> Index<P> {
         for change in changes {
             match change {
                 Change::Added(entry) => self.add(entry),
-                Change::Flags { uid, mod_seq, flags, place } => {
+                Change::Flags { uid, mod_seq, flags } => {
                     self.note(uid, mod_seq);
                     if let Some(at) = self.live(uid) {
                         let entry = &mut self.entries[at];
                         self.counts.remove(entry);
                         (entry.flags, entry.mod_seq) = (flags, mod_seq);
-                        entry.place = place.unwrap_or_else(|| entry.place.clone());
                         self.counts.add(entry);
                     }
                 }

@@ -114,7 +114,7 @@ proptest! {
                         let recent = model[&uid].2;
                         model.insert(uid, (mod_seq, true, recent));
                         prop_assert_eq!(flags, seen());
-                        index.apply([Change::Flags { uid, mod_seq, flags, place: None }]);
+                        index.apply([Change::Flags { uid, mod_seq, flags }]);
                     }
                 }
                 Step::Expunge(from, to) => {

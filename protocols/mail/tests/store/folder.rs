@@ -13,7 +13,10 @@ impl Folder {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("sinew-store-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
+        // Files are synchronised here all the time, which a disk does slowly.
+        let memory = Path::new("/dev/shm");
+        let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        let path = parent.join(name);
         fs::create_dir_all(&path).unwrap();
         Self(path)
     }

@@ -31,8 +31,6 @@ struct Inner {
     base: String,
     flags: Flags,
     date: i64,
-    /// Most bytes by the quota, as it was at the beginning.
-    room: u64,
     state: RefCell<State>,
 }
 
@@ -42,6 +40,8 @@ struct State {
     waiting: Vec<(Bytes, Promise<(), StoreError>)>,
     line_ends: ToCrlf,
     size: u64,
+    /// Most bytes by the quota, as it was at the beginning. Past it the quota is checked once more.
+    room: u64,
     failed: Option<StoreError>,
     finish: Option<Promise<Appended, StoreError>>,
 }
@@ -75,12 +75,13 @@ pub(super) async fn begin(shared: Rc<Shared>, message: NewMessage) -> Done<Box<d
         waiting: Vec::new(),
         line_ends: ToCrlf::default(),
         size: 0,
+        room,
         failed: None,
         finish: None,
     };
     let date = message.date.map_or_else(|| account.now(), seconds);
     let (flags, state) = (message.flags, RefCell::new(state));
-    let inner = Rc::new(Inner { shared, base, flags, date, room, state });
+    let inner = Rc::new(Inner { shared, base, flags, date, state });
     Ok(Box::new(MaildirAppend { inner, is_finished: false }))
 }
 
@@ -138,11 +139,10 @@ impl Inner {
         state.line_ends = counter;
         state.size = state.size.saturating_add(len);
         let max = self.shared.account.settings.limits.message_len_max;
-        let error = match state.size {
-            size if size > max => StoreError::TooLarge { max },
-            size if size > self.room => StoreError::OverQuota,
-            _ => return Ok(piece),
-        };
+        if state.size <= max {
+            return Ok(piece);
+        }
+        let error = StoreError::TooLarge { max };
         state.failed = Some(error.clone());
         Err(error)
     }
@@ -164,8 +164,16 @@ impl Inner {
         }
         let (pieces, promises): (Vec<_>, Vec<_>) = state.waiting.drain(..).unzip();
         let failed = state.failed.clone();
+        let is_over = state.size > state.room;
+        if is_over {
+            state.room = u64::MAX;
+        }
+        let size = state.size;
         drop(state);
-        let Some(reactor) = self.shared.account.reactor.upgrade() else { return };
+        let account = &self.shared.account;
+        let (Some(reactor), Some(root)) = (account.reactor.upgrade(), account.root()) else {
+            return;
+        };
         let path = self.path();
         let written = reactor.defer_to_thread(move || {
             let mut file = file;
@@ -173,6 +181,10 @@ impl Inner {
             let written = match failed {
                 // What was written before it is not kept either.
                 Some(_) => Ok(()),
+                None if is_over => {
+                    quota::check(&root.path, &root.settings.limits, &root.unique, size, 1)
+                        .and_then(|()| pieces.into_iter().try_for_each(&mut write))
+                }
                 None => pieces.into_iter().try_for_each(&mut write),
             };
             (file, written)

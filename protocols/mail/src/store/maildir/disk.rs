@@ -180,7 +180,7 @@ pub(super) fn set_modified(file: &File, path: &Path, time: SystemTime) -> Done {
     file.set_modified(time).map_err(failed("set the time of", path))
 }
 
-/// Replaces a file: whoever opens it finds the old contents or the new, also after a crash.
+/// Replaces a file: programs that open it find the old contents or the new, also after a crash.
 pub(super) fn replace(path: &Path, contents: &[u8]) -> Done<FileId> {
     let new = path.with_extension("new");
     // One that a crash has left. The lock that callers hold keeps others away.

@@ -71,12 +71,13 @@ impl Work<'_> {
         }
         let (uid, mod_seq) = (self.index().next(), self.next_mod_seq());
         let (date, size) = (new.date, new.size);
-        let entry = Entry { uid, mod_seq, date, size, flags, is_recent: true, place };
+        let is_recent = place.in_new;
+        let entry = Entry { uid, mod_seq, date, size, flags, is_recent, place };
         let committed = self
-            .sync_folders(&[path.clone()])
+            .sync_folders(std::slice::from_ref(&path))
             .and_then(|()| self.commit(vec![Change::Added(entry)]));
         if let Err(error) = committed {
-            // Whoever is told of the error adds it once more.
+            // The sender is told of the error, and tries again.
             let _ = disk::remove(&path);
             return Err(error);
         }
@@ -112,7 +113,8 @@ impl Work<'_> {
             match self.rename(&old, |old| old.with_flags(flags))? {
                 Some((from, place)) => {
                     paths.push(from);
-                    changes.push(Change::Flags { uid, mod_seq, flags, place: Some(place) });
+                    changes.push(Change::Flags { uid, mod_seq, flags });
+                    changes.push(Change::Place { uid, place, is_recent: false });
                 }
                 None => gone.insert(uid),
             }
@@ -221,7 +223,7 @@ impl Work<'_> {
                 date,
                 size,
                 flags,
-                is_recent: true,
+                is_recent: place.in_new,
                 place,
             }));
             next = next.next().unwrap_or(Uid::MAX);

@@ -175,7 +175,7 @@ fn push_differences(
 ) {
     let (uid, flags) = (entry.uid, place.flags());
     if flags != entry.flags {
-        changes.push(Change::Flags { uid, mod_seq, flags, place: None });
+        changes.push(Change::Flags { uid, mod_seq, flags });
     }
     if place != entry.place {
         // What was taken out of `new` was seen by somebody.

@@ -98,7 +98,7 @@ fn parse_line(line: &[u8]) -> Option<Line> {
             let mut fields = rest.split(' ');
             let (uid, mod_seq) = (uid(fields.next()?)?, mod_seq(fields.next()?)?);
             let flags = file_name::flags(fields.next()?);
-            Line::Change(Change::Flags { uid, mod_seq, flags, place: None })
+            Line::Change(Change::Flags { uid, mod_seq, flags })
         }
         "E" => {
             let (number, seq) = rest.split_once(' ')?;
@@ -158,7 +158,7 @@ pub(crate) fn encode_changes(changes: &[Change<Place>]) -> String {
     for change in changes {
         match change {
             Change::Added(entry) => push_entry(&mut out, entry),
-            Change::Flags { uid, mod_seq, flags, .. } => {
+            Change::Flags { uid, mod_seq, flags } => {
                 let letters = letters(*flags);
                 push_line(&mut out, format_args!("F {uid} {mod_seq} {letters}"));
             }

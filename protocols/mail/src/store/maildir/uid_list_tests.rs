@@ -16,7 +16,7 @@ fn change() -> impl Strategy<Value = Change<Place>> {
         let place = Place::guess(&base, flags);
         match kind {
             0 => Change::Added(Entry { uid, mod_seq, date, size, flags, is_recent: false, place }),
-            1 => Change::Flags { uid, mod_seq, flags, place: None },
+            1 => Change::Flags { uid, mod_seq, flags },
             _ => Change::Expunged { uid, mod_seq },
         }
     })
