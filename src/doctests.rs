@@ -89,6 +89,11 @@ pages! {
     Smtp: "../docs/guide/29-smtp.md";
 }
 
+#[cfg(all(feature = "mail", unix))]
+pages! {
+    MailStores: "../docs/guide/34-mail-stores.md";
+}
+
 #[cfg(all(feature = "application", feature = "http"))]
 pages! {
     SeeingInside: "../docs/guide/24-seeing-inside.md";
