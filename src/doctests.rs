@@ -70,6 +70,11 @@ pages! {
     Authentication: "../docs/guide/28-authentication.md";
 }
 
+#[cfg(feature = "chat")]
+pages! {
+    Irc: "../docs/guide/35-irc.md";
+}
+
 #[cfg(feature = "dns")]
 pages! {
     Dns: "../docs/guide/25-dns.md";

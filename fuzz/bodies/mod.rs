@@ -18,6 +18,7 @@ mod http_proxies;
 mod http_server;
 mod inflating;
 mod input;
+mod irc;
 mod pieces;
 mod proxy;
 mod reference_model;
@@ -30,7 +31,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 39] = [
+pub(crate) const TARGETS: [Target; 44] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -64,6 +65,11 @@ pub(crate) const TARGETS: [Target; 39] = [
     ("http_forwarded", http_forwarded),
     ("http_proxied", http_proxied),
     ("data_url", data_url),
+    ("irc_message", irc_message),
+    ("irc_modes", irc_modes),
+    ("irc_formatting", irc_formatting),
+    ("irc_isupport", irc_isupport),
+    ("irc_client", irc_client),
     ("smtp_address", smtp_address),
     ("smtp_command", smtp_command),
     ("smtp_reply", smtp_reply),
@@ -226,4 +232,24 @@ pub(crate) fn smtp_reply(data: &[u8]) {
 
 pub(crate) fn smtp_session(data: &[u8]) {
     smtp::session(&mut Input::new(data));
+}
+
+pub(crate) fn irc_message(data: &[u8]) {
+    irc::message(&mut Input::new(data));
+}
+
+pub(crate) fn irc_modes(data: &[u8]) {
+    irc::modes(&mut Input::new(data));
+}
+
+pub(crate) fn irc_formatting(data: &[u8]) {
+    irc::formatting(&mut Input::new(data));
+}
+
+pub(crate) fn irc_isupport(data: &[u8]) {
+    irc::isupport(&mut Input::new(data));
+}
+
+pub(crate) fn irc_client(data: &[u8]) {
+    irc::client(&mut Input::new(data));
 }
