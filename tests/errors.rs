@@ -381,9 +381,12 @@ fn with_dns() -> impl Iterator<Item = Printed> {
 
 #[cfg(feature = "chat")]
 fn with_chat() -> impl Iterator<Item = Printed> {
-    use sinew::chat::irc::{
-        client::{CommandError, IrcError, SendError},
-        codec::{BuildError, MessageError, ModesError, SaslTooLong},
+    use sinew::chat::{
+        historical::{ScreenName, SessionError, SignOnError, msnp},
+        irc::{
+            client::{CommandError, IrcError, SendError},
+            codec::{BuildError, MessageError, ModesError, SaslTooLong},
+        },
     };
 
     let made = printed![
@@ -394,6 +397,10 @@ fn with_chat() -> impl Iterator<Item = Printed> {
         IrcError::SaslNotOffered,
         SendError::NotConnected,
         CommandError::Lost { command: "JOIN" },
+        "\r".parse::<ScreenName>().unwrap_err(),
+        SessionError::Lost(cause()),
+        SignOnError::Refused { name: "ann".parse().unwrap(), code: 5 },
+        msnp::Command::new("no", [""]).unwrap_err(),
     ];
     made.into_iter()
 }

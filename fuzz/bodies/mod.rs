@@ -11,6 +11,7 @@ mod dns_transfers;
 mod dots;
 mod format;
 mod framing;
+mod historical;
 mod http_bodies;
 mod http_client;
 mod http_heads;
@@ -70,6 +71,9 @@ pub(crate) const TARGETS: [Target; 44] = [
     ("irc_formatting", irc_formatting),
     ("irc_isupport", irc_isupport),
     ("irc_client", irc_client),
+    ("oscar_server", oscar_server),
+    ("toc_server", toc_server),
+    ("msnp_command", msnp_command),
     ("smtp_address", smtp_address),
     ("smtp_command", smtp_command),
     ("smtp_reply", smtp_reply),
@@ -232,6 +236,18 @@ pub(crate) fn smtp_reply(data: &[u8]) {
 
 pub(crate) fn smtp_session(data: &[u8]) {
     smtp::session(&mut Input::new(data));
+}
+
+pub(crate) fn oscar_server(data: &[u8]) {
+    historical::oscar(&mut Input::new(data));
+}
+
+pub(crate) fn toc_server(data: &[u8]) {
+    historical::toc(&mut Input::new(data));
+}
+
+pub(crate) fn msnp_command(data: &[u8]) {
+    historical::msnp(&mut Input::new(data));
 }
 
 pub(crate) fn irc_message(data: &[u8]) {

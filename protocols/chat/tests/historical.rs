@@ -8,4 +8,5 @@ mod historical {
     mod kit;
     mod sessions;
     mod states;
+    mod twisted;
 }

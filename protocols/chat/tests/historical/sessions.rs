@@ -139,7 +139,7 @@ fn the_server_keeps_a_list() {
     });
 }
 
-/// Cuts and resets: whoever is signed on at the end sees who else is, and nobody else is thought to be.
+/// After cuts and resets, those who are signed on are known, and no others.
 #[test]
 fn a_broken_network_leaves_nobody_behind() {
     watchdog::watch_this_test();

@@ -39,6 +39,13 @@ pub(super) fn put_buddy(out: &mut Vec<u8>, buddy: &Buddy, now: u32) {
     put(out, 0x0f, &now.saturating_sub(buddy.signed_on).to_be_bytes());
 }
 
+/// Appends what is said of the sender of a message: its class only, since some clients expect a value.
+pub(super) fn put_sender(out: &mut Vec<u8>, name: &ScreenName) {
+    put_name(out, name);
+    out.extend([0, 0, 0, 1]);
+    put(out, 0x01, &CLASS_FREE.to_be_bytes());
+}
+
 /// Reads what is said of a user.
 pub(super) fn read_buddy(reader: &mut Reader<'_>) -> Option<Buddy> {
     let name = ScreenName::from_bytes(reader.short()?).ok()?;
@@ -61,9 +68,12 @@ pub(super) fn put_name(out: &mut Vec<u8>, name: &ScreenName) {
 
 /// The value that holds the text of a message.
 pub(super) fn text_value(text: &str) -> Vec<u8> {
-    let (charset, bytes) = match text.is_ascii() {
-        true => (0, text.as_bytes().to_vec()),
-        false => (CHARSET_UTF16, text.encode_utf16().flat_map(u16::to_be_bytes).collect()),
+    // Latin-1 if that is enough, which more programs understood.
+    let latin1 = text.chars().map(|char| u8::try_from(char).ok()).collect::<Option<Vec<u8>>>();
+    let (charset, bytes) = match latin1 {
+        Some(bytes) if text.is_ascii() => (0, bytes),
+        Some(bytes) => (CHARSET_LATIN1, bytes),
+        None => (CHARSET_UTF16, text.encode_utf16().flat_map(u16::to_be_bytes).collect()),
     };
     // What the receiver must be able to do: text.
     let mut value = vec![5, 1, 0, 1, 1, 1, 1];

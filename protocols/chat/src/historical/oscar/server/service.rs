@@ -27,7 +27,7 @@ use crate::historical::{
     flap::Channel,
     oscar::{
         Kind, Reader, Snac, TEXT_MAX, Tlvs,
-        fields::{put_buddy, put_name, read_text, text_value},
+        fields::{put_buddy, put_name, put_sender, read_text, text_value},
         kinds::{self, SERVED},
         tlv::put,
     },
@@ -336,9 +336,7 @@ impl Door for OscarDoor {
                 let id = self.0.transport().reactor().map_or(0, |reactor| reactor.random());
                 data.extend(id.to_be_bytes());
                 data.extend([0, 1]);
-                put_name(&mut data, &message.from);
-                // Neither a warning level, nor values about the sender.
-                data.extend([0; 4]);
+                put_sender(&mut data, &message.from);
                 put(&mut data, 0x02, &text_value(&message.text));
                 if message.is_automatic {
                     put(&mut data, 0x04, b"");
