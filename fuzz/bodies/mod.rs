@@ -32,7 +32,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 44] = [
+pub(crate) const TARGETS: [Target; 47] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
