@@ -23,6 +23,7 @@ pub enum Event {
 
 /// A user that is signed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Buddy {
     /// Its name.
     pub name: ScreenName,
@@ -34,6 +35,7 @@ pub struct Buddy {
 
 /// A message from one user to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Message {
     /// Who has sent it.
     pub from: ScreenName,

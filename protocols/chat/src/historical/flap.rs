@@ -19,6 +19,7 @@ const HEAD: usize = 6;
 
 /// What the data of a frame are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Channel {
     /// 1: the beginning of a session.
     SignOn,

@@ -13,6 +13,7 @@ const WORDS_MAX: usize = 64;
 
 /// Who has sent a command: which have a payload depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Sender {
     /// A client.
     Client,

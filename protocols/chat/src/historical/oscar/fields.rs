@@ -15,6 +15,7 @@ pub const TEXT_MAX: usize = 2_048;
 
 /// An item of the contact list that a server keeps ("feedbag").
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ListItem {
     /// The name of a buddy or group; empty for the group of all groups.
     pub name: String,
@@ -150,6 +151,12 @@ impl ListItem {
     pub fn buddy(name: &ScreenName, group: u16, item: u16) -> Self {
         let (name, attributes) = (name.as_str().to_owned(), Vec::new());
         Self { name, group, item, class: 0, attributes }
+    }
+
+    /// A group of buddies.
+    #[must_use]
+    pub fn group(name: &ScreenName, group: u16) -> Self {
+        Self { item: 0, class: 1, ..Self::buddy(name, group, 0) }
     }
 
     /// The group of all groups, which every list has.
