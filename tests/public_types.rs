@@ -21,7 +21,7 @@ const COMPLETE: [(&str, &str); 6] = [
 ];
 
 /// Exhaustive structs with public fields, with the reason.
-const PLAIN: [(&str, &str); 15] = [
+const PLAIN: [(&str, &str); 16] = [
     ("BuildError", "users make it in tests of their handling"),
     ("ByteRange", "users make it: it is a pair of positions"),
     ("Flap", "users make it: it is a frame"),
@@ -31,6 +31,7 @@ const PLAIN: [(&str, &str); 15] = [
     ("MailboxError", "users make it in tests of their handling"),
     ("Panicked", "users make it in tests of their handling"),
     ("SendDescriptorError", "users make it in tests of their handling"),
+    ("Span", "users make it: it is a text with its formatting"),
     ("TimedOut", "users make it in tests of their handling"),
     ("WindowSize", "users make it: it is what a terminal has"),
     ("DeadlinePassed", "users make it in tests of their handling"),
