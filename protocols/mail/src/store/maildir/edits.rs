@@ -21,6 +21,7 @@ use super::{
     folder::Work,
     place::Place,
     quota, scan,
+    uid_list::ListEnd,
     unique::Unique,
 };
 use crate::store::{
@@ -59,8 +60,17 @@ pub(super) enum Transfer {
 impl Work<'_> {
     /// Adds a message.
     pub(super) fn add(&mut self, new: &NewFile, unique: &Unique) -> Done<Appended> {
-        self.sync()?;
-        self.check_count(1)?;
+        let end = if self.has_index() { None } else { self.sync_end()? };
+        let end = match end {
+            Some(end) if end.next < Uid::MAX => end,
+            _ => {
+                self.sync()?;
+                self.check_count(1)?;
+                let index = self.index();
+                let (validity, next, highest) = (index.validity(), index.next(), index.highest());
+                ListEnd { validity, next, highest }
+            }
+        };
         self.check_quota(unique, new.size, 1)?;
         self.learn(&new.flags)?;
         let flags = FlagBits::of(&new.flags, self.keywords());
@@ -69,7 +79,7 @@ impl Work<'_> {
         if !disk::rename(&new.path, &path)? {
             return Err(self.gone_or_lost(&new.path));
         }
-        let (uid, mod_seq) = (self.index().next(), self.next_mod_seq());
+        let (uid, mod_seq) = (end.next, end.highest.next());
         let (date, size) = (new.date, new.size);
         let is_recent = place.in_new;
         let entry = Entry { uid, mod_seq, date, size, flags, is_recent, place };
@@ -82,7 +92,7 @@ impl Work<'_> {
             return Err(error);
         }
         self.note_quota(size, 1);
-        Ok(Appended::new(self.index().validity(), uid))
+        Ok(Appended::new(end.validity, uid))
     }
 
     fn gone_or_lost(&mut self, path: &Path) -> StoreError {
