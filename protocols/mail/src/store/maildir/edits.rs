@@ -112,7 +112,8 @@ impl Work<'_> {
         self.sync()?;
         self.learn_for(change)?;
         let named = FlagBits::of(change.flags(), self.keywords());
-        let mod_seq = self.next_mod_seq();
+        let mut highest = self.index().highest();
+        let mod_seq = highest.next();
         let (wanted, mut done, modified) =
             self.index().flag_changes(uids, change, named, unchanged_since);
         let (mut changes, mut gone, mut paths) = (Vec::new(), UidSet::new(), Vec::new());
@@ -133,12 +134,13 @@ impl Work<'_> {
             paths.push(self.folder.path.join("cur/x"));
             self.sync_folders(&paths)?;
             self.commit(changes)?;
+            highest = mod_seq;
         }
         if !gone.is_empty() {
             // The next look finds that they are gone.
             done = done.iter().filter(|uid| !gone.contains(*uid)).collect();
         }
-        Ok(FlagsSet { done, modified, mod_seq: self.index().highest() })
+        Ok(FlagsSet { done, modified, mod_seq: highest })
     }
 
     /// Renames the file of a message, wherever it is by now: where it was, and where it is. `None` if it is gone.
@@ -206,7 +208,7 @@ impl Work<'_> {
             self.learn(&source.flags)?;
         }
         let mod_seq = self.next_mod_seq();
-        let mut next = self.index().next();
+        let (mut next, validity) = (self.index().next(), self.index().validity());
         let (mut changes, mut pairs, mut paths) = (Vec::new(), Vec::new(), Vec::new());
         for source in sources {
             let flags = FlagBits::of(&source.flags, self.keywords());
@@ -245,7 +247,7 @@ impl Work<'_> {
         if how == Transfer::Copy {
             self.note_quota(bytes, count);
         }
-        Ok(Copied::new(self.index().validity(), pairs))
+        Ok(Copied::new(validity, pairs))
     }
 
     fn finish_take(
