@@ -39,13 +39,21 @@ impl Link {
     }
 
     /// Sends one command, and receives the status that is all of its response.
-    pub(super) async fn ask(&mut self, stage: Stage, command: &Command) -> Result<Status, Pop3Error> {
+    pub(super) async fn ask(
+        &mut self,
+        stage: Stage,
+        command: &Command,
+    ) -> Result<Status, Pop3Error> {
         self.send(stage, [command]).await?;
         self.status(stage).await
     }
 
     /// Sends one command, and receives the status of a response with a text, which follows unless it is refused.
-    pub(super) async fn ask_text(&mut self, stage: Stage, command: &Command) -> Result<(), Pop3Error> {
+    pub(super) async fn ask_text(
+        &mut self,
+        stage: Stage,
+        command: &Command,
+    ) -> Result<(), Pop3Error> {
         self.send(stage, [command]).await?;
         self.status_of_text(stage).await.map(drop)
     }

@@ -304,6 +304,8 @@ fn of_message<T>(number: u32, listed: Result<Listed<T>, ListingError>) -> Result
 
 impl fmt::Debug for Pop3Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pop3Client").field("capabilities", &self.capabilities).finish_non_exhaustive()
+        f.debug_struct("Pop3Client")
+            .field("capabilities", &self.capabilities)
+            .finish_non_exhaustive()
     }
 }

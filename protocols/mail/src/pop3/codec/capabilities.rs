@@ -47,7 +47,8 @@ pub enum Expire {
 impl Capabilities {
     /// Takes a line of the response. What is not known is ignored.
     pub fn add(&mut self, line: &[u8]) {
-        let mut words = line.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty());
+        let mut words =
+            line.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty());
         let Some(keyword) = words.next() else { return };
         match keyword.to_ascii_uppercase().as_slice() {
             b"TOP" => self.has_top = true,
@@ -69,7 +70,8 @@ impl Capabilities {
             b"EXPIRE" => {
                 let value = words.next();
                 let is_never = value.is_some_and(|value| value.eq_ignore_ascii_case(b"NEVER"));
-                self.expire = if is_never { Some(Expire::Never) } else { number(value).map(Expire::Days) };
+                self.expire =
+                    if is_never { Some(Expire::Never) } else { number(value).map(Expire::Days) };
             }
             _ => {}
         }
@@ -155,8 +157,20 @@ mod tests {
     fn capabilities_are_read_whatever_their_case() {
         let mut found = Capabilities::default();
         for line in [
-            "TOP", "user", "Uidl", "STLS", "PIPELINING", "RESP-CODES", "AUTH-RESP-CODE", "UTF8 USER",
-            "SASL PLAIN  LOGIN ", "LOGIN-DELAY 900 USER", "EXPIRE 31 USER", "IMPLEMENTATION x", "", " ",
+            "TOP",
+            "user",
+            "Uidl",
+            "STLS",
+            "PIPELINING",
+            "RESP-CODES",
+            "AUTH-RESP-CODE",
+            "UTF8 USER",
+            "SASL PLAIN  LOGIN ",
+            "LOGIN-DELAY 900 USER",
+            "EXPIRE 31 USER",
+            "IMPLEMENTATION x",
+            "",
+            " ",
         ] {
             found.add(line.as_bytes());
         }

@@ -246,13 +246,40 @@ mod tests {
         let digest = "c4c9334bac560ecc979e58001b3e22fb";
         let apop = format!("APOP two words {digest}");
         for line in [
-            "CAPA", "STLS", "USER ann", "USER two words", "USER \u{e4}nn", "PASS x", "PASS  a b ", &apop,
-            "AUTH", "AUTH PLAIN", "AUTH PLAIN =", "UTF8", "STAT", "LIST", "LIST 1", "UIDL", "UIDL 4294967295",
-            "RETR 1", "TOP 1 0", "TOP 7 18446744073709551615", "DELE 2", "RSET", "LAST", "NOOP", "QUIT",
+            "CAPA",
+            "STLS",
+            "USER ann",
+            "USER two words",
+            "USER \u{e4}nn",
+            "PASS x",
+            "PASS  a b ",
+            &apop,
+            "AUTH",
+            "AUTH PLAIN",
+            "AUTH PLAIN =",
+            "UTF8",
+            "STAT",
+            "LIST",
+            "LIST 1",
+            "UIDL",
+            "UIDL 4294967295",
+            "RETR 1",
+            "TOP 1 0",
+            "TOP 7 18446744073709551615",
+            "DELE 2",
+            "RSET",
+            "LAST",
+            "NOOP",
+            "QUIT",
         ] {
             assert_eq!(read(line.as_bytes()), Ok(format!("{line}\r\n").into_bytes()), "{line}");
         }
-        for (line, written) in [("quit ", "QUIT\r\n"), ("list ", "LIST\r\n"), ("Retr 007", "RETR 7\r\n"), ("top 1 2 ", "TOP 1 2\r\n")] {
+        for (line, written) in [
+            ("quit ", "QUIT\r\n"),
+            ("list ", "LIST\r\n"),
+            ("Retr 007", "RETR 7\r\n"),
+            ("top 1 2 ", "TOP 1 2\r\n"),
+        ] {
             assert_eq!(read(line.as_bytes()), Ok(written.into()), "{line}");
         }
         assert_eq!(read(b"PASS \xff\xfe"), Ok(b"PASS \xff\xfe\r\n".to_vec()));
@@ -274,9 +301,33 @@ mod tests {
             assert_eq!(read(line), Err(expected), "{}", line.escape_ascii());
         }
         for line in [
-            "QUIT now", "STAT 1", "USER", "USER  ", "PASS", "PASS ", "RETR", "RETR 0", "RETR -1", "RETR +1",
-            "RETR 4294967296", "RETR 1 2", "LIST 0", "LIST x", "UIDL 1 2", "TOP", "TOP 1", "TOP 1 ", "TOP 1 x",
-            "TOP 0 1", "TOP 1 18446744073709551616", "DELE", "APOP", "APOP ann", "APOP ann xyz", "AUTH PLAIN a b", "AUTH PLAIN  a",
+            "QUIT now",
+            "STAT 1",
+            "USER",
+            "USER  ",
+            "PASS",
+            "PASS ",
+            "RETR",
+            "RETR 0",
+            "RETR -1",
+            "RETR +1",
+            "RETR 4294967296",
+            "RETR 1 2",
+            "LIST 0",
+            "LIST x",
+            "UIDL 1 2",
+            "TOP",
+            "TOP 1",
+            "TOP 1 ",
+            "TOP 1 x",
+            "TOP 0 1",
+            "TOP 1 18446744073709551616",
+            "DELE",
+            "APOP",
+            "APOP ann",
+            "APOP ann xyz",
+            "AUTH PLAIN a b",
+            "AUTH PLAIN  a",
         ] {
             assert!(matches!(read(line.as_bytes()), Err(CommandError::Syntax { .. })), "{line}");
         }

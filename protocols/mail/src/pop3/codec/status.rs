@@ -69,10 +69,12 @@ impl Status {
     /// [`StatusError`].
     pub fn parse(line: &[u8]) -> Result<Self, StatusError> {
         let (is_ok, rest) = match line {
-            [b'+', o, k, rest @ ..] if o.eq_ignore_ascii_case(&b'O') && k.eq_ignore_ascii_case(&b'K') => {
+            [b'+', o, k, rest @ ..]
+                if o.eq_ignore_ascii_case(&b'O') && k.eq_ignore_ascii_case(&b'K') =>
+            {
                 (true, rest)
             }
-            [b'-', err @ .., ] if err.len() >= 3 && err[..3].eq_ignore_ascii_case(b"ERR") => {
+            [b'-', err @ ..] if err.len() >= 3 && err[..3].eq_ignore_ascii_case(b"ERR") => {
                 (false, &err[3..])
             }
             _ => return Err(StatusError::Indicator),
@@ -140,7 +142,8 @@ fn split_code(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let rest = text.strip_prefix(b"[")?;
     let len = memchr::memchr(b']', rest)?;
     // RFC 2449 3: printable characters, and no brackets.
-    let is_code = len > 0 && rest[..len].iter().all(|byte| byte.is_ascii_graphic() && *byte != b'[');
+    let is_code =
+        len > 0 && rest[..len].iter().all(|byte| byte.is_ascii_graphic() && *byte != b'[');
     let after = &rest[len + 1..];
     is_code.then(|| (&rest[..len], after.strip_prefix(b" ").unwrap_or(after)))
 }
@@ -224,8 +227,9 @@ mod tests {
             let found = status.as_ref().map_err(|error| *error).map(|status| {
                 (status.is_ok(), status.code().map(ToString::to_string), status.text())
             });
-            let expected = expected
-                .map(|(is_ok, code, text): (_, Option<&str>, &str)| (is_ok, code.map(str::to_owned), text.to_owned()));
+            let expected = expected.map(|(is_ok, code, text): (_, Option<&str>, &str)| {
+                (is_ok, code.map(str::to_owned), text.to_owned())
+            });
             assert_eq!(found, expected, "{line:?}");
             if let Ok(status) = status {
                 assert_eq!(Status::parse(status.to_string().as_bytes()), Ok(status), "{line:?}");

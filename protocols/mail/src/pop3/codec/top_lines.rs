@@ -73,7 +73,11 @@ mod tests {
                 for piece in message.chunks(len) {
                     taken.extend_from_slice(top.take(piece));
                 }
-                assert_eq!((&taken[..], top.is_complete()), (expected, is_complete), "{lines} {len}");
+                assert_eq!(
+                    (&taken[..], top.is_complete()),
+                    (expected, is_complete),
+                    "{lines} {len}"
+                );
             }
         }
     }

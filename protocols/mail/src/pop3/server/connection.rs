@@ -14,9 +14,7 @@
 use std::{fmt, rc::Rc, time::Duration};
 
 use sinew_auth::SaslServer;
-use sinew_protocols::basic::{
-    FrameError, FrameHandler, FrameTransport, Line, PhaseDeadline, Text,
-};
+use sinew_protocols::basic::{FrameError, FrameHandler, FrameTransport, Line, PhaseDeadline, Text};
 use sinew_transports::{
     ConnectionLost, TimerId, Transport,
     reactor::{Deferred, Failure},
@@ -92,7 +90,9 @@ impl Pop3Handling {
                 // RFC 1939 13: not whether there is such a user.
                 self.reply(transport, &Status::ok("Say PASS"));
             }
-            (State::Authorization { .. }, Command::Pass(password)) => self.pass(transport, password),
+            (State::Authorization { .. }, Command::Pass(password)) => {
+                self.pass(transport, password)
+            }
             (State::Authorization { .. }, Command::Apop { user, digest }) => {
                 self.apop(transport, &user, &digest);
             }
@@ -212,8 +212,7 @@ impl Pop3Handling {
 
     /// Closes the connection if the server is going down, unless that would take marks back that a client has set.
     fn leave_if_drained(&mut self, transport: &mut Lines<'_>) {
-        let has_marks =
-            matches!(&self.state, State::Transaction(maildrop) if maildrop.has_marks());
+        let has_marks = matches!(&self.state, State::Transaction(maildrop) if maildrop.has_marks());
         let is_free = self.waiting.is_none() && !has_marks;
         if self.is_draining && is_free && !transport.is_closing() && !transport.is_starting_tls() {
             let text = "The server is shutting down";

@@ -47,9 +47,10 @@ impl MaildropError {
             Self::InUse => {
                 Status::err_with(ResponseCode::InUse, "Another session has the maildrop")
             }
-            Self::LoginTooSoon => {
-                Status::err_with(ResponseCode::LoginDelay, "The last login was too short a time ago")
-            }
+            Self::LoginTooSoon => Status::err_with(
+                ResponseCode::LoginDelay,
+                "The last login was too short a time ago",
+            ),
             Self::NoSuchMessage => Status::err("The message is not there any more"),
             Self::Temporary(_) | Self::GivenUp(_) => {
                 tracing::error!(error = ?self, "a maildrop cannot be used");

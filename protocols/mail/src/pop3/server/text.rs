@@ -4,10 +4,7 @@ use std::{cell::RefCell, rc::Rc};
 
 use bytes::Bytes;
 use sinew_protocols::basic::DotStuffing;
-use sinew_transports::{
-    Producer, Production, Transport,
-    reactor::Canceller,
-};
+use sinew_transports::{Producer, Production, Transport, reactor::Canceller};
 
 use super::{
     MaildropError,
