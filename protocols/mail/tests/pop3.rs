@@ -16,5 +16,6 @@ mod pop3 {
     mod scripted;
     #[cfg(feature = "tls")]
     mod secure;
+    mod stored;
     mod transfers;
 }

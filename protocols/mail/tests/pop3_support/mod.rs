@@ -126,17 +126,17 @@ pub(crate) fn config() -> ServerConfig {
 
 pub(crate) fn server(config: ServerConfig, mail: &Shared) -> Pop3Server {
     let mail = Rc::clone(mail);
-    let open = move |transport: &Transport,
+    let open = move |reactor: &Reactor,
+                     _: &Transport,
                      identity: &Identity|
           -> Deferred<Rc<dyn Maildrop>, MaildropError> {
-        let reactor = transport.reactor().expect("it runs");
         let user = identity.name().to_owned();
         let Some(messages) = mail.borrow().boxes.get(&user).cloned() else {
-            return Deferred::failed_on(&reactor, MaildropError::Permanent("no maildrop".into()));
+            return Deferred::failed_on(reactor, MaildropError::Permanent("no maildrop".into()));
         };
         let maildrop: Rc<dyn Maildrop> =
             Rc::new(MemoryDrop { mail: Rc::clone(&mail), user, messages });
-        answer(&mail, &reactor, "open", maildrop)
+        answer(&mail, reactor, "open", maildrop)
     };
     Pop3Server::new(config, open)
 }

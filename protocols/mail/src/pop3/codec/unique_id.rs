@@ -33,6 +33,11 @@ pub struct UniqueIdError;
 sinew_transports::reactor::error_debug!(UniqueIdError);
 
 impl UniqueId {
+    /// Two numbers, with a dot between them.
+    pub(crate) fn of_numbers(first: u32, second: u32) -> Self {
+        Self(Word::try_from(format!("{first}.{second}")).expect("digits and a dot are a word"))
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {

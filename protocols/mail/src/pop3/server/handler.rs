@@ -16,7 +16,7 @@ use crate::pop3::codec::UniqueId;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not open maildrops",
     label = "not a `Pop3Handler`",
-    note = "implement `open`, or give a closure `|transport: &Transport, identity: &Identity| …` that returns a `Deferred<Rc<dyn Maildrop>, MaildropError>`"
+    note = "implement `open`, or give a closure `|reactor: &Reactor, transport: &Transport, identity: &Identity| …` that returns a `Deferred<Rc<dyn Maildrop>, MaildropError>`"
 )]
 pub trait Pop3Handler: 'static {
     /// Opens the maildrop of who has logged in, by the [name](Identity::name) whose rights count. It stays as it is for the whole session:
@@ -27,6 +27,7 @@ pub trait Pop3Handler: 'static {
     /// [`MaildropError`]. The login fails then, with the code of the error.
     fn open(
         &self,
+        reactor: &Reactor,
         transport: &Transport,
         identity: &Identity,
     ) -> Deferred<Rc<dyn Maildrop>, MaildropError>;
@@ -34,14 +35,15 @@ pub trait Pop3Handler: 'static {
 
 impl<F> Pop3Handler for F
 where
-    F: Fn(&Transport, &Identity) -> Deferred<Rc<dyn Maildrop>, MaildropError> + 'static,
+    F: Fn(&Reactor, &Transport, &Identity) -> Deferred<Rc<dyn Maildrop>, MaildropError> + 'static,
 {
     fn open(
         &self,
+        reactor: &Reactor,
         transport: &Transport,
         identity: &Identity,
     ) -> Deferred<Rc<dyn Maildrop>, MaildropError> {
-        self(transport, identity)
+        self(reactor, transport, identity)
     }
 }
 

@@ -147,11 +147,11 @@ impl Pop3Handling {
     ) {
         let opening = self.opening(transport);
         let (promise, next) = reactor.promise();
-        step.then(move |_, step| match step {
+        step.then(move |reactor, step| match step {
             Ok(ServerStep::Challenge(challenge)) => {
                 promise.resolve(LoginStep::Challenge(challenge));
             }
-            Ok(ServerStep::Done { identity, .. }) => opening.open(&identity, promise),
+            Ok(ServerStep::Done { identity, .. }) => opening.open(reactor, &identity, promise),
             Ok(_) => promise.reject(LoginError::Sasl(SaslError::OutOfOrder)),
             Err(error) => promise.reject(LoginError::Sasl(error)),
         });
@@ -167,8 +167,8 @@ impl Pop3Handling {
     ) {
         let opening = self.opening(transport);
         let (promise, opened) = reactor.promise();
-        checked.then(move |_, checked| match checked {
-            Ok(identity) => opening.open(&identity, promise),
+        checked.then(move |reactor, checked| match checked {
+            Ok(identity) => opening.open(reactor, &identity, promise),
             Err(error) => promise.reject(error),
         });
         self.wait(transport, opened, Answer::Login);
@@ -216,7 +216,7 @@ struct Opening {
 }
 
 impl Opening {
-    fn open(self, identity: &Identity, promise: Promise<LoginStep, LoginError>) {
+    fn open(self, reactor: &Reactor, identity: &Identity, promise: Promise<LoginStep, LoginError>) {
         tracing::debug!(peer = %self.transport.peer(), user = identity.user(), "a client of POP3 has logged in");
         if self.transport.is_closing() {
             // Nobody waits for it any more.
@@ -226,7 +226,7 @@ impl Opening {
             Some(None) => return promise.reject(MaildropError::InUse.into()),
             lock => lock.flatten(),
         };
-        let opened = self.handler.open(&self.transport, identity);
+        let opened = self.handler.open(reactor, &self.transport, identity);
         opened.then(move |_, opened| {
             let opened = opened.map(|maildrop| OpenMaildrop::new(maildrop, lock));
             promise.settle(opened.map(|open| LoginStep::Open(Rc::new(open))).map_err(Into::into));

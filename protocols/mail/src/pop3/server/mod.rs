@@ -1,4 +1,5 @@
-//! Servers of POP3: [`Pop3Server`] is a factory for any port, and a [`Pop3Handler`] opens the [`Maildrop`] of whoever has logged in.
+//! Servers of POP3: [`Pop3Server`] is a factory for any port, and a [`Pop3Handler`] opens the [`Maildrop`] of whoever has logged in:
+//! one of the program, or [`StoredMaildrops`] for the inboxes of a [`Store`](crate::store::Store).
 //!
 //! | step | what is asked |
 //! |---|---|
@@ -17,6 +18,7 @@ mod locks;
 mod login;
 mod open_maildrop;
 mod pop3_server;
+mod stored;
 mod text;
 #[cfg(feature = "tls")]
 mod tls;
@@ -31,3 +33,4 @@ pub use connection::Pop3Handling;
 pub use error::MaildropError;
 pub use handler::{Maildrop, Pop3Handler};
 pub use pop3_server::{Pop3Connection, Pop3Server};
+pub use stored::StoredMaildrops;

@@ -55,9 +55,8 @@ pub type Pop3Connection = Framed<Line, Pop3Handling>;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let reactor = Reactor::new()?;
-/// let open = |transport: &Transport, _: &Identity| -> Deferred<Rc<dyn Maildrop>, MaildropError> {
-///     let reactor = transport.reactor().expect("it runs");
-///     Deferred::ready_on(&reactor, Rc::new(Welcome))
+/// let open = |reactor: &Reactor, _: &Transport, _: &Identity| -> Deferred<Rc<dyn Maildrop>, MaildropError> {
+///     Deferred::ready_on(reactor, Rc::new(Welcome))
 /// };
 /// let config = ServerConfig::new("mail.example.org", Users::new().user("ann", "secret"))?;
 /// let port = reactor.listen_tcp("127.0.0.1:0", Pop3Server::new(config, open))?;
