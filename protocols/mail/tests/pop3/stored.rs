@@ -110,7 +110,10 @@ fn a_message_that_somebody_else_has_deleted() {
     let gone = "-ERR The message is not there any more\r\n";
     assert_eq!(client.say("RETR 1\r\nSTAT\r\n"), format!("{gone}+OK 2 28\r\n"));
     let deleted = "+OK It is deleted at QUIT\r\n";
-    assert_eq!(client.say("DELE 1\r\nDELE 2\r\nQUIT\r\n"), format!("{deleted}{deleted}+OK Bye\r\n"));
+    assert_eq!(
+        client.say("DELE 1\r\nDELE 2\r\nQUIT\r\n"),
+        format!("{deleted}{deleted}+OK Bye\r\n")
+    );
     assert_eq!(stored.inbox().status().messages, 0);
 }
 
