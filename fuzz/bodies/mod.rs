@@ -19,6 +19,7 @@ mod http_server;
 mod inflating;
 mod input;
 mod pieces;
+mod pop3;
 mod proxy;
 mod reference_model;
 mod smtp;
@@ -30,7 +31,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 39] = [
+pub(crate) const TARGETS: [Target; 43] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -64,6 +65,10 @@ pub(crate) const TARGETS: [Target; 39] = [
     ("http_forwarded", http_forwarded),
     ("http_proxied", http_proxied),
     ("data_url", data_url),
+    ("pop3_client", pop3_client),
+    ("pop3_command", pop3_command),
+    ("pop3_response", pop3_response),
+    ("pop3_session", pop3_session),
     ("smtp_address", smtp_address),
     ("smtp_command", smtp_command),
     ("smtp_reply", smtp_reply),
@@ -210,6 +215,22 @@ pub(crate) fn http_forwarded(data: &[u8]) {
 
 pub(crate) fn http_proxied(data: &[u8]) {
     http_proxies::proxied(&mut Input::new(data));
+}
+
+pub(crate) fn pop3_client(data: &[u8]) {
+    pop3::client(&mut Input::new(data));
+}
+
+pub(crate) fn pop3_command(data: &[u8]) {
+    pop3::command(&mut Input::new(data));
+}
+
+pub(crate) fn pop3_response(data: &[u8]) {
+    pop3::response(&mut Input::new(data));
+}
+
+pub(crate) fn pop3_session(data: &[u8]) {
+    pop3::session(&mut Input::new(data));
 }
 
 pub(crate) fn smtp_address(data: &[u8]) {
