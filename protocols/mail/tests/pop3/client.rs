@@ -207,7 +207,7 @@ fn a_response_that_is_not_read_to_its_end() {
     let shared = mail(TWO);
     with(config(), &shared, login("ann", "secret"), |mut client| async move {
         client.delete(2).await?;
-        drop(client.retrieve(1).await?);
+        let _ = client.retrieve(1).await?;
         assert!(matches!(client.stat().await, Err(Pop3Error::Unusable)));
         assert!(matches!(client.retrieve_all([1]).next().await, Err(Pop3Error::Unusable)));
         assert!(matches!(client.quit().await, Err(Pop3Error::Unusable)));
@@ -217,7 +217,7 @@ fn a_response_that_is_not_read_to_its_end() {
     assert_eq!(ids(&shared), ["id1", "id2"]);
     with_two(|mut client| async move {
         let mut messages = client.retrieve_all([1, 2]);
-        drop(messages.next().await?);
+        let _ = messages.next().await?;
         assert!(matches!(messages.next().await, Err(Pop3Error::Unusable)));
         Ok(())
     })

@@ -20,7 +20,8 @@ fn quit_deletes_what_was_marked() {
 
 #[test]
 fn dropped_session_deletes_nothing() {
-    let ends: [(&str, fn(&Client)); 6] = [
+    type End = fn(&Client);
+    let ends: [(&str, End); 6] = [
         ("reset", |client| client.wire.reset()),
         ("closed", |client| client.wire.close()),
         ("silent", |client| client.advance(Duration::from_secs(601))),

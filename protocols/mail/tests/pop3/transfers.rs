@@ -67,7 +67,8 @@ fn top_reads_only_what_it_needs() {
 
 #[test]
 fn a_message_that_cannot_be_read() {
-    let errors: [(fn() -> MaildropError, &str); 2] = [
+    type Make = fn() -> MaildropError;
+    let errors: [(Make, &str); 2] = [
         (|| MaildropError::NoSuchMessage, "-ERR The message is not there any more\r\n"),
         (
             || MaildropError::Temporary("disk".into()),

@@ -131,7 +131,9 @@ impl Status {
     }
 
     fn of_checked(is_ok: bool, code: Option<ResponseCode>, mut text: String) -> Self {
-        text.truncate(text.floor_char_boundary(TEXT_MAX));
+        while text.len() > TEXT_MAX {
+            text.pop();
+        }
         let text = Text::try_from(text).unwrap_or(Text::from_static("what it is cannot be said"));
         Self { is_ok, code, text }
     }

@@ -3,7 +3,7 @@
 //! | command | before the login | in a login by AUTH | after the login |
 //! |---|---|---|---|
 //! | CAPA, QUIT | yes | a response | yes |
-//! | USER, AUTH, UTF8; APOP and STLS, if offered | yes | a response | `-ERR` |
+//! | AUTH, UTF8; USER, if passwords are taken; APOP and STLS, if offered | yes | a response | `-ERR` |
 //! | PASS | after USER | a response | `-ERR` |
 //! | STAT, LIST, UIDL, RETR, TOP, DELE, NOOP, RSET, LAST | `-ERR` | a response | yes |
 //! | another line | `-ERR` | a response | `-ERR` |
@@ -85,11 +85,7 @@ impl Pop3Handling {
             (State::Authorization { .. }, Command::Quit) => {
                 self.close(transport, &Status::ok("Bye"));
             }
-            (State::Authorization { user }, Command::User(name)) => {
-                *user = Some(name);
-                // RFC 1939 13: not whether there is such a user.
-                self.reply(transport, &Status::ok("Say PASS"));
-            }
+            (State::Authorization { .. }, Command::User(name)) => self.user(transport, name),
             (State::Authorization { .. }, Command::Pass(password)) => {
                 self.pass(transport, password)
             }

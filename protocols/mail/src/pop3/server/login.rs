@@ -41,7 +41,7 @@ impl Pop3Handling {
         );
         if self.allows_login(transport) {
             let channel = Channel::of(transport);
-            if self.config.auth.allows_plaintext(&channel).is_ok() {
+            if self.allows_passwords(transport) {
                 out.push_str("USER\r\n");
             }
             let mechanisms = self.config.auth.mechanisms(&channel);
@@ -62,16 +62,28 @@ impl Pop3Handling {
         !self.config.needs_tls || transport.is_tls()
     }
 
+    /// Whether a password may be sent as it is.
+    fn allows_passwords(&self, transport: &Transport) -> bool {
+        let is_allowed = self.config.auth.allows_plaintext(&Channel::of(transport)).is_ok();
+        is_allowed && self.allows_login(transport)
+    }
+
+    pub(super) fn user(&mut self, transport: &mut Lines<'_>, name: Text) {
+        if !self.allows_passwords(transport) {
+            // A client that hears this does not send the password.
+            return self.wrong(transport, &Status::err("No password is taken without TLS"));
+        }
+        self.state = State::Authorization { user: Some(name) };
+        // RFC 1939 13: not whether there is such a user.
+        self.reply(transport, &Status::ok("Say PASS"));
+    }
+
     pub(super) fn pass(&mut self, transport: &mut Lines<'_>, password: Secret) {
         let State::Authorization { user } = &mut self.state else { return };
         let Some(user) = user.take() else {
             return self.wrong(transport, &Status::err("Say USER first"));
         };
         let channel = Channel::of(transport);
-        let is_allowed = self.config.auth.allows_plaintext(&channel).is_ok();
-        if !is_allowed || !self.allows_login(transport) {
-            return self.wrong(transport, &Status::err("No password is taken without TLS"));
-        }
         let Some(reactor) = transport.reactor() else { return };
         let credentials = Credentials::password(user.to_string(), password);
         let checked = self.config.auth.check(&reactor, &channel, credentials);

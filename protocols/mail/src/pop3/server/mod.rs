@@ -1,4 +1,4 @@
-//! Servers of POP3: [`Pop3Server`] is a factory for any port, and a [`Pop3Handler`] opens the [`Maildrop`] of whoever has logged in:
+//! Servers of POP3: [`Pop3Server`] is a factory for any port, and a [`Pop3Handler`] opens the [`Maildrop`] of the user that has logged in:
 //! one of the program, or [`StoredMaildrops`] for the inboxes of a [`Store`](crate::store::Store).
 //!
 //! | step | what is asked |
