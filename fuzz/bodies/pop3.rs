@@ -214,7 +214,8 @@ async fn converse(
     let new = client.new_messages(|_| false).await?;
     let mut messages = client.retrieve_all(new.iter().map(|new| new.number));
     while let Some(message) = messages.next().await? {
-        texts.borrow_mut().push(message.collect(10_000).await?);
+        let text = message.collect(10_000).await?;
+        texts.borrow_mut().push(text);
     }
     client.delete_all(new.iter().map(|new| new.number)).await?;
     client.quit().await
