@@ -407,6 +407,10 @@ fn with_mail() -> impl Iterator<Item = Printed> {
         "two words".parse::<pop3::codec::UniqueId>().unwrap_err(),
         pop3::client::Pop3Error::Lost { stage: pop3::client::Stage::Quit, source: cause() },
         pop3::server::MaildropError::Temporary(cause().into()),
+        pop3::client::FetchError::NotKept {
+            unique_id: "id".parse().expect("a unique id"),
+            source: cause().into(),
+        },
     ];
     made.into_iter()
 }

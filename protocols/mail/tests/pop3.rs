@@ -11,6 +11,7 @@ mod pop3 {
     mod commands;
     mod deadlines;
     mod deletes;
+    mod fetching;
     mod logins;
     mod order;
     mod scripted;

@@ -52,7 +52,7 @@ pub struct Pop3Client {
 /// What STAT says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Maildrop {
+pub struct Stat {
     /// How many messages there are.
     pub messages: u32,
     /// The size of all of them, in bytes.
@@ -106,13 +106,13 @@ impl Pop3Client {
     /// # Errors
     ///
     /// [`Pop3Error`], as with all commands.
-    pub async fn stat(&mut self) -> Result<Maildrop, Pop3Error> {
+    pub async fn stat(&mut self) -> Result<Stat, Pop3Error> {
         let stage = Stage::Stat;
         let status = self.command(stage, &Command::Stat).await?;
         let stat = parse_stat(status.bytes());
         let source = ListingError::Size;
         let (messages, size) = stat.ok_or(Pop3Error::NotAListing { stage, source })?;
-        Ok(Maildrop { messages, size })
+        Ok(Stat { messages, size })
     }
 
     /// The sizes of all messages, as they arrive: LIST.
