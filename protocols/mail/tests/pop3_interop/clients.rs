@@ -170,6 +170,32 @@ fn curl_over_tls() {
     assert!(!output.status.success());
 }
 
+/// On port 995 there is no STLS: the port is one of TLS.
+#[cfg(feature = "tls")]
+#[test]
+fn curl_with_tls_from_the_start() {
+    use sinew_transports::tls::ReactorTls;
+
+    crate::watchdog::watch_this_test();
+    let Some(mut curl) = program::find("curl") else { return };
+    let shared = mail(TWO);
+    let reactor = Reactor::new().unwrap();
+    let server = server(config().tls_required(true), &shared);
+    let port = reactor.listen_tls("127.0.0.1:0", &tls(), server).unwrap();
+    curl.args([
+        "--silent",
+        "--show-error",
+        "--max-time",
+        "20",
+        "--insecure",
+        "--user",
+        "ann:secret",
+    ]);
+    curl.arg(format!("pop3s://127.0.0.1:{}/2", port.local().port()));
+    let output = reactor.defer_to_thread(move || program::run(curl, ""));
+    assert_eq!(printed(&reactor.run_until(output).unwrap().unwrap()), TWO[1]);
+}
+
 /// Keeps mail and remembers what it has, then deletes.
 #[test]
 fn fetchmail() {
