@@ -19,7 +19,7 @@ use sinew_mail::pop3::{
 };
 use sinew_testkit::{
     sim::{Network, RandomFaults},
-    testing::simulate,
+    testing::{seeds, simulate},
 };
 use sinew_transports::{ReactorTcp, reactor::Reactor};
 
@@ -127,7 +127,7 @@ fn without_faults_every_message_is_fetched_once() {
 fn no_message_is_lost_under_faults() {
     watchdog::watch_this_test();
     let early = std::cell::Cell::new(0);
-    simulate(0..20, |network| {
+    simulate(seeds(0..20), |network| {
         let faults = RandomFaults::every(Duration::from_secs(3));
         let faults = faults.lasting(Duration::from_secs(10)).cuts().kills().pauses().resets();
         early.set(early.get() + run(network, Some(faults)));

@@ -1,5 +1,7 @@
 //! STLS: what is verified, what is forgotten, and what is injected.
 
+use std::time::Duration;
+
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use sinew_auth::{ClientLogin, Users};
 use sinew_mail::pop3::{
@@ -126,6 +128,18 @@ fn bytes_behind_starttls() {
         assert!(client.is_closed(), "{behind:?}");
         assert_eq!(client.mail.borrow().finished, 0);
     }
+}
+
+#[test]
+fn a_handshake_that_does_not_come_ends_the_session() {
+    let (tls, _) = certificates();
+    // Longer than that of the login.
+    let tls = tls.handshake_timeout(Duration::from_secs(300));
+    let client = Client::new(config().stls(tls), &mail(&["x"]));
+    client.advance(Duration::from_secs(50));
+    assert_eq!(client.say("STLS\r\n"), "+OK Begin TLS\r\n");
+    client.advance(Duration::from_secs(11));
+    assert!(client.is_closed() && client.received().is_empty());
 }
 
 /// Answers STLS, with more plaintext behind it if somebody on the path injects some, and then does TLS.

@@ -291,8 +291,8 @@ impl FrameHandler<Line> for Pop3Handling {
     fn timer_fired(&mut self, transport: &mut Lines<'_>, timer: TimerId) {
         let Some(passed) = self.deadline.passed(timer) else { return };
         tracing::debug!(peer = %transport.peer(), %passed, "a client of POP3 was disconnected");
-        if self.is_sending() {
-            // A response that was begun cannot be followed by another.
+        if self.is_sending() || transport.is_starting_tls() {
+            // A response that was begun cannot be followed by another, and a handshake has no words.
             self.give_up();
             return transport.abort();
         }
