@@ -22,6 +22,7 @@ mod input;
 mod irc;
 mod mail_store;
 mod pieces;
+mod pop3;
 mod proxy;
 mod reference_model;
 mod smtp;
@@ -33,7 +34,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 49] = [
+pub(crate) const TARGETS: [Target; 53] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -83,6 +84,10 @@ pub(crate) const TARGETS: [Target; 49] = [
     ("smtp_session", smtp_session),
     ("web_socket", web_socket),
     ("web_socket_deflate", web_socket_deflate),
+    ("pop3_client", pop3_client),
+    ("pop3_command", pop3_command),
+    ("pop3_response", pop3_response),
+    ("pop3_session", pop3_session),
 ];
 
 pub(crate) fn line(data: &[u8]) {
@@ -279,4 +284,20 @@ pub(crate) fn irc_isupport(data: &[u8]) {
 
 pub(crate) fn irc_client(data: &[u8]) {
     irc::client(&mut Input::new(data));
+}
+
+pub(crate) fn pop3_client(data: &[u8]) {
+    pop3::client(&mut Input::new(data));
+}
+
+pub(crate) fn pop3_command(data: &[u8]) {
+    pop3::command(&mut Input::new(data));
+}
+
+pub(crate) fn pop3_response(data: &[u8]) {
+    pop3::response(&mut Input::new(data));
+}
+
+pub(crate) fn pop3_session(data: &[u8]) {
+    pop3::session(&mut Input::new(data));
 }
