@@ -7,7 +7,7 @@
 //! # Examples
 //!
 //! ```
-//! use sinew_mail::store::{Account, Mailbox, MailboxName, MemoryStore, NewMessage, Store, Uid};
+//! use sinew_mail::store::{MailboxName, MemoryStore, NewMessage, Store, Uid};
 //! use sinew_transports::reactor::Reactor;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
