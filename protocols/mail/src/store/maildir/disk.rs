@@ -49,6 +49,8 @@ pub(super) struct FileId {
     inode: u64,
     pub(super) len: u64,
     modified: (i64, i64),
+    /// The number of a file that was removed is given to another one. `None` if the file system does not tell it.
+    created: Option<SystemTime>,
 }
 
 impl FileId {
@@ -57,9 +59,10 @@ impl FileId {
         Ok(found.as_ref().map(Self::from))
     }
 
-    /// Whether it is the same file, perhaps with more in it.
+    /// Whether it is the same file, with more in it.
     pub(super) fn is_grown_from(&self, before: &Self) -> bool {
-        (self.device, self.inode) == (before.device, before.inode) && self.len >= before.len
+        let identity = |id: &Self| (id.device, id.inode, id.created);
+        identity(self) == identity(before) && self.len > before.len
     }
 }
 
@@ -70,6 +73,7 @@ impl From<&fs::Metadata> for FileId {
             inode: found.ino(),
             len: found.len(),
             modified: (found.mtime(), found.mtime_nsec()),
+            created: found.created().ok(),
         }
     }
 }
@@ -320,5 +324,28 @@ pub(super) mod faults {
     pub(super) fn tear<'a>(bytes: &'a [u8], path: &Path) -> Done<Option<&'a [u8]>> {
         step("write", path)?;
         Ok(has_crashed().then(|| &bytes[..bytes.len() / 2]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_has_grown_is_not_another_one() {
+        let created = Some(SystemTime::UNIX_EPOCH);
+        let later = created.map(|created| created + std::time::Duration::from_secs(1));
+        let known = FileId { device: 1, inode: 2, len: 10, modified: (0, 0), created };
+        for (now, has_grown) in [
+            (FileId { len: 11, modified: (1, 0), ..known }, true),
+            // Something else was done than to append.
+            (FileId { modified: (1, 0), ..known }, false),
+            (FileId { len: 9, ..known }, false),
+            (FileId { len: 11, inode: 3, ..known }, false),
+            // It was replaced twice, and has the number of the first.
+            (FileId { len: 11, created: later, ..known }, false),
+        ] {
+            assert_eq!(now.is_grown_from(&known), has_grown, "{now:?}");
+        }
     }
 }
