@@ -8,7 +8,7 @@ use std::{
 };
 
 use sinew_mail::store::{
-    Expunge, FlagChange, Flags, MaildirConfig, NewMessage, StoreError, StoreLimits, SystemFlag,
+    Expunge, FlagChange, Flags, MailboxName, MaildirConfig, NewMessage, StoreError, StoreLimits, SystemFlag,
     Uid, UidSet,
 };
 
@@ -259,6 +259,29 @@ fn the_list_does_not_grow_for_ever() {
         assert_eq!((inbox.status(), inbox.changes_since(then)), (status, before));
         fill(&inbox, 1).await;
         assert_eq!(numbers(&inbox.uids()), [2, 3]);
+    });
+}
+
+/// A delivery remembers nothing of the files for a mailbox that nobody has open.
+#[test]
+fn keywords_are_there_if_a_mailbox_is_opened_behind_a_delivery() {
+    on_the_disk(MaildirConfig::default(), |folder, given| async move {
+        let (ann, inbox) = (given.ann().await, MailboxName::inbox());
+        let keyword = |word: &str| Flags::new().with_keyword(word.parse().unwrap());
+        let open = given.inbox().await;
+        add(&open, "one\r\n", keyword("first")).await.unwrap();
+        drop(open);
+        let mut delivered = ann.deliver(&inbox, NewMessage::new()).await.unwrap();
+        // It keeps what the loop has of the mailbox.
+        let _other = ann.deliver(&inbox, NewMessage::new()).await.unwrap();
+        delivered.write("two\r\n".into()).await.unwrap();
+        assert_eq!(delivered.finish().await.unwrap().uid, uid(2));
+        let open = given.inbox().await;
+        assert_eq!(open.message(uid(1)).unwrap().flags, keyword("first"));
+        open.set_flags(&set("2"), FlagChange::Add(keyword("second")), None).await.unwrap();
+        assert_eq!(open.message(uid(1)).unwrap().flags, keyword("first"));
+        let keywords = fs::read_to_string(folder.join("ann/dovecot-keywords")).unwrap();
+        assert_eq!(keywords, "0 first\n1 second\n");
     });
 }
 

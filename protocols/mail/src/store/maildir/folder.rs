@@ -125,10 +125,15 @@ impl Folder {
                 return Tried::Done(Outcome::default());
             }
         };
-        let outcome = Outcome::default();
+        let (outcome, had_index) = (Outcome::default(), index.is_some());
         let mut begun = Work { folder: self, index, outcome, now, is_new: false, _lock: lock };
         work(Ok(&mut begun));
-        Tried::Done(begun.outcome)
+        let Work { folder, outcome, .. } = begun;
+        if !had_index && outcome.replaced.is_none() {
+            // The loop has no index that these would be part of, so the next work reads them anew.
+            (folder.list, folder.keywords) = (None, None);
+        }
+        Tried::Done(outcome)
     }
 }
 
