@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::Path,
     time::{Duration, SystemTime},
 };
@@ -259,6 +259,27 @@ fn the_list_does_not_grow_for_ever() {
         assert_eq!((inbox.status(), inbox.changes_since(then)), (status, before));
         fill(&inbox, 1).await;
         assert_eq!(numbers(&inbox.uids()), [2, 3]);
+    });
+}
+
+/// Also not because of what it remembers of messages that are gone.
+#[test]
+fn the_list_of_a_mailbox_that_was_emptied_is_not_written_at_each_look() {
+    on_the_disk(MaildirConfig::default(), |folder, given| async move {
+        let (list, cur) = (folder.join("ann/sinew-uidlist"), folder.join("ann/cur"));
+        for number in 0..3_000 {
+            File::create(cur.join(format!("{number}.x,S=0,W=0:2,S"))).unwrap();
+        }
+        let inbox = given.inbox().await;
+        inbox.expunge(&UidSet::all(), Expunge::All).await.unwrap();
+        inbox.refresh().await.unwrap();
+        let inode = || fs::metadata(&list).unwrap().ino();
+        let before = inode();
+        for _ in 0..3 {
+            inbox.refresh().await.unwrap();
+            fill(&inbox, 1).await;
+            assert_eq!(inode(), before);
+        }
     });
 }
 

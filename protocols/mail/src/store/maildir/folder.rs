@@ -154,7 +154,9 @@ impl Work<'_> {
             self.scan()?;
         }
         let lines = self.folder.list.map_or(0, |(_, lines)| lines);
-        if lines > LINES_MIN.max(2 * self.index().len()) {
+        let index = self.index();
+        let shortest = 1 + index.len() + index.expunged().0.len();
+        if lines > LINES_MIN.max(2 * shortest) {
             self.write_list(&path)?;
         }
         Ok(())
