@@ -90,6 +90,22 @@ pub(super) fn read(path: &Path, offset: u64) -> Done<Option<Vec<u8>>> {
     read().map_err(failed("read", path))
 }
 
+/// The file of a message; `None` if there is none, or if it is something else: a link would lead to a file that is no mail, and a pipe
+/// would keep the thread.
+pub(super) fn open_message(path: &Path) -> Done<Option<File>> {
+    let open = || {
+        let Some(found) = if_there(fs::symlink_metadata(path))? else { return Ok(None) };
+        if !found.is_file() {
+            return Ok(None);
+        }
+        let Some(file) = if_there(File::open(path))? else { return Ok(None) };
+        let opened = file.metadata()?;
+        let is_it = (opened.dev(), opened.ino()) == (found.dev(), found.ino());
+        Ok(is_it.then_some(file))
+    };
+    open().map_err(failed("open", path))
+}
+
 /// The beginning and the end of a file.
 #[derive(Debug)]
 pub(super) struct Ends {
@@ -248,10 +264,22 @@ pub(super) fn append_line(path: &Path, line: &str) -> Done {
 pub(super) fn try_lock(path: &Path) -> Done<Option<Option<File>>> {
     let Some(file) = open_lock(path)? else { return Ok(None) };
     match FileExt::try_lock(&file) {
+        Ok(()) if !is_at(&file, path)? => Ok(Some(None)),
         Ok(()) => Ok(Some(Some(file))),
         Err(TryLockError::WouldBlock) => Ok(Some(None)),
         Err(TryLockError::Error(error)) => Err(failed("lock", path)(error)),
     }
+}
+
+/// Whether this file is what is at the path. A folder that was renamed or deleted since the file was opened has taken it along, and
+/// others lock the one that is there now.
+fn is_at(file: &File, path: &Path) -> Done<bool> {
+    let look = || {
+        let locked = file.metadata()?;
+        let found = if_there(fs::metadata(path))?;
+        Ok(found.is_some_and(|found| (found.dev(), found.ino()) == (locked.dev(), locked.ino())))
+    };
+    look().map_err(failed("look at", path))
 }
 
 /// As [`try_lock`], but waits: only for locks that are held for the time of one write, inside all others.
@@ -297,11 +325,24 @@ pub(super) mod faults {
 
     thread_local! {
         static STEPS_LEFT: Cell<u32> = const { Cell::new(u32::MAX) };
+        static GOES_ON: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// After so many steps one fails, and all others work.
+    pub(in crate::store::maildir) fn fail_after(steps: u32) {
+        STEPS_LEFT.set(steps);
+        GOES_ON.set(true);
     }
 
     /// From now on so many steps are made.
     pub(in crate::store::maildir) fn crash_after(steps: u32) {
         STEPS_LEFT.set(steps);
+        GOES_ON.set(false);
+    }
+
+    /// Whether the step has failed that was to.
+    pub(in crate::store::maildir) fn has_failed() -> bool {
+        STEPS_LEFT.get() == u32::MAX
     }
 
     /// Whether it has crashed.
@@ -311,7 +352,12 @@ pub(super) mod faults {
 
     pub(super) fn step(operation: &'static str, path: &Path) -> Done {
         match STEPS_LEFT.get() {
-            0 => Err(failed(operation, path)(io::Error::other("the process has ended"))),
+            0 => {
+                if GOES_ON.get() {
+                    STEPS_LEFT.set(u32::MAX);
+                }
+                Err(failed(operation, path)(io::Error::other("the process has ended")))
+            }
             u32::MAX => Ok(()),
             left => {
                 STEPS_LEFT.set(left - 1);
@@ -323,13 +369,35 @@ pub(super) mod faults {
     /// A write, which is a step; the process ends in the middle of the last.
     pub(super) fn tear<'a>(bytes: &'a [u8], path: &Path) -> Done<Option<&'a [u8]>> {
         step("write", path)?;
-        Ok(has_crashed().then(|| &bytes[..bytes.len() / 2]))
+        let is_torn = has_crashed();
+        if is_torn && GOES_ON.get() {
+            STEPS_LEFT.set(u32::MAX);
+        }
+        Ok(is_torn.then(|| &bytes[..bytes.len() / 2]))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lock_is_that_of_the_folder_that_is_there() {
+        let name = format!("sinew-maildir-lock-{}", std::process::id());
+        let root = std::env::temp_dir().join(name);
+        let (folder, renamed) = (root.join("a"), root.join("b"));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("lock");
+        let opened = open_lock(&path).unwrap().unwrap();
+        assert!(is_at(&opened, &path).unwrap());
+        fs::rename(&folder, &renamed).unwrap();
+        assert!(!is_at(&opened, &path).unwrap());
+        fs::create_dir(&folder).unwrap();
+        let other = try_lock(&path).unwrap().unwrap().unwrap();
+        assert!(is_at(&other, &path).unwrap() && !is_at(&opened, &path).unwrap());
+        assert!(try_lock(&path).unwrap().unwrap().is_none());
+        fs::remove_dir_all(&root).unwrap();
+    }
 
     #[test]
     fn a_file_that_has_grown_is_not_another_one() {
