@@ -239,11 +239,7 @@ impl<P: Clone> Index<P> {
                 modified.insert(entry.uid);
                 continue;
             }
-            let flags = match change {
-                FlagChange::Replace(_) => named,
-                FlagChange::Add(_) => entry.flags.with(named),
-                FlagChange::Remove(_) => entry.flags.without(named),
-            };
+            let flags = entry.flags.after(change, named);
             if flags != entry.flags {
                 changes.push((entry.uid, flags));
             }
@@ -381,6 +377,15 @@ impl FlagBits {
 
     pub(crate) fn has(self, flag: SystemFlag) -> bool {
         self.system & flag.bit() != 0
+    }
+
+    /// What the change makes of these, whose flags are `named` as bits.
+    pub(crate) fn after(self, change: &FlagChange, named: Self) -> Self {
+        match change {
+            FlagChange::Replace(_) => named,
+            FlagChange::Add(_) => self.with(named),
+            FlagChange::Remove(_) => self.without(named),
+        }
     }
 
     fn with(self, other: Self) -> Self {

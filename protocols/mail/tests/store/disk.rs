@@ -8,8 +8,8 @@ use std::{
 };
 
 use sinew_mail::store::{
-    Expunge, FlagChange, Flags, MailboxName, MaildirConfig, NewMessage, StoreError, StoreLimits, SystemFlag,
-    Uid, UidSet,
+    Expunge, FlagChange, Flags, MailboxName, MaildirConfig, NewMessage, StoreError, StoreLimits,
+    SystemFlag, Uid, UidSet,
 };
 
 use super::stores::{add, counted, fill, name, numbers, on_the_disk, seen, set, text, uid};
@@ -74,7 +74,6 @@ fn files_that_are_renamed_between_a_look_and_their_use() {
             let to = ann.join(format!("cur/{number}.x:2,P"));
             fs::rename(ann.join(format!("new/{number}.x")), to).unwrap();
         }
-        assert_eq!(text(&inbox, uid(1), 3).await, "text 1\r\n");
         let set_flags = inbox.set_flags(&set("2"), FlagChange::Add(seen()), None).await.unwrap();
         assert_eq!(set_flags.done, set("2"));
         // The letter of the other program stays.
@@ -84,15 +83,84 @@ fn files_that_are_renamed_between_a_look_and_their_use() {
         assert_eq!(inbox.move_to(&set("5"), &name("b")).await.unwrap().uids.len(), 1);
         let other = given.ann().await.open(&name("b")).await.unwrap();
         assert_eq!(text(&other, uid(2), 100).await, "text 5\r\n");
+        assert_eq!(text(&inbox, uid(1), 3).await, "text 1\r\n");
         // And notices if it is gone.
         fs::remove_file(ann.join("cur/6.x:2,P")).unwrap();
-        assert!(matches!(inbox.read(uid(6), 0, 9).await, Err(StoreError::NoSuchMessage { .. })));
+        let read = inbox.read(uid(6), 0, 9);
         let set_flags = inbox.set_flags(&set("6"), FlagChange::Add(seen()), None).await.unwrap();
         assert_eq!(set_flags.done, UidSet::new());
         assert!(inbox.copy(&set("6"), &name("b")).await.unwrap().uids.is_empty());
+        assert!(matches!(read.await, Err(StoreError::NoSuchMessage { .. })));
         inbox.refresh().await.unwrap();
         assert_eq!(numbers(&inbox.uids()), [1, 2, 4]);
         assert_eq!(inbox.message(uid(2)).unwrap().flags.to_string(), r"\Seen");
+    });
+}
+
+/// What another program has done to the flags since the last look stays.
+#[test]
+fn flags_of_another_program_are_not_taken_back() {
+    on_the_disk(MaildirConfig::default(), |folder, given| async move {
+        let (cur, inbox) = (folder.join("ann/cur"), given.inbox().await);
+        for number in 1..=3 {
+            fs::write(cur.join(format!("{number}.x:2,R")), "text\n").unwrap();
+        }
+        inbox.refresh().await.unwrap();
+        for number in 1..=3 {
+            fs::rename(cur.join(format!("{number}.x:2,R")), cur.join(format!("{number}.x:2,FRT")))
+                .unwrap();
+        }
+        let answered = || Flags::from(SystemFlag::Answered);
+        let changes = [
+            ("1", FlagChange::Add(seen()), "1.x:2,FRST"),
+            ("2", FlagChange::Remove(answered()), "2.x:2,FT"),
+            ("3", FlagChange::Replace(seen()), "3.x:2,S"),
+        ];
+        for (which, change, file) in changes {
+            let done = inbox.set_flags(&set(which), change, None).await.unwrap().done;
+            assert_eq!(done, set(which));
+            assert!(names(&cur).contains(&file.to_owned()), "{file}: {:?}", names(&cur));
+        }
+        let flags = inbox.message(uid(1)).unwrap().flags.to_string();
+        assert_eq!(flags, r"\Seen \Answered \Flagged \Deleted");
+    });
+}
+
+/// What was renamed by somebody else is not an empty mailbox, whose copies are all there.
+#[test]
+fn nothing_is_copied_from_a_folder_that_is_not_there() {
+    on_the_disk(MaildirConfig::default(), |folder, given| async move {
+        let (ann, root) = (given.ann().await, folder.join("ann"));
+        ann.create(&name("a")).await.unwrap();
+        let open = ann.open(&name("a")).await.unwrap();
+        fill(&open, 2).await;
+        fs::rename(root.join(".a"), root.join(".b")).unwrap();
+        assert!(open.copy(&set("1:2"), &MailboxName::inbox()).await.is_err());
+        assert!(open.move_to(&set("1:2"), &MailboxName::inbox()).await.is_err());
+        assert_eq!(given.inbox().await.status().messages, 0);
+        assert_eq!(ann.status(&name("b")).await.unwrap().messages, 2);
+    });
+}
+
+/// A link in place of a file that was a message leads nowhere, and a pipe keeps no thread.
+#[test]
+fn a_message_that_is_not_a_file_any_more_is_gone() {
+    on_the_disk(MaildirConfig::default(), |folder, given| async move {
+        let (cur, inbox) = (folder.join("ann/cur"), given.inbox().await);
+        for number in 1..=2 {
+            fs::write(cur.join(format!("{number}.x:2,")), "text\n").unwrap();
+        }
+        fs::write(folder.join("secret"), "secret\n").unwrap();
+        inbox.refresh().await.unwrap();
+        fs::remove_file(cur.join("1.x:2,")).unwrap();
+        std::os::unix::fs::symlink(folder.join("secret"), cur.join("1.x:2,")).unwrap();
+        fs::remove_file(cur.join("2.x:2,")).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(cur.join("2.x:2,")).status();
+        assert!(made.unwrap().success());
+        for number in 1..=2 {
+            let read = inbox.read(uid(number), 0, 9).await;
+            assert!(matches!(read, Err(StoreError::NoSuchMessage { .. })), "{read:?}");
+        }
     });
 }
 
@@ -229,6 +297,17 @@ fn the_quota_file_is_counted_when_it_is_not_believed() {
             let used = given.ann().await.quota().await.unwrap();
             assert_eq!(used.bytes, inbox.status().size, "{wrong}");
         }
+        // What another program has removed, it has noted itself.
+        for number in [1, 2] {
+            fs::write(folder.join(format!("ann/cur/{number}.y:2,")), "").unwrap();
+        }
+        inbox.refresh().await.unwrap();
+        fs::write(&file, "100S,9C\n50 7\n").unwrap();
+        fs::remove_file(folder.join("ann/cur/1.y:2,")).unwrap();
+        let uids = inbox.uids();
+        let both: UidSet = uids[uids.len() - 2..].iter().copied().collect();
+        assert_eq!(inbox.expunge(&both, Expunge::All).await.unwrap(), both);
+        assert_eq!(read(), "100S,9C\n50 7\n0 -1\n");
         // A message of another program counts by its file.
         fs::write(folder.join("ann/new/1.x"), vec![b'x'; 60]).unwrap();
         fs::remove_file(&file).unwrap();
@@ -332,6 +411,10 @@ fn a_hundred_thousand_messages() {
         assert_eq!(inbox.status().messages, 80_000);
         // It remembers 10,000.
         assert_eq!(inbox.changes_since(then).vanished, None);
+        // Not one look at 80,000 files for each.
+        given.ann().await.create(&name("b")).await.unwrap();
+        let moved = inbox.move_to(&set("30001:50000"), &name("b")).await.unwrap();
+        assert_eq!((moved.uids.len(), inbox.status().messages), (20_000, 60_000));
         let uids = inbox.uids();
         drop(inbox);
         assert_eq!(given.inbox().await.uids(), uids);

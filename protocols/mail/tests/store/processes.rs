@@ -6,8 +6,8 @@ use std::{
 
 use fs4::FileExt;
 use sinew_mail::store::{
-    Expunge, FlagChange, Flags, Mailbox, MailboxName, MaildirConfig, MaildirStore, Store,
-    StoreError,
+    Expunge, FlagChange, Flags, Mailbox, MailboxName, MaildirConfig, MaildirStore, NewMessage,
+    Store, StoreError,
 };
 use sinew_transports::reactor::Reactor;
 
@@ -240,4 +240,36 @@ fn much_is_done_at_once() {
     done.unwrap();
     // A store whose loop has ended.
     run(&Reactor::simulated(0), async {});
+}
+
+/// A message is there at every moment of a rename, and so is the folder of one that is added.
+#[test]
+fn a_mailbox_is_read_while_it_is_renamed() {
+    crate::watchdog::watch_this_test();
+    let (reactor, folder) = (Reactor::new().unwrap(), Folder::new());
+    let store = MaildirStore::new(folder.path(), MaildirConfig::default().create_accounts(true));
+    let clone = reactor.clone();
+    let done = reactor.run_until(async move {
+        let ann = store.account(&clone, "ann").await.unwrap();
+        ann.create(&name("a")).await.unwrap();
+        let open = ann.open(&name("a")).await.unwrap();
+        fill(&open, 1).await;
+        for (from, to) in [("a", "b"), ("b", "a")].into_iter().cycle().take(20) {
+            let renamed = ann.rename(&name(from), &name(to));
+            let (mut reads, mut appends) = (Vec::new(), Vec::new());
+            while !renamed.is_settled() {
+                reads.push(open.read(uid(1), 0, 9));
+                appends.push(open.append(NewMessage::new()));
+                clone.sleep(Duration::from_micros(100)).await;
+            }
+            renamed.await.unwrap();
+            for read in reads {
+                assert!(!read.await.unwrap().is_empty());
+            }
+            for append in appends {
+                assert!(append.await.is_ok());
+            }
+        }
+    });
+    done.unwrap();
 }

@@ -112,6 +112,15 @@ impl Accounting {
         self.held.get() > 0
     }
 
+    /// Waits as long as mailboxes are renamed. Paths are true from then on for who has a [`Busy`].
+    pub(super) async fn released(&self) -> Done {
+        let reactor = self.reactor.upgrade().ok_or(Failure::Abandoned)?;
+        while self.is_held() {
+            reactor.sleep(RETRY / 4).await;
+        }
+        Ok(())
+    }
+
     /// What the disk needs to know of the account and the time.
     pub(super) fn root(&self) -> Option<Root> {
         let reactor = self.reactor.upgrade()?;

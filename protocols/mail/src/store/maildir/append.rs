@@ -9,6 +9,7 @@ use bytes::Bytes;
 use sinew_transports::reactor::{Deferred, Failure, Promise};
 
 use super::{
+    accounting::Busy,
     disk::{self, Done},
     edits::NewFile,
     quota,
@@ -56,6 +57,8 @@ pub(super) async fn begin(shared: Rc<Shared>, message: NewMessage) -> Done<Box<d
     }
     let reactor = account.reactor.upgrade().ok_or(Failure::Abandoned)?;
     let base = account.unique(&reactor).base();
+    account.released().await?;
+    let busy = Busy::new(&account);
     let (folder, name) = (shared.path(), base.clone());
     let missing = shared.missing();
     let begun = account.call(move |root| {
@@ -70,6 +73,7 @@ pub(super) async fn begin(shared: Rc<Shared>, message: NewMessage) -> Done<Box<d
         Ok((disk::create(&folder.join("tmp").join(name))?, room))
     });
     let (file, room) = begun.await?;
+    drop(busy);
     let state = State {
         file: Some(file),
         waiting: Vec::new(),

@@ -18,7 +18,7 @@ use sinew_transports::reactor::Reactor;
 
 use super::{
     MaildirConfig, MaildirStore,
-    disk::faults::{crash_after, has_crashed},
+    disk::faults::{crash_after, fail_after, has_crashed, has_failed},
     edits::Transfer,
     folder::{Folder, Tried, Work},
     place::Place,
@@ -276,6 +276,43 @@ fn a_change_is_made_or_not() {
             }
             if !crashed {
                 assert!(done, "{case}");
+                break;
+            }
+        }
+    }
+}
+
+/// Who is told that a copy or a message was not added does it once more.
+#[test]
+fn what_fails_is_not_there() {
+    for copies in [true, false] {
+        for steps in 0.. {
+            let disk = Disk::new();
+            let (done, failed, b) = process(&disk, u32::MAX, move |account| async move {
+                account.create(&name("b")).await.unwrap();
+                for text in ["one", "two"] {
+                    add(&account, "INBOX", text.into()).await.unwrap();
+                }
+                let inbox = account.open(&MailboxName::inbox()).await.unwrap();
+                let target = account.open(&name("b")).await.unwrap();
+                fail_after(steps);
+                let done = match copies {
+                    true => inbox.copy(&UidSet::all(), &name("b")).await.is_ok(),
+                    false => add(&account, "b", "one".into()).await.is_ok(),
+                };
+                let failed = has_failed();
+                fail_after(u32::MAX);
+                target.refresh().await.unwrap();
+                (done, failed, found(&account, "b").await)
+            });
+            let expected: &[&str] = match (done, copies) {
+                (false, _) => &[],
+                (true, true) => &["one", "two"],
+                (true, false) => &["one"],
+            };
+            assert_eq!(texts(&b), expected, "after {steps} steps");
+            if !failed {
+                assert!(done);
                 break;
             }
         }

@@ -20,7 +20,8 @@ use super::{
     disk::{self, Done, failed},
     folder::Work,
     place::Place,
-    quota, scan,
+    quota,
+    scan::Locator,
     uid_list::ListEnd,
     unique::Unique,
 };
@@ -28,6 +29,9 @@ use crate::store::{
     Appended, Copied, Expunge, FlagChange, Flags, FlagsSet, ModSeq, StoreError, Uid, UidSet,
     index::{Change, Entry, FlagBits, time},
 };
+
+/// How often a file is looked for that is renamed again and again.
+const TRIES: u32 = 3;
 
 /// A message whose file is in `tmp`.
 #[derive(Debug)]
@@ -117,12 +121,21 @@ impl Work<'_> {
         let (wanted, mut done, modified) =
             self.index().flag_changes(uids, change, named, unchanged_since);
         let (mut changes, mut gone, mut paths) = (Vec::new(), UidSet::new(), Vec::new());
+        let mut locator = self.locator();
         for (uid, flags) in wanted {
             let Some(old) = self.index().entry(uid).map(|entry| entry.place.clone()) else {
                 continue;
             };
-            match self.rename(&old, |old| old.with_flags(flags))? {
+            // Another program may have changed the flags since the last look.
+            let wanted = |found: &Place| match *found == old {
+                true => flags,
+                false => found.flags().after(change, named),
+            };
+            let renamed =
+                self.rename(&mut locator, &old, |found| found.with_flags(wanted(found)))?;
+            match renamed {
                 Some((from, place)) => {
+                    let flags = place.flags();
                     paths.push(from);
                     changes.push(Change::Flags { uid, mod_seq, flags });
                     changes.push(Change::Place { uid, place, is_recent: false });
@@ -144,23 +157,42 @@ impl Work<'_> {
     }
 
     /// Renames the file of a message, wherever it is by now: where it was, and where it is. `None` if it is gone.
-    fn rename(&self, old: &Place, new: impl Fn(&Place) -> Place) -> Done<Option<(PathBuf, Place)>> {
+    fn rename(
+        &self,
+        locator: &mut Locator,
+        old: &Place,
+        new: impl Fn(&Place) -> Place,
+    ) -> Done<Option<(PathBuf, Place)>> {
         let folder = &self.folder.path;
-        let (mut place, mut located) = (old.clone(), false);
-        loop {
+        let mut place = old.clone();
+        for _ in 0..TRIES {
             let (from, to) = (place.path(folder), new(&place));
             let path = to.path(folder);
-            if from == path {
-                return Ok(from.exists().then_some((from, to)));
-            }
-            if disk::rename(&from, &path)? {
+            let is_there = if from == path { from.exists() } else { disk::rename(&from, &path)? };
+            if is_there {
                 return Ok(Some((from, to)));
             }
-            match self.locate(&place)? {
-                Some(found) if !located => (place, located) = (found, true),
-                _ => return Ok(None),
+            match locator.find(&place)? {
+                Some(found) => place = found,
+                None => break,
             }
         }
+        Ok(None)
+    }
+
+    /// Removes the file of a message, wherever it is by now. Whether it was there.
+    fn remove(&self, locator: &mut Locator, old: &Place) -> Done<bool> {
+        let mut place = old.clone();
+        for _ in 0..TRIES {
+            if disk::remove(&place.path(&self.folder.path))? {
+                return Ok(true);
+            }
+            match locator.find(&place)? {
+                Some(found) => place = found,
+                None => break,
+            }
+        }
+        Ok(false)
     }
 
     pub(super) fn expunge(&mut self, uids: &UidSet, which: Expunge) -> Done<UidSet> {
@@ -168,25 +200,20 @@ impl Work<'_> {
         let mod_seq = self.next_mod_seq();
         let meant = self.index().to_expunge(uids, which);
         let meant: Vec<_> = meant.into_iter().map(|e| (e.uid, e.place.clone(), e.size)).collect();
-        let (mut changes, mut size, mut paths) = (Vec::new(), 0, Vec::new());
+        let (mut changes, mut paths, mut locator) = (Vec::new(), Vec::new(), self.locator());
+        // What others have removed, they have noted.
+        let (mut size, mut removed) = (0u64, 0);
         for (uid, place, len) in &meant {
-            let path = place.path(&self.folder.path);
-            let is_removed = disk::remove(&path)?
-                || match self.locate(place)? {
-                    Some(place) => disk::remove(&place.path(&self.folder.path))?,
-                    None => false,
-                };
-            if is_removed {
-                size += len;
+            if self.remove(&mut locator, place)? {
+                (size, removed) = (size.saturating_add(*len), removed + 1);
             }
-            paths.push(path);
+            paths.push(place.path(&self.folder.path));
             changes.push(Change::Expunged { uid: *uid, mod_seq });
         }
         if !changes.is_empty() {
             self.sync_folders(&paths)?;
-            let count = changes.len();
             self.commit(changes)?;
-            self.note_removed(size, count);
+            self.note_removed(size, removed);
         }
         Ok(meant.into_iter().map(|(uid, ..)| uid).collect())
     }
@@ -201,7 +228,7 @@ impl Work<'_> {
         self.sync()?;
         self.check_count(sources.len())?;
         if how == Transfer::Copy {
-            let bytes = sources.iter().map(|source| source.size).sum();
+            let bytes = sources.iter().map(|source| source.size).fold(0, u64::saturating_add);
             self.check_quota(unique, bytes, sources.len() as u64)?;
         }
         for source in sources {
@@ -210,10 +237,11 @@ impl Work<'_> {
         let mod_seq = self.next_mod_seq();
         let (mut next, validity) = (self.index().next(), self.index().validity());
         let (mut changes, mut pairs, mut paths) = (Vec::new(), Vec::new(), Vec::new());
+        let mut locator = sources.first().map(|source| Locator::new(&source.folder));
         for source in sources {
             let flags = FlagBits::of(&source.flags, self.keywords());
             let place = new_place(Unique::sized_as(unique, source), flags);
-            match take_one(source, &self.folder.path, &place, how) {
+            match take_one(source, &mut locator, &self.folder.path, &place, how) {
                 Ok(true) => {}
                 Ok(false) => continue,
                 Err(error) => {
@@ -241,8 +269,14 @@ impl Work<'_> {
             next = next.next().unwrap_or(Uid::MAX);
         }
         let (count, bytes) = (pairs.len(), added_bytes(&changes));
-        if let Some(source) = sources.first() {
-            self.finish_take(changes, &paths, &source.folder)?;
+        if let Some(source) = sources.first()
+            && let Err(error) = self.finish_take(changes, &paths, &source.folder)
+        {
+            if how == Transfer::Copy {
+                // Who is told of the error copies them once more.
+                paths.iter().for_each(|path| drop(disk::remove(path)));
+            }
+            return Err(error);
         }
         if how == Transfer::Copy {
             self.note_quota(bytes, count);
@@ -270,12 +304,12 @@ impl Work<'_> {
     pub(super) fn vanished(&mut self, uids: &[Uid]) -> Done {
         self.sync()?;
         let mod_seq = self.next_mod_seq();
-        let mut changes = Vec::new();
+        let (mut changes, mut locator) = (Vec::new(), self.locator());
         for uid in uids {
             let Some(place) = self.index().entry(*uid).map(|entry| entry.place.clone()) else {
                 continue;
             };
-            if !place.path(&self.folder.path).exists() && self.locate(&place)?.is_none() {
+            if !place.path(&self.folder.path).exists() && locator.find(&place)?.is_none() {
                 changes.push(Change::Expunged { uid: *uid, mod_seq });
             }
         }
@@ -288,9 +322,9 @@ impl Work<'_> {
         let is_meant = |entry: &&Entry<Place>| entry.place.in_new && entry.uid < claimed_below;
         let meant = self.index().entries().iter().filter(is_meant);
         let meant: Vec<_> = meant.map(|entry| (entry.uid, entry.place.clone())).collect();
-        let mut changes = Vec::new();
+        let (mut changes, mut locator) = (Vec::new(), self.locator());
         for (uid, place) in meant {
-            let renamed = self.rename(&place, |old| match old.in_new {
+            let renamed = self.rename(&mut locator, &place, |old| match old.in_new {
                 true => old.with_flags(old.flags()),
                 false => old.clone(),
             })?;
@@ -316,13 +350,13 @@ impl Work<'_> {
 
     fn note_quota(&self, bytes: u64, messages: usize) {
         let folder = &self.folder;
-        let (bytes, messages) = (bytes.cast_signed(), messages.cast_signed() as i64);
+        let (bytes, messages) = (signed(bytes), signed(messages as u64));
         quota::note(&folder.root, &folder.settings.limits, bytes, messages);
     }
 
     fn note_removed(&self, bytes: u64, messages: usize) {
         let folder = &self.folder;
-        let (bytes, messages) = (bytes.cast_signed(), messages.cast_signed() as i64);
+        let (bytes, messages) = (signed(bytes), signed(messages as u64));
         quota::note(&folder.root, &folder.settings.limits, -bytes, -messages);
     }
 
@@ -335,12 +369,17 @@ impl Work<'_> {
     }
 }
 
+/// What cannot be so large: then it is counted once more.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
 fn added_bytes(changes: &[Change<Place>]) -> u64 {
     let sizes = changes.iter().map(|change| match change {
         Change::Added(entry) => entry.size,
         _ => 0,
     });
-    sizes.sum()
+    sizes.fold(0, u64::saturating_add)
 }
 
 /// Without flags it is new; a file there has none.
@@ -364,10 +403,16 @@ impl Unique {
 }
 
 /// Whether the message was there.
-fn take_one(source: &Source, folder: &Path, place: &Place, how: Transfer) -> Done<bool> {
-    let mut from = source.place.path(&source.folder);
-    let to = place.path(folder);
-    for is_last in [false, true] {
+fn take_one(
+    source: &Source,
+    locator: &mut Option<Locator>,
+    folder: &Path,
+    place: &Place,
+    how: Transfer,
+) -> Done<bool> {
+    let (mut at, to) = (source.place.clone(), place.path(folder));
+    for _ in 0..TRIES {
+        let from = at.path(&source.folder);
         let taken = match how {
             Transfer::Move => disk::rename(&from, &to)?,
             Transfer::Copy => match disk::link(&from, &to) {
@@ -376,12 +421,13 @@ fn take_one(source: &Source, folder: &Path, place: &Place, how: Transfer) -> Don
                 Err(error) => return Err(failed("link", &from)(error)),
             },
         };
-        if taken || is_last {
-            return Ok(taken);
+        if taken {
+            return Ok(true);
         }
-        match scan::locate(&source.folder, &source.place)? {
-            Some(found) => from = found.path(&source.folder),
-            None => return Ok(false),
+        // If the folder itself is gone, that is an error: else it would look as if there had been nothing to copy.
+        match locator.as_mut().map(|locator| locator.find(&at)).transpose()?.flatten() {
+            Some(found) => at = found,
+            None => break,
         }
     }
     Ok(false)

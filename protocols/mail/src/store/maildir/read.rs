@@ -15,7 +15,7 @@ use bytes::Bytes;
 use super::{
     disk::{self, Done, failed},
     place::Place,
-    scan,
+    scan::Locator,
 };
 use crate::store::{READ_LEN_MAX, Uid, crlf::ToCrlf};
 
@@ -42,21 +42,25 @@ pub(super) struct Cursors(VecDeque<(Uid, Cursor)>);
 pub(super) struct Piece {
     pub(super) bytes: Bytes,
     pub(super) cursor: Cursor,
-    /// Where the file is now.
-    pub(super) moved: Option<Place>,
+    /// The file was not where it was said to be.
+    pub(super) has_moved: bool,
 }
 
 impl Cursors {
-    /// That of a message, or its beginning.
-    pub(super) fn take(&mut self, uid: Uid) -> Cursor {
-        let at = self.0.iter().position(|(of, _)| *of == uid);
-        at.and_then(|at| self.0.remove(at)).map_or(Cursor::default(), |(_, cursor)| cursor)
+    /// The one of a message from which it is the shortest way to this offset, or its beginning. Several may read it, each elsewhere.
+    pub(super) fn take(&mut self, uid: Uid, offset: u64) -> Cursor {
+        let fitting = self
+            .0
+            .iter()
+            .enumerate()
+            .filter(|(_, (of, cursor))| *of == uid && cursor.text <= offset);
+        let nearest = fitting.max_by_key(|(_, (_, cursor))| cursor.text).map(|(at, _)| at);
+        nearest.and_then(|at| self.0.remove(at)).map_or(Cursor::default(), |(_, cursor)| cursor)
     }
 
     pub(super) fn put(&mut self, uid: Uid, cursor: Cursor) {
         // At the beginning is where one begins anyway.
         if cursor.file > 0 {
-            self.take(uid);
             self.0.push_back((uid, cursor));
             if self.0.len() > CURSORS_MAX {
                 self.0.pop_front();
@@ -74,21 +78,18 @@ pub(super) fn read(
     len: usize,
     cursor: Cursor,
 ) -> Done<Option<Piece>> {
-    let (mut place, mut moved) = (place, None);
+    let (mut place, mut has_moved) = (place, false);
     loop {
         let path = place.path(folder);
-        let opened = disk::if_there(File::open(&path)).map_err(failed("open", &path))?;
+        let opened = disk::open_message(&path)?;
         if let Some(mut file) = opened {
             let len = len.min(READ_LEN_MAX);
             let read = read_file(&mut file, size, offset, len, cursor);
             let (bytes, cursor) = read.map_err(failed("read", &path))?;
-            return Ok(Some(Piece { bytes: bytes.into(), cursor, moved }));
+            return Ok(Some(Piece { bytes: bytes.into(), cursor, has_moved }));
         }
-        match scan::locate(folder, &place)? {
-            Some(found) if moved.is_none() => {
-                place = found.clone();
-                moved = Some(found);
-            }
+        match Locator::new(folder).find(&place)? {
+            Some(found) if !has_moved => (place, has_moved) = (found, true),
             _ => return Ok(None),
         }
     }
@@ -159,4 +160,28 @@ fn read_block(file: &mut File, block: &mut [u8]) -> std::io::Result<usize> {
         }
     }
     Ok(filled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Several read a message at once, and none has to begin anew for another.
+    #[test]
+    fn each_reader_goes_on_where_it_was() {
+        let uid = Uid::MIN;
+        let at = |text| Cursor { file: text, text, ..Cursor::default() };
+        let mut cursors = Cursors::default();
+        for text in [100, 300, 200] {
+            cursors.put(uid, at(text));
+        }
+        cursors.put(Uid::MAX, at(250));
+        for (offset, found) in [(250, 200), (250, 100), (250, 0), (300, 300), (300, 0)] {
+            assert_eq!(cursors.take(uid, offset).text, found, "{offset}");
+        }
+        for text in 1..100 {
+            cursors.put(uid, at(text));
+        }
+        assert_eq!(cursors.0.len(), CURSORS_MAX);
+    }
 }

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     fs::{self, File, Metadata},
     io::{ErrorKind, Read},
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
@@ -22,6 +22,9 @@ use crate::store::{
 
 /// A folder may change again without its time changing, if the clock of the file system is this coarse.
 const COARSE: Duration = Duration::from_secs(2);
+
+/// How often a folder is read for messages that are not where they were.
+const READS_MAX: u32 = 3;
 
 /// What is in `tmp` for longer is of a program that has ended (maildir(5)).
 const TMP_AGE_MAX: Duration = Duration::from_secs(36 * 3600);
@@ -60,6 +63,42 @@ fn files(folder: &Path) -> Done<Option<Files>> {
         }
     }
     Ok(Some(files))
+}
+
+/// Finds the files of messages that have been renamed since they were seen, by the bases of their names.
+///
+/// It reads the folder when the first is missed, and a few times more for others that are not there, as one that is renamed meanwhile may
+/// not be seen. So the work for many messages does not grow with their number times that of the files.
+pub(super) struct Locator {
+    folder: PathBuf,
+    files: Option<Files>,
+    reads_left: u32,
+}
+
+impl Locator {
+    pub(super) fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), files: None, reads_left: READS_MAX }
+    }
+
+    /// Where the file is that is not at this place. `None` if it is gone.
+    ///
+    /// # Errors
+    ///
+    /// Also if the folder is gone: where the files are cannot be said then.
+    pub(super) fn find(&mut self, place: &Place) -> Done<Option<Place>> {
+        loop {
+            let found = self.files.as_ref().and_then(|files| files.get(place.base()));
+            if let Some(found) = found.filter(|found| *found != place) {
+                return Ok(Some(found.clone()));
+            }
+            if self.reads_left == 0 {
+                return Ok(None);
+            }
+            self.reads_left -= 1;
+            let missing = || failed("read the folder", &self.folder)(ErrorKind::NotFound.into());
+            self.files = Some(files(&self.folder)?.ok_or_else(missing)?);
+        }
+    }
 }
 
 impl Work<'_> {
@@ -134,9 +173,9 @@ impl Work<'_> {
         found.ok_or_else(|| self.folder.missing())
     }
 
-    /// Where the file of a message is, if it has been renamed since it was seen.
-    pub(super) fn locate(&self, place: &Place) -> Done<Option<Place>> {
-        locate(&self.folder.path, place)
+    /// Finds files of this mailbox.
+    pub(super) fn locator(&self) -> Locator {
+        Locator::new(&self.folder.path)
     }
 
     /// Removes what programs that have ended have left in `tmp`, once. It is no matter if that does not work.
@@ -154,19 +193,6 @@ impl Work<'_> {
             }
         }
     }
-}
-
-/// Finds a file by the base of its name.
-pub(super) fn locate(folder: &Path, place: &Place) -> Done<Option<Place>> {
-    let base = place.base();
-    for (name, in_new) in [("new", true), ("cur", false), ("new", true)] {
-        let names = disk::names(&folder.join(name))?.unwrap_or_default();
-        let is_it = |name: &String| FileName::parse(name).is_some_and(|name| name.base == base);
-        if let Some(file) = names.into_iter().find(is_it) {
-            return Ok(Some(Place { file: file.into(), in_new }));
-        }
-    }
-    Ok(None)
 }
 
 fn push_differences(

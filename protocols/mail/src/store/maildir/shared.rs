@@ -52,7 +52,7 @@ pub(super) struct Shared {
     state: RefCell<State>,
     is_deleted: Cell<bool>,
     polling: RefCell<Option<LoopingCall>>,
-    is_polled: Cell<bool>,
+    is_looked_at: Cell<bool>,
 }
 
 struct State {
@@ -93,7 +93,7 @@ impl Shared {
             state: RefCell::new(state),
             is_deleted: Cell::new(false),
             polling: RefCell::default(),
-            is_polled: Cell::new(false),
+            is_looked_at: Cell::new(false),
         })
     }
 
@@ -320,19 +320,28 @@ impl Shared {
                 if let Some(polling) = shared.polling.borrow().as_ref() {
                     polling.stop();
                 }
-            } else if !shared.is_polled.replace(true) {
-                let polled = Rc::downgrade(&shared);
-                shared.refresh().then(move |_, refreshed| {
-                    if let Some(shared) = polled.upgrade() {
-                        shared.is_polled.set(false);
-                    }
-                    if let Err(error) = refreshed {
-                        tracing::warn!(%error, "a mailbox could not be looked at");
-                    }
-                });
+            } else {
+                shared.look();
             }
         });
         *self.polling.borrow_mut() = Some(polling);
+    }
+
+    /// Looks at the disk, unless that is being done, for nobody who waits. Also if a file is not where it was: then the others are not
+    /// either, and each would be looked for.
+    fn look(self: &Rc<Self>) {
+        if self.is_deleted() || self.is_looked_at.replace(true) {
+            return;
+        }
+        let weak = Rc::downgrade(self);
+        self.refresh().then(move |_, refreshed| {
+            if let Some(shared) = weak.upgrade() {
+                shared.is_looked_at.set(false);
+            }
+            if let Err(error) = refreshed {
+                tracing::warn!(%error, "a mailbox could not be looked at");
+            }
+        });
     }
 
     /// A piece of the text of a message.
@@ -342,6 +351,13 @@ impl Shared {
         offset: u64,
         len: usize,
     ) -> Deferred<Bytes, StoreError> {
+        if self.account.is_held() {
+            let shared = Rc::clone(self);
+            return self.account.spawn(async move {
+                shared.account.released().await?;
+                shared.read(uid, offset, len).await
+            });
+        }
         let reactor = &self.account.reactor;
         let mut state = self.state.borrow_mut();
         let entry = state.index.as_ref().and_then(|index| index.entry(uid));
@@ -351,7 +367,7 @@ impl Shared {
             promise.reject(StoreError::NoSuchMessage { uid });
             return deferred;
         };
-        let (path, cursor) = (state.path.clone(), state.cursors.take(uid));
+        let (path, cursor) = (state.path.clone(), state.cursors.take(uid, offset));
         drop(state);
         let busy = Busy::new(&self.account);
         let shared = Rc::clone(self);
@@ -359,16 +375,13 @@ impl Shared {
             reactor.defer_to_thread(move || read::read(&path, place, size, offset, len, cursor));
         read.map(move |read: Result<_, Failure>| {
             drop(busy);
-            let Some(Piece { bytes, cursor, moved }) = read?? else {
+            let Some(Piece { bytes, cursor, has_moved }) = read?? else {
+                shared.look();
                 return Err(StoreError::NoSuchMessage { uid });
             };
-            let mut state = shared.state.borrow_mut();
-            state.cursors.put(uid, cursor);
-            // So that it is not looked for again. If work has the index, that finds it, too.
-            if let (Some(place), Some(index)) = (moved, state.index.as_mut().and_then(Arc::get_mut))
-            {
-                let is_recent = place.in_new;
-                index.apply([Change::Place { uid, place, is_recent }]);
+            shared.state.borrow_mut().cursors.put(uid, cursor);
+            if has_moved {
+                shared.look();
             }
             Ok(bytes)
         })
