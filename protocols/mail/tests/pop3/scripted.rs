@@ -1,14 +1,22 @@
 //! The client with servers that follow a script: old ones, odd ones, hostile ones.
 
-use std::{cell::Cell, rc::Rc, time::Duration};
+use std::{cell::Cell, error::Error, rc::Rc, time::Duration};
 
+use bytes::Bytes;
 use sinew_auth::{ClientLogin, Mechanism};
-use sinew_mail::pop3::client::{ClientConfig, Pop3Client, Pop3Error, Security, Stage};
+use sinew_mail::pop3::{
+    client::{
+        AfterFetch, ClientConfig, FetchHandler, FetchSink, NewMessage, Pop3Client, Pop3Error,
+        Security, Stage, fetch,
+    },
+    codec::UniqueId,
+};
 use sinew_protocols::basic::{LineHandler, LineReceiver, LineTransport};
 use sinew_testkit::testing::task_test;
 use sinew_transports::{
     Peer,
     endpoint::{ClientEndpoint, ServerEndpoint},
+    reactor::{Deferred, Reactor},
 };
 
 /// Lines that are expected, and what is written then. An answer that ends in `!` closes the connection, and an empty one says nothing.
@@ -54,6 +62,17 @@ fn play<T: 'static, F: Future<Output = Result<T, Pop3Error>> + 'static>(
     config: ClientConfig,
     f: impl FnOnce(Pop3Client) -> F + 'static,
 ) -> Result<T, Pop3Error> {
+    play_to(greeting, script, move |reactor, to| async move {
+        f(Pop3Client::connect(&reactor, to, config).await?).await
+    })
+}
+
+/// Runs `f` with the address of a server of this script.
+fn play_to<T: 'static, E: 'static, F: Future<Output = Result<T, E>> + 'static>(
+    greeting: &'static str,
+    script: Script,
+    f: impl FnOnce(Reactor, ClientEndpoint) -> F + 'static,
+) -> Result<T, E> {
     crate::watchdog::watch_this_test();
     task_test(move |reactor| async move {
         let is_over = Rc::new(Cell::new(script.is_empty()));
@@ -65,11 +84,7 @@ fn play<T: 'static, F: Future<Output = Result<T, Pop3Error>> + 'static>(
         let at: ServerEndpoint = "memory:pop".parse().unwrap();
         let port = at.listen(&reactor, server).unwrap();
         let to: ClientEndpoint = "memory:pop".parse().unwrap();
-        let result = async {
-            let client = Pop3Client::connect(&reactor, to, config).await?;
-            f(client).await
-        };
-        let result = result.await;
+        let result = f(reactor.clone(), to).await;
         assert!(result.is_err() || is_over.get(), "the script was not played to its end");
         port.stop_listening();
         result
@@ -329,4 +344,53 @@ fn a_deletion_that_is_refused() {
         client.quit().await
     });
     assert!(matches!(error, Err(Pop3Error::Refused { stage: Stage::Quit, .. })), "{error:?}");
+}
+
+/// Has one message, and takes all others.
+#[derive(Clone)]
+struct Takes(Reactor);
+
+impl FetchHandler for Takes {
+    fn has(&mut self, id: &UniqueId) -> bool {
+        id.as_str() == "a"
+    }
+
+    fn begin(&mut self, _: &Reactor, _: &NewMessage) -> Box<dyn FetchSink> {
+        Box::new(self.clone())
+    }
+}
+
+impl FetchSink for Takes {
+    fn write(&mut self, _: Bytes) -> Deferred<(), Box<dyn Error>> {
+        Deferred::ready_on(&self.0, ())
+    }
+
+    fn finish(self: Box<Self>) -> Deferred<(), Box<dyn Error>> {
+        Deferred::ready_on(&self.0, ())
+    }
+}
+
+/// What cannot be deleted is there the next time, so it must not be forgotten.
+#[test]
+fn a_server_that_does_not_delete() {
+    for (first, second) in [("+OK\r\n", "-ERR no\r\n"), ("-ERR no\r\n", "-ERR no\r\n")] {
+        let script: Script = vec![
+            ("CAPA", "-ERR\r\n"),
+            ("UIDL", "+OK\r\n1 a\r\n2 b\r\n.\r\n"),
+            ("LIST", "+OK\r\n1 5\r\n2 5\r\n.\r\n"),
+            ("RETR 2", "+OK\r\ntwo\r\n.\r\n"),
+            ("DELE 1", first),
+            ("DELE 2", second),
+            ("QUIT", "+OK\r\n"),
+        ]
+        .leak();
+        let fetched = play_to("+OK\r\n", script, |reactor, from| {
+            let handler = Takes(reactor.clone());
+            fetch(&reactor, from, config(), AfterFetch::Delete, handler)
+        });
+        let mut ids: Vec<_> =
+            fetched.unwrap().on_server.iter().map(|id| id.as_str().to_owned()).collect();
+        ids.sort();
+        assert_eq!(ids, ["a", "b"]);
+    }
 }

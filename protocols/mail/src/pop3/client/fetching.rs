@@ -47,7 +47,8 @@ pub enum AfterFetch {
 pub struct Fetched {
     /// The messages that were fetched, in their order.
     pub new: Vec<NewMessage>,
-    /// The unique ids of all messages that are on the server now. Others need not be remembered.
+    /// The unique ids of all messages that may be on the server now: of all that were there, if it has refused to delete some. Others need
+    /// not be remembered.
     pub on_server: HashSet<UniqueId>,
 }
 
@@ -183,17 +184,22 @@ async fn run(
         kept.push(new.number);
         fetched.push(new);
     }
-    let mut on_server = gone;
-    match after {
+    let are_deleted = match after {
+        AfterFetch::Keep => false,
         AfterFetch::Delete => match client.delete_all(kept).await {
-            // Another session has deleted one of them.
-            Ok(()) | Err(Pop3Error::Refused { .. }) => {}
+            Ok(()) => true,
+            // Another session has deleted one of them, or the server lets nobody delete. Those that are still there must be remembered.
+            Err(Pop3Error::Refused { stage, status }) => {
+                tracing::debug!(%stage, %status, "a message was not deleted");
+                false
+            }
             Err(error) => return Err(error.into()),
         },
-        AfterFetch::Keep => {
-            let ids = old.iter().chain(&fetched).map(|message| message.unique_id.clone());
-            on_server.extend(ids);
-        }
+    };
+    let mut on_server = gone;
+    if !are_deleted {
+        let ids = old.iter().chain(&fetched).map(|message| message.unique_id.clone());
+        on_server.extend(ids);
     }
     client.quit().await?;
     Ok(Fetched { new: fetched, on_server })
