@@ -319,6 +319,25 @@ fn what_fails_is_not_there() {
     }
 }
 
+/// A file that cannot be read, as its owner is another, keeps nobody from all others, and is there once it can be.
+#[test]
+fn a_file_that_cannot_be_read_is_left_out() {
+    let disk = Disk::new();
+    let new = disk.file("new");
+    process(&disk, u32::MAX, move |account| async move {
+        let inbox = account.open(&MailboxName::inbox()).await.unwrap();
+        for number in 1..=2 {
+            fs::write(new.join(format!("{number}.x")), format!("{number}\n")).unwrap();
+        }
+        fail_after(0);
+        inbox.refresh().await.unwrap();
+        assert!(has_failed());
+        fail_after(u32::MAX);
+        let before = found(&account, "INBOX").await;
+        assert_eq!(texts(&before), ["2\r\n", "1\r\n"]);
+    });
+}
+
 /// Writes a list, and gives its length before its last lines, and whole.
 fn list_of_three(disk: &Disk) -> (usize, Vec<u8>) {
     let list = disk.file("sinew-uidlist");

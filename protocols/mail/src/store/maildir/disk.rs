@@ -3,7 +3,7 @@
 //! Tests end the process, so to speak, between any two steps that change something: see `faults`, at the end.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, Metadata, OpenOptions},
     io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::Path,
@@ -66,8 +66,8 @@ impl FileId {
     }
 }
 
-impl From<&fs::Metadata> for FileId {
-    fn from(found: &fs::Metadata) -> Self {
+impl From<&Metadata> for FileId {
+    fn from(found: &Metadata) -> Self {
         Self {
             device: found.dev(),
             inode: found.ino(),
@@ -152,6 +152,12 @@ pub(super) fn names(path: &Path) -> Done<Option<Vec<String>>> {
         Ok(Some(names))
     };
     read().map_err(failed("read the folder", path))
+}
+
+/// What a name is of; `None` if there is none. Links are not followed.
+pub(super) fn look(path: &Path) -> Done<Option<Metadata>> {
+    step("look at", path)?;
+    if_there(fs::symlink_metadata(path)).map_err(failed("look at", path))
 }
 
 pub(super) fn is_folder(path: &Path) -> bool {

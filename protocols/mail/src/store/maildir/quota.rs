@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    disk::{self, Done, failed},
+    disk::{self, Done},
     file_name::FileName,
     folder_name,
     maildir_size::{self, Allowance, Usage},
@@ -128,6 +128,6 @@ fn count(root: &Path) -> Done<(u64, u64)> {
 }
 
 fn len(path: &Path) -> Done<Option<u64>> {
-    let found = disk::if_there(fs::symlink_metadata(path)).map_err(failed("look at", path))?;
+    let found = disk::look(path)?;
     Ok(found.filter(|found| found.is_file()).map(|found| found.len()))
 }

@@ -113,18 +113,20 @@ impl Work<'_> {
             self.set_gone();
             return Err(self.folder.missing());
         };
-        let changes = self.compare(files)?;
+        let (changes, left_out) = self.compare(files)?;
         self.commit(changes)?;
         let settled = time(self.now).checked_sub(COARSE);
         let is_settled = |stamp: &Stamp| {
             settled.is_some_and(|settled| stamp.new < settled && stamp.cur < settled)
         };
-        self.folder.stamp = stamp.filter(is_settled);
+        // What could not be read now may be later, without a change of the folders.
+        self.folder.stamp = stamp.filter(|stamp| !left_out && is_settled(stamp));
         self.clean_tmp();
         Ok(())
     }
 
-    fn compare(&mut self, mut files: Files) -> Done<Vec<Change<Place>>> {
+    /// What has changed, and whether a new file was left out: one that cannot be read keeps nobody from all others.
+    fn compare(&mut self, mut files: Files) -> Done<(Vec<Change<Place>>, bool)> {
         let mod_seq = self.next_mod_seq();
         let (mut changes, mut missing) = (Vec::new(), Vec::new());
         for entry in self.index().entries() {
@@ -151,13 +153,18 @@ impl Work<'_> {
         });
         let (mut next, len) = (self.index().next(), self.index().len());
         let max = self.folder.settings.limits.messages_max as usize;
-        let mut added = 0;
+        let (mut added, mut left_out) = (0, false);
         for place in new {
             if len + added >= max || next == Uid::MAX {
                 tracing::warn!(folder = ?self.folder.path, max, "a mailbox has too many messages; the newest are not shown");
                 break;
             }
-            if let Some((date, size)) = look_at(&place.path(&self.folder.path))? {
+            let found = look_at(&place.path(&self.folder.path)).unwrap_or_else(|error| {
+                tracing::warn!(%error, "a file in a Maildir is left out");
+                left_out = true;
+                None
+            });
+            if let Some((date, size)) = found {
                 let (flags, is_recent) = (place.flags(), place.in_new);
                 let entry = Entry { uid: next, mod_seq, date, size, flags, is_recent, place };
                 changes.push(Change::Added(entry));
@@ -165,7 +172,7 @@ impl Work<'_> {
                 added += 1;
             }
         }
-        Ok(changes)
+        Ok((changes, left_out))
     }
 
     fn files_again(&mut self) -> Done<Files> {
@@ -216,32 +223,26 @@ fn push_differences(
 
 /// The date and the size of a message. `None` if it is gone, or no file.
 fn look_at(path: &Path) -> Done<Option<(i64, u64)>> {
-    let look = || {
-        let Some(found) = disk::if_there(fs::symlink_metadata(path))? else { return Ok(None) };
-        if !found.is_file() {
-            return Ok(None);
-        }
-        let date = seconds(found.modified()?);
-        let name = path.file_name().and_then(|name| name.to_str());
-        let said = name.and_then(FileName::parse).and_then(FileName::size);
-        // What the name says is believed if it is what would be counted in a text of CRLFs only.
-        let size = match said {
-            Some(size) if size == found.len() => Some(size),
-            _ => count(path, &found)?,
-        };
-        Ok(size.map(|size| (date, size)))
-    };
-    look().map_err(failed("read", path))
+    let Some(found) = disk::look(path)?.filter(Metadata::is_file) else { return Ok(None) };
+    let date = seconds(found.modified().map_err(failed("look at", path))?);
+    let name = path.file_name().and_then(|name| name.to_str());
+    let said = name.and_then(FileName::parse).and_then(FileName::size);
+    // What the name says is believed if it is what would be counted in a text of CRLFs only.
+    if let Some(size) = said.filter(|size| *size == found.len()) {
+        return Ok(Some((date, size)));
+    }
+    let Some(file) = disk::open_message(path)? else { return Ok(None) };
+    let size = count(file, &found).map_err(failed("read", path))?;
+    Ok(Some((date, size)))
 }
 
 /// The size of a text with CRLFs.
-fn count(path: &Path, found: &Metadata) -> std::io::Result<Option<u64>> {
-    let Some(file) = disk::if_there(File::open(path))? else { return Ok(None) };
+fn count(file: File, found: &Metadata) -> std::io::Result<u64> {
     let mut file = file.take(found.len());
     let (mut line_ends, mut size, mut buffer) = (ToCrlf::default(), 0, vec![0; 64 * 1024]);
     loop {
         match file.read(&mut buffer) {
-            Ok(0) => return Ok(Some(size)),
+            Ok(0) => return Ok(size),
             Ok(len) => size += line_ends.count(&buffer[..len]),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
