@@ -126,6 +126,33 @@ fn flags_of_another_program_are_not_taken_back() {
     });
 }
 
+/// A message that another program wants to keep since the last look is kept, and what it has said of one that is moved stays.
+#[test]
+fn a_message_that_another_program_keeps_is_not_expunged() {
+    on_the_disk(MaildirConfig::default(), |folder, given| async move {
+        let (cur, inbox) = (folder.join("ann/cur"), given.inbox().await);
+        given.ann().await.create(&name("b")).await.unwrap();
+        for number in 1..=4 {
+            fs::write(cur.join(format!("{number}.x:2,T")), "text\n").unwrap();
+        }
+        inbox.refresh().await.unwrap();
+        for (number, flags) in [(1, "S"), (2, "ST"), (3, "S"), (4, "S")] {
+            let to = cur.join(format!("{number}.x:2,{flags}"));
+            fs::rename(cur.join(format!("{number}.x:2,T")), to).unwrap();
+        }
+        let expunged = inbox.expunge(&set("1:2"), Expunge::Deleted).await.unwrap();
+        assert_eq!(expunged, set("2"));
+        // One that is named is meant in any case.
+        assert_eq!(inbox.expunge(&set("4"), Expunge::All).await.unwrap(), set("4"));
+        inbox.move_to(&set("3"), &name("b")).await.unwrap();
+        assert_eq!(names(&cur), ["1.x:2,S"]);
+        inbox.refresh().await.unwrap();
+        assert_eq!(numbers(&inbox.uids()), [1]);
+        let moved = given.ann().await.open(&name("b")).await.unwrap();
+        assert_eq!(moved.message(uid(1)).unwrap().flags, seen());
+    });
+}
+
 /// What was renamed by somebody else is not an empty mailbox, whose copies are all there.
 #[test]
 fn nothing_is_copied_from_a_folder_that_is_not_there() {

@@ -26,7 +26,8 @@ use super::{
     unique::Unique,
 };
 use crate::store::{
-    Appended, Copied, Expunge, FlagChange, Flags, FlagsSet, ModSeq, StoreError, Uid, UidSet,
+    Appended, Copied, Expunge, FlagChange, Flags, FlagsSet, ModSeq, StoreError, SystemFlag, Uid,
+    UidSet,
     index::{Change, Entry, FlagBits, time},
 };
 
@@ -52,6 +53,15 @@ pub(super) struct Source {
     pub(super) flags: Flags,
     pub(super) date: i64,
     pub(super) size: u64,
+}
+
+/// What has become of a file that was to be removed.
+enum Removed {
+    Now,
+    /// Another program has removed it.
+    Before,
+    /// It is not meant any more.
+    Not,
 }
 
 /// How messages get into a mailbox.
@@ -180,19 +190,22 @@ impl Work<'_> {
         Ok(None)
     }
 
-    /// Removes the file of a message, wherever it is by now. Whether it was there.
-    fn remove(&self, locator: &mut Locator, old: &Place) -> Done<bool> {
+    /// Removes the file of a message, wherever it is by now, unless another program has taken `\\Deleted` from it meanwhile.
+    fn remove(&self, locator: &mut Locator, old: &Place, which: Expunge) -> Done<Removed> {
         let mut place = old.clone();
         for _ in 0..TRIES {
             if disk::remove(&place.path(&self.folder.path))? {
-                return Ok(true);
+                return Ok(Removed::Now);
             }
             match locator.find(&place)? {
                 Some(found) => place = found,
                 None => break,
             }
+            if which == Expunge::Deleted && !place.flags().has(SystemFlag::Deleted) {
+                return Ok(Removed::Not);
+            }
         }
-        Ok(false)
+        Ok(Removed::Before)
     }
 
     pub(super) fn expunge(&mut self, uids: &UidSet, which: Expunge) -> Done<UidSet> {
@@ -202,20 +215,23 @@ impl Work<'_> {
         let meant: Vec<_> = meant.into_iter().map(|e| (e.uid, e.place.clone(), e.size)).collect();
         let (mut changes, mut paths, mut locator) = (Vec::new(), Vec::new(), self.locator());
         // What others have removed, they have noted.
-        let (mut size, mut removed) = (0u64, 0);
+        let (mut size, mut removed, mut gone) = (0u64, 0, UidSet::new());
         for (uid, place, len) in &meant {
-            if self.remove(&mut locator, place)? {
-                (size, removed) = (size.saturating_add(*len), removed + 1);
+            match self.remove(&mut locator, place, which)? {
+                Removed::Now => (size, removed) = (size.saturating_add(*len), removed + 1),
+                Removed::Before => {}
+                Removed::Not => continue,
             }
             paths.push(place.path(&self.folder.path));
             changes.push(Change::Expunged { uid: *uid, mod_seq });
+            gone.insert(*uid);
         }
         if !changes.is_empty() {
             self.sync_folders(&paths)?;
             self.commit(changes)?;
             self.note_removed(size, removed);
         }
-        Ok(meant.into_iter().map(|(uid, ..)| uid).collect())
+        Ok(gone)
     }
 
     /// Takes messages of another mailbox in, all or none of those that are there.
@@ -240,10 +256,11 @@ impl Work<'_> {
         let mut locator = sources.first().map(|source| Locator::new(&source.folder));
         for source in sources {
             let flags = FlagBits::of(&source.flags, self.keywords());
-            let place = new_place(Unique::sized_as(unique, source), flags);
-            match take_one(source, &mut locator, &self.folder.path, &place, how) {
-                Ok(true) => {}
-                Ok(false) => continue,
+            let base = Unique::sized_as(unique, source);
+            let place = match take_one(source, &mut locator, &self.folder.path, (base, flags), how)
+            {
+                Ok(Some(place)) => place,
+                Ok(None) => continue,
                 Err(error) => {
                     if how == Transfer::Copy {
                         paths.iter().for_each(|path: &PathBuf| drop(disk::remove(path)));
@@ -253,7 +270,8 @@ impl Work<'_> {
                     self.finish_take(changes, &paths, &source.folder)?;
                     return Err(error);
                 }
-            }
+            };
+            let flags = place.flags();
             paths.push(place.path(&self.folder.path));
             pairs.push((source.uid, next));
             let (uid, date, size) = (next, source.date, source.size);
@@ -402,17 +420,18 @@ impl Unique {
     }
 }
 
-/// Whether the message was there.
+/// Where the message is now. `None` if it was not there.
 fn take_one(
     source: &Source,
     locator: &mut Option<Locator>,
     folder: &Path,
-    place: &Place,
+    (base, mut flags): (String, FlagBits),
     how: Transfer,
-) -> Done<bool> {
-    let (mut at, to) = (source.place.clone(), place.path(folder));
+) -> Done<Option<Place>> {
+    let mut at = source.place.clone();
     for _ in 0..TRIES {
-        let from = at.path(&source.folder);
+        let place = new_place(base.clone(), flags);
+        let (from, to) = (at.path(&source.folder), place.path(folder));
         let taken = match how {
             Transfer::Move => disk::rename(&from, &to)?,
             Transfer::Copy => match disk::link(&from, &to) {
@@ -422,15 +441,17 @@ fn take_one(
             },
         };
         if taken {
-            return Ok(true);
+            return Ok(Some(place));
         }
         // If the folder itself is gone, that is an error: else it would look as if there had been nothing to copy.
         match locator.as_mut().map(|locator| locator.find(&at)).transpose()?.flatten() {
             Some(found) => at = found,
             None => break,
         }
+        // Another program has changed them. What the letters of keywords mean is known in the other mailbox only.
+        flags.system = at.flags().system;
     }
-    Ok(false)
+    Ok(None)
 }
 
 /// For file systems that have no second names for files, or not so many.
