@@ -190,7 +190,7 @@ impl Work<'_> {
         Ok(None)
     }
 
-    /// Removes the file of a message, wherever it is by now, unless another program has taken `\\Deleted` from it meanwhile.
+    /// Removes the file of a message, wherever it is by now, unless another program has taken `\Deleted` from it meanwhile.
     fn remove(&self, locator: &mut Locator, old: &Place, which: Expunge) -> Done<Removed> {
         let mut place = old.clone();
         for _ in 0..TRIES {
