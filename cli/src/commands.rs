@@ -11,7 +11,7 @@ use crate::{
     exit::Failure,
     files, look, man,
     run::{Description, ServerCommand, Tool},
-    servers, top,
+    sendmail, servers, top,
 };
 
 /// A command of `sinew`.
@@ -175,6 +175,13 @@ pub(crate) const COMMANDS: &[Row] = &[
         "sinew dig example.org\n\
          sinew dig @192.0.2.53 example.org MX +short\n\
          sinew dig -x 192.0.2.7 +trace",
+    ),
+    tool::<sendmail::Sendmail>(
+        "sendmail",
+        "Send a message, as sendmail does",
+        "sinew sendmail --server mail.example.org --user ann --password-file ~/.password bob@example.org < message\n\
+         ln -s /usr/bin/sinew /usr/sbin/sendmail     # for programs that start sendmail\n\
+         printf 'To: bob\\nSubject: hello\\n\\nHello.\\n' | sendmail -t",
     ),
     tool::<bench::Args>(
         "bench",

@@ -20,6 +20,7 @@ mod servers {
     mod peers;
     mod portforward;
     mod procmon;
+    mod sendmail;
     mod small_services;
     mod texts;
 }
