@@ -9,7 +9,7 @@ use crate::{
     config::keys_of,
     dig,
     exit::Failure,
-    files, look, man,
+    files, look, man, password,
     run::{Description, ServerCommand, Tool},
     sendmail, servers, top,
 };
@@ -189,6 +189,11 @@ pub(crate) const COMMANDS: &[Row] = &[
         "sinew bench tcp:localhost:7000 --connections 100\n\
          sinew bench http://localhost:8000/ --rate 5000 --duration 30s\n\
          sinew bench --protocol line --send PING --answer +PONG tcp:localhost:6379",
+    ),
+    tool::<password::Password>(
+        "password",
+        "Print the line of a user for a file of users",
+        "sinew password ann >> /etc/sinew/users",
     ),
     description::<completions::Completions>(
         "completions",

@@ -3,16 +3,18 @@
 
 use std::{
     env, fmt, fs,
-    io::{self, Read, Write},
+    io::{self, Read},
     os::unix::fs::PermissionsExt,
     path::Path,
 };
 
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use sinew::{auth::Secret, reactor::Excerpt};
 
 use super::settings::Settings;
-use crate::exit::{Code, Failure};
+use crate::{
+    exit::{Code, Failure},
+    secret_prompt,
+};
 
 /// The longest password with its line end.
 const PASSWORD_MAX: u64 = 4096;
@@ -29,7 +31,8 @@ pub(super) fn password(settings: &Settings, user: &str) -> Result<Secret, Failur
             Failure::new(Code::Config, why)
         });
     }
-    from_terminal(user).map_err(|error| {
+    let asked = secret_prompt::ask(format_args!("Password of {}", Excerpt::new(user)));
+    asked.map_err(|error| {
         let why = "no password: give a file or a variable that has it, as there is no terminal to ask for it";
         Failure::new(Code::Usage, format!("{why}: {error}"))
     })
@@ -55,49 +58,4 @@ fn of_file(path: &Path) -> Result<Secret, Failure> {
         return Err(Failure::new(Code::Config, failed(&"its first line is empty")));
     }
     Ok(Secret::from(line))
-}
-
-/// Asks at the terminal of the process: standard input is the message.
-fn from_terminal(user: &str) -> io::Result<Secret> {
-    let mut terminal = fs::File::options().read(true).write(true).open("/dev/tty")?;
-    write!(terminal, "Password of {}: ", Excerpt::new(user))?;
-    let quiet = Quiet::new(&terminal)?;
-    let (mut line, mut byte) = (Vec::new(), [0]);
-    while (line.len() as u64) < PASSWORD_MAX && (&terminal).read(&mut byte)? == 1 {
-        match byte[0] {
-            b'\n' => break,
-            // Ctrl-C: signals are off, so that none leaves the terminal without an echo.
-            3 => {
-                drop(quiet);
-                return Err(io::ErrorKind::Interrupted.into());
-            }
-            byte => line.push(byte),
-        }
-    }
-    drop(quiet);
-    writeln!(terminal)?;
-    Ok(Secret::from(line))
-}
-
-/// A terminal that does not show what is typed, until this is dropped.
-struct Quiet<'a> {
-    terminal: &'a fs::File,
-    before: Termios,
-}
-
-impl<'a> Quiet<'a> {
-    fn new(terminal: &'a fs::File) -> io::Result<Self> {
-        let before = tcgetattr(terminal)?;
-        let mut quiet = before.clone();
-        quiet.local_modes -= LocalModes::ECHO | LocalModes::ISIG;
-        tcsetattr(terminal, OptionalActions::Flush, &quiet)?;
-        Ok(Self { terminal, before })
-    }
-}
-
-impl Drop for Quiet<'_> {
-    fn drop(&mut self) {
-        // The terminal is gone if that fails.
-        let _ = tcsetattr(self.terminal, OptionalActions::Flush, &self.before);
-    }
 }
