@@ -1,4 +1,4 @@
-//! `sinew password`.
+//! `sinew password`: the line that it prints, and the names that it refuses.
 
 use sinew::auth::ScramKeys;
 
