@@ -13,6 +13,9 @@ use crate::{
 /// The longest password with its line end: more is accepted by no server of the library.
 const PASSWORD_MAX: u64 = 1024;
 
+/// Clients that use Cyrus SASL, such as mutt and mbsync, refuse more than 65,536.
+const ITERATIONS: u32 = 60_000;
+
 /// Bytes of the salt.
 const SALT_LEN: usize = 16;
 
@@ -22,8 +25,9 @@ pub(crate) struct Password {
     /// The name of the user
     #[arg(value_name = "NAME", value_parser = name)]
     name: String,
-    /// How often the password is hashed: more is slower for those who have stolen the file, and for every login
-    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(4096..=1_000_000))]
+    /// How often the password is hashed: more is slower for those who have stolen the file, and for every login. Clients by Cyrus SASL
+    /// refuse more than 65536
+    #[arg(long, value_name = "N", default_value_t = ITERATIONS, value_parser = clap::value_parser!(u32).range(4096..=1_000_000))]
     iterations: u32,
 }
 

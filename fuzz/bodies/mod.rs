@@ -20,7 +20,9 @@ mod http_server;
 mod inflating;
 mod input;
 mod irc;
+mod mail_store;
 mod pieces;
+mod pop3;
 mod proxy;
 mod reference_model;
 mod smtp;
@@ -32,7 +34,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 47] = [
+pub(crate) const TARGETS: [Target; 53] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -66,6 +68,8 @@ pub(crate) const TARGETS: [Target; 47] = [
     ("http_forwarded", http_forwarded),
     ("http_proxied", http_proxied),
     ("data_url", data_url),
+    ("mail_names", mail_names),
+    ("maildir", maildir),
     ("irc_message", irc_message),
     ("irc_modes", irc_modes),
     ("irc_formatting", irc_formatting),
@@ -80,6 +84,10 @@ pub(crate) const TARGETS: [Target; 47] = [
     ("smtp_session", smtp_session),
     ("web_socket", web_socket),
     ("web_socket_deflate", web_socket_deflate),
+    ("pop3_client", pop3_client),
+    ("pop3_command", pop3_command),
+    ("pop3_response", pop3_response),
+    ("pop3_session", pop3_session),
 ];
 
 pub(crate) fn line(data: &[u8]) {
@@ -222,6 +230,14 @@ pub(crate) fn http_proxied(data: &[u8]) {
     http_proxies::proxied(&mut Input::new(data));
 }
 
+pub(crate) fn mail_names(data: &[u8]) {
+    mail_store::names(&mut Input::new(data));
+}
+
+pub(crate) fn maildir(data: &[u8]) {
+    mail_store::maildir(&mut Input::new(data));
+}
+
 pub(crate) fn smtp_address(data: &[u8]) {
     smtp::address(&mut Input::new(data));
 }
@@ -268,4 +284,20 @@ pub(crate) fn irc_isupport(data: &[u8]) {
 
 pub(crate) fn irc_client(data: &[u8]) {
     irc::client(&mut Input::new(data));
+}
+
+pub(crate) fn pop3_client(data: &[u8]) {
+    pop3::client(&mut Input::new(data));
+}
+
+pub(crate) fn pop3_command(data: &[u8]) {
+    pop3::command(&mut Input::new(data));
+}
+
+pub(crate) fn pop3_response(data: &[u8]) {
+    pop3::response(&mut Input::new(data));
+}
+
+pub(crate) fn pop3_session(data: &[u8]) {
+    pop3::session(&mut Input::new(data));
 }
