@@ -383,17 +383,19 @@ fn with_dns() -> impl Iterator<Item = Printed> {
 fn with_chat() -> impl Iterator<Item = Printed> {
     use sinew::chat::irc::{
         client::{CommandError, IrcError, SendError},
-        codec::{BuildError, MessageError, ModesError, SaslTooLong},
+        codec::{BuildError, MessageError, ModesError, SaslText},
+        server::FileError,
     };
 
     let made = printed![
         BuildError::Colon,
         MessageError::NoCommand,
         ModesError::Unknown { mode: 'x' },
-        SaslTooLong { max: 400 },
+        SaslText::default().push(b"AAAA", 0).unwrap_err(),
         IrcError::SaslNotOffered,
         SendError::NotConnected,
         CommandError::Lost { command: "JOIN" },
+        FileError::Read { path: "motd".into(), source: cause() },
     ];
     made.into_iter()
 }

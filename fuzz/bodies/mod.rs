@@ -31,7 +31,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 44] = [
+pub(crate) const TARGETS: [Target; 45] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -70,6 +70,7 @@ pub(crate) const TARGETS: [Target; 44] = [
     ("irc_formatting", irc_formatting),
     ("irc_isupport", irc_isupport),
     ("irc_client", irc_client),
+    ("irc_server", irc_server),
     ("smtp_address", smtp_address),
     ("smtp_command", smtp_command),
     ("smtp_reply", smtp_reply),
@@ -252,4 +253,8 @@ pub(crate) fn irc_isupport(data: &[u8]) {
 
 pub(crate) fn irc_client(data: &[u8]) {
     irc::client(&mut Input::new(data));
+}
+
+pub(crate) fn irc_server(data: &[u8]) {
+    irc::server(&mut Input::new(data));
 }

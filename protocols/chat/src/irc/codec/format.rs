@@ -46,6 +46,7 @@ pub struct Style {
 
 /// A part of a text that looks alike.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub struct Span {
     /// How it looks.
     pub style: Style,
