@@ -73,6 +73,7 @@ pages! {
 #[cfg(feature = "chat")]
 pages! {
     Irc: "../docs/guide/35-irc.md";
+    NetworksThatAreGone: "../docs/guide/38-networks-that-are-gone.md";
 }
 
 #[cfg(feature = "dns")]
@@ -92,6 +93,12 @@ pages! {
 #[cfg(feature = "mail")]
 pages! {
     Smtp: "../docs/guide/29-smtp.md";
+    Pop3: "../docs/guide/31-pop3.md";
+}
+
+#[cfg(all(feature = "mail", unix))]
+pages! {
+    MailStores: "../docs/guide/34-mail-stores.md";
 }
 
 #[cfg(all(feature = "application", feature = "http"))]

@@ -196,7 +196,8 @@ pub(crate) fn server(data: &mut Input<'_>) {
         reactor.advance(Duration::from_millis(20)).expect("the loop becomes idle");
     }
     wire.reset_if_open();
-    reactor.advance(Duration::from_millis(20)).expect("the loop becomes idle");
+    // Also of a connection that waits for a login.
+    reactor.advance(Duration::from_secs(60)).expect("the loop becomes idle");
     for sent in [wire.sent(), member.sent()] {
         for line in sent.split_inclusive(|byte| *byte == b'\n') {
             // A client that is gone may have received a part of the last one.

@@ -2,6 +2,7 @@
 //!
 //! - [`irc`] is Internet Relay Chat: [`irc::client::IrcClient`], [`irc::server::IrcServer`], and a codec for all that
 //!   speaks IRC.
+//! - [`historical`] has AIM, ICQ and MSN, whose networks are gone: for history, and for servers of one's own.
 //!
 //! # Examples
 //!
@@ -39,6 +40,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod historical;
 pub mod irc;
 
 /// The code of the README, which `cargo test` compiles.
