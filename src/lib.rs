@@ -53,7 +53,7 @@
 //! | keep a connection alive | [`ClientService`](transports::client_service::ClientService) |
 //! | test without a network, or with one that fails | `testing`, `sim` (feature `testing`) |
 //! | check passwords, log in | `auth` (feature `auth`) |
-//! | be on IRC, or on networks that are gone | `chat` (feature `chat`) |
+//! | be on IRC, or serve it, or on networks that are gone | `chat` (feature `chat`) |
 //! | look up names and records | `dns` (feature `dns`) |
 //! | serve HTTP | `http` (feature `http`) |
 //! | receive and send mail | `mail` (feature `mail`) |
@@ -67,7 +67,7 @@
 //! | [`protocols`] | what bytes mean: lines, frames, and the small services of [`protocols::wire`] |
 //! | `testing`, `sim` (`sinew-testkit`) | a simulated network, recordings, checks for protocols |
 //! | `auth` | SASL for servers and clients, checkers of passwords, limits on failures |
-//! | `chat` | IRC: a codec without I/O, and a client; AIM, ICQ and MSN |
+//! | `chat` | IRC: a codec without I/O, a client and a server; AIM, ICQ and MSN |
 //! | `dns` | DNS: codecs without I/O, a resolver and a client |
 //! | `http` | HTTP/1.1: codecs without I/O, and a server |
 //! | `mail` | SMTP, LMTP and POP3: codecs without I/O, servers and clients; where mail is kept |

@@ -385,7 +385,8 @@ fn with_chat() -> impl Iterator<Item = Printed> {
         historical::{ScreenName, SessionError, SignOnError, msnp},
         irc::{
             client::{CommandError, IrcError, SendError},
-            codec::{BuildError, MessageError, ModesError, SaslTooLong},
+            codec::{BuildError, MessageError, ModesError, SaslText},
+            server::FileError,
         },
     };
 
@@ -393,10 +394,11 @@ fn with_chat() -> impl Iterator<Item = Printed> {
         BuildError::Colon,
         MessageError::NoCommand,
         ModesError::Unknown { mode: 'x' },
-        SaslTooLong { max: 400 },
+        SaslText::default().push(b"AAAA", 0).unwrap_err(),
         IrcError::SaslNotOffered,
         SendError::NotConnected,
         CommandError::Lost { command: "JOIN" },
+        FileError::Read { path: "motd".into(), source: cause() },
         "\r".parse::<ScreenName>().unwrap_err(),
         SessionError::Lost(cause()),
         SignOnError::Refused { name: "ann".parse().unwrap(), code: 5 },

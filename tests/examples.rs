@@ -27,6 +27,8 @@ mod examples {
     mod fetch;
     mod framed_echo;
     mod inetd_echo;
+    #[cfg(feature = "chat")]
+    mod irc;
     mod key_value;
     mod loggers;
     #[cfg(target_os = "linux")]

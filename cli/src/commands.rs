@@ -85,6 +85,12 @@ pub(crate) const COMMANDS: &[Row] = &[
         "sinew dns --listen tcp:5300 --zone example.org=example.org.zone\n\
          sinew dns --user nobody --forward system --block ads.txt --allow 192.168.0.0/16",
     ),
+    server::<servers::Irc>(
+        "irc",
+        "A server of IRC",
+        "sinew irc --listen tcp:6667 --name irc.example.net --motd motd.txt\n\
+         sinew irc --listen tls:6697:cert=c.pem:key=k.pem --accounts users --channels channels.db --cloak secret",
+    ),
     server::<servers::PortForward>(
         "portforward",
         "Connect each client to another server",

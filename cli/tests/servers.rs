@@ -16,6 +16,7 @@ mod servers {
     mod dns;
     mod http;
     mod inetd;
+    mod irc;
     mod log;
     mod peers;
     mod portforward;

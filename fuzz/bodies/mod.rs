@@ -34,7 +34,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 53] = [
+pub(crate) const TARGETS: [Target; 54] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -75,6 +75,7 @@ pub(crate) const TARGETS: [Target; 53] = [
     ("irc_formatting", irc_formatting),
     ("irc_isupport", irc_isupport),
     ("irc_client", irc_client),
+    ("irc_server", irc_server),
     ("oscar_server", oscar_server),
     ("toc_server", toc_server),
     ("msnp_command", msnp_command),
@@ -284,6 +285,10 @@ pub(crate) fn irc_isupport(data: &[u8]) {
 
 pub(crate) fn irc_client(data: &[u8]) {
     irc::client(&mut Input::new(data));
+}
+
+pub(crate) fn irc_server(data: &[u8]) {
+    irc::server(&mut Input::new(data));
 }
 
 pub(crate) fn pop3_client(data: &[u8]) {

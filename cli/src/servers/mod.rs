@@ -10,6 +10,7 @@ mod dns;
 mod echo;
 mod http;
 mod inetd;
+mod irc;
 mod listens_nowhere;
 mod log;
 mod portforward;
@@ -19,6 +20,6 @@ mod time;
 
 pub(crate) use {
     chargen::Chargen, chat::Chat, connect::Connect, daytime::Daytime, discard::Discard, dns::Dns,
-    echo::Echo, http::Http, inetd::Inetd, log::LogServer, portforward::PortForward,
+    echo::Echo, http::Http, inetd::Inetd, irc::Irc, log::LogServer, portforward::PortForward,
     procmon::ProcMon, qotd::Qotd, time::Time,
 };
