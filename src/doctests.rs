@@ -89,6 +89,11 @@ pages! {
     Smtp: "../docs/guide/29-smtp.md";
 }
 
+#[cfg(feature = "news")]
+pages! {
+    News: "../docs/guide/36-news.md";
+}
+
 #[cfg(all(feature = "application", feature = "http"))]
 pages! {
     SeeingInside: "../docs/guide/24-seeing-inside.md";

@@ -395,6 +395,35 @@ fn with_mail() -> impl Iterator<Item = Printed> {
     made.into_iter()
 }
 
+#[cfg(feature = "news")]
+fn with_news() -> impl Iterator<Item = Printed> {
+    use sinew::news::{
+        nntp::{
+            client::NewsError,
+            codec::{
+                ArticleError, CommandError, FieldName, GroupName, MessageId, OverviewLine, Range,
+                ResponseError, Wildmat,
+            },
+        },
+        store::StoreError,
+    };
+
+    let made = printed![
+        ArticleError::Byte,
+        CommandError::Unknown,
+        "a b".parse::<FieldName>().unwrap_err(),
+        "a b".parse::<GroupName>().unwrap_err(),
+        "a b".parse::<MessageId>().unwrap_err(),
+        OverviewLine::parse(b"x").unwrap_err(),
+        "x".parse::<Range>().unwrap_err(),
+        ResponseError::Code,
+        "a b".parse::<Wildmat>().unwrap_err(),
+        NewsError::Lost { command: "GROUP", source: cause() },
+        StoreError::File { action: "read", path: "history".into(), source: cause() },
+    ];
+    made.into_iter()
+}
+
 fn all() -> Vec<Printed> {
     let all = on_every_platform();
     #[cfg(unix)]
@@ -415,6 +444,8 @@ fn all() -> Vec<Printed> {
     let all = all.chain(with_dns());
     #[cfg(feature = "mail")]
     let all = all.chain(with_mail());
+    #[cfg(feature = "news")]
+    let all = all.chain(with_news());
     all.collect()
 }
 
@@ -451,6 +482,7 @@ fn causes_not_in_the_message_are_appended() {
     feature = "dns",
     feature = "http",
     feature = "mail",
+    feature = "news",
     feature = "tls",
     feature = "socketserver"
 ))]

@@ -31,6 +31,8 @@ mod examples {
     mod loggers;
     #[cfg(target_os = "linux")]
     mod multicast_chat;
+    #[cfg(feature = "news")]
+    mod news_reader;
     #[cfg(target_os = "linux")]
     mod output;
     mod pages;

@@ -18,6 +18,7 @@ mod http_proxies;
 mod http_server;
 mod inflating;
 mod input;
+mod news;
 mod pieces;
 mod proxy;
 mod reference_model;
@@ -30,7 +31,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 39] = [
+pub(crate) const TARGETS: [Target; 47] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -64,6 +65,14 @@ pub(crate) const TARGETS: [Target; 39] = [
     ("http_forwarded", http_forwarded),
     ("http_proxied", http_proxied),
     ("data_url", data_url),
+    ("news_article", news_article),
+    ("news_client", news_client),
+    ("news_command", news_command),
+    ("news_overview", news_overview),
+    ("news_response", news_response),
+    ("news_session", news_session),
+    ("news_spool", news_spool),
+    ("news_wildmat", news_wildmat),
     ("smtp_address", smtp_address),
     ("smtp_command", smtp_command),
     ("smtp_reply", smtp_reply),
@@ -226,4 +235,36 @@ pub(crate) fn smtp_reply(data: &[u8]) {
 
 pub(crate) fn smtp_session(data: &[u8]) {
     smtp::session(&mut Input::new(data));
+}
+
+pub(crate) fn news_article(data: &[u8]) {
+    news::article(&mut Input::new(data));
+}
+
+pub(crate) fn news_client(data: &[u8]) {
+    news::client(&mut Input::new(data));
+}
+
+pub(crate) fn news_command(data: &[u8]) {
+    news::command(&mut Input::new(data));
+}
+
+pub(crate) fn news_overview(data: &[u8]) {
+    news::overview(&mut Input::new(data));
+}
+
+pub(crate) fn news_response(data: &[u8]) {
+    news::response(&mut Input::new(data));
+}
+
+pub(crate) fn news_session(data: &[u8]) {
+    news::session(&mut Input::new(data));
+}
+
+pub(crate) fn news_spool(data: &[u8]) {
+    news::spool(&mut Input::new(data));
+}
+
+pub(crate) fn news_wildmat(data: &[u8]) {
+    news::wildmat(&mut Input::new(data));
 }
