@@ -17,6 +17,7 @@ mod servers {
     mod http;
     mod inetd;
     mod log;
+    mod news;
     mod peers;
     mod portforward;
     mod procmon;

@@ -12,6 +12,7 @@ mod http;
 mod inetd;
 mod listens_nowhere;
 mod log;
+mod news;
 mod portforward;
 mod procmon;
 mod qotd;
@@ -19,6 +20,6 @@ mod time;
 
 pub(crate) use {
     chargen::Chargen, chat::Chat, connect::Connect, daytime::Daytime, discard::Discard, dns::Dns,
-    echo::Echo, http::Http, inetd::Inetd, log::LogServer, portforward::PortForward,
+    echo::Echo, http::Http, inetd::Inetd, log::LogServer, news::News, portforward::PortForward,
     procmon::ProcMon, qotd::Qotd, time::Time,
 };
