@@ -80,7 +80,7 @@ async fn read(reactor: Reactor, args: Args) -> Result<(), Failed> {
 
 fn main() -> ExitCode {
     cli::main(|args: Args| {
-        let reactor = args.engine.reactor()?;
+        let reactor = args.engine.builder().build()?;
         cli::run_until(&reactor, read(reactor.clone(), args))
     })
 }
