@@ -70,6 +70,12 @@ pages! {
     Authentication: "../docs/guide/28-authentication.md";
 }
 
+#[cfg(feature = "chat")]
+pages! {
+    Irc: "../docs/guide/35-irc.md";
+    NetworksThatAreGone: "../docs/guide/38-networks-that-are-gone.md";
+}
+
 #[cfg(feature = "dns")]
 pages! {
     Dns: "../docs/guide/25-dns.md";
@@ -87,6 +93,12 @@ pages! {
 #[cfg(feature = "mail")]
 pages! {
     Smtp: "../docs/guide/29-smtp.md";
+    Pop3: "../docs/guide/31-pop3.md";
+}
+
+#[cfg(all(feature = "mail", unix))]
+pages! {
+    MailStores: "../docs/guide/34-mail-stores.md";
 }
 
 #[cfg(feature = "news")]

@@ -379,11 +379,42 @@ fn with_dns() -> impl Iterator<Item = Printed> {
     made.into_iter()
 }
 
+#[cfg(feature = "chat")]
+fn with_chat() -> impl Iterator<Item = Printed> {
+    use sinew::chat::{
+        historical::{ScreenName, SessionError, SignOnError, msnp},
+        irc::{
+            client::{CommandError, IrcError, SendError},
+            codec::{BuildError, MessageError, ModesError, SaslTooLong},
+        },
+    };
+
+    let made = printed![
+        BuildError::Colon,
+        MessageError::NoCommand,
+        ModesError::Unknown { mode: 'x' },
+        SaslTooLong { max: 400 },
+        IrcError::SaslNotOffered,
+        SendError::NotConnected,
+        CommandError::Lost { command: "JOIN" },
+        "\r".parse::<ScreenName>().unwrap_err(),
+        SessionError::Lost(cause()),
+        SignOnError::Refused { name: "ann".parse().unwrap(), code: 5 },
+        msnp::Command::new("no", [""]).unwrap_err(),
+    ];
+    made.into_iter()
+}
+
 #[cfg(feature = "mail")]
 fn with_mail() -> impl Iterator<Item = Printed> {
-    use sinew::mail::smtp::{
-        client::{SmtpError, Stage},
-        codec::{Address, CommandError, ReplyError},
+    use sinew::mail::{
+        pop3,
+        smtp::{
+            client::{SmtpError, Stage},
+            codec::{Address, CommandError, ReplyError},
+        },
+        store::{Keyword, MailboxName, StoreError, UidSet},
+        utf7,
     };
 
     let made = printed![
@@ -391,33 +422,40 @@ fn with_mail() -> impl Iterator<Item = Printed> {
         CommandError::Unknown,
         ReplyError::Code,
         SmtpError::Lost { stage: Stage::Mail, source: cause() },
+        "two words".parse::<Keyword>().unwrap_err(),
+        "..".parse::<MailboxName>().unwrap_err(),
+        UidSet::parse("0", 1).unwrap_err(),
+        StoreError::Io { operation: "read", path: "mail".into(), source: cause().into() },
+        utf7::decode(b"&").unwrap_err(),
+        pop3::codec::Command::parse(b"HELO").unwrap_err(),
+        pop3::codec::Status::parse(b"250").unwrap_err(),
+        pop3::codec::Listed::size(b"1").unwrap_err(),
+        "two words".parse::<pop3::codec::UniqueId>().unwrap_err(),
+        pop3::client::Pop3Error::Lost { stage: pop3::client::Stage::Quit, source: cause() },
+        pop3::server::MaildropError::Temporary(cause().into()),
+        pop3::client::FetchError::NotKept {
+            unique_id: "id".parse().expect("a unique id"),
+            source: cause().into(),
+        },
     ];
     made.into_iter()
 }
 
 #[cfg(feature = "news")]
 fn with_news() -> impl Iterator<Item = Printed> {
-    use sinew::news::{
-        nntp::{
-            client::NewsError,
-            codec::{
-                ArticleError, CommandError, FieldName, GroupName, MessageId, OverviewLine, Range,
-                ResponseError, Wildmat,
-            },
-        },
-        store::StoreError,
-    };
+    use sinew::news::nntp::{client::NewsError, codec};
+    use sinew::news::store::StoreError;
 
     let made = printed![
-        ArticleError::Byte,
-        CommandError::Unknown,
-        "a b".parse::<FieldName>().unwrap_err(),
-        "a b".parse::<GroupName>().unwrap_err(),
-        "a b".parse::<MessageId>().unwrap_err(),
-        OverviewLine::parse(b"x").unwrap_err(),
-        "x".parse::<Range>().unwrap_err(),
-        ResponseError::Code,
-        "a b".parse::<Wildmat>().unwrap_err(),
+        codec::ArticleError::Byte,
+        codec::CommandError::Unknown,
+        "a b".parse::<codec::FieldName>().unwrap_err(),
+        "a b".parse::<codec::GroupName>().unwrap_err(),
+        "a b".parse::<codec::MessageId>().unwrap_err(),
+        codec::OverviewLine::parse(b"x").unwrap_err(),
+        "x".parse::<codec::Range>().unwrap_err(),
+        codec::ResponseError::Code,
+        "a b".parse::<codec::Wildmat>().unwrap_err(),
         NewsError::Lost { command: "GROUP", source: cause() },
         StoreError::File { action: "read", path: "history".into(), source: cause() },
     ];
@@ -442,6 +480,8 @@ fn all() -> Vec<Printed> {
     let all = all.chain(with_auth());
     #[cfg(feature = "dns")]
     let all = all.chain(with_dns());
+    #[cfg(feature = "chat")]
+    let all = all.chain(with_chat());
     #[cfg(feature = "mail")]
     let all = all.chain(with_mail());
     #[cfg(feature = "news")]
@@ -479,6 +519,7 @@ fn causes_not_in_the_message_are_appended() {
     unix,
     feature = "application",
     feature = "auth",
+    feature = "chat",
     feature = "dns",
     feature = "http",
     feature = "mail",

@@ -11,6 +11,7 @@ mod dns_transfers;
 mod dots;
 mod format;
 mod framing;
+mod historical;
 mod http_bodies;
 mod http_client;
 mod http_heads;
@@ -18,8 +19,11 @@ mod http_proxies;
 mod http_server;
 mod inflating;
 mod input;
+mod irc;
+mod mail_store;
 mod news;
 mod pieces;
+mod pop3;
 mod proxy;
 mod reference_model;
 mod smtp;
@@ -31,7 +35,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 47] = [
+pub(crate) const TARGETS: [Target; 61] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -65,6 +69,16 @@ pub(crate) const TARGETS: [Target; 47] = [
     ("http_forwarded", http_forwarded),
     ("http_proxied", http_proxied),
     ("data_url", data_url),
+    ("mail_names", mail_names),
+    ("maildir", maildir),
+    ("irc_message", irc_message),
+    ("irc_modes", irc_modes),
+    ("irc_formatting", irc_formatting),
+    ("irc_isupport", irc_isupport),
+    ("irc_client", irc_client),
+    ("oscar_server", oscar_server),
+    ("toc_server", toc_server),
+    ("msnp_command", msnp_command),
     ("news_article", news_article),
     ("news_client", news_client),
     ("news_command", news_command),
@@ -79,6 +93,10 @@ pub(crate) const TARGETS: [Target; 47] = [
     ("smtp_session", smtp_session),
     ("web_socket", web_socket),
     ("web_socket_deflate", web_socket_deflate),
+    ("pop3_client", pop3_client),
+    ("pop3_command", pop3_command),
+    ("pop3_response", pop3_response),
+    ("pop3_session", pop3_session),
 ];
 
 pub(crate) fn line(data: &[u8]) {
@@ -221,6 +239,14 @@ pub(crate) fn http_proxied(data: &[u8]) {
     http_proxies::proxied(&mut Input::new(data));
 }
 
+pub(crate) fn mail_names(data: &[u8]) {
+    mail_store::names(&mut Input::new(data));
+}
+
+pub(crate) fn maildir(data: &[u8]) {
+    mail_store::maildir(&mut Input::new(data));
+}
+
 pub(crate) fn smtp_address(data: &[u8]) {
     smtp::address(&mut Input::new(data));
 }
@@ -235,6 +261,54 @@ pub(crate) fn smtp_reply(data: &[u8]) {
 
 pub(crate) fn smtp_session(data: &[u8]) {
     smtp::session(&mut Input::new(data));
+}
+
+pub(crate) fn oscar_server(data: &[u8]) {
+    historical::oscar(&mut Input::new(data));
+}
+
+pub(crate) fn toc_server(data: &[u8]) {
+    historical::toc(&mut Input::new(data));
+}
+
+pub(crate) fn msnp_command(data: &[u8]) {
+    historical::msnp(&mut Input::new(data));
+}
+
+pub(crate) fn irc_message(data: &[u8]) {
+    irc::message(&mut Input::new(data));
+}
+
+pub(crate) fn irc_modes(data: &[u8]) {
+    irc::modes(&mut Input::new(data));
+}
+
+pub(crate) fn irc_formatting(data: &[u8]) {
+    irc::formatting(&mut Input::new(data));
+}
+
+pub(crate) fn irc_isupport(data: &[u8]) {
+    irc::isupport(&mut Input::new(data));
+}
+
+pub(crate) fn irc_client(data: &[u8]) {
+    irc::client(&mut Input::new(data));
+}
+
+pub(crate) fn pop3_client(data: &[u8]) {
+    pop3::client(&mut Input::new(data));
+}
+
+pub(crate) fn pop3_command(data: &[u8]) {
+    pop3::command(&mut Input::new(data));
+}
+
+pub(crate) fn pop3_response(data: &[u8]) {
+    pop3::response(&mut Input::new(data));
+}
+
+pub(crate) fn pop3_session(data: &[u8]) {
+    pop3::session(&mut Input::new(data));
 }
 
 pub(crate) fn news_article(data: &[u8]) {
