@@ -27,10 +27,14 @@ mod examples {
     mod fetch;
     mod framed_echo;
     mod inetd_echo;
+    #[cfg(feature = "chat")]
+    mod irc;
     mod key_value;
     mod loggers;
     #[cfg(target_os = "linux")]
     mod multicast_chat;
+    #[cfg(feature = "news")]
+    mod news_reader;
     #[cfg(target_os = "linux")]
     mod output;
     mod pages;

@@ -16,8 +16,10 @@ mod servers {
     mod dns;
     mod http;
     mod inetd;
+    mod irc;
     mod log;
     mod password;
+    mod news;
     mod peers;
     mod portforward;
     mod procmon;
