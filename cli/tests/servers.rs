@@ -18,8 +18,8 @@ mod servers {
     mod inetd;
     mod irc;
     mod log;
-    mod password;
     mod news;
+    mod password;
     mod peers;
     mod portforward;
     mod procmon;
