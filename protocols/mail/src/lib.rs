@@ -60,6 +60,7 @@
 #![forbid(unsafe_code)]
 
 pub mod queue;
+pub mod routing;
 pub mod smtp;
 pub mod store;
 pub mod utf7;

@@ -104,6 +104,27 @@ impl QueueSink {
         &self.id
     }
 
+    /// Takes the next piece, whose lines end in CRLF. The next one should wait until the deferred is resolved.
+    pub(crate) fn push(&mut self, piece: &[u8]) -> Deferred<(), QueueError> {
+        let (promise, deferred) = self.queue.inner.reactor.promise();
+        match self.count(piece.len()) {
+            Err(error) => promise.reject(error),
+            Ok(()) => {
+                self.buffer.extend_from_slice(piece);
+                match self.buffer.len() < PIECE {
+                    true => promise.resolve(()),
+                    false => promise.follow(self.flush()),
+                }
+            }
+        }
+        deferred
+    }
+
+    /// Ends the message.
+    pub(crate) fn end(self) -> Deferred<MessageId, QueueError> {
+        self.commit(Bytes::new())
+    }
+
     /// Counts bytes that have arrived.
     fn count(&mut self, bytes: usize) -> Result<(), QueueError> {
         self.len += bytes as u64;

@@ -114,6 +114,29 @@ impl Attempt {
         self.stored.trailer.facts
     }
 
+    /// When the message was accepted, in milliseconds since 1970.
+    pub(crate) fn arrived(&self) -> u64 {
+        self.stored.arrived
+    }
+
+    /// The same for one recipient, by another way.
+    pub(crate) fn to_one(&self, to: QueuedRecipient) -> Self {
+        Self { recipients: vec![to], ..self.clone() }
+    }
+
+    /// The pieces of the message, for a thread of the pool: they are read while it waits.
+    pub(crate) fn reader(&self) -> impl FnMut() -> io::Result<Option<Vec<u8>>> + Send + use<> {
+        let (spool, stored) = (self.spool.clone(), (*self.stored).clone());
+        let mut reader = None;
+        move || {
+            let reader = match &mut reader {
+                Some(reader) => reader,
+                none => none.insert(spool.open(&stored)?),
+            };
+            reader.next(PIECE)
+        }
+    }
+
     /// The message, to be read from its beginning, piece by piece, from the pool of threads.
     #[must_use]
     pub fn message(&self, reactor: &Reactor) -> StoredMessage {
@@ -139,6 +162,12 @@ impl AttemptResult {
     #[must_use]
     pub fn unreachable(attempt: &Attempt, status: Status) -> Self {
         Self { reached: Some(false), ..Self::same(attempt, Fate::Delayed(status)) }
+    }
+
+    /// The fates of the recipients, in their order.
+    #[must_use]
+    pub fn fates(&self) -> &[Fate] {
+        &self.fates
     }
 
     /// It is not known whether the destination could have been reached.

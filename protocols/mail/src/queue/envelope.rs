@@ -118,6 +118,21 @@ impl QueuedRecipient {
         &self.argument
     }
 
+    /// Whether nothing is delivered to it.
+    pub(crate) fn is_list(&self) -> bool {
+        self.is_expanded
+    }
+
+    /// What two recipients have in common who are one, whatever reports they want.
+    pub(crate) fn key(&self) -> (Word, String, String) {
+        let sender = self.sender.as_ref().map(ToString::to_string).unwrap_or_default();
+        let to = match self.argument.is_empty() {
+            true => self.address().as_str(),
+            false => &self.argument,
+        };
+        (self.agent.clone(), to.to_owned(), sender)
+    }
+
     /// Whether a report of this kind is wanted (RFC 3461 4.1): without NOTIFY, one of failures; of delays, the server may choose.
     pub(crate) fn wants(&self, report: Notify) -> bool {
         match self.recipient.notify() {

@@ -355,7 +355,7 @@ mod tests {
             tries += 1;
             at = entry.due(1).unwrap_or(at);
         }
-        assert_eq!((at, tries), (5 * 24 * HOUR, 34));
+        assert_eq!((at, tries), (5 * 24 * HOUR, 35));
         let progress = &entry.state.progress[1];
         assert_eq!((progress.stage, progress.report), (DeliveryStage::Failed, Some(0)));
         // What was never attempted expires with the reason of its destination.

@@ -34,6 +34,7 @@ use std::{cell::RefCell, rc::Rc};
 use sinew_protocols::basic::Word;
 use sinew_transports::reactor::{Deferred, Failure, Reactor, Task};
 
+pub(crate) use queue::Inner;
 pub use {
     admission::QueueSink,
     agent::{Attempt, AttemptResult, DeliveryAgent, Fate, StoredMessage},

@@ -43,6 +43,10 @@ impl Agents {
         self.0.insert(name, Rc::new(agent));
         self
     }
+
+    pub(crate) fn find(&self, name: &Word) -> Option<Rc<dyn DeliveryAgent>> {
+        self.0.get(name).cloned()
+    }
 }
 
 impl fmt::Debug for Agents {
@@ -52,7 +56,7 @@ impl fmt::Debug for Agents {
 }
 
 /// A queue of mail: it accepts messages, keeps them safe on disk, and delivers them, again and again until it succeeds or they are too
-/// old. Cheap to clone; the queue works as long as a clone exists and the reactor runs.
+/// old. Cheap to clone; the queue works as long as a clone exists, in the run of the reactor in which it was opened.
 ///
 /// A message that was accepted is delivered at least once. It may be delivered twice to a recipient only if this program, its power or
 /// the connection ended between the moment at which the next host took the message and the one at which that was written to disk here:
@@ -73,13 +77,18 @@ impl fmt::Debug for Agents {
 /// let agents = Agents::default().with(SMTP_AGENT, relay);
 /// // In a program: `Spool::in_folder("/var/spool/mail-queue")`.
 /// let spool = Spool::on(MemoryFiles::default());
-/// let queue = reactor.run_until(Queue::open(&reactor, spool, QueueConfig::new("mail.example.org")?, agents))??;
-///
-/// let envelope = QueuedEnvelope::new(Sender::new(Some("ann@example.org".parse()?)))
-///     .with(QueuedRecipient::remote(Recipient::new("bob@example.net".parse()?)));
-/// let id = reactor.run_until(queue.submit(envelope, "Subject: hello\n\nHello, Bob.\n"))??;
-/// assert_eq!(queue.message(&id).expect("it cannot be delivered").recipients.len(), 1);
-/// reactor.run_until(queue.stop())??;
+/// let config = QueueConfig::new("mail.example.org")?;
+/// let handle = reactor.clone();
+/// let left = reactor.run_until(async move {
+///     let queue = Queue::open(&handle, spool, config, agents).await?;
+///     let envelope = QueuedEnvelope::new(Sender::new("ann@example.org".parse().ok()))
+///         .with(QueuedRecipient::remote(Recipient::new("bob@example.net".parse().expect("an address"))));
+///     let id = queue.submit(envelope, "Subject: hello\n\nHello, Bob.\n").await?;
+///     assert_eq!(queue.message(&id).expect("there is no such host").recipients.len(), 1);
+///     queue.stop().await?;
+///     Ok::<_, QueueError>(queue.stats().messages)
+/// })??;
+/// assert_eq!(left, 1);
 /// # Ok(())
 /// # }
 /// ```
@@ -346,7 +355,7 @@ impl Inner {
     }
 
     pub(crate) fn agent(&self, name: &Word) -> Option<Rc<dyn DeliveryAgent>> {
-        self.agents.0.get(name).cloned()
+        self.agents.find(name)
     }
 
     /// Milliseconds since 1970.

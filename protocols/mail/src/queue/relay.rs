@@ -98,6 +98,12 @@ impl Relay {
         self
     }
 
+    /// Sends to each domain's own servers, which is the default.
+    pub fn no_smart_host(mut self) -> Self {
+        self.smart_host = None;
+        self
+    }
+
     /// Sends the mail of a domain to this server, with this configuration in the place of the common one, if there is one.
     pub fn route(
         mut self,

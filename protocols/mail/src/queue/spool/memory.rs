@@ -113,6 +113,12 @@ impl MemoryFiles {
         self.disk().steps
     }
 
+    /// How many files there are.
+    #[must_use]
+    pub fn names_left(&self) -> usize {
+        self.disk().names.len()
+    }
+
     fn disk(&self) -> MutexGuard<'_, Disk> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
