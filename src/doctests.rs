@@ -86,6 +86,7 @@ pages! {
 
 #[cfg(feature = "mail")]
 pages! {
+    MailQueue: "../docs/guide/30-mail-queue.md";
     Smtp: "../docs/guide/29-smtp.md";
 }
 

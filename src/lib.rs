@@ -68,7 +68,7 @@
 //! | `auth` | SASL for servers and clients, checkers of passwords, limits on failures |
 //! | `dns` | DNS: codecs without I/O, a resolver and a client |
 //! | `http` | HTTP/1.1: codecs without I/O, and a server |
-//! | `mail` | SMTP and LMTP: codecs without I/O, a server and a client |
+//! | `mail` | SMTP and LMTP: codecs without I/O, a server and a client; a queue on disk; stores |
 //! | `socketserver` | servers whose handlers block, each in a thread or a process, in the manner of Python's `socketserver` |
 //!
 //! # Features

@@ -382,6 +382,8 @@ fn with_dns() -> impl Iterator<Item = Printed> {
 #[cfg(feature = "mail")]
 fn with_mail() -> impl Iterator<Item = Printed> {
     use sinew::mail::{
+        queue::{MessageId, QueueError},
+        routing::{Aliases, RouteError, Target, TargetRules},
         smtp::{
             client::{SmtpError, Stage},
             codec::{Address, CommandError, ReplyError},
@@ -400,6 +402,12 @@ fn with_mail() -> impl Iterator<Item = Printed> {
         UidSet::parse("0", 1).unwrap_err(),
         StoreError::Io { operation: "read", path: "mail".into(), source: cause().into() },
         utf7::decode(b"&").unwrap_err(),
+        QueueError::Spool { what: "it could not be read", source: cause() },
+        "A".parse::<MessageId>().unwrap_err(),
+        sinew::mail::queue::record::StateRecord::decode(b"").unwrap_err(),
+        Aliases::parse("a: |b\n", TargetRules::default()).unwrap_err(),
+        Target::parse("|b", TargetRules::default()).unwrap_err(),
+        RouteError::RelayDenied,
     ];
     made.into_iter()
 }

@@ -18,6 +18,7 @@ mod http_proxies;
 mod http_server;
 mod inflating;
 mod input;
+mod mail_queue;
 mod pieces;
 mod proxy;
 mod reference_model;
@@ -64,6 +65,9 @@ pub(crate) const TARGETS: [Target; 39] = [
     ("http_forwarded", http_forwarded),
     ("http_proxied", http_proxied),
     ("data_url", data_url),
+    ("mail_aliases", mail_aliases),
+    ("mail_spool", mail_spool),
+    ("mail_report", mail_report),
     ("smtp_address", smtp_address),
     ("smtp_command", smtp_command),
     ("smtp_reply", smtp_reply),
@@ -210,6 +214,18 @@ pub(crate) fn http_forwarded(data: &[u8]) {
 
 pub(crate) fn http_proxied(data: &[u8]) {
     http_proxies::proxied(&mut Input::new(data));
+}
+
+pub(crate) fn mail_aliases(data: &[u8]) {
+    mail_queue::aliases(&mut Input::new(data));
+}
+
+pub(crate) fn mail_spool(data: &[u8]) {
+    mail_queue::spool(&mut Input::new(data));
+}
+
+pub(crate) fn mail_report(data: &[u8]) {
+    mail_queue::report(&mut Input::new(data));
 }
 
 pub(crate) fn smtp_address(data: &[u8]) {

@@ -1,6 +1,7 @@
 //! Mail for sinew, an event-driven networking framework in the manner of Twisted.
 //!
 //! - [`smtp`] receives and sends mail by SMTP and LMTP: [`smtp::server::SmtpServer`] and [`smtp::client::sendmail`].
+//! - [`queue`] keeps messages safe on disk until they are delivered: [`queue::Queue`]; [`routing`] decides where they go: [`routing::Router`].
 //! - [`store`] is where mail is kept: the traits [`store::Store`], [`store::Account`] and [`store::Mailbox`], and mail in memory.
 //! - [`utf7`] is the encoding of names of mailboxes in IMAP4rev1 and on the disk.
 //!

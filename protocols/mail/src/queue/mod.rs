@@ -34,7 +34,6 @@ use std::{cell::RefCell, rc::Rc};
 use sinew_protocols::basic::Word;
 use sinew_transports::reactor::{Deferred, Failure, Reactor, Task};
 
-pub(crate) use queue::Inner;
 pub use {
     admission::QueueSink,
     agent::{Attempt, AttemptResult, DeliveryAgent, Fate, StoredMessage},
@@ -48,6 +47,7 @@ pub use {
     spool::{MemoryFiles, Spool, SpoolFile, SpoolFiles},
     status::Status,
 };
+pub(crate) use {queue::Inner, spool::lock};
 
 /// The name of the agent that sends mail to other hosts.
 pub const SMTP_AGENT: Word = Word::from_static("smtp");

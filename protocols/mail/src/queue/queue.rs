@@ -208,7 +208,7 @@ impl Queue {
     pub fn retry_now(&self, id: &MessageId) -> bool {
         let inner = &self.inner;
         let Some(reactor) = inner.reactor.upgrade() else { return false };
-        if !inner.ledger.borrow().entries.get(id).is_some_and(|entry| !entry.state.is_held) {
+        if inner.ledger.borrow().entries.get(id).is_none_or(|entry| entry.state.is_held) {
             return false;
         }
         inner.schedule.borrow_mut().forget_failures();

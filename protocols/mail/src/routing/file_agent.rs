@@ -1,7 +1,7 @@
 //! Delivery to files: [`FileAgent`], which appends to them in the format mbox (RFC 4155), as `mboxrd`.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::OpenOptions,
     io::{self, BufWriter, Write},
     path::Path,
 };
@@ -31,15 +31,17 @@ impl DeliveryAgent for FileAgent {
                 let date = queue::report::date(attempt.arrived());
                 let job = move || append(Path::new(&path), from.as_deref(), &date, pieces);
                 let appended = of_task.defer_to_thread(job).await;
-                fates.push(match appended.map_err(io::Error::other).flatten() {
-                    Ok(()) => Fate::Delivered(Status::new(2, 1, 5, "appended to the file")),
-                    Err(error) => Fate::Delayed(Status::new(
-                        4,
-                        2,
-                        0,
-                        format!("the file cannot be written: {error}"),
-                    )),
-                });
+                fates.push(
+                    match appended.map_err(io::Error::other).and_then(|appended| appended) {
+                        Ok(()) => Fate::Delivered(Status::new(2, 1, 5, "appended to the file")),
+                        Err(error) => Fate::Delayed(Status::new(
+                            4,
+                            2,
+                            0,
+                            format!("the file cannot be written: {error}"),
+                        )),
+                    },
+                );
             }
             AttemptResult::new(fates)
         })
@@ -60,7 +62,7 @@ fn append(
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("it is not a plain file"));
     }
-    lock(&file)?;
+    queue::lock(&file)?;
     let len = file.metadata()?.len();
     let mut write = || -> io::Result<()> {
         let mut out = BufWriter::new(&file);
@@ -81,16 +83,6 @@ fn append(
         // The lock keeps others out, so it ends with what was written here.
         let _ = file.set_len(len);
     })
-}
-
-#[cfg(unix)]
-fn lock(file: &File) -> io::Result<()> {
-    Ok(rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive)?)
-}
-
-#[cfg(not(unix))]
-fn lock(_: &File) -> io::Result<()> {
-    Ok(())
 }
 
 /// The text of messages as mbox has it: lines that end in LF, and a `>` more in front of each `From `, whatever is in front of it.

@@ -146,7 +146,7 @@ impl SmtpHandler for ReceiverHandler {
                 return Verdict::refuse(Reply::try_later());
             };
             for recipient in routed.swap_remove(at).1 {
-                // RFC 5321 4.1.1.3: one copy, whoever leads there how often.
+                // RFC 5321 4.1.1.3: one copy, even if several addresses lead there.
                 if recipient.is_list() || seen.insert(recipient.key()) {
                     envelope = envelope.with(recipient);
                 }

@@ -56,7 +56,7 @@ struct Step {
 
 struct Way {
     name: String,
-    before: Option<Rc<Way>>,
+    before: Option<Rc<Self>>,
     depth: usize,
 }
 
@@ -325,7 +325,7 @@ impl Step {
         let depth = self.path.as_ref().map_or(1, |way| way.depth + 1);
         let way = Rc::new(Way { name: name.key(), before: self.path.clone(), depth });
         let owner = owner.or_else(|| self.owner.clone());
-        let steps = targets.into_iter().map(|target| Step {
+        let steps = targets.into_iter().map(|target| Self {
             target,
             domain: Rc::clone(&name.domain),
             path: Some(Rc::clone(&way)),

@@ -26,7 +26,7 @@ pub enum Target {
 
 /// What targets may be.
 ///
-/// Default: names and addresses. The others read and write files and run programs with the rights of the server, at the word of whoever
+/// Default: names and addresses. The others read and write files and run programs with the rights of the server, for everyone who
 /// can write the file that they are in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use]

@@ -59,6 +59,7 @@ pub trait SpoolFiles: Send + Sync + 'static {
 }
 
 /// An open file of a spool.
+#[allow(clippy::len_without_is_empty, reason = "a question to the disk")]
 pub trait SpoolFile: Send {
     /// Appends bytes.
     ///

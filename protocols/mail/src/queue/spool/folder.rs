@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use fs4::{FileExt, TryLockError};
+
 use super::{SpoolFile, SpoolFiles};
 
 const LOCK: &str = "lock";
@@ -131,13 +133,10 @@ fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-#[cfg(unix)]
-fn lock(file: &File) -> io::Result<()> {
-    Ok(rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive)?)
-}
-
-/// Opened twice is allowed here: whoever runs two servers on one folder has to see to it that they are not there at once.
-#[cfg(not(unix))]
-fn lock(_: &File) -> io::Result<()> {
-    Ok(())
+/// An error of the kind `WouldBlock` if another file description has the lock.
+pub(crate) fn lock(file: &File) -> io::Result<()> {
+    FileExt::try_lock(file).map_err(|error| match error {
+        TryLockError::WouldBlock => io::ErrorKind::WouldBlock.into(),
+        TryLockError::Error(error) => error,
+    })
 }

@@ -81,7 +81,7 @@ impl MemoryFiles {
         let mut disk = self.disk();
         let changes = std::mem::take(&mut disk.unsafe_changes);
         let mut names = std::mem::take(&mut disk.safe_names);
-        for change in changes.iter().filter(|_| choose() % 2 == 0) {
+        for change in changes.iter().filter(|_| choose().is_multiple_of(2)) {
             change.apply(&mut names);
         }
         for contents in &mut disk.files {

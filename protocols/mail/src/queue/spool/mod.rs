@@ -46,6 +46,7 @@ use super::{
 
 pub(crate) use self::{
     draft::{Draft, DraftError},
+    folder::lock,
     reader::Reader,
 };
 pub use self::{
