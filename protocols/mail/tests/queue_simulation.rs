@@ -41,7 +41,7 @@ use support::{Notes, Shared};
 /// How often a message is sent, and for how long; then what is open has time to end.
 const INTERVAL: Duration = Duration::from_secs(2);
 const SENDING: Duration = Duration::from_secs(90);
-const ENDING: Duration = Duration::from_secs(3 * 3600);
+const ENDING: Duration = Duration::from_secs(1_800);
 /// How often the next host says what it has stored: so long a reply may be lost.
 const STORING: Duration = Duration::from_millis(1_500);
 
