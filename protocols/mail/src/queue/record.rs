@@ -1,7 +1,7 @@
 //! The files of a spool as text: envelopes, and how far deliveries have come. Pure.
 //!
 //! Each is a line `sinew-KIND 1 LENGTH HASH`, and so many bytes of lines. The lines of an envelope are commands of SMTP, read by its
-//! codec. A file of a message has the envelope, the message, and then its [`Trailer`]. The hash is FNV-1a of 64 bits: it finds what
+//! codec. A file of a message has the envelope, the message, and then a trailer. The hash is FNV-1a of 64 bits: it finds what
 //! disks and editors do, not what somebody does on purpose.
 
 use std::fmt::Write;
