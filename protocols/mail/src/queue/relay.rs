@@ -44,6 +44,7 @@ pub struct Relay {
     routes: BTreeMap<String, Route>,
     #[cfg(feature = "dns")]
     resolver: Option<DnsResolver>,
+    #[cfg(feature = "dns")]
     hostname: Rc<str>,
     bad_host_time: Duration,
     bad_hosts: Rc<RefCell<BTreeMap<String, Instant>>>,
@@ -71,14 +72,14 @@ impl Relay {
     /// An agent that connects as the configuration says. Without [a resolver](Self::resolver) or [a smart host](Self::smart_host), the
     /// domain of a recipient is taken for the name of its server.
     pub fn new(config: ClientConfig) -> Self {
-        let hostname = config.hostname().to_string().to_ascii_lowercase().into();
         Self {
+            #[cfg(feature = "dns")]
+            hostname: config.hostname().to_string().to_ascii_lowercase().into(),
             config,
             smart_host: None,
             routes: BTreeMap::new(),
             #[cfg(feature = "dns")]
             resolver: None,
-            hostname,
             bad_host_time: Duration::from_secs(15 * 60),
             bad_hosts: Rc::default(),
             connections: Rc::default(),

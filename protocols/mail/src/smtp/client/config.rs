@@ -132,6 +132,7 @@ impl ClientConfig {
         self
     }
 
+    #[cfg(feature = "dns")]
     pub(crate) fn hostname(&self) -> &Word {
         &self.hostname
     }
