@@ -218,9 +218,14 @@ impl Work {
 
     /// As much of the message as may be returned.
     fn front(&self) -> io::Result<Vec<u8>> {
-        let len_max = self.config.report_body_max;
-        let mut reader = self.spool.open(&self.stored)?;
-        Ok(reader.next(len_max.max(1))?.unwrap_or_default())
+        let len_max = self.config.report_body_max.max(1);
+        let read = self.spool.open(&self.stored)?.next(len_max);
+        match read {
+            Ok(front) => Ok(front.unwrap_or_default()),
+            // A message that is damaged is reported, too, without anything of it.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Writes a report, unless it is there from an earlier time.
@@ -260,9 +265,84 @@ impl Work {
         let to = QueuedRecipient::new(to.clone(), self.config.report_agent.clone());
         let envelope = QueuedEnvelope::new(Sender::new(None)).with(to);
         let record = EnvelopeRecord { arrived: self.wall, envelope };
-        let mut draft = self.spool.begin(&id, &record)?;
+        let mut draft = self.spool.begin_again(&id, &record)?;
         // What is returned of a message has whole lines, but for one that is cut.
         draft.append(&text)?;
         draft.commit()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        queue::{MemoryFiles, Status},
+        smtp::codec::Recipient,
+    };
+
+    /// A message on disk that nothing was tried of, and the work that is to be done once its recipient has failed.
+    fn work(files: &MemoryFiles) -> Work {
+        let spool = Spool::on(files.clone());
+        let sender = Sender::new(Some("ann@example.net".parse().unwrap()));
+        let to = |text: &str| QueuedRecipient::remote(Recipient::new(text.parse().unwrap()));
+        let envelope =
+            QueuedEnvelope::new(sender).with(to("bob@x.example")).with(to("carol@x.example"));
+        let record = EnvelopeRecord { arrived: 1_000, envelope };
+        let mut draft = spool.begin(&"m".parse().unwrap(), &record).unwrap();
+        draft.append(b"Subject: x\r\n\r\nx\r\n").unwrap();
+        let stored = draft.commit().unwrap();
+        let mut state = StateRecord::fresh(&stored.envelope, stored.arrived);
+        state.progress[0].stage = DeliveryStage::Failed;
+        state.progress[0].status = Some(Status::new(5, 1, 1, "no"));
+        state.progress[0].report = Some(0);
+        state.reports = 1;
+        let config = QueueConfig::new("relay.example").unwrap();
+        Work { spool, config, stored, state, is_deleted: false, wall: 2_000 }
+    }
+
+    /// What the next process finds: whether the recipient is to be tried again, and how many reports there are.
+    fn recovered(files: &MemoryFiles) -> io::Result<(bool, usize)> {
+        let spool = Spool::on(files.clone());
+        let config = QueueConfig::new("relay.example").unwrap();
+        let mut recovered = spool.recover()?;
+        finish_reports(&spool, &config, &mut recovered)?;
+        let is_it = |id: &MessageId| id.as_str() == "m";
+        let message = recovered.messages.iter().find(|(stored, _)| is_it(&stored.id));
+        let (_, state) = message.expect("one recipient is left");
+        assert_eq!(state.progress[0].report, None);
+        let reports = recovered.messages.iter().filter(|(stored, _)| !is_it(&stored.id)).count();
+        Ok((state.progress[0].stage == DeliveryStage::Pending, reports))
+    }
+
+    /// A recipient that is tried again is reported again: so there is a report exactly if it is not, wherever the process or the power
+    /// ended, in the first process and in the second.
+    #[test]
+    fn a_recipient_that_has_failed_has_one_report_after_a_failure_at_every_step() {
+        let whole = MemoryFiles::default();
+        let work_of_whole = work(&whole);
+        let before = whole.steps();
+        assert_eq!(work_of_whole.run().unwrap().reports.len(), 1);
+        for step in 0..=whole.steps() - before {
+            for second in 0..=20 {
+                for seed in 0..5_u64 {
+                    let files = MemoryFiles::default();
+                    let work = work(&files);
+                    files.fail_after(step);
+                    let _ = work.run();
+                    let mut random = seed;
+                    let mut next = || {
+                        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(seed);
+                        random >> 33
+                    };
+                    files.lose_power(&mut next);
+                    files.fail_after(second);
+                    let _ = recovered(&files);
+                    files.lose_power(&mut next);
+                    let (is_tried_again, reports) = recovered(&files).unwrap();
+                    let what = format!("steps {step} and {second}, seed {seed}");
+                    assert_eq!(reports, usize::from(!is_tried_again), "{what}");
+                }
+            }
+        }
     }
 }

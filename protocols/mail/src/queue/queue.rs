@@ -206,12 +206,16 @@ impl Queue {
 
     /// Tries a message now, whatever was to be waited for. Returns whether there is one of this name.
     pub fn retry_now(&self, id: &MessageId) -> bool {
+        self.inner.schedule.borrow_mut().forget_failures();
+        self.hurry(id)
+    }
+
+    fn hurry(&self, id: &MessageId) -> bool {
         let inner = &self.inner;
         let Some(reactor) = inner.reactor.upgrade() else { return false };
         if inner.ledger.borrow().entries.get(id).is_none_or(|entry| entry.state.is_held) {
             return false;
         }
-        inner.schedule.borrow_mut().forget_failures();
         inner.schedule.borrow_mut().hurry(id, reactor.now());
         inner.pump_soon();
         true
@@ -220,8 +224,9 @@ impl Queue {
     /// Tries all messages now that are not held.
     pub fn retry_all(&self) {
         let ids: Vec<_> = self.inner.ledger.borrow().entries.keys().cloned().collect();
+        self.inner.schedule.borrow_mut().forget_failures();
         for id in ids {
-            self.retry_now(&id);
+            self.hurry(&id);
         }
     }
 

@@ -104,6 +104,12 @@ impl Spool {
         Draft::begin(&self.files, id, record)
     }
 
+    /// As [`begin`](Self::begin), in the place of what an attempt to write the same has left.
+    pub(crate) fn begin_again(&self, id: &MessageId, record: &EnvelopeRecord) -> io::Result<Draft> {
+        self.forget(&name(id, TMP))?;
+        self.begin(id, record)
+    }
+
     /// The message of this name, if there is one that is whole.
     pub(crate) fn find(&self, id: &MessageId) -> io::Result<Option<Stored>> {
         let mut file = match self.files.open(&name(id, MAIL)) {
@@ -113,7 +119,8 @@ impl Spool {
         };
         match read_message(&mut *file, id) {
             Ok(stored) => Ok(Some(stored)),
-            Err(ReadError::Damaged(damaged)) => Err(io::Error::other(damaged)),
+            // It is written again.
+            Err(ReadError::Damaged(_)) => Ok(None),
             Err(ReadError::Io(error)) => Err(error),
         }
     }
