@@ -371,6 +371,8 @@ fn fold(out: &mut String, text: &str, join: &str) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::smtp::codec::Reply;
 
@@ -475,6 +477,37 @@ mod tests {
         assert_eq!(text.matches("\r\n--=_a-1_2").count(), 4, "{text}");
         assert!(text.lines().all(|line| line.len() < 998), "{text}");
         assert!(!text.contains("a\r\n\r\n--=_a-1\r\n"));
+    }
+
+    proptest! {
+        /// A report is a report, whatever a server has said and whatever the message is.
+        #[test]
+        fn a_report_has_three_parts(
+            said in ".{0,600}",
+            parts in prop::collection::vec(prop::sample::select(&["--=_a-1", "\r\n", "ä", "x", "_1", "A: b\r\n", "--"][..]), 0..30),
+            wants_header: bool,
+        ) {
+            let (hostname, id) = (Word::from_static("mail.example"), "a-1".parse().unwrap());
+            let to = "ann@example.net".parse().unwrap();
+            let bob = Recipient::new("bob@example.org".parse().unwrap());
+            let status = Status::new(5, 1, 1, &said).said_by(&said);
+            let message = parts.concat().into_bytes();
+            let returned = Returned::choose(&message, &facts(&message), wants_header.then_some(Return::Headers));
+            let report = Report::new(&hostname, &id, &to, [0, 1, 2])
+                .envelope_id(Some(&said))
+                .about(&bob, Action::Failed, Some(&status), 0)
+                .returning(returned);
+            let boundary = format!("--{}", report.boundary());
+            let bytes = report.encode();
+            let text = String::from_utf8_lossy(&bytes);
+            let at: Vec<_> = text.match_indices(&boundary).map(|found| found.0).collect();
+            prop_assert_eq!(at.len(), 4);
+            let ours = &text[..at[2]];
+            prop_assert!(ours.is_ascii() && !ours.contains('\0'));
+            prop_assert!(ours.split("\r\n").all(|line| line.len() < 998 && !line.contains(['\r', '\n'])));
+            prop_assert_eq!(ours.matches("\r\nFinal-Recipient: ").count(), 1);
+            prop_assert_eq!(ours.split_once("\r\n\r\n").unwrap().0.matches("\r\nTo: ").count(), 1);
+        }
     }
 
     #[test]

@@ -201,6 +201,8 @@ pub(super) fn unquoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const ALL: TargetRules = TargetRules { programs: true, files: true, includes: true };
@@ -230,6 +232,18 @@ mod tests {
             ("", vec![]),
         ] {
             assert_eq!(parse_targets(text, ALL, 9), Ok(expected), "{text:?}");
+        }
+    }
+
+    proptest! {
+        /// What is read is shown in a form that is read as the same, and has no control character.
+        #[test]
+        fn any_text_is_read_without_harm(text in "[\\PC\n\t,\"|/:\\\\@#]{0,80}") {
+            for target in parse_targets(&text, ALL, 50).into_iter().flatten() {
+                let shown = target.to_string();
+                prop_assert!(!shown.contains(char::is_control));
+                prop_assert_eq!(Target::parse(&shown, ALL), Ok(target));
+            }
         }
     }
 

@@ -165,14 +165,18 @@ impl SmtpClient {
         if !progress.has_recipients() {
             return Ok(());
         }
-        let (mut line_ends, mut left) = (LineEnds::default(), text.facts().len());
-        let command = Command::Bdat { len: left, is_last: true };
+        let len = text.facts().len();
+        let (mut line_ends, mut left) = (LineEnds::default(), len);
+        // The last piece completes the message: it is held back until it is known to be the last.
+        let mut held = next(text, &mut left).await?;
+        let command = Command::Bdat { len, is_last: true };
         self.link.send(Stage::Data, [&command]).await?;
-        while let Some(piece) = next(text, &mut left).await? {
+        while let Some(piece) = held {
             // It may be sent on by DATA.
             if !line_ends.are_whole(&piece) || left == 0 && !line_ends.may_end() {
                 return Err(not_a_message("a bare CR or LF"));
             }
+            held = next(text, &mut left).await?;
             self.link.write(Stage::Data, &piece).await?;
         }
         self.end(progress).await
@@ -220,12 +224,15 @@ impl SmtpClient {
     }
 }
 
-/// The next piece of a message of which so many bytes are missing.
+/// The next piece of a message of which so many bytes are missing; one that is empty is none.
 async fn next(
     text: &mut impl MessageSource,
     left: &mut u64,
 ) -> Result<Option<bytes::Bytes>, SmtpError> {
-    let piece = text.next().await.map_err(SmtpError::Message)?;
+    let mut piece = text.next().await.map_err(SmtpError::Message)?;
+    while piece.as_ref().is_some_and(bytes::Bytes::is_empty) {
+        piece = text.next().await.map_err(SmtpError::Message)?;
+    }
     let len = piece.as_ref().map_or(0, |piece| piece.len() as u64);
     match left.checked_sub(len) {
         Some(rest) if piece.is_some() || rest == 0 => *left = rest,
