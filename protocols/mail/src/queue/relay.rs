@@ -357,6 +357,9 @@ fn failed(
         _ => Status::new(4, 4, 0, chain(error)),
     };
     let status = host.into_iter().fold(status, Status::said_by);
+    // 421: the host wants nothing now, from anyone.
+    let reached =
+        reached && !matches!(error, SmtpError::Refused { reply, .. } if reply.code() == 421);
     match () {
         () if !reached => AttemptResult::unreachable(attempt, status.temporary()),
         () if status.code.class == 5 => AttemptResult::same(attempt, Fate::Failed(status)),

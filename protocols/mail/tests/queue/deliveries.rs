@@ -94,6 +94,18 @@ fn a_host_that_is_down_is_not_asked_for_each_message() {
 }
 
 #[test]
+fn a_host_that_wants_nothing_now_is_left_alone() {
+    let world = World::new();
+    for number in 0..30 {
+        world.submit(envelope(&[&format!("away{number}@example.org")]));
+    }
+    world.minutes(10);
+    let stats = world.queue().stats();
+    assert_eq!((stats.messages, stats.destinations_down), (30, 1));
+    assert!(stats.attempts < 10, "{} attempts", stats.attempts);
+}
+
+#[test]
 fn few_attempts_go_on_at_once() {
     let world = World::with(config().deliveries_max_each(3), relay);
     world.notes.borrow_mut().later = vec!["finish"];
