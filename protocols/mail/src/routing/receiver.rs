@@ -126,7 +126,8 @@ impl SmtpHandler for ReceiverHandler {
         if !rules.may_send(identity) {
             return Verdict::refuse(Reply::fixed(530, "5.7.0 Log in first"));
         }
-        if !rules.may_send_from(identity, from.address()) {
+        let is_local = from.address().is_some_and(|from| self.receiver.router.is_local(from));
+        if !rules.may_send_from(identity, from.address(), is_local) {
             return Verdict::refuse(Reply::fixed(553, "5.7.1 That sender address is not yours"));
         }
         Verdict::accept()

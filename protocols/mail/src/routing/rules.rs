@@ -23,7 +23,7 @@ pub struct Rules {
     needs_identity: bool,
     networks: Vec<Subnet>,
     relay_domains: BTreeSet<String>,
-    owner: Owner,
+    owner: Option<Owner>,
 }
 
 type Owner = Rc<dyn Fn(&Identity, &Address) -> bool>;
@@ -35,7 +35,7 @@ impl Rules {
             needs_identity: false,
             networks: Vec::new(),
             relay_domains: BTreeSet::new(),
-            owner: Rc::new(is_own),
+            owner: None,
         }
     }
 
@@ -58,7 +58,7 @@ impl Rules {
 
     /// Says whether an address is one that a user may send from.
     pub fn owner(mut self, owns: impl Fn(&Identity, &Address) -> bool + 'static) -> Self {
-        self.owner = Rc::new(owns);
+        self.owner = Some(Rc::new(owns));
         self
     }
 
@@ -72,9 +72,11 @@ impl Rules {
         &self,
         identity: Option<&Identity>,
         from: Option<&Address>,
+        is_local: bool,
     ) -> bool {
-        match (identity, from) {
-            (Some(identity), Some(from)) => (self.owner)(identity, from),
+        match (identity, from, &self.owner) {
+            (Some(identity), Some(from), Some(owns)) => owns(identity, from),
+            (Some(identity), Some(from), None) => is_local && is_own(identity, from),
             _ => true,
         }
     }
@@ -148,15 +150,15 @@ mod tests {
             ("ann", "annie@example.org", false),
         ] {
             let from: Address = from.parse().unwrap();
-            let may = rules.may_send_from(Some(&Identity::new(name)), Some(&from));
+            let may = rules.may_send_from(Some(&Identity::new(name)), Some(&from), true);
             assert_eq!(may, expected, "{name} from {from}");
         }
-        assert!(rules.may_send_from(Some(&Identity::new("ann")), None));
+        let (ann, own) = (Identity::new("ann"), "ann@other.example".parse().unwrap());
+        assert!(!rules.may_send_from(Some(&ann), Some(&own), false));
+        assert!(rules.may_send_from(Some(&ann), None, false));
         let rules =
             rules.owner(|identity, from| identity.name() == "ann" && from.local() == "info");
-        assert!(rules.may_send_from(
-            Some(&Identity::new("ann")),
-            Some(&"info@example.org".parse().unwrap())
-        ));
+        let info = "info@other.example".parse().unwrap();
+        assert!(rules.may_send_from(Some(&ann), Some(&info), false));
     }
 }

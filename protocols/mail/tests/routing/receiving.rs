@@ -2,6 +2,7 @@
 
 use std::{rc::Rc, time::Duration};
 
+use sinew_auth::{Authenticator, AuthenticatorConfig, Mechanism, Users};
 use sinew_mail::{
     queue::{Agents, MemoryFiles, Queue, QueueConfig, Relay, SMTP_AGENT, Spool},
     routing::{
@@ -56,7 +57,11 @@ impl Server {
 
     fn connect(&self) -> Wire {
         let receiver = self.receiver.clone();
-        let config = ServerConfig::new("mail.example.org").unwrap().received_line(false);
+        let users = AuthenticatorConfig::default().allow_plaintext(true);
+        let users = users.mechanisms([Mechanism::Plain]);
+        let users = Authenticator::with(Users::new().user("ann", "secret"), users);
+        let config = ServerConfig::new("mail.example.org").unwrap();
+        let config = config.received_line(false).auth(users);
         let server = SmtpServer::new(config, move |_: &Peer| receiver.handler());
         let connection = server.connection(&Peer::Memory);
         let (_, wire) =
@@ -142,10 +147,24 @@ fn a_report_to_a_user_of_this_host_goes_to_its_mailbox() {
 }
 
 #[test]
-fn submission_wants_a_login() {
+fn submission_wants_a_login_and_an_own_sender() {
     let server = Server::new(Rules::submission());
     let wire = server.connect();
-    let codes =
-        server.say(&wire, "EHLO x\r\nMAIL FROM:<ann@example.org>\r\nRCPT TO:<ann@example.org>\r\n");
-    assert_eq!(codes, [220, 250, 530, 503]);
+    let codes = server.say(&wire, "EHLO x\r\nMAIL FROM:<ann@example.org>\r\n");
+    assert_eq!(codes, [220, 250, 530]);
+    // `\0ann\0secret`.
+    assert_eq!(server.say(&wire, "AUTH PLAIN AGFubgBzZWNyZXQ=\r\n"), [235]);
+    for (from, code) in [
+        ("ann@example.org", 250),
+        ("Ann+x@example.org", 250),
+        ("", 250),
+        ("bob@example.org", 553),
+        ("ann@other.example", 553),
+    ] {
+        let codes = server.say(&wire, &format!("RSET\r\nMAIL FROM:<{from}>\r\n"));
+        assert_eq!(codes, [250, code], "{from}");
+    }
+    // Who has logged in may send to other hosts.
+    let to = "RSET\r\nMAIL FROM:<ann@example.org>\r\nRCPT TO:<zoe@other.example>\r\n";
+    assert_eq!(server.say(&wire, to), [250, 250, 250]);
 }
