@@ -94,6 +94,12 @@ pages! {
 pages! {
     MailQueue: "../docs/guide/30-mail-queue.md";
     Smtp: "../docs/guide/29-smtp.md";
+    Pop3: "../docs/guide/31-pop3.md";
+}
+
+#[cfg(all(feature = "mail", unix))]
+pages! {
+    MailStores: "../docs/guide/34-mail-stores.md";
 }
 
 #[cfg(all(feature = "application", feature = "http"))]

@@ -408,6 +408,7 @@ fn with_chat() -> impl Iterator<Item = Printed> {
 #[cfg(feature = "mail")]
 fn with_mail() -> impl Iterator<Item = Printed> {
     use sinew::mail::{
+        pop3,
         queue::{MessageId, QueueError},
         routing::{Aliases, RouteError, Target, TargetRules},
         smtp::{
@@ -434,6 +435,16 @@ fn with_mail() -> impl Iterator<Item = Printed> {
         Aliases::parse("a: |b\n", TargetRules::default()).unwrap_err(),
         Target::parse("|b", TargetRules::default()).unwrap_err(),
         RouteError::RelayDenied,
+        pop3::codec::Command::parse(b"HELO").unwrap_err(),
+        pop3::codec::Status::parse(b"250").unwrap_err(),
+        pop3::codec::Listed::size(b"1").unwrap_err(),
+        "two words".parse::<pop3::codec::UniqueId>().unwrap_err(),
+        pop3::client::Pop3Error::Lost { stage: pop3::client::Stage::Quit, source: cause() },
+        pop3::server::MaildropError::Temporary(cause().into()),
+        pop3::client::FetchError::NotKept {
+            unique_id: "id".parse().expect("a unique id"),
+            source: cause().into(),
+        },
     ];
     made.into_iter()
 }
