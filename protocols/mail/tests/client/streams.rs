@@ -49,7 +49,7 @@ fn send(
     network.run_for(Duration::ZERO).unwrap();
     let mut facts = MessageFacts::default();
     facts.feed(said.as_bytes());
-    let mut message = Pieces { facts, rest: pieces.to_vec().into_iter() };
+    let mut message = Pieces { facts, rest: Vec::from(pieces).into_iter() };
     let result = task_test_on(&network, &client, move |reactor| async move {
         let config = config().chunking(chunks);
         let mut client = SmtpClient::connect(&reactor, "server:25", config).await.unwrap();

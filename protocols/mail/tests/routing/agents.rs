@@ -2,18 +2,23 @@
 
 #![cfg(unix)]
 
-use std::time::Duration;
+use std::{path::PathBuf, rc::Rc, time::Duration};
 
 use sinew_mail::{
     queue::{
         Agents, DeliveryStage, MemoryFiles, Queue, QueueConfig, QueuedEnvelope, QueuedRecipient,
         Spool,
     },
-    routing::{FILE_AGENT, FileAgent, PROGRAM_AGENT, ProgramAgent},
+    routing::{FILE_AGENT, FileAgent, MAILBOX_AGENT, MailboxAgent, PROGRAM_AGENT, ProgramAgent},
     smtp::codec::{Recipient, Sender},
+    store::{MaildirConfig, MaildirStore},
 };
 use sinew_protocols::basic::Word;
 use sinew_transports::reactor::Reactor;
+
+fn maildirs() -> PathBuf {
+    std::env::temp_dir().join(format!("sinew-queue-maildirs-{}", std::process::id()))
+}
 
 fn deliver(agent: Word, argument: &str, text: String) -> (DeliveryStage, String) {
     crate::watchdog::watch_this_test();
@@ -21,6 +26,8 @@ fn deliver(agent: Word, argument: &str, text: String) -> (DeliveryStage, String)
     let programs = ProgramAgent::default().timeout(Duration::from_secs(1));
     let agents =
         Agents::default().with(PROGRAM_AGENT, programs).with(FILE_AGENT, FileAgent::default());
+    let store = MaildirStore::new(maildirs(), MaildirConfig::default().create_accounts(true));
+    let agents = agents.with(MAILBOX_AGENT, MailboxAgent::new(Rc::new(store)));
     let config = QueueConfig::new("mail.example.org").unwrap();
     let to = Recipient::new("bob@example.org".parse().unwrap());
     // One that nobody delivers to keeps the message in the queue.
@@ -97,4 +104,20 @@ fn a_message_is_appended_to_a_file() {
     std::fs::remove_file(path).unwrap();
     let (stage, said) = deliver(FILE_AGENT, "/dev/null", "x".into());
     assert!(stage == DeliveryStage::Pending && said.contains("not a plain file"), "{said}");
+}
+
+#[test]
+fn a_message_is_delivered_to_a_maildir() {
+    let text = format!("Subject: x\n\n{}", "a line of it\n".repeat(20_000));
+    let (stage, said) = deliver(MAILBOX_AGENT, "ann", text.clone());
+    assert_eq!(stage, DeliveryStage::Delivered, "{said}");
+    let files: Vec<_> = std::fs::read_dir(maildirs().join("ann/new")).unwrap().collect();
+    let [Ok(file)] = &files[..] else { panic!("{files:?}") };
+    let found = std::fs::read_to_string(file.path()).unwrap().replace("\r\n", "\n");
+    let trace = "Return-Path: <ann@example.net>\nDelivered-To: bob@example.org\n";
+    assert_eq!(found, format!("{trace}{text}"));
+    std::fs::remove_dir_all(maildirs()).unwrap();
+    // A name that is none of an account's is no mailbox.
+    let (stage, said) = deliver(MAILBOX_AGENT, "../ann", text);
+    assert!(stage == DeliveryStage::Failed && said.starts_with("5.1.1"), "{said}");
 }
