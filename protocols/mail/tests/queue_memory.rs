@@ -23,10 +23,10 @@ use sinew_transports::{
 };
 
 const LINE: &str = "a line of a message that is very long, and has nothing to say at all.\r\n";
-const LINES: usize = 500_000;
+const LINES: usize = 250_000;
 const LEN: usize = LINE.len() * LINES;
 /// More than the connections, the pool and the pieces of a message take; far less than the message.
-const GROWTH_MAX: usize = 24 << 20;
+const GROWTH_MAX: usize = 8 << 20;
 
 /// The most memory that the process has had, in bytes.
 fn peak() -> usize {

@@ -75,7 +75,7 @@ struct World {
 
 fn text(number: u32) -> String {
     let line = format!("{number} {}\r\n", "x".repeat(number as usize % 70));
-    format!("Subject: {number}\r\n\r\n{}", line.repeat(1 + (number as usize * 97) % 3_000))
+    format!("Subject: {number}\r\n\r\n{}", line.repeat(1 + (number as usize * 97) % 1_500))
 }
 
 /// The relay, watched.
