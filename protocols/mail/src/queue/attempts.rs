@@ -155,12 +155,14 @@ impl Inner {
         let Some(entry) = ledger.entries.get_mut(&parcel.message) else { return (None, None) };
         entry.active -= 1;
         let (delivered, failed) = entry.attempted(members, result, now);
-        for &at in members {
-            let to = entry.stored.envelope.recipients[at].address();
-            let (progress, id) = (&entry.state.progress[at], &parcel.message);
-            let status = progress.status.as_ref().map(ToString::to_string).unwrap_or_default();
-            tracing::info!(%id, %to, stage = ?progress.stage, %status, "an attempt to deliver has ended");
-        }
+        let said: Vec<_> = members
+            .iter()
+            .map(|at| {
+                let (to, progress) =
+                    (&entry.stored.envelope.recipients[*at], &entry.state.progress[*at]);
+                (to.address().clone(), progress.stage, progress.status.clone())
+            })
+            .collect();
         let number = parcel.number as usize;
         let due = entry.due(number).filter(|_| !entry.is_deleted);
         let destination = entry.lots.get(number).map(|lot| Rc::clone(&lot.destination));
@@ -172,6 +174,12 @@ impl Inner {
         stats.attempts += 1;
         stats.delivered += delivered;
         stats.failed += failed;
+        drop((stats, ledger));
+        // Nothing is borrowed while others are told.
+        for (to, stage, status) in said {
+            let (id, status) = (&parcel.message, status.map(|status| status.to_string()));
+            tracing::info!(%id, %to, ?stage, status = status.unwrap_or_default(), "an attempt to deliver has ended");
+        }
         (due, destination)
     }
 }
