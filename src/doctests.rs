@@ -92,6 +92,7 @@ pages! {
 
 #[cfg(feature = "mail")]
 pages! {
+    MailQueue: "../docs/guide/30-mail-queue.md";
     Smtp: "../docs/guide/29-smtp.md";
     Pop3: "../docs/guide/31-pop3.md";
 }

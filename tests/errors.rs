@@ -411,6 +411,8 @@ fn with_chat() -> impl Iterator<Item = Printed> {
 fn with_mail() -> impl Iterator<Item = Printed> {
     use sinew::mail::{
         pop3,
+        queue::{MessageId, QueueError},
+        routing::{Aliases, RouteError, Target, TargetRules},
         smtp::{
             client::{SmtpError, Stage},
             codec::{Address, CommandError, ReplyError},
@@ -429,6 +431,12 @@ fn with_mail() -> impl Iterator<Item = Printed> {
         UidSet::parse("0", 1).unwrap_err(),
         StoreError::Io { operation: "read", path: "mail".into(), source: cause().into() },
         utf7::decode(b"&").unwrap_err(),
+        QueueError::Spool { what: "it could not be read", source: cause() },
+        "A".parse::<MessageId>().unwrap_err(),
+        sinew::mail::queue::record::StateRecord::decode(b"").unwrap_err(),
+        Aliases::parse("a: |b\n", TargetRules::default()).unwrap_err(),
+        Target::parse("|b", TargetRules::default()).unwrap_err(),
+        RouteError::RelayDenied,
         pop3::codec::Command::parse(b"HELO").unwrap_err(),
         pop3::codec::Status::parse(b"250").unwrap_err(),
         pop3::codec::Listed::size(b"1").unwrap_err(),
