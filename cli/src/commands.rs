@@ -9,7 +9,7 @@ use crate::{
     config::keys_of,
     dig,
     exit::Failure,
-    files, look, man, password,
+    files, look, mailq, man, password,
     run::{Description, ServerCommand, Tool},
     sendmail, servers, top,
 };
@@ -96,6 +96,12 @@ pub(crate) const COMMANDS: &[Row] = &[
         "Serve news (NNTP) from a spool, and feed other servers",
         "sinew news --listen tcp:1119 --name news.example.org --newsgroup misc.test spool\n\
          sinew news --name news.example.org --feed news.example.net=tcp:news.example.net:119 /var/spool/news",
+    ),
+    server::<servers::Mail>(
+        "mail",
+        "A whole mail server: SMTP with a queue, mailboxes, submission, POP3",
+        "sinew config --example | sed -n '/services.mail/,/^$/p'     # its options as keys of a file\n\
+         sinew mail --domain example.org --mailboxes /var/mail/sinew --queue /var/spool/sinew --users users --postmaster ann --cert c.pem --key k.pem --submissions tcp:465 --pop3s tcp:995",
     ),
     server::<servers::PortForward>(
         "portforward",
@@ -194,6 +200,12 @@ pub(crate) const COMMANDS: &[Row] = &[
         "sinew sendmail --server mail.example.org --user ann --password-file ~/.password bob@example.org < message\n\
          ln -s /usr/bin/sinew /usr/sbin/sendmail     # for programs that start sendmail\n\
          printf 'To: bob\\nSubject: hello\\n\\nHello.\\n' | sendmail -t",
+    ),
+    tool::<mailq::Mailq>(
+        "mailq",
+        "List and change the queue of a mail server",
+        "sinew mailq --at unix:/run/sinew/mail.sock\n\
+         sinew mailq --at unix:/run/sinew/mail.sock retry",
     ),
     tool::<bench::Args>(
         "bench",

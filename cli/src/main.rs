@@ -19,6 +19,7 @@ mod exit;
 mod files;
 mod log;
 mod look;
+mod mailq;
 mod man;
 mod password;
 mod process;

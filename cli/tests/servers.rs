@@ -18,6 +18,7 @@ mod servers {
     mod inetd;
     mod irc;
     mod log;
+    mod mail;
     mod news;
     mod password;
     mod peers;

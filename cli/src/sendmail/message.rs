@@ -1,21 +1,27 @@
-//! The message as it was read: [`Message`], whose header is looked at and completed. Pure.
+//! The header of the message: [`Header`], which is looked at and completed. Pure, but for the input that it is read from.
 
-use std::ops::Range;
+use std::{io::BufRead, ops::Range};
 
 use sinew::reactor::Excerpt;
 
-use super::addresses::addresses;
+use super::{
+    addresses::addresses,
+    input::{Input, InputError},
+};
 
 /// Fields that are not sent: hidden recipients, and the return path, which the last server makes (RFC 5321 4.4).
 const DROPPED: [&str; 3] = ["bcc", "resent-bcc", "return-path"];
 
-/// A message whose lines all end in CRLF, and the fields of its header.
+/// The longest header, and the longest line of it.
+const HEADER_MAX: usize = 1 << 20;
+
+/// The header of a message, whose lines all end in CRLF.
 #[derive(Debug)]
-pub(super) struct Message {
+pub(super) struct Header {
     text: Vec<u8>,
     fields: Vec<Field>,
-    /// Where the body begins, behind the empty line if there is one.
-    body: usize,
+    /// The first line of the body, if it was there that the header was seen to have ended.
+    body: Vec<u8>,
 }
 
 /// A field with all its lines.
@@ -42,22 +48,37 @@ pub(super) struct BadField {
     value: String,
 }
 
-impl Message {
-    /// Takes what was read. CR, LF and CRLF end lines, also in the header, so that nothing can be a field for others that is none here. A
-    /// first line of mbox files is left out. If `ends_at_dot`, a line that is a dot ends the message.
-    pub(super) fn new(input: &[u8], ends_at_dot: bool) -> Self {
-        let mut text = Vec::with_capacity(input.len() + input.len() / 32 + 2);
-        for (number, line) in lines(input).enumerate() {
-            if ends_at_dot && line == b"." {
+impl Header {
+    /// Reads up to the empty line, or the first line that cannot belong to a header. A first line of mbox files is left out.
+    pub(super) fn read(input: &mut Input<impl BufRead>) -> Result<Self, InputError> {
+        let mut this = Self { text: Vec::new(), fields: Vec::new(), body: Vec::new() };
+        let mut number = 0_usize;
+        while let Some(line) = input.line(HEADER_MAX)? {
+            number += 1;
+            if number == 1 && line.starts_with(b"From ") {
+                continue;
+            }
+            if line.is_empty() {
                 break;
             }
-            if number > 0 || !line.starts_with(b"From ") {
-                text.extend_from_slice(line);
-                text.extend_from_slice(b"\r\n");
+            let (start, end) = (this.text.len(), this.text.len() + line.len() + 2);
+            if end > HEADER_MAX {
+                return Err(InputError::LongHeader(HEADER_MAX));
             }
+            match (name_len(&line), this.fields.last_mut()) {
+                (_, Some(last)) if line.starts_with(b" ") || line.starts_with(b"\t") => {
+                    last.place.end = end;
+                }
+                (Some(name_len), _) => this.fields.push(Field { place: start..end, name_len }),
+                (None, _) => {
+                    this.body = [&line, &b"\r\n"[..]].concat();
+                    break;
+                }
+            }
+            this.text.extend_from_slice(&line);
+            this.text.extend_from_slice(b"\r\n");
         }
-        let (fields, body) = parse(&text);
-        Self { text, fields, body }
+        Ok(this)
     }
 
     /// The recipients that the header names: those of the last resending, if it was resent.
@@ -74,9 +95,9 @@ impl Message {
         Ok(self.addresses_of(&["from"])?.into_iter().next())
     }
 
-    /// The message as it is sent: without the fields that are not, with those that it lacks.
+    /// The header as it is sent, with the empty line: without the fields that are not, with those that it lacks. And what of the body was
+    /// read already.
     pub(super) fn completed(&self, additions: &Additions) -> Vec<u8> {
-        let body = &self.text[self.body..];
         let mut out = Vec::with_capacity(self.text.len() + 512);
         for field in self.fields.iter().filter(|field| !self.is_any(field, &DROPPED)) {
             out.extend_from_slice(&self.text[field.place.clone()]);
@@ -88,7 +109,7 @@ impl Message {
             }
         }
         out.extend_from_slice(b"\r\n");
-        out.extend_from_slice(body);
+        out.extend_from_slice(&self.body);
         out
     }
 
@@ -152,42 +173,6 @@ fn encoded(name: &str) -> String {
     out + &format!("=?utf-8?q?{word}?=")
 }
 
-/// The lines of a text, whatever ends them, without their ends.
-fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        let end = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(rest.len());
-        let (line, after) = rest.split_at(end);
-        rest = after.strip_prefix(b"\r\n").unwrap_or(after.get(1..).unwrap_or_default());
-        Some(line)
-    })
-}
-
-/// The fields, and where the body begins: behind the first empty line, or at the first that cannot belong to a header.
-fn parse(text: &[u8]) -> (Vec<Field>, usize) {
-    let (mut fields, mut at): (Vec<Field>, _) = (Vec::new(), 0);
-    while at < text.len() {
-        let len =
-            text[at..].windows(2).position(|end| end == b"\r\n").unwrap_or(text.len() - at - 2);
-        let (line, next) = (&text[at..at + len], at + len + 2);
-        if line.is_empty() {
-            return (fields, next);
-        }
-        match (name_len(line), fields.last_mut()) {
-            (_, Some(last)) if line.starts_with(b" ") || line.starts_with(b"\t") => {
-                last.place.end = next;
-            }
-            (Some(name_len), _) => fields.push(Field { place: at..next, name_len }),
-            (None, _) => return (fields, at),
-        }
-        at = next;
-    }
-    (fields, at)
-}
-
 /// The length of the name of a field (RFC 5322 2.2; spaces before the colon are those of 4.5).
 fn name_len(line: &[u8]) -> Option<usize> {
     let colon = line.iter().position(|byte| *byte == b':')?;
@@ -204,8 +189,19 @@ mod tests {
         Additions { from: "ann@x".into(), date: "now".into(), message_id: "<1@x>".into() }
     }
 
+    fn read(input: &str) -> Header {
+        Header::read(&mut Input::new(input.as_bytes(), false, 10_000)).unwrap()
+    }
+
     fn completed(input: &str) -> String {
-        String::from_utf8(Message::new(input.as_bytes(), false).completed(&additions())).unwrap()
+        let mut rest = Input::new(input.as_bytes(), false, 10_000);
+        let mut out = Header::read(&mut rest).unwrap().completed(&additions());
+        let write = |bytes: &[u8]| {
+            out.extend_from_slice(bytes);
+            Ok(())
+        };
+        rest.rest(write).unwrap();
+        String::from_utf8(out).unwrap()
     }
 
     const ADDED: &str = "From: ann@x\r\nDate: now\r\nMessage-ID: <1@x>\r\n";
@@ -235,15 +231,8 @@ mod tests {
     }
 
     #[test]
-    fn a_dot_ends_the_message_if_it_may() {
-        let text = |ends_at_dot| Message::new(b"A: b\n\none\n.\ntwo\n", ends_at_dot).text;
-        assert_eq!(text(true), b"A: b\r\n\r\none\r\n");
-        assert_eq!(text(false), b"A: b\r\n\r\none\r\n.\r\ntwo\r\n");
-    }
-
-    #[test]
     fn recipients_of_the_header() {
-        let recipients = |text: &str| Message::new(text.as_bytes(), false).recipients();
+        let recipients = |text: &str| read(text).recipients();
         let text =
             "To: A <a@x>,\n b@x\nSubject: To: no@x\ncc: c@x\nBcc: d@x\nTo: e@x\n\nTo: no@x\n";
         assert_eq!(recipients(text).unwrap(), ["a@x", "b@x", "c@x", "d@x", "e@x"]);
@@ -253,7 +242,7 @@ mod tests {
             error,
             "the field To has no list of addresses: a quote is not closed: \"\\\"a@x\""
         );
-        let author = Message::new(b"From: root (Cron Daemon)\n\n", false).author();
+        let author = read("From: root (Cron Daemon)\n\n").author();
         assert_eq!(author.unwrap().as_deref(), Some("root"));
     }
 

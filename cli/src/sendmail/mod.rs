@@ -5,24 +5,28 @@
 //! |---|---|
 //! | `settings.rs` | where mail goes, by the command line or a file |
 //! | `password.rs` | where the password comes from |
-//! | `message.rs` | the message and its header, pure |
+//! | `input.rs` | standard input as lines |
+//! | `message.rs` | the header of the message |
+//! | `stored.rs` | the message as it is sent, in memory or in a file |
 //! | `addresses.rs` | addresses in fields and arguments, pure |
 //! | `deliver.rs` | sends it |
 //! | `outcome.rs` | what became of it for each recipient, and the exit code |
 
 mod addresses;
 mod deliver;
+mod input;
 mod message;
 mod outcome;
 mod password;
 mod settings;
+mod stored;
 
 use std::{
     collections::HashSet,
     fmt,
-    io::{self, Read, Write},
+    io::{self, Write},
     path::PathBuf,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use nix::unistd;
@@ -42,9 +46,11 @@ use crate::{
     run::Tool,
 };
 use deliver::Letter;
-use message::{Additions, Message, mailbox};
+use input::{Input, InputError};
+use message::{Additions, Header, mailbox};
 use outcome::Outcome;
-use settings::Settings;
+pub(crate) use settings::{Settings, Tls};
+use stored::Stored;
 
 /// The longest name of ENVID (RFC 3461 4.4).
 const ENVELOPE_ID_MAX: usize = 100;
@@ -138,8 +144,8 @@ fn envelope_id(text: &str) -> Result<String, String> {
 impl Tool for Sendmail {
     fn run(&self) -> Result<(), Failure> {
         let settings = self.settings.clone().or_of_file(self.config.as_deref())?;
-        // A signal ends the command at once, as any filter.
-        let reactor = Reactor::builder().stop_signals(false).build();
+        // A signal ends the command at once, as any filter. What holds up the loop holds up nobody else.
+        let reactor = Reactor::builder().stop_signals(false).slow_callback(Duration::MAX).build();
         let reactor = reactor.map_err(|error| Failure::new(Code::System, error.to_string()))?;
         let hostname = unistd::gethostname().ok().and_then(|name| name.into_string().ok());
         let hostname = hostname.filter(|name| !name.is_empty()).unwrap_or("localhost".to_owned());
@@ -167,11 +173,12 @@ impl Sendmail {
             return Err(Failure::new(Code::Usage, why));
         }
         let ignores_dots = self.ignore_dots || self.options.iter().any(|option| option == "i");
-        let message = Message::new(&read_input(settings.message_max())?, !ignores_dots);
+        let mut input = Input::new(io::stdin().lock(), !ignores_dots, settings.message_max());
+        let header = Header::read(&mut input).map_err(|error| unread(&error))?;
         let data = |error: &dyn fmt::Display| Failure::new(Code::Data, error.to_string());
         let mut all = recipients;
         if self.read_recipients {
-            let named = message.recipients().map_err(|error| data(&error))?;
+            let named = header.recipients().map_err(|error| data(&error))?;
             let named = named.iter().map(|text| qualified(text, domain));
             all.extend(named.collect::<Result<Vec<_>, _>>().map_err(|error| data(&error))?);
         }
@@ -187,7 +194,7 @@ impl Sendmail {
         })?;
         let sender = match &settings.from {
             Some(from) => of_argument(from, domain)?,
-            None => match message.author().map_err(|error| data(&error))? {
+            None => match header.author().map_err(|error| data(&error))? {
                 Some(author) => Some(qualified(&author, domain).map_err(|error| data(&error))?),
                 None => Some(user.clone()),
             },
@@ -198,7 +205,8 @@ impl Sendmail {
             date: httpdate::fmt_http_date(now).replace("GMT", "+0000"),
             message_id: message_id(author, now),
         };
-        let message = message.completed(&additions).into();
+        let message = Stored::collect(&header.completed(&additions), &mut input);
+        let message = message.map_err(|error| unread(&error))?;
         let notify = self.notify;
         Ok(Letter { sender: self.with_parameters(sender), recipients: all, notify, message })
     }
@@ -244,16 +252,13 @@ impl Sendmail {
     }
 }
 
-/// Reads standard input.
-fn read_input(max: u64) -> Result<Vec<u8>, Failure> {
-    let mut input = Vec::new();
-    let read = io::stdin().lock().take(max.saturating_add(1)).read_to_end(&mut input);
-    read.map_err(|error| Failure::io(Code::NoInput, "standard input", &error))?;
-    if input.len() as u64 > max {
-        let why = format!("the message has more than {max} bytes: see --max-size");
-        return Err(Failure::new(Code::Data, why));
-    }
-    Ok(input)
+/// The message could not be read.
+fn unread(error: &InputError) -> Failure {
+    let code = match error {
+        InputError::Io(_) => Code::Io,
+        InputError::TooLong(_) | InputError::LongHeader(_) => Code::Data,
+    };
+    Failure::new(code, error.to_string())
 }
 
 /// The address of `--from`; `None` for the null path.
@@ -302,15 +307,15 @@ fn send(
     let (to, config) = match settings.to_domain {
         true => (None, config_of_domains(config, settings)?),
         false => {
-            let (to, config) = config_of_server(config, settings)?;
+            let (to, config) = client(config, settings)?;
             (Some(to), config)
         }
     };
-    let of_task = reactor.clone();
+    let (of_task, port) = (reactor.clone(), settings.port.unwrap_or(25));
     let ran = reactor.run_until(async move {
         match to {
             Some(to) => deliver::to_server(&of_task, to, config, &letter).await,
-            None => deliver::to_domains(&of_task, &config, &letter).await,
+            None => deliver::to_domains(&of_task, &config, port, &letter).await,
         }
     });
     ran.map_err(|error| Failure::new(Code::Software, error.to_string()))
@@ -325,7 +330,8 @@ fn with_timeouts(config: ClientConfig, settings: &Settings) -> ClientConfig {
     }
 }
 
-fn config_of_server(
+/// Where the server of the settings is, and how it is spoken to.
+pub(crate) fn client(
     config: ClientConfig,
     settings: &Settings,
 ) -> Result<(ClientEndpoint, ClientConfig), Failure> {
@@ -339,7 +345,6 @@ fn config_of_server(
 }
 
 fn config_of_domains(config: ClientConfig, settings: &Settings) -> Result<ClientConfig, Failure> {
-    let config = config.port(settings.port.unwrap_or(25));
     with_tls(config, settings, settings.security_of_domains()?)
 }
 
@@ -366,8 +371,7 @@ fn show(letter: &Letter) -> Result<(), Failure> {
     for address in &letter.recipients {
         out += &format!("to <{address}>\n");
     }
-    let mut out = (out + "\n").into_bytes();
-    out.extend(letter.message.iter().filter(|byte| **byte != b'\r'));
-    let written = io::stdout().write_all(&out);
+    let mut stdout = io::stdout().lock();
+    let written = writeln!(stdout, "{out}").and_then(|()| letter.message.write_to(&mut stdout));
     written.map_err(|error| Failure::io(Code::Io, "standard output", &error))
 }

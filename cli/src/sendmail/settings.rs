@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The longest message, unless another limit is given.
-const MESSAGE_MAX: u64 = 64 << 20;
+const MESSAGE_MAX: u64 = 1 << 30;
 
 /// The longest file of settings.
 const FILE_MAX: u64 = 1 << 20;
@@ -29,39 +29,39 @@ const FILE_MAX: u64 = 1 << 20;
 /// The server, the login, and the names that are used.
 #[derive(Clone, Debug, Default, PartialEq, clap::Args, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Settings {
+pub(crate) struct Settings {
     /// The mail server: HOST, HOST:PORT, or an endpoint, as unix:/run/lmtp.sock. By default the port is 25, or 587 with --user, 465 with
     /// --tls implicit, 24 with --lmtp [default: localhost]
     #[arg(long, short = 's', value_name = "SERVER", help_heading = "Server")]
-    pub(super) server: Option<String>,
+    pub(crate) server: Option<String>,
     /// Send the message to the mail servers of each recipient's domain (MX), instead of to one server
     #[arg(long, conflicts_with_all = ["server", "user", "lmtp"], help_heading = "Server")]
-    pub(super) to_domain: bool,
+    pub(crate) to_domain: bool,
     /// Speak LMTP, in which the server replies for each recipient
     #[arg(long, help_heading = "Server")]
-    pub(super) lmtp: bool,
+    pub(crate) lmtp: bool,
     /// The port, if --server does not say it; with --to-domain, that of all servers
     #[arg(long, value_name = "PORT", help_heading = "Server")]
-    pub(super) port: Option<u16>,
+    pub(crate) port: Option<u16>,
     /// When TLS is used. By default it is required, and begins with STARTTLS, or with the connection at port 465. Not for a server on
     /// this machine, and with --to-domain only if it is offered
     #[arg(long, value_enum, value_name = "WHEN", help_heading = "TLS")]
-    pub(super) tls: Option<Tls>,
+    pub(crate) tls: Option<Tls>,
     /// Trust the certificates of this file (PEM) instead of those of the system
     #[arg(long, value_name = "FILE", help_heading = "TLS")]
-    pub(super) ca: Option<PathBuf>,
+    pub(crate) ca: Option<PathBuf>,
     /// The name that the certificate has to be for; by default the host's
     #[arg(long, value_name = "NAME", help_heading = "TLS")]
-    pub(super) server_name: Option<String>,
+    pub(crate) server_name: Option<String>,
     /// Do not verify the certificate: anyone on the path can read and change what is sent
     #[arg(long, conflicts_with = "ca", help_heading = "TLS")]
-    pub(super) insecure: bool,
+    pub(crate) insecure: bool,
     /// Log in with this name. The password is asked for, unless a file or a variable has it
     #[arg(long, short = 'u', value_name = "NAME", help_heading = "Login")]
-    pub(super) user: Option<String>,
+    pub(crate) user: Option<String>,
     /// The file whose first line is the password. Only its owner may read it
     #[arg(long, value_name = "FILE", requires = "user", help_heading = "Login")]
-    pub(super) password_file: Option<PathBuf>,
+    pub(crate) password_file: Option<PathBuf>,
     /// The variable of the environment that has the password
     #[arg(
         long,
@@ -70,30 +70,30 @@ pub(super) struct Settings {
         conflicts_with = "password_file",
         help_heading = "Login"
     )]
-    pub(super) password_env: Option<String>,
+    pub(crate) password_env: Option<String>,
     /// From whom the message is: who is told if it cannot be delivered. <> or an empty word for nobody. By default the author in the
     /// header, else the user of this process
     #[arg(long, short = 'f', short_alias = 'r', value_name = "ADDRESS")]
-    pub(super) from: Option<String>,
+    pub(crate) from: Option<String>,
     /// The domain of addresses that have none; by default the host name
     #[arg(long, value_name = "DOMAIN")]
-    pub(super) domain: Option<String>,
+    pub(crate) domain: Option<String>,
     /// The name that is said to the server; by default the host name
     #[arg(long, value_name = "NAME", help_heading = "Server")]
-    pub(super) hostname: Option<String>,
+    pub(crate) hostname: Option<String>,
     /// How long the connection and each reply may take; by default as long as RFC 5321 says, which is minutes. The reply to the whole
     /// message may take ten minutes in any case
     #[arg(long, value_name = "DURATION", help_heading = "Server")]
-    pub(super) timeout: Option<Interval>,
-    /// The longest message; it is held in memory [default: 64M]
+    pub(crate) timeout: Option<Interval>,
+    /// The longest message [default: 1G]
     #[arg(long, value_name = "SIZE")]
-    pub(super) max_size: Option<Size>,
+    pub(crate) max_size: Option<Size>,
 }
 
 /// When a connection is encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Tls {
+pub(crate) enum Tls {
     /// With STARTTLS, which the server has to offer
     Starttls,
     /// From the start

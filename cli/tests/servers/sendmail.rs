@@ -24,7 +24,7 @@ use super::peers::{closed_port, free_port, has_program, run_with_input};
 use crate::kit::{Scratch, sinew};
 
 /// What a server has received: the command MAIL and the recipients, and the message.
-type Mail = (Vec<String>, String);
+pub(super) type Mail = (Vec<String>, String);
 
 /// Refuses some recipients, by their names.
 struct Inbox(Sender<Mail>, bool);
@@ -64,7 +64,7 @@ impl SmtpHandler for Inbox {
 }
 
 /// A server on a thread, until the test ends: its port, and what it receives.
-fn serve(
+pub(super) fn serve(
     endpoint: &str,
     configure: impl FnOnce(ServerConfig) -> ServerConfig + Send + 'static,
 ) -> (u16, Receiver<Mail>) {
@@ -152,6 +152,12 @@ fn a_message_is_completed_and_sent() {
         text,
         "From: Ann <ann@example.net>\r\nDate: d\r\nMessage-ID: <1@x>\r\n\r\nHello.\r\n"
     );
+    // A long message, which is not in memory as a whole.
+    let long: String = (0..60_000).map(|at| format!(".{at} {}\n", "x".repeat(at % 100))).collect();
+    let output = sendmail(&["-s", &server, "-i", "bob"], &format!("{MESSAGE}{long}"));
+    assert_eq!(said(&output), (0, String::new()));
+    let (_, text) = mails.recv().expect("a mail");
+    assert!(text.len() > 3 << 20 && text.ends_with(&long.replace('\n', "\r\n")), "{}", text.len());
     // Many recipients, in groups; and the null path.
     let many: Vec<_> = (0..150).map(|at| format!("user{at}@example.org")).collect();
     let mut options = vec!["-s", &server, "-i", "-f", "<>"];
@@ -319,7 +325,7 @@ fn a_dry_run_sends_nothing() {
         sendmail(&["--dry-run", "-s", "mail.invalid", "-f", "a@x", "bob"], "From: b@x\n\nx\n");
     let (code, text) = said(&output);
     assert_eq!(code, 0, "{text}");
-    assert!(text.starts_with("from <a@x>\nto <bob@example.net>\n\nFrom: b@x\nDate: "), "{text}");
+    assert!(text.starts_with("from <a@x>\nto <bob@example.net>\n\nFrom: b@x\r\nDate: "), "{text}");
 }
 
 /// The terminal is asked for the password, and does not show it.
