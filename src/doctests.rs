@@ -92,6 +92,7 @@ pages! {
 
 #[cfg(feature = "mail")]
 pages! {
+    MailQueue: "../docs/guide/30-mail-queue.md";
     Smtp: "../docs/guide/29-smtp.md";
     Pop3: "../docs/guide/31-pop3.md";
 }
@@ -99,6 +100,11 @@ pages! {
 #[cfg(all(feature = "mail", unix))]
 pages! {
     MailStores: "../docs/guide/34-mail-stores.md";
+}
+
+#[cfg(feature = "news")]
+pages! {
+    News: "../docs/guide/36-news.md";
 }
 
 #[cfg(all(feature = "application", feature = "http"))]

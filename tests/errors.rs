@@ -411,6 +411,8 @@ fn with_chat() -> impl Iterator<Item = Printed> {
 fn with_mail() -> impl Iterator<Item = Printed> {
     use sinew::mail::{
         pop3,
+        queue::{MessageId, QueueError},
+        routing::{Aliases, RouteError, Target, TargetRules},
         smtp::{
             client::{SmtpError, Stage},
             codec::{Address, CommandError, ReplyError},
@@ -429,6 +431,12 @@ fn with_mail() -> impl Iterator<Item = Printed> {
         UidSet::parse("0", 1).unwrap_err(),
         StoreError::Io { operation: "read", path: "mail".into(), source: cause().into() },
         utf7::decode(b"&").unwrap_err(),
+        QueueError::Spool { what: "it could not be read", source: cause() },
+        "A".parse::<MessageId>().unwrap_err(),
+        sinew::mail::queue::record::StateRecord::decode(b"").unwrap_err(),
+        Aliases::parse("a: |b\n", TargetRules::default()).unwrap_err(),
+        Target::parse("|b", TargetRules::default()).unwrap_err(),
+        RouteError::RelayDenied,
         pop3::codec::Command::parse(b"HELO").unwrap_err(),
         pop3::codec::Status::parse(b"250").unwrap_err(),
         pop3::codec::Listed::size(b"1").unwrap_err(),
@@ -439,6 +447,27 @@ fn with_mail() -> impl Iterator<Item = Printed> {
             unique_id: "id".parse().expect("a unique id"),
             source: cause().into(),
         },
+    ];
+    made.into_iter()
+}
+
+#[cfg(feature = "news")]
+fn with_news() -> impl Iterator<Item = Printed> {
+    use sinew::news::nntp::{client::NewsError, codec};
+    use sinew::news::store::StoreError;
+
+    let made = printed![
+        codec::ArticleError::Byte,
+        codec::CommandError::Unknown,
+        "a b".parse::<codec::FieldName>().unwrap_err(),
+        "a b".parse::<codec::GroupName>().unwrap_err(),
+        "a b".parse::<codec::MessageId>().unwrap_err(),
+        codec::OverviewLine::parse(b"x").unwrap_err(),
+        "x".parse::<codec::Range>().unwrap_err(),
+        codec::ResponseError::Code,
+        "a b".parse::<codec::Wildmat>().unwrap_err(),
+        NewsError::Lost { command: "GROUP", source: cause() },
+        StoreError::File { action: "read", path: "history".into(), source: cause() },
     ];
     made.into_iter()
 }
@@ -465,6 +494,8 @@ fn all() -> Vec<Printed> {
     let all = all.chain(with_chat());
     #[cfg(feature = "mail")]
     let all = all.chain(with_mail());
+    #[cfg(feature = "news")]
+    let all = all.chain(with_news());
     all.collect()
 }
 
@@ -502,6 +533,7 @@ fn causes_not_in_the_message_are_appended() {
     feature = "dns",
     feature = "http",
     feature = "mail",
+    feature = "news",
     feature = "tls",
     feature = "socketserver"
 ))]

@@ -33,6 +33,8 @@ mod examples {
     mod loggers;
     #[cfg(target_os = "linux")]
     mod multicast_chat;
+    #[cfg(feature = "news")]
+    mod news_reader;
     #[cfg(target_os = "linux")]
     mod output;
     mod pages;

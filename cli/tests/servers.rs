@@ -18,6 +18,7 @@ mod servers {
     mod inetd;
     mod irc;
     mod log;
+    mod news;
     mod peers;
     mod portforward;
     mod procmon;

@@ -20,7 +20,9 @@ mod http_server;
 mod inflating;
 mod input;
 mod irc;
+mod mail_queue;
 mod mail_store;
+mod news;
 mod pieces;
 mod pop3;
 mod proxy;
@@ -34,7 +36,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 54] = [
+pub(crate) const TARGETS: [Target; 65] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -89,6 +91,17 @@ pub(crate) const TARGETS: [Target; 54] = [
     ("pop3_command", pop3_command),
     ("pop3_response", pop3_response),
     ("pop3_session", pop3_session),
+    ("news_article", news_article),
+    ("news_client", news_client),
+    ("news_command", news_command),
+    ("news_overview", news_overview),
+    ("news_response", news_response),
+    ("news_session", news_session),
+    ("news_spool", news_spool),
+    ("news_wildmat", news_wildmat),
+    ("mail_aliases", mail_aliases),
+    ("mail_spool", mail_spool),
+    ("mail_report", mail_report),
 ];
 
 pub(crate) fn line(data: &[u8]) {
@@ -305,4 +318,48 @@ pub(crate) fn pop3_response(data: &[u8]) {
 
 pub(crate) fn pop3_session(data: &[u8]) {
     pop3::session(&mut Input::new(data));
+}
+
+pub(crate) fn news_article(data: &[u8]) {
+    news::article(&mut Input::new(data));
+}
+
+pub(crate) fn news_client(data: &[u8]) {
+    news::client(&mut Input::new(data));
+}
+
+pub(crate) fn news_command(data: &[u8]) {
+    news::command(&mut Input::new(data));
+}
+
+pub(crate) fn news_overview(data: &[u8]) {
+    news::overview(&mut Input::new(data));
+}
+
+pub(crate) fn news_response(data: &[u8]) {
+    news::response(&mut Input::new(data));
+}
+
+pub(crate) fn news_session(data: &[u8]) {
+    news::session(&mut Input::new(data));
+}
+
+pub(crate) fn news_spool(data: &[u8]) {
+    news::spool(&mut Input::new(data));
+}
+
+pub(crate) fn news_wildmat(data: &[u8]) {
+    news::wildmat(&mut Input::new(data));
+}
+
+pub(crate) fn mail_aliases(data: &[u8]) {
+    mail_queue::aliases(&mut Input::new(data));
+}
+
+pub(crate) fn mail_spool(data: &[u8]) {
+    mail_queue::spool(&mut Input::new(data));
+}
+
+pub(crate) fn mail_report(data: &[u8]) {
+    mail_queue::report(&mut Input::new(data));
 }
