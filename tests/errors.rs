@@ -385,7 +385,7 @@ fn with_chat() -> impl Iterator<Item = Printed> {
         historical::{ScreenName, SessionError, SignOnError, msnp},
         irc::{
             client::{CommandError, IrcError, SendError},
-            codec::{BuildError, MessageError, ModesError, SaslText},
+            codec::{BuildError, MessageError, ModesError, SaslTooLong},
             server::FileError,
         },
     };
@@ -394,7 +394,7 @@ fn with_chat() -> impl Iterator<Item = Printed> {
         BuildError::Colon,
         MessageError::NoCommand,
         ModesError::Unknown { mode: 'x' },
-        SaslText::default().push(b"AAAA", 0).unwrap_err(),
+        SaslTooLong { max: 400 },
         IrcError::SaslNotOffered,
         SendError::NotConnected,
         CommandError::Lost { command: "JOIN" },

@@ -98,7 +98,7 @@ const MUST_USE: [&str; 51] = [
 
 /// Functions that panic, and on which arguments: wrong independently of the peer, as with `Vec::remove`. Functions of
 /// the test kit, which panic to fail a test, are not listed.
-const PANICKING: [(&str, &str); 25] = [
+const PANICKING: [(&str, &str); 24] = [
     ("addr", "in TestServer of DNS: text that is no name"),
     ("alias", "in TestServer of DNS: text that is no name"),
     ("any", "in Router: a pattern that is malformed, or taken already"),
@@ -121,7 +121,6 @@ const PANICKING: [(&str, &str); 25] = [
     ("route", "in Router: a pattern that is malformed, or taken already"),
     ("set_frame_mode", "a rest that was not given"),
     ("set_line_mode", "a rest that was not given"),
-    ("split_text", "pieces of less than 16 bytes"),
     ("with_type", "in the Response of HTTP: a type with a control character"),
     ("zone", "in TestServer of DNS: text that is no name"),
 ];
