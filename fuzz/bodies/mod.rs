@@ -16,6 +16,7 @@ mod http_client;
 mod http_heads;
 mod http_proxies;
 mod http_server;
+mod imap;
 mod inflating;
 mod input;
 mod pieces;
@@ -30,7 +31,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 39] = [
+pub(crate) const TARGETS: [Target; 42] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -64,6 +65,9 @@ pub(crate) const TARGETS: [Target; 39] = [
     ("http_forwarded", http_forwarded),
     ("http_proxied", http_proxied),
     ("data_url", data_url),
+    ("imap_command", imap_command),
+    ("imap_response", imap_response),
+    ("imap_client", imap_client),
     ("smtp_address", smtp_address),
     ("smtp_command", smtp_command),
     ("smtp_reply", smtp_reply),
@@ -210,6 +214,18 @@ pub(crate) fn http_forwarded(data: &[u8]) {
 
 pub(crate) fn http_proxied(data: &[u8]) {
     http_proxies::proxied(&mut Input::new(data));
+}
+
+pub(crate) fn imap_command(data: &[u8]) {
+    imap::command(&mut Input::new(data));
+}
+
+pub(crate) fn imap_response(data: &[u8]) {
+    imap::response(&mut Input::new(data));
+}
+
+pub(crate) fn imap_client(data: &[u8]) {
+    imap::client(&mut Input::new(data));
 }
 
 pub(crate) fn smtp_address(data: &[u8]) {

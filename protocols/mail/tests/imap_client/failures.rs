@@ -152,7 +152,7 @@ fn limits_of_commands() {
     result.unwrap();
 }
 
-/// Whoever drops the last handle closes the connection; commands on their way fail.
+/// Commands on their way fail when the client is closed.
 #[test]
 fn dropped_handles() {
     let script: Script = &[("a1 NOOP", "")];
