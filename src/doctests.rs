@@ -87,6 +87,7 @@ pages! {
 #[cfg(feature = "mail")]
 pages! {
     Smtp: "../docs/guide/29-smtp.md";
+    ImapClient: "../docs/guide/33-imap-client.md";
 }
 
 #[cfg(all(feature = "application", feature = "http"))]

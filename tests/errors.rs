@@ -382,6 +382,12 @@ fn with_dns() -> impl Iterator<Item = Printed> {
 #[cfg(feature = "mail")]
 fn with_mail() -> impl Iterator<Item = Printed> {
     use sinew::mail::{
+        imap::{
+            client::{ConnectionEnd, ImapError},
+            codec::{
+                DecodeError, EncodeError, Flag, Message, ParseError, Response as ImapResponse,
+            },
+        },
         smtp::{
             client::{SmtpError, Stage},
             codec::{Address, CommandError, ReplyError},
@@ -400,6 +406,13 @@ fn with_mail() -> impl Iterator<Item = Printed> {
         UidSet::parse("0", 1).unwrap_err(),
         StoreError::Io { operation: "read", path: "mail".into(), source: cause().into() },
         utf7::decode(b"&").unwrap_err(),
+        "two words".parse::<Flag>().unwrap_err(),
+        ImapResponse::parse(&Message::new("*"), sinew::mail::imap::codec::Dialect::default())
+            .unwrap_err() as ParseError,
+        DecodeError::Nul,
+        EncodeError::TooDeep { max: 64 },
+        ImapError::Lost { command: "NOOP", source: ConnectionEnd::from(cause()) },
+        ConnectionEnd::from(cause()),
     ];
     made.into_iter()
 }
