@@ -36,7 +36,9 @@ impl Scripted {
         }
         let text = answer.trim_end_matches('!');
         match self.piece {
-            0 => drop(transport.write(text)),
+            0 => {
+                transport.write(text);
+            }
             len => write_in_pieces(transport, text, len),
         }
         if answer.ends_with('!') {
@@ -49,8 +51,10 @@ impl Scripted {
 fn write_in_pieces(transport: &LineTransport<'_>, text: &'static str, len: usize) {
     let reactor = transport.reactor().expect("it runs");
     for (at, piece) in (1..).zip(text.as_bytes().chunks(len)) {
-        let transport = transport.transport().clone();
-        reactor.call_later(Duration::from_millis(at), move |_| drop(transport.write(piece)));
+        let transport = (**transport).clone();
+        reactor.call_later(Duration::from_millis(at), move |_| {
+            transport.write(piece);
+        });
     }
 }
 

@@ -205,7 +205,7 @@ impl Receiver {
             return;
         }
         let is_of_command = |pending: &&mut Pending| {
-            matches!(pending.kind, Kind::Exclusive | Kind::Copy { .. } | Kind::Expunge { .. })
+            matches!(pending.kind, Kind::Select | Kind::Copy { .. } | Kind::Expunge { .. })
         };
         let mut pending = self.shared.pending.borrow_mut();
         if let Some(first) = pending.iter_mut().find(is_of_command)
