@@ -414,6 +414,7 @@ fn with_mail() -> impl Iterator<Item = Printed> {
                 DecodeError, EncodeError, Flag, Message, ParseError, Response as ImapResponse,
             },
         },
+        pop3,
         smtp::{
             client::{SmtpError, Stage},
             codec::{Address, CommandError, ReplyError},
@@ -439,6 +440,16 @@ fn with_mail() -> impl Iterator<Item = Printed> {
         EncodeError::TooDeep { max: 64 },
         ImapError::Lost { command: "NOOP", source: ConnectionEnd::from(cause()) },
         ConnectionEnd::from(cause()),
+        pop3::codec::Command::parse(b"HELO").unwrap_err(),
+        pop3::codec::Status::parse(b"250").unwrap_err(),
+        pop3::codec::Listed::size(b"1").unwrap_err(),
+        "two words".parse::<pop3::codec::UniqueId>().unwrap_err(),
+        pop3::client::Pop3Error::Lost { stage: pop3::client::Stage::Quit, source: cause() },
+        pop3::server::MaildropError::Temporary(cause().into()),
+        pop3::client::FetchError::NotKept {
+            unique_id: "id".parse().expect("a unique id"),
+            source: cause().into(),
+        },
     ];
     made.into_iter()
 }
