@@ -3,9 +3,9 @@
 use sinew_mail::imap::{
     client::{ImapError, MessageSource},
     codec::{
-        AString, Atom, CopyCommand, FetchItem, Flag, ListCommand, ListReturn, ListSelection,
-        MailboxName, PlainCode, SearchKey, SearchReturn, Section, SequenceSet, StatusItem,
-        StoreAction, StoreCommand,
+        AString, Atom, CopyCommand, FetchCommand, FetchItem, Flag, ListCommand, ListReturn,
+        ListSelection, MailboxName, PlainCode, SearchKey, SearchReturn, Section, SequenceSet,
+        StatusItem, StoreAction, StoreCommand,
     },
 };
 
@@ -205,6 +205,12 @@ fn what_the_server_does_not_have_is_not_sent() {
     let (result, _) =
         super::script::play(greeting, &[], super::script::config(), |client, _| async move {
             let needs = |error: Option<ImapError>| matches!(error, Some(ImapError::Needs { .. }));
+            let binary = FetchItem::BinarySize(vec![1]);
+            assert!(needs(client.fetch(set("1"), [binary]).await.err()));
+            assert!(needs(client.fetch(set("1"), [FetchItem::ModSeq]).await.err()));
+            let mut fetch = FetchCommand::new(set("1"), [FetchItem::Flags]);
+            fetch.changed_since = Some(5);
+            assert!(needs(client.fetch_with(fetch).await.err()));
             assert!(needs(client.idle().err()));
             assert!(needs(client.unselect().await.err()));
             assert!(needs(client.uid_expunge(set("1")).await.err()));

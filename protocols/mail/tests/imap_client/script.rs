@@ -17,7 +17,7 @@ pub(crate) type Script = &'static [(&'static str, &'static str)];
 
 /// A greeting with the capabilities that most tests need.
 pub(crate) const GREETING: &str = concat!(
-    "* OK [CAPABILITY IMAP4rev1 IDLE UIDPLUS MOVE ENABLE UNSELECT NAMESPACE ID ESEARCH LIST-EXTENDED ",
+    "* OK [CAPABILITY IMAP4rev1 IDLE UIDPLUS MOVE ENABLE UNSELECT NAMESPACE ID ESEARCH LIST-EXTENDED LIST-STATUS ",
     "CONDSTORE QRESYNC SASL-IR] ready\r\n"
 );
 

@@ -136,3 +136,27 @@ fn with_another_validity_all_is_void() {
     assert_eq!(uids(&synced.new), [1]);
     assert_eq!(synced.state.uid_validity, 8);
 }
+
+/// It is enabled once, and not while a mailbox is selected.
+#[test]
+fn qresync_is_enabled_once() {
+    let script: Script = &[
+        ("a1 SELECT x", "a1 OK\r\n"),
+        ("a2 UNSELECT", "a2 OK\r\n"),
+        ("a3 ENABLE QRESYNC", "* ENABLED QRESYNC\r\na3 OK\r\n"),
+        (
+            "a4 SELECT INBOX (CONDSTORE)",
+            "* 0 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [HIGHESTMODSEQ 20] x\r\na4 OK\r\n",
+        ),
+        (
+            "a5 SELECT INBOX (QRESYNC (7 20))",
+            "* 0 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [HIGHESTMODSEQ 20] x\r\na5 OK\r\n",
+        ),
+    ];
+    let (result, is_over) = play(GREETING, script, config(), |client, _| async move {
+        client.select("x".parse()?).await?;
+        let synced = client.sync(MailboxName::inbox(), SyncState::new()).await?;
+        client.sync(MailboxName::inbox(), synced.state).await
+    });
+    assert!(result.unwrap().state.uids.is_empty() && is_over);
+}

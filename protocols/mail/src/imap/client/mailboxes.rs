@@ -8,7 +8,8 @@ use super::{
 };
 use crate::imap::codec::{
     AppendCommand, Code, CommandBody, Content, Data, DateTime, FetchData, Flag, ListAttribute,
-    ListCommand, ListEntry, MailboxName, Pattern, QResync, SelectCommand, SequenceSet, StatusItem,
+    ListCommand, ListEntry, ListReturn, ListSelection, MailboxName, Pattern, QResync,
+    SelectCommand, SequenceSet, StatusItem,
 };
 
 /// What SELECT has returned.
@@ -125,9 +126,7 @@ impl ImapClient {
         &self,
         list: ListCommand,
     ) -> Deferred<(Vec<ListEntry>, Vec<ListedStatus>), ImapError> {
-        if list.needs_extension()
-            && let Err(error) = self.needs("LIST-EXTENDED")
-        {
+        if let Err(error) = self.needs_of_list(&list) {
             return self.fail(error);
         }
         self.ask(CommandBody::List(list)).map(|reply| {
@@ -141,6 +140,22 @@ impl ImapClient {
             }
             Ok((entries, statuses))
         })
+    }
+
+    fn needs_of_list(&self, list: &ListCommand) -> Result<(), ImapError> {
+        if list.needs_extension() {
+            self.needs("LIST-EXTENDED")?;
+        }
+        let is_status = |what: &ListReturn| matches!(what, ListReturn::Status(_));
+        if list.returns.iter().any(is_status) {
+            self.needs("LIST-STATUS")?;
+        }
+        let has_use = list.selection.contains(&ListSelection::SpecialUse)
+            || list.returns.contains(&ListReturn::SpecialUse);
+        if has_use {
+            self.needs("SPECIAL-USE")?;
+        }
+        Ok(())
     }
 
     /// Mailboxes that are subscribed to.

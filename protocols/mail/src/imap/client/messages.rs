@@ -88,15 +88,36 @@ impl ImapClient {
 
     /// FETCH in any form, kept in memory within the limits of the configuration.
     pub fn fetch_with(&self, fetch: FetchCommand) -> Deferred<Vec<Fetched>, ImapError> {
+        if let Err(error) = self.needs_of_fetch(&fetch) {
+            return self.fail(error);
+        }
         self.ask(CommandBody::Fetch(fetch)).map(|reply| Ok(fetched(reply?.data)))
     }
 
     /// FETCH, whose data go to a sink as they arrive.
     pub fn fetch_into(&self, fetch: FetchCommand, sink: impl FetchSink) -> Deferred<(), ImapError> {
+        if let Err(error) = self.needs_of_fetch(&fetch) {
+            return self.fail(error);
+        }
         let (promise, deferred) = self.reactor().promise();
         let (body, sink) = (CommandBody::Fetch(fetch), Some(Box::new(sink) as Box<dyn FetchSink>));
         self.shared().push(Request { body, source: None, sink, promise });
         deferred.map(|reply: Result<Reply, ImapError>| reply.map(drop))
+    }
+
+    fn needs_of_fetch(&self, fetch: &FetchCommand) -> Result<(), ImapError> {
+        let is_binary =
+            |item: &FetchItem| matches!(item, FetchItem::Binary { .. } | FetchItem::BinarySize(_));
+        if fetch.items.iter().any(is_binary) {
+            self.needs("BINARY")?;
+        }
+        if fetch.has_vanished {
+            self.needs_one_of(&["QRESYNC"])?;
+        }
+        if fetch.changed_since.is_some() || fetch.items.contains(&FetchItem::ModSeq) {
+            self.needs_one_of(&["CONDSTORE", "QRESYNC"])?;
+        }
+        Ok(())
     }
 
     /// The numbers of messages that fulfil a condition.

@@ -11,7 +11,7 @@ use super::{
     shared::{Continuation, Shared},
 };
 use crate::imap::codec::{
-    Code, Data, LiteralHead, Message, PlainCode, Response, Status, StatusText, Tag,
+    Atom, Code, Data, LiteralHead, Message, PlainCode, Response, Status, StatusText, Tag,
 };
 
 /// Most literals in one response.
@@ -239,16 +239,22 @@ impl Receiver {
         }
     }
 
+    fn enabled(&self, enabled: &[Atom]) {
+        let has = |name: &str| enabled.iter().any(|enabled| enabled.is(name));
+        if has("UTF8=ACCEPT") || has("IMAP4rev2") {
+            self.shared.is_utf8.set(true);
+        }
+        if has("QRESYNC") {
+            self.shared.has_qresync.set(true);
+        }
+    }
+
     fn data(&self, data: Data, len: u64) {
         match &data {
             Data::Capability(capabilities) => {
                 self.shared.capabilities.replace(capabilities.clone());
             }
-            Data::Enabled(enabled)
-                if enabled.iter().any(|name| name.is("UTF8=ACCEPT") || name.is("IMAP4rev2")) =>
-            {
-                self.shared.is_utf8.set(true);
-            }
+            Data::Enabled(enabled) => self.enabled(enabled),
             _ => {}
         }
         self.shared.with_view(|view| view.note(&data));

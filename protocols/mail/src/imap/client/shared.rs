@@ -26,6 +26,8 @@ pub(super) struct Shared {
     pub(super) config: ClientConfig,
     pub(super) capabilities: RefCell<Capabilities>,
     pub(super) is_utf8: Cell<bool>,
+    /// Whether QRESYNC was enabled.
+    pub(super) has_qresync: Cell<bool>,
     pub(super) queue: RefCell<VecDeque<Request>>,
     pub(super) pending: RefCell<VecDeque<Pending>>,
     pub(super) tags: Cell<u64>,
@@ -70,6 +72,7 @@ impl Shared {
             config,
             capabilities: RefCell::new(capabilities),
             is_utf8: Cell::default(),
+            has_qresync: Cell::default(),
             queue: RefCell::default(),
             pending: RefCell::default(),
             tags: Cell::new(tags),

@@ -4,11 +4,15 @@ use std::collections::BTreeSet;
 
 use super::{Fetched, ImapClient, ImapError, MailboxView};
 use crate::imap::codec::{
-    Atom, FetchCommand, FetchData, FetchItem, Flag, MailboxName, QResync, SearchKey, SequenceSet,
+    Atom, Capabilities, FetchCommand, FetchData, FetchItem, Flag, MailboxName, QResync, SearchKey,
+    SequenceSet,
 };
 
 /// Most UIDs of one command.
-const UIDS_OF_A_COMMAND: usize = 1_000;
+const UIDS_OF_A_COMMAND: usize = 500;
+
+/// Longest set of known UIDs that is sent, so that lines stay short (RFC 7162 4). Without it, the server tells of UIDs that are not known, too.
+const KNOWN_MAX: usize = 4 * 1024;
 
 /// What a program knows of a mailbox, and keeps until the next time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,8 +71,8 @@ impl ImapClient {
         let capabilities = self.capabilities();
         let modseq = known.highest_modseq.filter(|_| known.uid_validity != 0);
         if capabilities.has("QRESYNC") && capabilities.has_or_rev2("ENABLE") {
-            self.enable([Atom::from_static("QRESYNC")]).await?;
-            if let Some(modseq) = modseq {
+            self.enable_qresync(&capabilities).await?;
+            if let Some(modseq) = modseq.filter(|_| self.shared().has_qresync.get()) {
                 return self.sync_quickly(mailbox, known, modseq).await;
             }
         }
@@ -88,6 +92,17 @@ impl ImapClient {
         Ok(comparison.finish())
     }
 
+    /// Once for a connection, and not while a mailbox is selected (RFC 5161 3.1).
+    async fn enable_qresync(&self, capabilities: &Capabilities) -> Result<(), ImapError> {
+        if self.shared().has_qresync.get() {
+            return Ok(());
+        }
+        if self.selected().is_some() && capabilities.has_or_rev2("UNSELECT") {
+            self.unselect().await?;
+        }
+        self.enable([Atom::from_static("QRESYNC")]).await.map(drop)
+    }
+
     /// With QRESYNC: the server says what is gone, and what has changed, in the answer to SELECT.
     async fn sync_quickly(
         &self,
@@ -96,7 +111,8 @@ impl ImapClient {
         modseq: u64,
     ) -> Result<Synced, ImapError> {
         let mut resync = QResync::new(known.uid_validity, modseq.max(1));
-        resync.known_uids = SequenceSet::of_sorted(known.uids.iter().copied());
+        let uids = SequenceSet::of_sorted(known.uids.iter().copied());
+        resync.known_uids = uids.filter(|uids| uids.to_string().len() <= KNOWN_MAX);
         let selected = self.select_qresync(mailbox, resync).await?;
         let mut comparison = Comparison::new(known, selected.view)?;
         if comparison.is_reset || comparison.view.highest_modseq.is_none() {
