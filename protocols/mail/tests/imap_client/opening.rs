@@ -1,9 +1,11 @@
 //! The greeting, capabilities and logins.
 
+use std::time::Duration;
+
 use sinew_auth::ClientLogin;
 use sinew_mail::imap::client::{ConnectionEnd, ImapError, Security};
 
-use super::script::{Script, config, play};
+use super::script::{Script, config, play, play_in_pieces};
 
 fn open(
     greeting: &'static str,
@@ -178,4 +180,31 @@ fn a_server_that_says_nothing_is_left() {
     let ImapError::Lost { command: "CAPABILITY", source: ConnectionEnd::Io(_) } = error else {
         panic!("{error:?}")
     };
+}
+
+/// A server that says a byte now and then is not silent, and is left all the same.
+#[test]
+fn opening_ends_in_time() {
+    let config = config().login_timeout(Duration::from_millis(10));
+    let greeting = "* OK [CAPABILITY IMAP4rev1] the longest greeting of all\r\n";
+    let (result, _) = play_in_pieces(1, greeting, &[], config, |_, _| async { Ok(()) });
+    assert!(matches!(result, Err(ImapError::TimedOut { .. })), "{result:?}");
+}
+
+/// Literals before the login are bounded together.
+#[test]
+fn literals_before_the_login() {
+    let literals: &'static str = Box::leak(
+        format!(
+            "* ID ({} \"x\" NIL)\r\na1 OK [CAPABILITY X]\r\n",
+            "{1000}\r\n".to_owned() + &"x".repeat(1_000) + " NIL"
+        )
+        .into(),
+    );
+    let script: Script = Vec::leak(vec![("a1 CAPABILITY", literals)]);
+    assert_eq!(open("* OK hello\r\n", script, None).unwrap(), "X");
+    let literals = "{1000}\r\n".to_owned() + &"x".repeat(1_000) + " NIL ";
+    let many: &'static str = Box::leak(format!("* ID ({})\r\n", literals.repeat(5)).into());
+    let script: Script = Vec::leak(vec![("a1 CAPABILITY", many)]);
+    assert!(open("* OK hello\r\n", script, None).unwrap_err().is_lost());
 }

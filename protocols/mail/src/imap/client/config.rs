@@ -12,6 +12,7 @@ use crate::imap::codec::IdFields;
 /// | limit | default | when exceeded |
 /// |---|---|---|
 /// | [`connect_timeout`](Self::connect_timeout): the greeting, and each answer until the login is done | 60 s | [`ImapError::Silent`](super::ImapError::Silent) |
+/// | [`login_timeout`](Self::login_timeout): all of that, with the connection | 3 min | [`ImapError::TimedOut`](super::ImapError::TimedOut) |
 /// | [`silence_timeout`](Self::silence_timeout): the server says nothing, or takes nothing, while an answer is due | 2 min | the connection ends, with [`ImapError::Lost`](super::ImapError::Lost) for all commands |
 /// | [`command_timeout`](Self::command_timeout): the answer to a command, but for those that stream | 5 min | [`ImapError::TimedOut`](super::ImapError::TimedOut); the place in the order of answers is kept |
 /// | [`idle_renewal`](Self::idle_renewal): how long one IDLE lasts | 28 min | it is renewed (RFC 2177: before 29 min) |
@@ -32,6 +33,7 @@ pub struct ClientConfig {
     pub(super) id: Option<IdFields>,
     pub(super) uses_compression: bool,
     pub(super) connect_timeout: Duration,
+    pub(super) login_timeout: Duration,
     pub(super) silence_timeout: Duration,
     pub(super) command_timeout: Duration,
     pub(super) idle_renewal: Duration,
@@ -66,6 +68,7 @@ impl Default for ClientConfig {
             id: None,
             uses_compression: false,
             connect_timeout: Duration::from_secs(60),
+            login_timeout: Duration::from_secs(3 * 60),
             silence_timeout: Duration::from_secs(2 * 60),
             command_timeout: Duration::from_secs(5 * 60),
             idle_renewal: Duration::from_secs(28 * 60),
@@ -117,6 +120,12 @@ impl ClientConfig {
     /// How long the greeting, and each answer until the login is done, may take. Default 60 seconds.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
+        self
+    }
+
+    /// How long all of it may take: the connection, the greeting, TLS and the login. Default 3 minutes.
+    pub fn login_timeout(mut self, timeout: Duration) -> Self {
+        self.login_timeout = timeout;
         self
     }
 

@@ -26,8 +26,20 @@ const CONNECTION: &str = "the connection";
 /// Most messages of a login.
 const STEPS_MAX: usize = 16;
 
-/// Opens a connection.
+/// Opens a connection, within the time for all of it.
 pub(super) async fn connect(
+    reactor: &Reactor,
+    to: ClientEndpoint,
+    config: ClientConfig,
+) -> Result<Link, ImapError> {
+    let after = config.login_timeout;
+    match reactor.timeout(after, open(reactor, to, config)).await {
+        Ok(opened) => opened,
+        Err(_) => Err(ImapError::TimedOut { command: CONNECTION, after }),
+    }
+}
+
+async fn open(
     reactor: &Reactor,
     to: ClientEndpoint,
     mut config: ClientConfig,

@@ -14,8 +14,8 @@ use crate::imap::codec::{
     Tag,
 };
 
-/// Longest literal before the login.
-const LITERAL_MAX: u64 = 4_096;
+/// All literals of a response before the login.
+const LITERALS_MAX: u64 = 4_096;
 /// Most responses that are read before the answer to a command.
 const RESPONSES_MAX: usize = 256;
 
@@ -132,11 +132,17 @@ impl Link {
         let (reactor, dialect) = (self.reactor.clone(), self.dialect());
         let input = &mut self.input;
         let receiving = async move {
+            let mut left = LITERALS_MAX;
             loop {
                 match input.next().await? {
-                    Incoming::Literal(head) if head.len <= LITERAL_MAX => input.decoder.keep(),
+                    Incoming::Literal(head) if head.len <= left => {
+                        left -= head.len;
+                        input.decoder.keep();
+                    }
                     Incoming::Literal(_) => {
-                        return Err(ConnectionEnd::protocol("a long literal before the login"));
+                        return Err(ConnectionEnd::protocol(
+                            "literals that are too long before the login",
+                        ));
                     }
                     Incoming::Message(message) => {
                         return Response::parse(&message, dialect).map_err(ConnectionEnd::protocol);
