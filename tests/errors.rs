@@ -410,22 +410,20 @@ fn with_chat() -> impl Iterator<Item = Printed> {
 #[cfg(feature = "mail")]
 fn with_mail() -> impl Iterator<Item = Printed> {
     use sinew::mail::{
+        imap::{client as imap_client, codec as imap},
         pop3,
         queue::{MessageId, QueueError},
         routing::{Aliases, RouteError, Target, TargetRules},
-        smtp::{
-            client::{SmtpError, Stage},
-            codec::{Address, CommandError, ReplyError},
-        },
+        smtp::{client as smtp_client, codec as smtp},
         store::{Keyword, MailboxName, StoreError, UidSet},
         utf7,
     };
 
     let made = printed![
-        "nobody".parse::<Address>().unwrap_err(),
-        CommandError::Unknown,
-        ReplyError::Code,
-        SmtpError::Lost { stage: Stage::Mail, source: cause() },
+        "nobody".parse::<smtp::Address>().unwrap_err(),
+        smtp::CommandError::Unknown,
+        smtp::ReplyError::Code,
+        smtp_client::SmtpError::Lost { stage: smtp_client::Stage::Mail, source: cause() },
         "two words".parse::<Keyword>().unwrap_err(),
         "..".parse::<MailboxName>().unwrap_err(),
         UidSet::parse("0", 1).unwrap_err(),
@@ -437,6 +435,12 @@ fn with_mail() -> impl Iterator<Item = Printed> {
         Aliases::parse("a: |b\n", TargetRules::default()).unwrap_err(),
         Target::parse("|b", TargetRules::default()).unwrap_err(),
         RouteError::RelayDenied,
+        "two words".parse::<imap::Flag>().unwrap_err(),
+        imap::Command::parse(&imap::Message::new(""), imap::Dialect::default()).unwrap_err(),
+        imap::DecodeError::Nul,
+        imap::EncodeError::TooDeep { max: 64 },
+        imap_client::ImapError::from(sinew::auth::SaslError::Aborted),
+        imap_client::ConnectionEnd::from(cause()),
         pop3::codec::Command::parse(b"HELO").unwrap_err(),
         pop3::codec::Status::parse(b"250").unwrap_err(),
         pop3::codec::Listed::size(b"1").unwrap_err(),

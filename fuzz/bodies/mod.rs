@@ -17,6 +17,7 @@ mod http_client;
 mod http_heads;
 mod http_proxies;
 mod http_server;
+mod imap;
 mod inflating;
 mod input;
 mod irc;
@@ -70,6 +71,9 @@ pub(crate) const TARGETS: [Target; 65] = [
     ("http_forwarded", http_forwarded),
     ("http_proxied", http_proxied),
     ("data_url", data_url),
+    ("imap_command", imap_command),
+    ("imap_response", imap_response),
+    ("imap_client", imap_client),
     ("mail_names", mail_names),
     ("maildir", maildir),
     ("irc_message", irc_message),
@@ -242,6 +246,18 @@ pub(crate) fn http_forwarded(data: &[u8]) {
 
 pub(crate) fn http_proxied(data: &[u8]) {
     http_proxies::proxied(&mut Input::new(data));
+}
+
+pub(crate) fn imap_command(data: &[u8]) {
+    imap::command(&mut Input::new(data));
+}
+
+pub(crate) fn imap_response(data: &[u8]) {
+    imap::response(&mut Input::new(data));
+}
+
+pub(crate) fn imap_client(data: &[u8]) {
+    imap::client(&mut Input::new(data));
 }
 
 pub(crate) fn mail_names(data: &[u8]) {
