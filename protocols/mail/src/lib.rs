@@ -57,6 +57,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod imap;
 pub mod smtp;
 
 /// The code of the README, which `cargo test` compiles.
