@@ -381,9 +381,13 @@ fn with_dns() -> impl Iterator<Item = Printed> {
 
 #[cfg(feature = "mail")]
 fn with_mail() -> impl Iterator<Item = Printed> {
-    use sinew::mail::smtp::{
-        client::{SmtpError, Stage},
-        codec::{Address, CommandError, ReplyError},
+    use sinew::mail::{
+        smtp::{
+            client::{SmtpError, Stage},
+            codec::{Address, CommandError, ReplyError},
+        },
+        store::{Keyword, MailboxName, StoreError, UidSet},
+        utf7,
     };
 
     let made = printed![
@@ -391,6 +395,11 @@ fn with_mail() -> impl Iterator<Item = Printed> {
         CommandError::Unknown,
         ReplyError::Code,
         SmtpError::Lost { stage: Stage::Mail, source: cause() },
+        "two words".parse::<Keyword>().unwrap_err(),
+        "..".parse::<MailboxName>().unwrap_err(),
+        UidSet::parse("0", 1).unwrap_err(),
+        StoreError::Io { operation: "read", path: "mail".into(), source: cause().into() },
+        utf7::decode(b"&").unwrap_err(),
     ];
     made.into_iter()
 }

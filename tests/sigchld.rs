@@ -1,5 +1,5 @@
-//! Child processes while SIGCHLD is ignored, so that the kernel keeps no exit status. One test, since signal
-//! dispositions are per process.
+//! Child processes while this process ignores signals: SIGCHLD, so that the kernel keeps no exit status, and another one. One test,
+//! since signal dispositions are per process.
 
 #![cfg(target_os = "linux")]
 
@@ -83,14 +83,26 @@ fn a_lost_exit_status_is_queried_or_explained() {
         set(libc::SIG_DFL, 0);
     }
     assert_eq!(end_of(Engine::Mio, "exit 3\n"), ProcessStatus::Exited(3));
+
+    // A child ignores nothing that its parent ignores. Signals from 32 on are the C library's, and for real-time use.
+    set_for(libc::SIGURG, libc::SIG_IGN, 0);
+    let is_none_ignored = "mask=$(sed -n 's/^SigIgn:[^0-9a-f]*/0x/p' /proc/self/status)\n\
+                           [ $((mask & 0x7fffffff)) = 0 ] && exit 3; exit 4\n";
+    for engine in Engine::available() {
+        assert_eq!(end_of(engine, is_none_ignored), ProcessStatus::Exited(3), "{engine}");
+    }
 }
 
 fn set(handler: libc::sighandler_t, flags: i32) {
+    set_for(libc::SIGCHLD, handler, flags);
+}
+
+fn set_for(signal: i32, handler: libc::sighandler_t, flags: i32) {
     // SAFETY: zeros are a valid value: no flags, an empty mask, the default handler.
     let mut action: libc::sigaction = unsafe { mem::zeroed() };
     (action.sa_sigaction, action.sa_flags) = (handler, flags);
     // SAFETY: the pointer is to a live value, whose handler is SIG_DFL or SIG_IGN.
-    let answer = unsafe { libc::sigaction(libc::SIGCHLD, &raw const action, ptr::null_mut()) };
+    let answer = unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) };
     assert_eq!(answer, 0, "{}", io::Error::last_os_error());
 }
 

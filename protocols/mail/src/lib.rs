@@ -1,6 +1,8 @@
 //! Mail for sinew, an event-driven networking framework in the manner of Twisted.
 //!
 //! - [`smtp`] receives and sends mail by SMTP and LMTP: [`smtp::server::SmtpServer`] and [`smtp::client::sendmail`].
+//! - [`store`] is where mail is kept: the traits [`store::Store`], [`store::Account`] and [`store::Mailbox`], and mail in memory.
+//! - [`utf7`] is the encoding of names of mailboxes in IMAP4rev1 and on the disk.
 //!
 //! # Examples
 //!
@@ -59,6 +61,8 @@
 
 pub mod imap;
 pub mod smtp;
+pub mod store;
+pub mod utf7;
 
 /// The code of the README, which `cargo test` compiles.
 #[cfg(doctest)]

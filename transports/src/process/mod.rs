@@ -70,7 +70,8 @@ pub use {
 pub trait ReactorProcesses: Sealed {
     /// Starts a program, with pipes for its standard input, output and error, and the defaults of [`ProcessConfig`].
     /// No callback is made before the event loop runs. Arguments, environment,
-    /// directory and user are set on the [`Command`].
+    /// directory and user are set on the [`Command`]. Signals that this process ignores have their default effect in the program, as
+    /// in Twisted.
     ///
     /// The call blocks until the program has been executed, which takes a moment unless it lies on a
     /// disk that hangs.

@@ -21,7 +21,7 @@ use super::{
     exit_watch::{ExitDetection, Watch},
     lifecycle::Lifecycle,
     pty,
-    sys::{Move, before_exec},
+    sys::{Move, Preparation, before_exec, ignored_signals},
 };
 use crate::{
     ConnectConfig, Connecting, Connection, Factory, Peer, Protocol, StreamConfig,
@@ -261,8 +261,14 @@ fn start(
     }
     let numbers = additional_numbers(program, config)?;
     let additional = AdditionalPipes::open(config, &numbers, &mut ends).map_err(failed)?;
-    if config.pty.is_some() || !additional.moves.is_empty() {
-        before_exec(command, config.pty.is_some(), additional.moves.clone());
+    let preparation = Preparation {
+        takes_terminal: config.pty.is_some(),
+        signals: ignored_signals(),
+        moves: additional.moves.clone(),
+    };
+    // Without it the standard library can use posix_spawn(3).
+    if !preparation.is_empty() {
+        before_exec(command, preparation);
     }
     let spawned = command.spawn();
     drop(additional);
