@@ -6,5 +6,5 @@
 mod needles;
 mod program;
 
-pub(super) use needles::{PartReader, TextSearch};
-pub(super) use program::{Known, Need, Program, SearchContext, UnknownCharset};
+pub(crate) use needles::{PartReader, TextSearch};
+pub(crate) use program::{Known, Need, Program, SearchContext, UnknownCharset, unix};

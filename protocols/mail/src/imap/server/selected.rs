@@ -86,7 +86,10 @@ impl Selected {
         }
         self.write_new(out, &changes.changed);
         for &uid in &changes.changed {
-            self.write_flags(out, uid, enabled, known);
+            let mod_seq = self.mailbox.message(uid).map(|info| info.mod_seq);
+            if known.mod_seq.is_none() || known.mod_seq != mod_seq || !known.uids.contains(uid) {
+                self.write_flags(out, uid, enabled);
+            }
         }
         self.seen = changes.highest;
     }
@@ -138,12 +141,9 @@ impl Selected {
         self.view.of_uids(ranges).len()
     }
 
-    fn write_flags(&self, out: &mut Vec<u8>, uid: Uid, enabled: Enabled, known: &Known) {
+    /// The flags of a message, if it is there.
+    pub(super) fn write_flags(&self, out: &mut Vec<u8>, uid: Uid, enabled: Enabled) {
         let (Some(number), Some(info)) = (self.view.number(uid), self.mailbox.message(uid)) else { return };
-        let is_known = known.mod_seq == Some(info.mod_seq) && known.uids.contains(uid);
-        if is_known {
-            return;
-        }
         out.extend_from_slice(format!("* {number} FETCH (").as_bytes());
         if enabled.condstore || enabled.qresync {
             out.extend_from_slice(format!("UID {uid} MODSEQ ({}) ", info.mod_seq).as_bytes());
