@@ -1,5 +1,6 @@
-//! IMAP4rev1 (RFC 3501), with extensions and what IMAP4rev2 (RFC 9051) has in common with it.
-//!
-//! [`message`] reads what IMAP tells of a message.
+//! IMAP4 (RFC 9051, RFC 3501): a pure [`codec`], what can be told of a [`message`], and a [`server`].
 
+pub mod codec;
 pub mod message;
+mod search;
+pub mod server;

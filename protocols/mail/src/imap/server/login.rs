@@ -74,7 +74,7 @@ impl Session {
     async fn open_account(&self, identity: &Identity) -> Result<Done, Done> {
         let reactor = self.reactor()?;
         let store = Rc::clone(&self.config.store);
-        let account = store.account(&reactor, identity.user()).await?;
+        let account = store.account(&reactor, identity.name()).await?;
         tracing::debug!(peer = %self.transport.peer(), user = identity.user(), "a client of IMAP has logged in");
         self.logged_in(account);
         Ok(Done::ok("Logged in").code(format!("CAPABILITY {}", self.capabilities())))

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// How much may wait to be sent before a command stops to produce more.
-const QUEUE_MAX: usize = 64 << 10;
+pub(super) const QUEUE_MAX: usize = 64 << 10;
 
 /// A connection of a client.
 pub(super) struct Session {
