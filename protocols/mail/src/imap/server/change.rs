@@ -42,7 +42,6 @@ impl Session {
             StoreAction::Replace => FlagChange::Replace(flags),
             StoreAction::Add => FlagChange::Add(flags),
             StoreAction::Remove => FlagChange::Remove(flags),
-            _ => return Err(Done::bad("Flags cannot be changed like this")),
         };
         let unchanged_since = command.unchanged_since.map(|since| ModSeq::new(since).unwrap_or(ModSeq::MAX));
         if unchanged_since.is_some() {

@@ -445,8 +445,8 @@ struct Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.session.is_busy.set(false);
-        if !self.is_done {
-            // It has panicked, or the connection has ended.
+        if !self.is_done && !self.session.transport.is_closing() {
+            // It has panicked.
             self.session.transport.abort();
         }
         self.session.transport.resume_reading();

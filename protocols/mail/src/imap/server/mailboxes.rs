@@ -62,7 +62,7 @@ impl Session {
 
     fn write_status(&self, name: WireName, items: &[StatusItem], status: &Status) {
         let value = |item: &StatusItem| {
-            Some(match item {
+            match item {
                 StatusItem::Messages => status.messages.into(),
                 StatusItem::Recent => status.recent.into(),
                 StatusItem::UidNext => status.uid_next.get().into(),
@@ -72,10 +72,9 @@ impl Session {
                 StatusItem::Size => status.size,
                 StatusItem::HighestModSeq => status.highest_mod_seq.get(),
                 StatusItem::AppendLimit => self.config.append_max,
-                _ => return None,
-            })
+            }
         };
-        let values = items.iter().filter_map(|item| Some((*item, value(item)?))).collect();
+        let values = items.iter().map(|item| (*item, value(item))).collect();
         self.respond(Response::Data(Data::Status(name, values)));
     }
 

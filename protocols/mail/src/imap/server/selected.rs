@@ -3,7 +3,7 @@
 //! A session remembers up to which change it was told of new messages and flags, and up to which one of messages that are gone: these
 //! two may differ, since EXPUNGE may not be told at all times (RFC 3501 7.4.1). What is in between is in the mailbox, not here.
 
-use std::{fmt::Write as _, rc::Rc};
+use std::rc::Rc;
 
 use super::view::View;
 use crate::store::{Mailbox, MessageInfo, ModSeq, Uid, UidSet, Watch};
@@ -168,9 +168,6 @@ impl std::fmt::Debug for Selected {
 
 /// Writes a line.
 pub(super) fn line(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    let mut line = String::new();
-    // A `String` takes all that is written.
-    drop(line.write_fmt(text));
-    out.extend_from_slice(line.as_bytes());
+    out.extend_from_slice(text.to_string().as_bytes());
     out.extend_from_slice(b"\r\n");
 }

@@ -3,8 +3,9 @@
 use std::{
     cell::{Cell, RefCell},
     fmt,
+    future::poll_fn,
     rc::Rc,
-    time::Duration,
+    task::Poll,
 };
 
 use sinew_auth::{Channel, SaslServer};
@@ -182,8 +183,16 @@ impl Session {
 
     /// Lets others have the loop.
     pub(super) async fn pause(&self) -> Result<(), Closed> {
-        self.reactor()?.sleep(Duration::ZERO).await;
-        Ok(())
+        let mut has_paused = false;
+        poll_fn(|context| {
+            if std::mem::replace(&mut has_paused, true) {
+                return Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+        if self.transport.is_closing() { Err(Closed) } else { Ok(()) }
     }
 }
 

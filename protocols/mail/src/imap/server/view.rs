@@ -43,6 +43,7 @@ impl View {
     }
 
     /// The UID of the message with this number.
+    #[cfg(test)]
     pub(super) fn uid(&self, number: u32) -> Option<Uid> {
         let index = number.checked_sub(1)?;
         let at = self.runs.partition_point(|run| run.end() <= index);
