@@ -1,5 +1,6 @@
 //! Mail for sinew, an event-driven networking framework in the manner of Twisted.
 //!
+//! - [`imap`] reads and writes what is said in IMAP4.
 //! - [`smtp`] receives and sends mail by SMTP and LMTP: [`smtp::server::SmtpServer`] and [`smtp::client::sendmail`].
 //! - [`store`] is where mail is kept: the traits [`store::Store`], [`store::Account`] and [`store::Mailbox`], and mail in memory.
 //! - [`utf7`] is the encoding of names of mailboxes in IMAP4rev1 and on the disk.

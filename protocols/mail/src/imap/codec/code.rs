@@ -132,7 +132,7 @@ impl Code {
         if code.is_err() || !reader.eat(b']') {
             *reader = start;
             let rest = reader.rest();
-            let Some(end) = rest.iter().position(|byte| *byte == b']') else { return None };
+            let end = rest.iter().position(|byte| *byte == b']')?;
             let name = rest[1..end].split(|byte| *byte == b' ').next().unwrap_or_default();
             let name = Atom::try_from(name).ok()?;
             reader.at += end + 1;

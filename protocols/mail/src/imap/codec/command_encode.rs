@@ -1,4 +1,4 @@
-//! Writes commands.
+//! Writes commands (RFC 9051 9, the rule `command` and those below it). The types are in `command.rs`.
 
 use super::{
     AppendCommand, CommandBody, Content, CopyCommand, EncodeError, FetchCommand, FetchItem, Flag,

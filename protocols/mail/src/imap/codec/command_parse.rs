@@ -1,4 +1,4 @@
-//! Reads commands.
+//! Reads commands (RFC 9051 9, the rule `command` and those below it). The types are in `command.rs`.
 
 use sinew_protocols::basic::Word;
 

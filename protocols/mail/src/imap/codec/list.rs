@@ -3,10 +3,11 @@
 use bytes::Bytes;
 
 use super::{
-    AString, Atom, MailboxName, StatusItem, ValueError, decode_utf7, encode_utf7,
+    AString, Atom, MailboxName, StatusItem, ValueError,
     reader::{Parsed, Reader, is_astring},
     writer::Writer,
 };
+use crate::utf7;
 
 /// LIST.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,7 +162,7 @@ impl Pattern {
         // A part of a name, as some clients search for, may end within a shift.
         let text = match reader.dialect.is_utf8() || !text.is_ascii() {
             true => text.to_owned(),
-            false => decode_utf7(text).unwrap_or_else(|| text.to_owned()),
+            false => utf7::decode(text.as_bytes()).unwrap_or_else(|_| text.to_owned()),
         };
         Self::try_from(text).or_else(|_| reader.error("a pattern"))
     }
@@ -169,7 +170,7 @@ impl Pattern {
     pub(super) fn encode(&self, writer: &mut Writer) {
         let wire = match writer.dialect.is_utf8() {
             true => self.0.clone(),
-            false => encode_utf7(&self.0),
+            false => utf7::encode(&self.0),
         };
         let is_atom = |byte| is_astring(byte) || matches!(byte, b'*' | b'%');
         if !wire.is_empty() && wire.bytes().all(is_atom) && !wire.eq_ignore_ascii_case("NIL") {

@@ -5,10 +5,11 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::{
-    ParseError, ValueError, decode_utf7, encode_utf7,
+    ParseError, ValueError,
     reader::{Parsed, Reader},
     writer::Writer,
 };
+use crate::utf7;
 
 /// The name of a mailbox, as text. How it is sent, in modified UTF-7 or in UTF-8, depends on what both ends have agreed on.
 ///
@@ -72,7 +73,7 @@ impl MailboxName {
         let text = str::from_utf8(wire).ok()?;
         match is_utf8 || !text.is_ascii() {
             true => Some(text.to_owned()),
-            false => decode_utf7(text),
+            false => utf7::decode(text.as_bytes()).ok(),
         }
     }
 
@@ -80,7 +81,7 @@ impl MailboxName {
         match &self.wire {
             Some(wire) => writer.astring(wire),
             None if writer.dialect.is_utf8() => writer.astring(self.text.as_bytes()),
-            None => writer.astring(encode_utf7(&self.text).as_bytes()),
+            None => writer.astring(utf7::encode(&self.text).as_bytes()),
         }
     }
 }

@@ -37,7 +37,6 @@ mod sequence;
 mod status_item;
 #[cfg(test)]
 mod tests;
-mod utf7;
 mod writer;
 
 pub use {
@@ -69,6 +68,5 @@ pub use {
     section::{FetchItem, Section, SectionText},
     sequence::{SequenceNumber, SequenceSet},
     status_item::StatusItem,
-    utf7::{decode_utf7, encode_utf7},
     writer::{Encoded, Pause},
 };

@@ -121,8 +121,13 @@ pub enum Data {
     ESearch(ESearch),
     /// What a server says of itself.
     Id(Option<IdFields>),
-    /// Something that is not known here: its name.
-    Other(Atom),
+    /// Something that is not known here.
+    Other {
+        /// The number before its name.
+        number: Option<u32>,
+        /// Its name.
+        name: Atom,
+    },
 }
 
 /// What ESEARCH has found (RFC 4731).

@@ -1,9 +1,10 @@
-//! Writes responses.
+//! Writes responses (RFC 9051 9, the rule `response` and those below it). The types are in `response.rs`.
 
 use super::{
     Capabilities, Data, ESearch, FetchData, Flag, Namespace, Response, StatusItem, StatusText,
-    command_encode::encode_id, encode_utf7, response_parse::begins_with_bracket, writer::Writer,
+    command_encode::encode_id, response_parse::begins_with_bracket, writer::Writer,
 };
+use crate::utf7;
 
 impl Response {
     pub(super) fn encode_to(&self, writer: &mut Writer) {
@@ -111,7 +112,12 @@ impl Data {
                 writer.raw("ID ");
                 encode_id(fields.as_ref(), writer);
             }
-            Self::Other(name) => writer.raw(name),
+            Self::Other { number, name } => {
+                if let Some(number) = number {
+                    writer.raw(format!("{number} "));
+                }
+                writer.raw(name);
+            }
         }
     }
 }
@@ -149,7 +155,7 @@ fn encode_namespaces(namespaces: &[Namespace], writer: &mut Writer) {
         writer.raw("(");
         match writer.dialect.is_utf8() {
             true => writer.string(namespace.prefix.as_bytes()),
-            false => writer.string(encode_utf7(&namespace.prefix).as_bytes()),
+            false => writer.string(utf7::encode(&namespace.prefix).as_bytes()),
         }
         writer.space();
         let mut bytes = [0; 4];

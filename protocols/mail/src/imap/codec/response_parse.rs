@@ -107,7 +107,7 @@ impl Data {
             b"ID" => |reader| parse_id(reader).map(Self::Id),
             _ => {
                 reader.take_rest();
-                return Ok(Self::Other(Atom::of_checked(name)));
+                return Ok(Self::Other { number: None, name: Atom::of_checked(name) });
             }
         };
         reader.space()?;
@@ -134,7 +134,7 @@ impl Data {
             }
             _ => {
                 reader.take_rest();
-                Ok(Self::Other(Atom::of_checked(name)))
+                Ok(Self::Other { number: Some(number), name: Atom::of_checked(name) })
             }
         }
     }

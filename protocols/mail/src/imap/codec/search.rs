@@ -298,11 +298,7 @@ impl SearchKey {
         if reader.eat(b'(') {
             let key = Self::parse_all(reader, depth + 1)?;
             reader.expect(b')', "the end of a list of search keys")?;
-            // In parentheses it is a list, of one key, too, so that it is written as it was read.
-            return Ok(match key {
-                Self::And(keys) => Self::And(keys),
-                key => Self::And(vec![key]),
-            });
+            return Ok(key);
         }
         if reader.peek().is_some_and(|byte| byte.is_ascii_digit() || byte == b'*') {
             return SequenceSet::parse(reader).map(Self::Sequence);
@@ -382,6 +378,7 @@ impl SearchKey {
             return writer.fail(EncodeError::TooDeep { max: SEARCH_DEPTH_MAX });
         }
         match self {
+            Self::And(keys) if keys.len() == 1 => keys[0].encode(writer, depth + 1),
             Self::And(keys) => {
                 writer
                     .list_of_some("search keys", keys, |writer, key| key.encode(writer, depth + 1));

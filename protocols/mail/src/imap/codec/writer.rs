@@ -118,7 +118,8 @@ impl Writer {
 
     /// `astring`: an atom if it can be one, else a string.
     pub(super) fn astring(&mut self, value: &[u8]) {
-        let is_atom = !value.is_empty() && value.iter().all(|byte| is_astring(*byte));
+        let is_atom =
+            (1..=QUOTED_MAX).contains(&value.len()) && value.iter().all(|byte| is_astring(*byte));
         // A client of no care could take it for nothing.
         if is_atom && !value.eq_ignore_ascii_case(b"NIL") {
             self.raw(value);
