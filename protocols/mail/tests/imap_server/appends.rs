@@ -10,7 +10,10 @@ use super::support::World;
 fn a_message_is_added() {
     let world = World::new();
     let client = world.selected();
-    assert_eq!(client.say("a APPEND INBOX (\\Seen $Junk) \"17-Jul-1996 02:44:25 -0700\" {20}\r\n"), "+ Go on\r\n");
+    assert_eq!(
+        client.say("a APPEND INBOX (\\Seen $Junk) \"17-Jul-1996 02:44:25 -0700\" {21}\r\n"),
+        "+ Go on\r\n"
+    );
     // In pieces, with an end of line that is split.
     assert_eq!(client.say("Subject: x\r"), "");
     let added = client.say("\n\r\nhello\r\n\r\n");
@@ -19,7 +22,7 @@ fn a_message_is_added() {
     client.dialogue(
         r#"
         C: b FETCH 1 (FLAGS INTERNALDATE BODY.PEEK[])
-        S: * 1 FETCH (FLAGS (\Recent \Seen $Junk) INTERNALDATE "17-Jul-1996 09:44:25 +0000" BODY[] {20}
+        S: * 1 FETCH (FLAGS (\Recent \Seen $Junk) INTERNALDATE "17-Jul-1996 09:44:25 +0000" BODY[] {21}
         S: Subject: x
         S:
         S: hello
@@ -34,7 +37,9 @@ fn a_message_is_added() {
 fn messages_that_do_not_wait() {
     let world = World::new();
     let client = world.client();
-    let answer = client.say("a APPEND INBOX {4+}\r\nA: 1\r\nb APPEND INBOX {0+}\r\n\r\nc STATUS INBOX (MESSAGES)\r\n");
+    let answer = client.say(
+        "a APPEND INBOX {4+}\r\nA: 1\r\nb APPEND INBOX {0+}\r\n\r\nc STATUS INBOX (MESSAGES)\r\n",
+    );
     let lines: Vec<_> = answer.lines().collect();
     assert!(lines[0].starts_with("a OK [APPENDUID "), "{answer}");
     assert!(lines[1].starts_with("b OK [APPENDUID "), "{answer}");
@@ -102,7 +107,9 @@ fn a_message_that_is_not_whole_is_not_added() {
         assert!(answer.is_empty() || answer == "a BAD APPEND takes one message\r\n", "{answer}");
         client.wire.reset();
         client.advance(Duration::ZERO);
-        world.client().dialogue("C: a STATUS INBOX (MESSAGES)\nS: * STATUS INBOX (MESSAGES 0)\nS: a OK Done");
+        world
+            .client()
+            .dialogue("C: a STATUS INBOX (MESSAGES)\nS: * STATUS INBOX (MESSAGES 0)\nS: a OK Done");
     }
 }
 

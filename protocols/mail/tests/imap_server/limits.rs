@@ -8,11 +8,20 @@ fn lines_that_are_too_long_are_skipped() {
     let client = world.connect();
     client.received();
     let long = "x".repeat(1_100);
-    assert_eq!(client.say(format!("a LOGIN {long} secret\r\nb NOOP\r\n")), "a BAD The command is too long\r\nb OK Done\r\n");
+    assert_eq!(
+        client.say(format!("a LOGIN {long} secret\r\nb NOOP\r\n")),
+        "a BAD The command is too long\r\nb OK Done\r\n"
+    );
     let client = world.client();
-    assert_eq!(client.say(format!("a STATUS \"{long}\" (MESSAGES)\r\n")), "a NO [CANNOT] A mailbox cannot have this name\r\n");
+    assert_eq!(
+        client.say(format!("a STATUS \"{long}\" (MESSAGES)\r\n")),
+        "a NO [CANNOT] A mailbox cannot have this name\r\n"
+    );
     let long = "x".repeat(65 << 10);
-    assert_eq!(client.say(format!("a SELECT {long}\r\nb NOOP\r\n")), "a BAD The command is too long\r\nb OK Done\r\n");
+    assert_eq!(
+        client.say(format!("a SELECT {long}\r\nb NOOP\r\n")),
+        "a BAD The command is too long\r\nb OK Done\r\n"
+    );
 }
 
 #[test]

@@ -62,13 +62,20 @@ fn a_quick_resynchronization() {
     );
     let after = highest(&world);
     let client = world.client();
-    client.dialogue(&format!("C: a SELECT INBOX (QRESYNC ({validity} {before}))\nS: a BAD Enable QRESYNC first"));
+    client.dialogue(&format!(
+        "C: a SELECT INBOX (QRESYNC ({validity} {before}))\nS: a BAD Enable QRESYNC first"
+    ));
     client.dialogue("C: b ENABLE QRESYNC\nS: * ENABLED QRESYNC\nS: b OK Done");
     let answer = client.say(format!("c SELECT INBOX (QRESYNC ({validity} {before} 1:4))\r\n"));
-    assert!(answer.ends_with("* VANISHED (EARLIER) 2,4\r\nc OK [READ-WRITE] Selected\r\n"), "{answer}");
+    assert!(
+        answer.ends_with("* VANISHED (EARLIER) 2,4\r\nc OK [READ-WRITE] Selected\r\n"),
+        "{answer}"
+    );
     let answer = client.say(format!("d SELECT INBOX (QRESYNC ({validity} {before}))\r\n"));
     assert!(answer.starts_with("* OK [CLOSED] Closed\r\n"), "{answer}");
-    let end = format!("* VANISHED (EARLIER) 2,4\r\n* 3 FETCH (UID 5 MODSEQ ({after}) FLAGS (\\Seen))\r\nd OK [READ-WRITE] Selected\r\n");
+    let end = format!(
+        "* VANISHED (EARLIER) 2,4\r\n* 3 FETCH (UID 5 MODSEQ ({after}) FLAGS (\\Seen))\r\nd OK [READ-WRITE] Selected\r\n"
+    );
     assert!(answer.ends_with(&end), "{answer}");
     // Another mailbox, as the validity says: nothing is told.
     let answer = client.say(format!("e SELECT INBOX (QRESYNC ({} {before}))\r\n", validity + 1));

@@ -7,7 +7,9 @@ use sinew_mail::{
     imap::server::{ImapConnection, ImapServer, ServerConfig},
     store::{Account, Flags, MailboxName, MemoryStore, NewMessage, Store},
 };
-use sinew_transports::{Connection, Protocol, StreamConfig, memory, memory::Wire, reactor::Reactor};
+use sinew_transports::{
+    Connection, Protocol, StreamConfig, memory, memory::Wire, reactor::Reactor,
+};
 
 /// A server for ann, whose password is `secret`.
 pub(crate) struct World {
@@ -80,7 +82,7 @@ impl World {
             append.finish().await
         });
         self.advance(Duration::ZERO);
-        drop(task.take().unwrap().unwrap().unwrap());
+        task.take().expect("a store in memory is not late").unwrap().unwrap();
     }
 
     pub(crate) fn advance(&self, by: Duration) {
@@ -89,7 +91,8 @@ impl World {
 
     /// A client that has connected.
     pub(crate) fn connect(&self) -> Client {
-        let made = memory::connect(&self.reactor, StreamConfig::default(), self.server.connection());
+        let made =
+            memory::connect(&self.reactor, StreamConfig::default(), self.server.connection());
         let (connection, wire) = made.expect("room for one");
         let client = Client { reactor: self.reactor.clone(), wire, connection };
         client.advance(Duration::ZERO);
@@ -126,8 +129,15 @@ impl Client {
 
     /// What was received since the last call.
     pub(crate) fn received(&self) -> String {
-        self.advance(Duration::ZERO);
-        String::from_utf8_lossy(&self.wire.take(usize::MAX)).into_owned()
+        let mut received = Vec::new();
+        loop {
+            self.advance(Duration::ZERO);
+            let piece = self.wire.take(usize::MAX);
+            if piece.is_empty() {
+                return String::from_utf8_lossy(&received).into_owned();
+            }
+            received.extend_from_slice(&piece);
+        }
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -143,14 +153,19 @@ impl Client {
     /// `…` must begin so.
     #[track_caller]
     pub(crate) fn dialogue(&self, dialogue: &str) {
-        let mut lines = dialogue.lines().map(str::trim_start).filter(|line| !line.is_empty()).peekable();
+        let mut lines =
+            dialogue.lines().map(str::trim_start).filter(|line| !line.is_empty()).peekable();
         while let Some(line) = lines.next() {
-            let command = line.strip_prefix("C: ").unwrap_or_else(|| panic!("no line of a client: {line}"));
+            let command =
+                line.strip_prefix("C: ").unwrap_or_else(|| panic!("no line of a client: {line}"));
             let answer = self.say(format!("{command}\r\n"));
             let mut answers = answer.split_terminator("\r\n");
             while let Some(expected) = lines.next_if(|line| !line.starts_with("C: ")) {
-                let expected = expected.strip_prefix("S: ").or(expected.strip_prefix("S:")).expect("S:");
-                let found = answers.next().unwrap_or_else(|| panic!("{command}\n{answer}\nwithout {expected}"));
+                let expected =
+                    expected.strip_prefix("S: ").or(expected.strip_prefix("S:")).expect("S:");
+                let found = answers
+                    .next()
+                    .unwrap_or_else(|| panic!("{command}\n{answer}\nwithout {expected}"));
                 let fits = match expected.strip_suffix('…') {
                     Some(start) => found.starts_with(start),
                     None => found == expected,

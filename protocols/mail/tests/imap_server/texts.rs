@@ -12,20 +12,20 @@ fn texts_are_found_decoded() {
     world.deliver("INBOX", &format!("Content-Type: message/rfc822\r\n\r\n{MIXED}"));
     let client = world.selected();
     let cases = [
-        ("SUBJECT gr\u{fc}\u{df}e", "1"),
+        ("SUBJECT \"gr\u{fc}\u{df}e\"", "1"),
         ("FROM ANN@example.org", "1"),
         ("TO bob", "1"),
         ("CC bob", ""),
         ("HEADER X-Note \"\"", "2"),
-        ("HEADER x-note CAF\u{c9}", "2"),
+        ("HEADER x-note \"CAF\u{c9}\"", "2"),
         ("BODY \"sch\u{f6}ne gr\u{fc}\u{df}e\"", "1 3"),
         ("BODY iVBOR", ""),
         ("BODY Message-ID", "3"),
-        ("TEXT gr\u{fc}\u{df}e", "1 3"),
+        ("TEXT \"gr\u{fc}\u{df}e\"", "1 3"),
         ("TEXT bob@example.net", "1 3"),
         ("TEXT image/png", "1 3"),
         ("BODY nothing TEXT other", "2"),
-        ("OR BODY nothing SUBJECT gr\u{fc}\u{df}e", "1 2"),
+        ("OR BODY nothing SUBJECT \"gr\u{fc}\u{df}e\"", "1 2"),
         ("NOT TEXT e", ""),
         ("BODY \"\"", "1 2 3"),
     ];
@@ -44,7 +44,7 @@ fn a_search_ends_by_its_limit() {
     let world = World::with(|config| config.search_timeout(Duration::ZERO));
     world.deliver("INBOX", &"x\r\n".repeat(200_000));
     let client = world.selected();
-    let answer = client.say("a SEARCH BODY y\r\n") ;
+    let answer = client.say("a SEARCH BODY y\r\n");
     client.advance(Duration::from_secs(1));
     assert_eq!(answer + &client.received(), "a NO [LIMIT] The search took too long\r\n");
 }

@@ -22,7 +22,8 @@ impl Address {
     /// The addresses of a field.
     #[must_use]
     pub fn parse_list(text: &[u8]) -> Vec<Self> {
-        Parser { rest: text, addresses: Vec::new(), is_in_group: false, is_behind_blank: false }.parse()
+        Parser { rest: text, addresses: Vec::new(), is_in_group: false, is_behind_blank: false }
+            .parse()
     }
 
     /// Writes it as ENVELOPE does: `("name" NIL "mailbox" "host")`.
@@ -77,7 +78,9 @@ impl Pending {
     fn push(&mut self, word: &[u8], is_behind_blank: bool) {
         match (&mut self.domain, self.words.last_mut()) {
             (Some(domain), _) => domain.extend_from_slice(word),
-            (None, Some(last)) if self.is_joined && !is_behind_blank => last.extend_from_slice(word),
+            (None, Some(last)) if self.is_joined && !is_behind_blank => {
+                last.extend_from_slice(word)
+            }
             (None, _) => self.words.push(word.to_vec()),
         }
         self.is_joined = false;
@@ -105,7 +108,9 @@ impl Parser<'_> {
                 return self.addresses;
             }
             match token {
-                Token::Word(word) | Token::Quoted(word) => pending.push(&word, self.is_behind_blank),
+                Token::Word(word) | Token::Quoted(word) => {
+                    pending.push(&word, self.is_behind_blank)
+                }
                 Token::Comment(comment) => pending.comment = Some(comment),
                 Token::Special(b'.') => pending.dot(),
                 Token::Special(b'@') => {
@@ -159,7 +164,9 @@ impl Parser<'_> {
         loop {
             match self.token() {
                 None | Some(Token::Special(b'>')) => break,
-                Some(Token::Word(word) | Token::Quoted(word)) => address.push(&word, self.is_behind_blank),
+                Some(Token::Word(word) | Token::Quoted(word)) => {
+                    address.push(&word, self.is_behind_blank)
+                }
                 Some(Token::Special(b'.')) => address.dot(),
                 Some(Token::Special(b'@')) => {
                     address.domain.get_or_insert_default();
@@ -216,7 +223,10 @@ impl Parser<'_> {
                 Some(Token::Special(first))
             }
             _ => {
-                let len = self.rest.iter().position(|&byte| is_special(byte) || byte.is_ascii_whitespace());
+                let len = self
+                    .rest
+                    .iter()
+                    .position(|&byte| is_special(byte) || byte.is_ascii_whitespace());
                 let (word, rest) = self.rest.split_at(len.unwrap_or(self.rest.len()));
                 self.rest = rest;
                 Some(Token::Word(word.to_vec()))
@@ -226,7 +236,10 @@ impl Parser<'_> {
 }
 
 fn is_special(byte: u8) -> bool {
-    matches!(byte, b'(' | b')' | b'<' | b'>' | b'[' | b']' | b':' | b';' | b'@' | b'\\' | b',' | b'.' | b'"')
+    matches!(
+        byte,
+        b'(' | b')' | b'<' | b'>' | b'[' | b']' | b':' | b';' | b'@' | b'\\' | b',' | b'.' | b'"'
+    )
 }
 
 fn add_to_route(route: &mut Option<Vec<u8>>, domain: &[u8]) {
@@ -300,8 +313,14 @@ mod tests {
             ("(c) a (d) @ (e) b (f)", r#"("f" NIL "a" "b")"#),
             ("<@x,@y:a@b>", r#"(NIL "@x,@y" "a" "b")"#),
             ("=?utf-8?q?J=C3=B6rg?= <a@b>", r#"("=?utf-8?q?J=C3=B6rg?=" NIL "a" "b")"#),
-            ("team: a@b, C <c@d>;", r#"(NIL NIL "team" NIL)(NIL NIL "a" "b")("C" NIL "c" "d")(NIL NIL NIL NIL)"#),
-            ("undisclosed-recipients:;", r#"(NIL NIL "undisclosed-recipients" NIL)(NIL NIL NIL NIL)"#),
+            (
+                "team: a@b, C <c@d>;",
+                r#"(NIL NIL "team" NIL)(NIL NIL "a" "b")("C" NIL "c" "d")(NIL NIL NIL NIL)"#,
+            ),
+            (
+                "undisclosed-recipients:;",
+                r#"(NIL NIL "undisclosed-recipients" NIL)(NIL NIL NIL NIL)"#,
+            ),
             ("g: a@b", r#"(NIL NIL "g" NIL)(NIL NIL "a" "b")(NIL NIL NIL NIL)"#),
             ("root", r#"(NIL NIL "root" "")"#),
             ("<>", r#"(NIL NIL "" "")"#),

@@ -16,7 +16,10 @@ impl Charset {
     #[must_use]
     pub fn named(name: &[u8]) -> Option<Self> {
         let name = name.trim_ascii();
-        if [&b"us-ascii"[..], b"ascii", b"utf-8", b"utf8"].iter().any(|one| name.eq_ignore_ascii_case(one)) {
+        if [&b"us-ascii"[..], b"ascii", b"utf-8", b"utf8"]
+            .iter()
+            .any(|one| name.eq_ignore_ascii_case(one))
+        {
             return Some(Self::UTF_8);
         }
         Encoding::for_label(name).map(Self)
@@ -53,7 +56,7 @@ impl TextReader {
     fn decode(&mut self, mut piece: &[u8], out: &mut String, is_last: bool) {
         loop {
             let needed = self.0.max_utf8_buffer_length(piece.len()).unwrap_or(piece.len());
-            out.reserve(needed.min(64 << 10).max(16));
+            out.reserve(needed.clamp(16, 64 << 10));
             let (result, read, _) = self.0.decode_to_string(piece, out, is_last);
             piece = &piece[read..];
             if result == CoderResult::InputEmpty {
@@ -113,7 +116,8 @@ fn encoded_word(text: &[u8]) -> Option<(String, usize)> {
     match encoding[0].to_ascii_lowercase() {
         b'b' => TransferDecoder::new(Some(b"base64"))?.push(word, &mut bytes),
         b'q' => {
-            let word: Vec<u8> = word.iter().map(|&byte| if byte == b'_' { b' ' } else { byte }).collect();
+            let word: Vec<u8> =
+                word.iter().map(|&byte| if byte == b'_' { b' ' } else { byte }).collect();
             let mut decoder = TransferDecoder::new(Some(b"quoted-printable"))?;
             decoder.push(&word, &mut bytes);
             decoder.finish(&mut bytes);

@@ -43,8 +43,11 @@ impl ContentFields {
     /// Reads a header. Without a valid type the content is text (RFC 2045 5.2), in a digest a message (RFC 2046 5.1.5).
     #[must_use]
     pub fn of_header(header: &[u8], is_in_digest: bool) -> Self {
-        let (media_type, subtype) =
-            if is_in_digest { (&b"message"[..], &b"rfc822"[..]) } else { (&b"text"[..], &b"plain"[..]) };
+        let (media_type, subtype) = if is_in_digest {
+            (&b"message"[..], &b"rfc822"[..])
+        } else {
+            (&b"text"[..], &b"plain"[..])
+        };
         let mut content = Self {
             media_type: media_type.to_vec(),
             subtype: subtype.to_vec(),
@@ -157,7 +160,9 @@ impl Words<'_> {
     fn word(&mut self) -> Option<Vec<u8>> {
         self.skip_blanks();
         let is_end = |byte: &u8| {
-            byte.is_ascii_whitespace() || byte.is_ascii_control() || b"()<>@,;:\\\"/[]?=".contains(byte)
+            byte.is_ascii_whitespace()
+                || byte.is_ascii_control()
+                || b"()<>@,;:\\\"/[]?=".contains(byte)
         };
         self.take(is_end)
     }
@@ -215,7 +220,8 @@ mod tests {
             String::from_utf8_lossy(&content.subtype)
         );
         for Parameter { name, value } in &content.parameters {
-            out += &format!(" {}={}", String::from_utf8_lossy(name), String::from_utf8_lossy(value));
+            out +=
+                &format!(" {}={}", String::from_utf8_lossy(name), String::from_utf8_lossy(value));
         }
         out
     }
@@ -226,7 +232,10 @@ mod tests {
             ("", "text/plain"),
             ("Content-Type: text/html; charset=utf-8", "text/html charset=utf-8"),
             ("Content-Type: Text / HTML (c) ; (d) Charset = \"a b\" (e)", "Text/HTML Charset=a b"),
-            ("content-type: multipart/mixed;\r\n boundary=----=_x:1;a=b", "multipart/mixed boundary=----=_x:1 a=b"),
+            (
+                "content-type: multipart/mixed;\r\n boundary=----=_x:1;a=b",
+                "multipart/mixed boundary=----=_x:1 a=b",
+            ),
             ("Content-Type: text", "text/plain"),
             ("Content-Type: /plain; a=b", "text/plain"),
             ("Content-Type: text\r\nContent-Type: a/b\r\nContent-Type: c/d", "a/b"),

@@ -1,10 +1,6 @@
 //! What ENVELOPE tells of a message (RFC 3501 7.4.2): [`Envelope`].
 
-use super::{
-    Address,
-    header::fields,
-    quoting::write_nstring,
-};
+use super::{Address, header::fields, quoting::write_nstring};
 
 /// The fields of a header that ENVELOPE tells, as they are in the message: dates and encoded words are not decoded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -112,7 +108,10 @@ mod tests {
                 "From: a@x\r\nSender: s@x\r\nReply-To: r@x\r\nsubject:\r\nSubject: 2\r\n",
                 "(NIL \"\" ((NIL NIL \"a\" \"x\")) ((NIL NIL \"s\" \"x\")) ((NIL NIL \"r\" \"x\")) NIL NIL NIL NIL NIL)",
             ),
-            ("Date: yesterday \"or\" so\r\n", "(\"yesterday \\\"or\\\" so\" NIL NIL NIL NIL NIL NIL NIL NIL NIL)"),
+            (
+                "Date: yesterday \"or\" so\r\n",
+                "(\"yesterday \\\"or\\\" so\" NIL NIL NIL NIL NIL NIL NIL NIL NIL)",
+            ),
             ("Subject: caf\u{e9}\r\n", "(NIL {5}\r\ncaf\u{e9} NIL NIL NIL NIL NIL NIL NIL NIL)"),
         ];
         for (header, expected) in cases {

@@ -98,7 +98,8 @@ mod tests {
     #[test]
     fn fields_are_told_apart() {
         let header = b"From me\r\nSubject: a\r\n  b\r\nX : 1\r\nno field\r\n :\r\nTo:x\n\r\n";
-        let found: Vec<_> = fields(header).map(|field| (field.name().to_vec(), field.text())).collect();
+        let found: Vec<_> =
+            fields(header).map(|field| (field.name().to_vec(), field.text())).collect();
         let expected: Vec<(Vec<u8>, Vec<u8>)> = vec![
             (b"Subject".to_vec(), b"a  b".to_vec()),
             (b"X".to_vec(), b"1".to_vec()),

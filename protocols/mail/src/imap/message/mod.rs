@@ -23,6 +23,7 @@ mod transfer_decoder;
 
 pub use address::Address;
 pub use charset::Charset;
+pub(crate) use charset::{TextReader, field_text};
 pub use content_fields::{ContentFields, Parameter};
 pub use date::date_of_field;
 pub use envelope::Envelope;
@@ -32,5 +33,4 @@ pub use quoting::{write_nstring, write_string};
 pub use scanner::Scanner;
 pub use section::find_section;
 pub(crate) use section::write_section;
-pub(crate) use charset::{TextReader, field_text};
 pub use transfer_decoder::TransferDecoder;

@@ -9,8 +9,8 @@ pub fn write_string(out: &mut Vec<u8>, text: &[u8]) {
         let text: Vec<u8> = text.iter().copied().filter(|&byte| byte != 0).collect();
         return write_string(out, &text);
     }
-    let is_quotable =
-        text.len() <= QUOTED_MAX && text.iter().all(|byte| byte.is_ascii() && !matches!(byte, b'\r' | b'\n'));
+    let is_quotable = text.len() <= QUOTED_MAX
+        && text.iter().all(|byte| byte.is_ascii() && !matches!(byte, b'\r' | b'\n'));
     if !is_quotable {
         out.extend_from_slice(format!("{{{}}}\r\n", text.len()).as_bytes());
         return out.extend_from_slice(text);

@@ -72,13 +72,14 @@ enum State {
     Single,
     /// With its delimiter, `--` in front. None any more behind the last one.
     Multipart(Option<Vec<u8>>),
-    Message(Envelope),
+    Message(Box<Envelope>),
 }
 
 impl Open {
     fn new(at: u64, is_in_digest: bool) -> Self {
         let fields = Box::new(ContentFields::of_header(b"", is_in_digest));
-        let part = Part { header: at..at, body: at..at, lines: 0, fields, content: Content::Single };
+        let part =
+            Part { header: at..at, body: at..at, lines: 0, fields, content: Content::Single };
         Self { part, state: State::Header, lines_before: 0, is_in_digest }
     }
 }
@@ -163,8 +164,9 @@ impl Scanner {
         }
         self.end_parts(0, self.at, false);
         let envelope = self.envelope.take().unwrap_or_default();
-        let open = self.open.pop();
-        (open.expect("the message is never taken before its end").part, envelope)
+        // The message itself stays open until here.
+        let open = self.open.pop().unwrap_or_else(|| Open::new(0, false));
+        (open.part, envelope)
     }
 
     fn innermost(&self) -> &Open {
@@ -247,17 +249,17 @@ impl Scanner {
             open.state = State::Multipart(Some([b"--", boundary].concat()));
             open.part.content = Content::Multipart(Vec::new());
         } else if fields.is("message", Some("rfc822")) && has_room {
-            open.state = State::Message(Envelope::default());
+            open.state = State::Message(Box::default());
         } else {
             open.state = State::Single;
             fields.hide_parts();
         }
         let is_inner = matches!(open.state, State::Message(_));
-        open.part.fields = Box::new(fields);
+        *open.part.fields = fields;
         if depth == 1 {
             self.envelope = Some(Envelope::of_header(&header));
         } else if let State::Message(envelope) = &mut self.open[depth - 2].state {
-            *envelope = Envelope::of_header(&header);
+            **envelope = Envelope::of_header(&header);
         }
         if is_inner {
             self.parts += 1;
@@ -298,7 +300,7 @@ impl Open {
         match &mut self.state {
             State::Message(envelope) => {
                 let mut written = Vec::new();
-                std::mem::take(envelope).write(&mut written);
+                envelope.write(&mut written);
                 let envelope = written.into_boxed_slice();
                 self.part.content = Content::Message { envelope, message: Box::new(part) };
             }

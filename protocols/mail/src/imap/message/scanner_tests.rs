@@ -26,19 +26,43 @@ fn structures() {
         ("Subject: only a header\r\n", format!("({TEXT} 0 0)")),
         ("\r\na\r\nb", format!("({TEXT} 4 2)")),
         ("\na\nb\n", format!("({TEXT} 4 2)")),
-        ("Content-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\r\nAAAA\r\n", r#"("image" "png" NIL NIL NIL "base64" 6)"#.into()),
+        (
+            "Content-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\r\nAAAA\r\n",
+            r#"("image" "png" NIL NIL NIL "base64" 6)"#.into(),
+        ),
         // No boundary, or one that is too long.
-        ("Content-Type: multipart/mixed\r\n\r\n--a\r\n", r#"("application" "octet-stream" NIL NIL NIL "7bit" 5)"#.into()),
+        (
+            "Content-Type: multipart/mixed\r\n\r\n--a\r\n",
+            r#"("application" "octet-stream" NIL NIL NIL "7bit" 5)"#.into(),
+        ),
         // No part.
-        ("Content-Type: multipart/mixed; boundary=a\r\n\r\nb\r\n", format!("(({TEXT} 0 0) \"mixed\")")),
-        ("Content-Type: multipart/mixed; boundary=a\r\n\r\n--a--\r\n", format!("(({TEXT} 0 0) \"mixed\")")),
+        (
+            "Content-Type: multipart/mixed; boundary=a\r\n\r\nb\r\n",
+            format!("(({TEXT} 0 0) \"mixed\")"),
+        ),
+        (
+            "Content-Type: multipart/mixed; boundary=a\r\n\r\n--a--\r\n",
+            format!("(({TEXT} 0 0) \"mixed\")"),
+        ),
         // No last delimiter; a part without the end of its header.
-        ("Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\n\r\nx\r\n--a\r\nX: 1\r\n", format!("(({TEXT} 1 1)({TEXT} 0 0) \"mixed\")")),
-        ("Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\nContent-Type: text/x\r\n--a--\r\n", r#"(("text" "x" ("charset" "us-ascii") NIL NIL "7bit" 0 0) "mixed")"#.into()),
+        (
+            "Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\n\r\nx\r\n--a\r\nX: 1\r\n",
+            format!("(({TEXT} 1 1)({TEXT} 0 0) \"mixed\")"),
+        ),
+        (
+            "Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\nContent-Type: text/x\r\n--a--\r\n",
+            r#"(("text" "x" ("charset" "us-ascii") NIL NIL "7bit" 0 0) "mixed")"#.into(),
+        ),
         // Delimiters with blanks behind them, and lines that only begin like one.
-        ("Content-Type: multipart/mixed; boundary=\"a\"\r\n\r\n--a \t\r\n\r\nx\r\n--ab\r\n --a\r\n-- a\r\n--a-- \r\n", format!("(({TEXT} 19 4) \"mixed\")")),
+        (
+            "Content-Type: multipart/mixed; boundary=\"a\"\r\n\r\n--a \t\r\n\r\nx\r\n--ab\r\n --a\r\n-- a\r\n--a-- \r\n",
+            format!("(({TEXT} 19 4) \"mixed\")"),
+        ),
         // What is behind the last delimiter is no part.
-        ("Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\n\r\nx\r\n--a--\r\n--a\r\n\r\ny\r\n", format!("(({TEXT} 1 1) \"mixed\")")),
+        (
+            "Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\n\r\nx\r\n--a--\r\n--a\r\n\r\ny\r\n",
+            format!("(({TEXT} 1 1) \"mixed\")"),
+        ),
         // The boundary of the outer part begins like that of the inner one, and the inner one has no end.
         (
             "Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\nContent-Type: multipart/mixed; boundary=ab\r\n\r\n--ab\r\n\r\n1\r\n--a\r\n\r\n2\r\n--a--\r\n",
@@ -51,7 +75,9 @@ fn structures() {
         ),
         (
             "Content-Type: multipart/digest; boundary=a\r\n\r\n--a\r\n\r\nSubject: s\r\n\r\nx\r\n--a--\r\n",
-            format!(r#"(("message" "rfc822" NIL NIL NIL "7bit" 15 (NIL "s" NIL NIL NIL NIL NIL NIL NIL NIL) ({TEXT} 1 1) 3) "digest")"#),
+            format!(
+                r#"(("message" "rfc822" NIL NIL NIL "7bit" 15 (NIL "s" NIL NIL NIL NIL NIL NIL NIL NIL) ({TEXT} 1 1) 3) "digest")"#
+            ),
         ),
         (
             "Content-Type: message/rfc822\r\n\r\nContent-Type: message/rfc822\r\n\r\nSubject: s\r\n\r\n",
@@ -71,7 +97,10 @@ fn extended_structures() {
     let message = "Content-Type: multipart/mixed; boundary=a\r\nContent-Language: de\r\n\r\n--a\r\nContent-Type: text/x; charset=y\r\n\
         Content-Disposition: attachment; filename=\"f\"\r\nContent-MD5: m\r\nContent-Location: l\r\nContent-ID: <i>\r\n\r\n--a--";
     let part = r#"("text" "x" ("charset" "y") "<i>" NIL "7bit" 0 0 "m" ("attachment" ("filename" "f")) NIL "l")"#;
-    assert_eq!(structure(message, true), format!(r#"({part} "mixed" ("boundary" "a") NIL ("de") NIL)"#));
+    assert_eq!(
+        structure(message, true),
+        format!(r#"({part} "mixed" ("boundary" "a") NIL ("de") NIL)"#)
+    );
     let empty = "Content-Type: multipart/mixed; boundary=a\r\n\r\n";
     assert_eq!(
         structure(empty, true),
@@ -83,7 +112,8 @@ fn extended_structures() {
 fn depth_and_count_are_bounded() {
     let mut deep = String::new();
     for depth in 0..100_000 {
-        deep += &format!("Content-Type: multipart/mixed; boundary=\"{depth}\"\r\n\r\n--{depth}\r\n");
+        deep +=
+            &format!("Content-Type: multipart/mixed; boundary=\"{depth}\"\r\n\r\n--{depth}\r\n");
     }
     let mut out = Vec::new();
     scanned(deep.as_bytes()).write_structure(&mut out, true);
@@ -94,8 +124,11 @@ fn depth_and_count_are_bounded() {
     scanned(messages.as_bytes()).write_structure(&mut out, true);
     assert!(out.len() < 20_000, "{} bytes", out.len());
 
-    let many = format!("Content-Type: multipart/mixed; boundary=a\r\n\r\n{}", "--a\r\n".repeat(100_000));
-    let Content::Multipart(parts) = scanned(many.as_bytes()).content else { panic!("there are parts") };
+    let many =
+        format!("Content-Type: multipart/mixed; boundary=a\r\n\r\n{}", "--a\r\n".repeat(100_000));
+    let Content::Multipart(parts) = scanned(many.as_bytes()).content else {
+        panic!("there are parts")
+    };
     assert_eq!(parts.len(), PARTS_MAX - 1);
 
     let mut scanner = Scanner::new();
@@ -113,7 +146,10 @@ fn the_header_is_known_when_it_has_ended() {
     assert_eq!(scanner.header_end(), None);
     scanner.push(b"\r\nxyz");
     assert_eq!(scanner.header_end(), Some(14));
-    assert_eq!(scanner.envelope().and_then(|envelope| envelope.subject.as_deref()), Some(&b"a"[..]));
+    assert_eq!(
+        scanner.envelope().and_then(|envelope| envelope.subject.as_deref()),
+        Some(&b"a"[..])
+    );
 }
 
 #[test]
@@ -137,7 +173,10 @@ fn pieces_do_not_matter() {
 fn check(part: &Part, within: &std::ops::Range<u64>) {
     assert!(within.start <= part.header.start && part.header.end <= part.body.start, "{part:?}");
     assert!(part.header.start <= part.header.end, "{part:?}");
-    assert!(part.body.start <= part.body.end && part.body.end <= within.end, "{part:?} in {within:?}");
+    assert!(
+        part.body.start <= part.body.end && part.body.end <= within.end,
+        "{part:?} in {within:?}"
+    );
     match &part.content {
         Content::Single => {}
         Content::Multipart(parts) => {

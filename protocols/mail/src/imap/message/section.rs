@@ -91,8 +91,16 @@ mod tests {
             (&[1], TEXT, None),
             (&[1, 1], None, None),
             (&[2], MIME, Some("Content-Type: message/rfc822\r\n\r\n")),
-            (&[2], HEADER, Some("Subject: inner\r\nContent-Type: multipart/alternative; boundary=i\r\n\r\n")),
-            (&[2], fields(), Some("Subject: inner\r\nContent-Type: multipart/alternative; boundary=i\r\n\r\n")),
+            (
+                &[2],
+                HEADER,
+                Some("Subject: inner\r\nContent-Type: multipart/alternative; boundary=i\r\n\r\n"),
+            ),
+            (
+                &[2],
+                fields(),
+                Some("Subject: inner\r\nContent-Type: multipart/alternative; boundary=i\r\n\r\n"),
+            ),
             (&[2], TEXT, Some("--i\r\nX: 1\r\n\r\na\r\n--i\r\n\r\nb\r\n--i--\r\n")),
             (&[2, 1], None, Some("a")),
             (&[2, 1], MIME, Some("X: 1\r\n\r\n")),
@@ -106,7 +114,11 @@ mod tests {
             (&[u32::MAX], None, None),
         ];
         for (path, text, expected) in cases {
-            assert_eq!(found(MESSAGE, path, text.clone()).as_deref(), expected, "{path:?} {text:?}");
+            assert_eq!(
+                found(MESSAGE, path, text.clone()).as_deref(),
+                expected,
+                "{path:?} {text:?}"
+            );
         }
     }
 

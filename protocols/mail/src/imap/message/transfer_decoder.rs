@@ -115,7 +115,8 @@ mod tests {
     use super::*;
 
     fn decoded(encoding: &str, pieces: &[&[u8]]) -> Vec<u8> {
-        let mut decoder = TransferDecoder::new(Some(encoding.as_bytes())).expect("a known encoding");
+        let mut decoder =
+            TransferDecoder::new(Some(encoding.as_bytes())).expect("a known encoding");
         let mut out = Vec::new();
         for piece in pieces {
             decoder.push(piece, &mut out);

@@ -30,7 +30,11 @@ impl Needle {
 
 /// Each character by itself, so that it does not matter where a text is cut.
 fn lowercase(text: &str) -> String {
-    if text.is_ascii() { text.to_ascii_lowercase() } else { text.chars().flat_map(char::to_lowercase).collect() }
+    if text.is_ascii() {
+        text.to_ascii_lowercase()
+    } else {
+        text.chars().flat_map(char::to_lowercase).collect()
+    }
 }
 
 /// Looks for several texts in one that comes in pieces. Keeps as much of it as the longest of them has.
@@ -90,7 +94,8 @@ impl PartReader {
         if !fields.is("text", None) {
             return None;
         }
-        let charset = fields.parameter("charset").and_then(Charset::named).unwrap_or(Charset::UTF_8);
+        let charset =
+            fields.parameter("charset").and_then(Charset::named).unwrap_or(Charset::UTF_8);
         let transfer = TransferDecoder::new(fields.encoding.as_deref())?;
         Some(Self { transfer, text: charset.reader(), bytes: Vec::new() })
     }
@@ -121,7 +126,8 @@ mod tests {
     use super::*;
 
     fn found(needles: &[&str], pieces: &[&str]) -> Vec<bool> {
-        let mut search = TextSearch::new(needles.iter().map(|needle| Needle::new(needle)).collect());
+        let mut search =
+            TextSearch::new(needles.iter().map(|needle| Needle::new(needle)).collect());
         pieces.iter().for_each(|piece| search.push(piece));
         search.found().to_vec()
     }
@@ -131,7 +137,11 @@ mod tests {
         let text = "Grüße aus ÖSTERREICH";
         for at in (0..=text.len()).filter(|at| text.is_char_boundary(*at)) {
             let (first, second) = text.split_at(at);
-            assert_eq!(found(&["österreich", "GRÜSSE", "e a", ""], &[first, second]), [true, false, true, true], "{at}");
+            assert_eq!(
+                found(&["österreich", "GRÜSSE", "e a", ""], &[first, second]),
+                [true, false, true, true],
+                "{at}"
+            );
         }
         assert_eq!(found(&["ab"], &["a", "", "b"]), [true]);
         assert!(TextSearch::new(Vec::new()).is_done());

@@ -71,7 +71,7 @@ enum Node {
     ModSeq(u64),
     /// Received at this time or later, in seconds since 1970.
     After(i64),
-    Header(Vec<u8>, Needle),
+    Header(Box<(Vec<u8>, Needle)>),
     /// The text with this index among those that are looked for in bodies, or in all.
     Body(usize),
     Text(usize),
@@ -105,8 +105,13 @@ impl Program {
             Some(name) => Charset::named(name).ok_or(UnknownCharset)?,
             None => Charset::UTF_8,
         };
-        let mut program =
-            Self { root: Node::Always(true), bodies: Vec::new(), texts: Vec::new(), nodes: 0, has_mod_seq: false };
+        let mut program = Self {
+            root: Node::Always(true),
+            bodies: Vec::new(),
+            texts: Vec::new(),
+            nodes: 0,
+            has_mod_seq: false,
+        };
         program.root = program.node(key, charset, context);
         Ok(program)
     }
@@ -141,7 +146,9 @@ impl Program {
         let not = |node| Node::Not(Box::new(node));
         match key {
             SearchKey::All => Node::Always(true),
-            SearchKey::And(keys) => Node::And(keys.iter().map(|key| self.node(key, charset, context)).collect()),
+            SearchKey::And(keys) => {
+                Node::And(keys.iter().map(|key| self.node(key, charset, context)).collect())
+            }
             SearchKey::Or(one, other) => {
                 Node::Or(vec![self.node(one, charset, context), self.node(other, charset, context)])
             }
@@ -165,8 +172,12 @@ impl Program {
             SearchKey::Unkeyword(word) => not(keyword(word)),
             SearchKey::Larger(len) => Node::Larger(*len),
             SearchKey::Smaller(len) => Node::Smaller(*len),
-            SearchKey::Younger(seconds) => Node::After(context.now().saturating_sub(i64::from(*seconds))),
-            SearchKey::Older(seconds) => not(Node::After(context.now().saturating_sub(i64::from(*seconds)))),
+            SearchKey::Younger(seconds) => {
+                Node::After(context.now().saturating_sub(i64::from(*seconds)))
+            }
+            SearchKey::Older(seconds) => {
+                not(Node::After(context.now().saturating_sub(i64::from(*seconds))))
+            }
             SearchKey::ModSeq(mod_seq, _) => {
                 self.has_mod_seq = true;
                 Node::ModSeq(*mod_seq)
@@ -183,7 +194,7 @@ impl Program {
 
     fn text_node(&mut self, key: &SearchKey, charset: Charset) -> Node {
         let needle = |text: &AString| Needle::new(&charset.read(text.as_bytes()));
-        let header = |name: &[u8], text: &AString| Node::Header(name.to_vec(), needle(text));
+        let header = |name: &[u8], text: &AString| Node::Header(Box::new((name.to_vec(), needle(text))));
         match key {
             SearchKey::Bcc(text) => header(b"bcc", text),
             SearchKey::Cc(text) => header(b"cc", text),
@@ -231,11 +242,14 @@ impl Node {
             Self::Sent(when, day) => {
                 let header = known.header.ok_or(Need::Header)?;
                 let date = fields(header).find(|field| field.is("date"));
-                date.and_then(|field| date_of_field(&field.text())).is_some_and(|date| when.is(date, *day))
+                date.and_then(|field| date_of_field(&field.text()))
+                    .is_some_and(|date| when.is(date, *day))
             }
-            Self::Header(name, needle) => {
+            Self::Header(sought) => {
+                let (name, needle) = &**sought;
                 let header = known.header.ok_or(Need::Header)?;
-                let mut named = fields(header).filter(|field| field.name().eq_ignore_ascii_case(name));
+                let mut named =
+                    fields(header).filter(|field| field.name().eq_ignore_ascii_case(name));
                 named.any(|field| needle.is_in(&field_text(&field.text())))
             }
             Self::Body(index) => known.found.ok_or(Need::Text)?[*index],
@@ -264,6 +278,8 @@ fn all(nodes: &[Node], known: &Known<'_>, bodies: usize, is_any: bool) -> Result
 pub(crate) fn unix(info: &MessageInfo) -> i64 {
     match info.date.duration_since(std::time::SystemTime::UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
-        Err(before) => i64::try_from(before.duration().as_secs()).map_or(i64::MIN, |seconds| -seconds),
+        Err(before) => {
+            i64::try_from(before.duration().as_secs()).map_or(i64::MIN, |seconds| -seconds)
+        }
     }
 }

@@ -69,15 +69,21 @@ impl Done {
     /// What the store has refused.
     pub(super) fn refused(error: &StoreError) -> Self {
         match error {
-            StoreError::NoSuchMailbox { .. } => Self::no("There is no such mailbox").code("NONEXISTENT"),
-            StoreError::AlreadyExists { .. } => Self::no("There is such a mailbox already").code("ALREADYEXISTS"),
+            StoreError::NoSuchMailbox { .. } => {
+                Self::no("There is no such mailbox").code("NONEXISTENT")
+            }
+            StoreError::AlreadyExists { .. } => {
+                Self::no("There is such a mailbox already").code("ALREADYEXISTS")
+            }
             StoreError::NotPermitted { .. } => Self::no("That is not permitted").code("CANNOT"),
             StoreError::Name(_) => Self::no("A mailbox cannot have this name").code("CANNOT"),
             StoreError::OverQuota => Self::no("There is no room for it").code("OVERQUOTA"),
             StoreError::TooLarge { .. } => Self::no("The message is too large").code("TOOBIG"),
             StoreError::TooMany { .. } => Self::no("There are too many already").code("LIMIT"),
             StoreError::Locked { .. } => Self::no("It is in use").code("INUSE"),
-            StoreError::NoSuchMessage { .. } => Self::no("The message is gone").code("EXPUNGEISSUED"),
+            StoreError::NoSuchMessage { .. } => {
+                Self::no("The message is gone").code("EXPUNGEISSUED")
+            }
             StoreError::NoSuchAccount { .. } | StoreError::UserName { .. } => {
                 Self::no("There is no mail account of this user").code("AUTHORIZATIONFAILED")
             }
@@ -91,7 +97,9 @@ impl Done {
     /// As [`refused`](Self::refused), of the mailbox that messages are to be put into.
     pub(super) fn refused_target(error: &StoreError) -> Self {
         match error {
-            StoreError::NoSuchMailbox { .. } => Self::no("There is no such mailbox").code("TRYCREATE"),
+            StoreError::NoSuchMailbox { .. } => {
+                Self::no("There is no such mailbox").code("TRYCREATE")
+            }
             error => Self::refused(error),
         }
     }

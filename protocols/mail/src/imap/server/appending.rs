@@ -22,7 +22,11 @@ use crate::{
 
 impl Session {
     /// Asks the store for a place for a message.
-    pub(super) async fn begin_append(&self, command: AppendCommand, len: u64) -> Result<Box<dyn Append>, Done> {
+    pub(super) async fn begin_append(
+        &self,
+        command: AppendCommand,
+        len: u64,
+    ) -> Result<Box<dyn Append>, Done> {
         let account = self.account()?;
         if command.is_binary {
             return Err(Done::no("Messages with NULs are not taken").code("UNKNOWN-CTE"));
@@ -41,7 +45,8 @@ impl Session {
 
 /// The end of an APPEND.
 pub(super) async fn finish_append(append: Box<dyn Append>) -> Result<Done, Done> {
-    let appended = append.finish().await.map_err(|error: StoreError| Done::refused_target(&error))?;
+    let appended =
+        append.finish().await.map_err(|error: StoreError| Done::refused_target(&error))?;
     Ok(Done::ok("Added").code(format!("APPENDUID {} {}", appended.uid_validity, appended.uid)))
 }
 

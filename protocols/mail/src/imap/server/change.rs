@@ -43,7 +43,8 @@ impl Session {
             StoreAction::Add => FlagChange::Add(flags),
             StoreAction::Remove => FlagChange::Remove(flags),
         };
-        let unchanged_since = command.unchanged_since.map(|since| ModSeq::new(since).unwrap_or(ModSeq::MAX));
+        let unchanged_since =
+            command.unchanged_since.map(|since| ModSeq::new(since).unwrap_or(ModSeq::MAX));
         if unchanged_since.is_some() {
             self.enable_condstore();
         }
@@ -52,7 +53,8 @@ impl Session {
         let known = Known { uids: set.done, mod_seq: Some(set.mod_seq) };
         let done = match set.modified.is_empty() {
             true => Done::ok("Done"),
-            false => Done::ok("Some had changed").code(format!("MODIFIED {}", self.told(&set.modified, command.is_uid)?)),
+            false => Done::ok("Some had changed")
+                .code(format!("MODIFIED {}", self.told(&set.modified, command.is_uid)?)),
         };
         Ok(done.by_numbers(command.is_uid).knowing(known))
     }
@@ -138,13 +140,18 @@ impl Session {
         self.unselect();
         expunged?;
         let done = Done::ok("Done");
-        Ok(if self.enabled.get().qresync { done.code(format!("HIGHESTMODSEQ {highest}")) } else { done })
+        Ok(if self.enabled.get().qresync {
+            done.code(format!("HIGHESTMODSEQ {highest}"))
+        } else {
+            done
+        })
     }
 
     pub(super) async fn copy(&self, command: CopyCommand) -> Result<Done, Done> {
         let uids = self.messages(&command.set, command.is_uid)?;
         let to = name_of(&command.mailbox)?;
-        let copied = self.mailbox()?.copy(&uids, &to).await.map_err(|error| Done::refused_target(&error))?;
+        let copied =
+            self.mailbox()?.copy(&uids, &to).await.map_err(|error| Done::refused_target(&error))?;
         let done = Done::ok("Done");
         Ok(match copied.uids.is_empty() {
             true => done,
@@ -156,7 +163,8 @@ impl Session {
         let uids = self.messages(&command.set, command.is_uid)?;
         let to = name_of(&command.mailbox)?;
         let mailbox = self.writable_mailbox()?;
-        let moved = mailbox.move_to(&uids, &to).await.map_err(|error| Done::refused_target(&error))?;
+        let moved =
+            mailbox.move_to(&uids, &to).await.map_err(|error| Done::refused_target(&error))?;
         if !moved.uids.is_empty() {
             // RFC 6851 4.3: told before the messages go.
             self.write(format!("* OK [{}] Moved\r\n", copy_uid(&moved)).as_bytes());

@@ -2,11 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{
-    answer::Done,
-    selected::Enabled,
-    session::Session,
-};
+use super::{answer::Done, selected::Enabled, session::Session};
 use crate::imap::codec::{Atom, Command, CommandBody};
 
 /// What the server can do for a client that has logged in, as far as it does not depend on the configuration.
@@ -29,7 +25,9 @@ impl Session {
             }
             CommandBody::Select(command) => self.select_mailbox(command, false).await,
             CommandBody::Examine(command) => self.select_mailbox(command, true).await,
-            CommandBody::Create { mailbox, special_use } => self.create(&mailbox, &special_use).await,
+            CommandBody::Create { mailbox, special_use } => {
+                self.create(&mailbox, &special_use).await
+            }
             CommandBody::Delete(mailbox) => self.delete(&mailbox).await,
             CommandBody::Rename { from, to } => self.rename(&from, &to).await,
             CommandBody::Subscribe(mailbox) => self.subscribe(&mailbox, true).await,
@@ -125,7 +123,8 @@ impl Session {
             return;
         }
         self.write_changes(super::selected::Occasion::Any, &super::selected::Known::default());
-        let is_gone = self.selected.borrow().as_ref().is_some_and(|selected| selected.mailbox.is_deleted());
+        let is_gone =
+            self.selected.borrow().as_ref().is_some_and(|selected| selected.mailbox.is_deleted());
         if is_gone {
             self.bye("The mailbox was deleted");
         }

@@ -14,21 +14,17 @@ use std::{cell::RefCell, fmt, rc::Rc};
 
 use bytes::Bytes;
 use sinew_protocols::basic::PhaseDeadline;
-use sinew_transports::{
-    ConnectionLost, Protocol, TimerId, Transport,
-    reactor::Task,
-};
+use sinew_transports::{ConnectionLost, Protocol, TimerId, Transport, reactor::Task};
 
 use super::{
-    ServerConfig,
-    answer::Done,
-    appending::finish_append,
-    login::LINE_MAX,
-    phase::Phase,
+    ServerConfig, answer::Done, appending::finish_append, login::LINE_MAX, phase::Phase,
     session::Session,
 };
 use crate::{
-    imap::codec::{AppendCommand, Command, CommandBody, Dialect, Event, LiteralHead, Message, MessageDecoder, Tag},
+    imap::codec::{
+        AppendCommand, Command, CommandBody, Dialect, Event, LiteralHead, Message, MessageDecoder,
+        Tag,
+    },
     store::Append,
 };
 
@@ -146,7 +142,11 @@ impl ImapConnection {
             return;
         }
         let is_between = self.decoder.is_between_messages() && self.append.is_none();
-        transport.set_read_timeout(if is_between { self.config.idle_timeout } else { self.config.append_timeout });
+        transport.set_read_timeout(if is_between {
+            self.config.idle_timeout
+        } else {
+            self.config.append_timeout
+        });
     }
 
     // ---- commands ----
@@ -202,14 +202,17 @@ impl ImapConnection {
                 self.append_kept(session, command.tag, append, text);
             }
             body => {
-                let is_login = matches!(body, CommandBody::Login { .. } | CommandBody::Authenticate { .. });
+                let is_login =
+                    matches!(body, CommandBody::Login { .. } | CommandBody::Authenticate { .. });
                 let (of_task, tag) = (Rc::clone(session), command.tag.clone());
                 let command = Command::new(command.tag, body);
                 self.run(session, async move {
                     let done = of_task.execute(command).await;
                     match (done, is_login) {
                         (done, true) => of_task.end_login(&tag, done),
-                        (Some(done), false) => of_task.finish(&tag, &done.unwrap_or_else(|refused| refused)),
+                        (Some(done), false) => {
+                            of_task.finish(&tag, &done.unwrap_or_else(|refused| refused))
+                        }
                         (None, false) => {}
                     }
                 });
@@ -267,7 +270,9 @@ impl ImapConnection {
     // ---- literals ----
 
     fn literal(&mut self, session: &Rc<Session>, head: LiteralHead) {
-        let is_command = session.login.borrow().is_none() && session.idle.borrow().is_none() && self.append.is_none();
+        let is_command = session.login.borrow().is_none()
+            && session.idle.borrow().is_none()
+            && self.append.is_none();
         if !is_command {
             let tag = session.end_idle();
             let tag = tag.or_else(|| session.login.take().map(|(tag, _)| tag));
@@ -281,9 +286,11 @@ impl ImapConnection {
             let CommandBody::Append(append) = command.body else { return };
             return self.begin_append(session, command.tag, append, head);
         }
-        let max = if is_logged_in { self.config.line_max as u64 } else { self.config.login_literal_max };
+        let max =
+            if is_logged_in { self.config.line_max as u64 } else { self.config.login_literal_max };
         // The front has the literals that were kept before.
-        if head.len.saturating_add(front.bytes().len() as u64) <= max.saturating_add(self.decoder.text_max() as u64)
+        if head.len.saturating_add(front.bytes().len() as u64)
+            <= max.saturating_add(self.decoder.text_max() as u64)
             && head.len <= max
         {
             if head.is_synchronizing {
@@ -292,7 +299,12 @@ impl ImapConnection {
             return self.decoder.keep();
         }
         let tag = front.tag();
-        self.refuse(session, head, tag.as_ref(), &Done::no("The literal is too long").code("TOOBIG"));
+        self.refuse(
+            session,
+            head,
+            tag.as_ref(),
+            &Done::no("The literal is too long").code("TOOBIG"),
+        );
     }
 
     /// A literal that is not taken: a client that waits does not send it.
@@ -310,11 +322,18 @@ impl ImapConnection {
         }
     }
 
-    fn begin_append(&mut self, session: &Rc<Session>, tag: Tag, command: AppendCommand, head: LiteralHead) {
+    fn begin_append(
+        &mut self,
+        session: &Rc<Session>,
+        tag: Tag,
+        command: AppendCommand,
+        head: LiteralHead,
+    ) {
         let place = Rc::new(RefCell::new(Place::Asked));
         let asked = Rc::clone(&place);
         let of_task = Rc::clone(session);
-        self.append = Some(Box::new(Appending { tag, is_synchronizing: head.is_synchronizing, place }));
+        self.append =
+            Some(Box::new(Appending { tag, is_synchronizing: head.is_synchronizing, place }));
         self.run(session, async move {
             let found = match of_task.begin_append(command, head.len).await {
                 Ok(append) => Place::Open(append),
@@ -393,7 +412,13 @@ impl ImapConnection {
     }
 
     /// A message that is there already: an empty one.
-    fn append_kept(&mut self, session: &Rc<Session>, tag: Tag, command: AppendCommand, text: Bytes) {
+    fn append_kept(
+        &mut self,
+        session: &Rc<Session>,
+        tag: Tag,
+        command: AppendCommand,
+        text: Bytes,
+    ) {
         let of_task = Rc::clone(session);
         self.run(session, async move {
             let appended = async {

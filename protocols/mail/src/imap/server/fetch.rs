@@ -38,7 +38,11 @@ impl Session {
 
     pub(super) async fn fetch(&self, mut command: FetchCommand) -> Result<Done, Done> {
         let uids = self.messages(&command.set, command.is_uid)?;
-        if command.items.iter().any(|item| matches!(item, FetchItem::Binary { .. } | FetchItem::BinarySize(_))) {
+        if command
+            .items
+            .iter()
+            .any(|item| matches!(item, FetchItem::Binary { .. } | FetchItem::BinarySize(_)))
+        {
             return Err(Done::bad("BINARY is not offered"));
         }
         if command.changed_since.is_some() || command.items.contains(&FetchItem::ModSeq) {
@@ -75,7 +79,13 @@ impl Session {
     }
 
     /// Messages that went before the client came (RFC 7162 3.2.6).
-    fn write_vanished_earlier(&self, mailbox: &Rc<dyn Mailbox>, uids: &UidSet, asked: &SequenceSet, since: u64) {
+    fn write_vanished_earlier(
+        &self,
+        mailbox: &Rc<dyn Mailbox>,
+        uids: &UidSet,
+        asked: &SequenceSet,
+        since: u64,
+    ) {
         let since = ModSeq::new(since).unwrap_or(ModSeq::MAX);
         let last = mailbox.status().uid_next.get().saturating_sub(1);
         let asked = uid_set(asked.ranges(last.max(1)), last);
@@ -91,7 +101,12 @@ impl Session {
     }
 
     /// Texts that are not only looked at become `\Seen` (RFC 3501 6.4.5). The flags are told with the messages.
-    async fn mark_seen(&self, mailbox: &Rc<dyn Mailbox>, uids: &UidSet, command: &mut FetchCommand) -> Known {
+    async fn mark_seen(
+        &self,
+        mailbox: &Rc<dyn Mailbox>,
+        uids: &UidSet,
+        command: &mut FetchCommand,
+    ) -> Known {
         if !command.items.iter().any(marks_seen) || self.writable_mailbox().is_err() {
             return Known::default();
         }
@@ -126,7 +141,9 @@ impl Session {
         command: &FetchCommand,
         known: &Known,
     ) -> Result<(), Done> {
-        let Some(number) = self.with_selected(|selected| selected.view.number(info.uid))? else { return Ok(()) };
+        let Some(number) = self.with_selected(|selected| selected.view.number(info.uid))? else {
+            return Ok(());
+        };
         let mut fetching = Fetching {
             session: self,
             reading: Reading::new(mailbox, info),
@@ -218,7 +235,8 @@ impl Fetching<'_> {
             FetchItem::Body | FetchItem::BodyStructure => {
                 let is_extended = *item == FetchItem::BodyStructure;
                 let part = self.structure().await?;
-                let mut out = if is_extended { b"BODYSTRUCTURE ".to_vec() } else { b"BODY ".to_vec() };
+                let mut out =
+                    if is_extended { b"BODYSTRUCTURE ".to_vec() } else { b"BODY ".to_vec() };
                 part.write_structure(&mut out, is_extended);
                 self.out.extend_from_slice(&out);
             }
@@ -228,7 +246,9 @@ impl Fetching<'_> {
                 self.section(&name, section, *partial).await?;
             }
             FetchItem::Rfc822 => self.section(b"RFC822", &Section::all(), None).await?,
-            FetchItem::Rfc822Header => self.section(b"RFC822.HEADER", &Section::header(), None).await?,
+            FetchItem::Rfc822Header => {
+                self.section(b"RFC822.HEADER", &Section::header(), None).await?
+            }
             FetchItem::Rfc822Text => self.section(b"RFC822.TEXT", &Section::body(), None).await?,
             _ => {}
         }
@@ -263,7 +283,12 @@ impl Fetching<'_> {
     }
 
     /// A section: its name, and a literal, or NIL if the message has none such.
-    async fn section(&mut self, name: &[u8], section: &Section, partial: Option<(u32, u32)>) -> Result<(), ReadError> {
+    async fn section(
+        &mut self,
+        name: &[u8],
+        section: &Section,
+        partial: Option<(u32, u32)>,
+    ) -> Result<(), ReadError> {
         let range = match (&section.part[..], &section.text) {
             ([], None) => Some(0..self.reading.size),
             ([], _) => find_section(section, self.header().await?.0),
@@ -287,7 +312,10 @@ impl Fetching<'_> {
             let header = self.reading.bytes(self.session, range, HEADER_MAX).await?;
             let text = only_fields(&header, names, is_not);
             let (start, end) = cut(0, text.len() as u64, partial);
-            let text = usize::try_from(start).ok().zip(usize::try_from(end).ok()).and_then(|(start, end)| text.get(start..end));
+            let text = usize::try_from(start)
+                .ok()
+                .zip(usize::try_from(end).ok())
+                .and_then(|(start, end)| text.get(start..end));
             write_literal(&mut self.out, text.unwrap_or_default());
             return Ok(());
         }
@@ -303,17 +331,19 @@ impl Fetching<'_> {
         while at < range.end {
             let mut piece = None;
             let next = at..range.end;
-            self.reading.range(self.session, next, |bytes| {
-                piece = Some(bytes);
-                false
-            })
-            .await?;
+            self.reading
+                .range(self.session, next, |bytes| {
+                    piece = Some(bytes);
+                    false
+                })
+                .await?;
             let piece = piece.ok_or(ReadError::Short)?;
             at += piece.len() as u64;
             self.session.write(&std::mem::take(&mut self.out));
             if memchr::memchr(0, &piece).is_some() {
                 // A literal has no NUL (RFC 3501 9); the length has to stay.
-                let piece: Vec<u8> = piece.iter().map(|&byte| if byte == 0 { 0x80 } else { byte }).collect();
+                let piece: Vec<u8> =
+                    piece.iter().map(|&byte| if byte == 0 { 0x80 } else { byte }).collect();
                 self.session.write(&piece);
             } else {
                 self.session.transport.write_bytes(piece);

@@ -1,4 +1,4 @@
-//! LOGIN and AUTHENTICATE, by sinew-auth; and the account of whoever has logged in.
+//! LOGIN and AUTHENTICATE, by `sinew-auth`; and the account of the user.
 
 use std::rc::Rc;
 
@@ -96,7 +96,9 @@ fn refused(error: &SaslError) -> Done {
             Done::no("The login cannot be checked now").code("UNAVAILABLE")
         }
         SaslError::Aborted => Done::bad("The login was given up"),
-        SaslError::Base64 | SaslError::Malformed(_) | SaslError::TooLong { .. } => Done::bad("That is no response"),
+        SaslError::Base64 | SaslError::Malformed(_) | SaslError::TooLong { .. } => {
+            Done::bad("That is no response")
+        }
         SaslError::NoSuchMechanism(_) => Done::no("There is no such mechanism"),
         SaslError::EncryptionRequired => Done::no("Say STARTTLS first").code("PRIVACYREQUIRED"),
         _ => wrong_credentials(),

@@ -1,10 +1,6 @@
 //! Commands about mailboxes: CREATE, DELETE, RENAME, SUBSCRIBE, LIST, LSUB, STATUS.
 
-use super::{
-    answer::Done,
-    change::name_of,
-    session::Session,
-};
+use super::{answer::Done, change::name_of, session::Session};
 use crate::{
     imap::codec::{
         AString, Data, Dialect, ListAttribute, ListCommand, ListEntry, ListReturn, ListSelection,
@@ -20,7 +16,11 @@ const PATTERN_MAX: usize = 512;
 const PATTERNS_MAX: usize = 16;
 
 impl Session {
-    pub(super) async fn create(&self, name: &WireName, special_use: &[ListAttribute]) -> Result<Done, Done> {
+    pub(super) async fn create(
+        &self,
+        name: &WireName,
+        special_use: &[ListAttribute],
+    ) -> Result<Done, Done> {
         if !special_use.is_empty() {
             return Err(Done::no("The use of a mailbox follows from its name").code("USEATTR"));
         }
@@ -44,7 +44,11 @@ impl Session {
         Ok(Done::ok("Renamed"))
     }
 
-    pub(super) async fn subscribe(&self, name: &WireName, is_subscribed: bool) -> Result<Done, Done> {
+    pub(super) async fn subscribe(
+        &self,
+        name: &WireName,
+        is_subscribed: bool,
+    ) -> Result<Done, Done> {
         let name = name_of(name)?;
         self.account()?.subscribe(&name, is_subscribed).await?;
         Ok(Done::ok("Done"))
@@ -61,18 +65,16 @@ impl Session {
     }
 
     fn write_status(&self, name: WireName, items: &[StatusItem], status: &Status) {
-        let value = |item: &StatusItem| {
-            match item {
-                StatusItem::Messages => status.messages.into(),
-                StatusItem::Recent => status.recent.into(),
-                StatusItem::UidNext => status.uid_next.get().into(),
-                StatusItem::UidValidity => status.uid_validity.get().into(),
-                StatusItem::Unseen => status.unseen.into(),
-                StatusItem::Deleted => status.deleted.into(),
-                StatusItem::Size => status.size,
-                StatusItem::HighestModSeq => status.highest_mod_seq.get(),
-                StatusItem::AppendLimit => self.config.append_max,
-            }
+        let value = |item: &StatusItem| match item {
+            StatusItem::Messages => status.messages.into(),
+            StatusItem::Recent => status.recent.into(),
+            StatusItem::UidNext => status.uid_next.get().into(),
+            StatusItem::UidValidity => status.uid_validity.get().into(),
+            StatusItem::Unseen => status.unseen.into(),
+            StatusItem::Deleted => status.deleted.into(),
+            StatusItem::Size => status.size,
+            StatusItem::HighestModSeq => status.highest_mod_seq.get(),
+            StatusItem::AppendLimit => self.config.append_max,
         };
         let values = items.iter().map(|item| (*item, value(item))).collect();
         self.respond(Response::Data(Data::Status(name, values)));
@@ -92,7 +94,9 @@ impl Session {
         let mailboxes = self.account()?.mailboxes().await?;
         for (index, info) in mailboxes.iter().enumerate() {
             let has_subscribed = || {
-                mailboxes.iter().any(|other| other.is_subscribed && other.name.is_inside(&info.name))
+                mailboxes
+                    .iter()
+                    .any(|other| other.is_subscribed && other.name.is_inside(&info.name))
             };
             let is_listed = info.is_subscribed || (pattern.ends_with('%') && has_subscribed());
             if matches(&pattern, info.name.as_str()) && is_listed {
@@ -109,13 +113,17 @@ impl Session {
         if command.patterns.len() > PATTERNS_MAX {
             return Err(Done::no("There are too many patterns").code("LIMIT"));
         }
-        let is_about_separator = !command.is_extended && command.patterns.iter().all(|one| one.as_str().is_empty());
+        let is_about_separator =
+            !command.is_extended && command.patterns.iter().all(|one| one.as_str().is_empty());
         if is_about_separator {
             self.write(b"* LIST (\\NoSelect) \"/\" \"\"\r\n");
             return Ok(Done::ok("Done"));
         }
-        let patterns: Vec<String> =
-            command.patterns.iter().map(|pattern| joined(&command.reference, pattern)).collect::<Result<_, _>>()?;
+        let patterns: Vec<String> = command
+            .patterns
+            .iter()
+            .map(|pattern| joined(&command.reference, pattern))
+            .collect::<Result<_, _>>()?;
         let account = self.account()?;
         let mailboxes = account.mailboxes().await?;
         let listing = Listing::new(&command);
@@ -203,7 +211,11 @@ impl<'a> Listing<'a> {
         if !info.exists {
             entry = entry.with([ListAttribute::NonExistent, ListAttribute::NoSelect]);
         }
-        entry = entry.with([if info.has_children { ListAttribute::HasChildren } else { ListAttribute::HasNoChildren }]);
+        entry = entry.with([if info.has_children {
+            ListAttribute::HasChildren
+        } else {
+            ListAttribute::HasNoChildren
+        }]);
         if self.tells_subscribed && info.is_subscribed {
             entry = entry.with([ListAttribute::Subscribed]);
         }
@@ -228,7 +240,8 @@ fn special_use(special: SpecialUse) -> ListAttribute {
 }
 
 fn entry(name: &MailboxName) -> Result<ListEntry, Done> {
-    let name: WireName = name.as_str().parse().map_err(|_| Done::no("A mailbox has a name that cannot be told"))?;
+    let name: WireName =
+        name.as_str().parse().map_err(|_| Done::no("A mailbox has a name that cannot be told"))?;
     Ok(ListEntry::new(name, Some(MailboxName::SEPARATOR)))
 }
 

@@ -24,10 +24,13 @@ impl Phase {
     /// Whether a command is allowed now.
     pub(super) fn allows(self, command: &CommandBody) -> bool {
         match command {
-            CommandBody::Capability | CommandBody::Noop | CommandBody::Logout | CommandBody::Id(_) => true,
-            CommandBody::StartTls | CommandBody::Login { .. } | CommandBody::Authenticate { .. } => {
-                self == Self::BeforeLogin
-            }
+            CommandBody::Capability
+            | CommandBody::Noop
+            | CommandBody::Logout
+            | CommandBody::Id(_) => true,
+            CommandBody::StartTls
+            | CommandBody::Login { .. }
+            | CommandBody::Authenticate { .. } => self == Self::BeforeLogin,
             CommandBody::Check
             | CommandBody::Close
             | CommandBody::Unselect
@@ -67,7 +70,8 @@ mod tests {
             for text in commands.split_whitespace() {
                 let message = Message::new(format!("a {}", text.replace('_', " ")));
                 let command = Command::parse(&message, Dialect::default()).expect(text);
-                let found = [Phase::BeforeLogin, Phase::LoggedIn, Phase::Selected].map(|phase| phase.allows(&command.body));
+                let found = [Phase::BeforeLogin, Phase::LoggedIn, Phase::Selected]
+                    .map(|phase| phase.allows(&command.body));
                 assert_eq!(found, allowed, "{text}");
             }
         }

@@ -62,7 +62,8 @@ impl Reading {
 
     /// The bytes from `at` on, some of them; none at the end.
     async fn piece(&self, at: u64, end: u64) -> Result<Bytes, StoreError> {
-        let len = usize::try_from(end.saturating_sub(at)).map_or(READ_LEN_MAX, |len| len.min(READ_LEN_MAX));
+        let len = usize::try_from(end.saturating_sub(at))
+            .map_or(READ_LEN_MAX, |len| len.min(READ_LEN_MAX));
         if len == 0 {
             return Ok(Bytes::new());
         }
@@ -119,7 +120,12 @@ impl Reading {
     }
 
     /// The beginning of a range, in memory.
-    pub(super) async fn bytes(&self, session: &Session, range: Range<u64>, max: usize) -> Result<Vec<u8>, ReadError> {
+    pub(super) async fn bytes(
+        &self,
+        session: &Session,
+        range: Range<u64>,
+        max: usize,
+    ) -> Result<Vec<u8>, ReadError> {
         let end = range.end.min(range.start.saturating_add(max as u64));
         let mut bytes = Vec::new();
         self.range(session, range.start..end, |piece| {

@@ -32,7 +32,10 @@ impl SearchContext for Context<'_> {
     fn of_numbers(&self, numbers: &SequenceSet) -> UidSet {
         let len = self.view.len();
         // Numbers that there are not match nothing.
-        let ranges = numbers.ranges(len).map(|(from, to)| (from, to.min(len))).filter(|(from, to)| from <= to);
+        let ranges = numbers
+            .ranges(len)
+            .map(|(from, to)| (from, to.min(len)))
+            .filter(|(from, to)| from <= to);
         self.view.of_numbers(ranges).unwrap_or_default()
     }
 
@@ -62,8 +65,9 @@ impl Session {
         let program = self.with_selected(|selected| {
             Program::new(&command.key, charset, &Context { view: &selected.view, now })
         })?;
-        let program =
-            program.map_err(|_| Done::no("This charset is not known").code("BADCHARSET (UTF-8 US-ASCII ISO-8859-1)"))?;
+        let program = program.map_err(|_| {
+            Done::no("This charset is not known").code("BADCHARSET (UTF-8 US-ASCII ISO-8859-1)")
+        })?;
         if program.has_mod_seq() {
             self.enable_condstore();
         }
@@ -77,7 +81,11 @@ impl Session {
         Ok(Done::ok("Done").by_numbers(command.is_uid))
     }
 
-    async fn search_mailbox(&self, mailbox: &Rc<dyn Mailbox>, program: &Program) -> Result<Found, Done> {
+    async fn search_mailbox(
+        &self,
+        mailbox: &Rc<dyn Mailbox>,
+        program: &Program,
+    ) -> Result<Found, Done> {
         let mut found = Found::default();
         let mut keys = 0;
         let mut from = mailbox.uids().first().copied();
@@ -130,7 +138,9 @@ impl Session {
             }
             debug_assert_eq!(need, Need::Text, "there is nothing else to be needed");
             let found = self.find_texts(&reading, &header, program).await?;
-            Ok::<_, ReadError>(program.decide(&Known { found: Some(&found), ..known }).unwrap_or(false))
+            Ok::<_, ReadError>(
+                program.decide(&Known { found: Some(&found), ..known }).unwrap_or(false),
+            )
         };
         match result.await {
             Ok(is_found) => Ok(Some(is_found)),
@@ -143,7 +153,12 @@ impl Session {
     }
 
     /// Which of the texts are in the message: in its bodies, and in its bodies and headers.
-    async fn find_texts(&self, reading: &Reading, header: &[u8], program: &Program) -> Result<Vec<bool>, ReadError> {
+    async fn find_texts(
+        &self,
+        reading: &Reading,
+        header: &[u8],
+        program: &Program,
+    ) -> Result<Vec<bool>, ReadError> {
         let (mut bodies, mut texts) = (program.body_search(), program.text_search());
         search_header(header, &mut texts);
         let (message, _) = reading.structure(self).await?;
@@ -175,9 +190,17 @@ impl Session {
         Ok([bodies.found(), texts.found()].concat())
     }
 
-    fn write_found(&self, tag: &Tag, command: &SearchCommand, program: &Program, found: &Found) -> Result<(), Done> {
+    fn write_found(
+        &self,
+        tag: &Tag,
+        command: &SearchCommand,
+        program: &Program,
+        found: &Found,
+    ) -> Result<(), Done> {
         let ranges: Vec<(u32, u32)> = match command.is_uid {
-            true => found.uids.ranges().map(|range| (range.start().get(), range.end().get())).collect(),
+            true => {
+                found.uids.ranges().map(|range| (range.start().get(), range.end().get())).collect()
+            }
             false => self.with_selected(|selected| selected.view.numbers(&found.uids))?,
         };
         let mod_seq = found.mod_seq.filter(|_| program.has_mod_seq());
@@ -255,7 +278,8 @@ mod tests {
     #[test]
     fn results_of_esearch() {
         use SearchReturn::{All, Count, Max, Min};
-        let cases: [(&[SearchReturn], &[(u32, u32)], &str); 5] = [
+        type Case<'a> = (&'a [SearchReturn], &'a [(u32, u32)], &'a str);
+        let cases: [Case<'_>; 5] = [
             (&[], &[(1, 3), (5, 5)], " ALL 1:3,5"),
             (&[Min, Max, All, Count], &[(2, 3)], " MIN 2 MAX 3 ALL 2:3 COUNT 2"),
             (&[Min, Max, All, Count], &[], " COUNT 0"),

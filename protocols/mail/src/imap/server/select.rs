@@ -18,7 +18,11 @@ use crate::{
 const MESSAGES_AT_ONCE: usize = 1_000;
 
 impl Session {
-    pub(super) async fn select_mailbox(&self, command: SelectCommand, is_read_only: bool) -> Result<Done, Done> {
+    pub(super) async fn select_mailbox(
+        &self,
+        command: SelectCommand,
+        is_read_only: bool,
+    ) -> Result<Done, Done> {
         // Whatever becomes of this, no mailbox is selected before it (RFC 3501 6.3.1).
         if self.unselect() && self.enabled.get().qresync {
             self.write(b"* OK [CLOSED] Closed\r\n");
@@ -46,7 +50,8 @@ impl Session {
         line(&mut out, format_args!("* OK [UIDNEXT {}] The next", status.uid_next));
         line(&mut out, format_args!("* OK [HIGHESTMODSEQ {}] The last change", selected.highest()));
         self.write(&out);
-        let resync = command.qresync.filter(|resync| resync.uid_validity == status.uid_validity.get());
+        let resync =
+            command.qresync.filter(|resync| resync.uid_validity == status.uid_validity.get());
         if let Some(resync) = resync {
             self.resynchronize(&selected, &resync).await?;
         }

@@ -71,7 +71,9 @@ impl Selected {
         known: &Known,
     ) {
         let highest = self.mailbox.status().highest_mod_seq;
-        if highest <= self.seen && (highest <= self.expunged || occasion == Occasion::NumbersAreUsed) {
+        if highest <= self.seen
+            && (highest <= self.expunged || occasion == Occasion::NumbersAreUsed)
+        {
             return;
         }
         let changes = self.mailbox.changes_since(self.seen);
@@ -143,7 +145,9 @@ impl Selected {
 
     /// The flags of a message, if it is there.
     pub(super) fn write_flags(&self, out: &mut Vec<u8>, uid: Uid, enabled: Enabled) {
-        let (Some(number), Some(info)) = (self.view.number(uid), self.mailbox.message(uid)) else { return };
+        let (Some(number), Some(info)) = (self.view.number(uid), self.mailbox.message(uid)) else {
+            return;
+        };
         out.extend_from_slice(format!("* {number} FETCH (").as_bytes());
         if enabled.condstore || enabled.qresync {
             out.extend_from_slice(format!("UID {uid} MODSEQ ({}) ", info.mod_seq).as_bytes());
@@ -162,7 +166,10 @@ impl Selected {
 
 impl std::fmt::Debug for Selected {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Selected").field("mailbox", &self.mailbox.name()).field("view", &self.view).finish_non_exhaustive()
+        f.debug_struct("Selected")
+            .field("mailbox", &self.mailbox.name())
+            .field("view", &self.view)
+            .finish_non_exhaustive()
     }
 }
 

@@ -103,7 +103,9 @@ impl Session {
 
     /// The mailbox that is selected, if it may be changed.
     pub(super) fn writable_mailbox(&self) -> Result<Rc<dyn Mailbox>, Done> {
-        let mailbox = self.with_selected(|selected| (!selected.is_read_only).then(|| Rc::clone(&selected.mailbox)))?;
+        let mailbox = self.with_selected(|selected| {
+            (!selected.is_read_only).then(|| Rc::clone(&selected.mailbox))
+        })?;
         mailbox.ok_or_else(|| Done::no("The mailbox is open for reading only").code("READ-ONLY"))
     }
 
@@ -142,11 +144,14 @@ impl Session {
     /// Ends a command.
     pub(super) fn finish(&self, tag: &Tag, done: &Done) {
         self.write_changes(done.occasion, &done.known);
-        let is_gone = self.selected.borrow().as_ref().is_some_and(|selected| selected.mailbox.is_deleted());
+        let is_gone =
+            self.selected.borrow().as_ref().is_some_and(|selected| selected.mailbox.is_deleted());
         let mut out = Vec::with_capacity(96);
         out.extend_from_slice(tag.as_bytes());
         let code = done.code.as_ref().map(|code| format!("[{code}] ")).unwrap_or_default();
-        out.extend_from_slice(format!(" {} {code}{}\r\n", done.status.as_str(), done.text).as_bytes());
+        out.extend_from_slice(
+            format!(" {} {code}{}\r\n", done.status.as_str(), done.text).as_bytes(),
+        );
         self.write(&out);
         if is_gone {
             // RFC 2180 3.3: a client cannot work with a mailbox that is gone.

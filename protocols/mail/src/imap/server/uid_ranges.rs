@@ -65,7 +65,9 @@ mod tests {
 
     #[test]
     fn differences_and_intersections() {
-        let set = |text: &str| if text.is_empty() { UidSet::new() } else { UidSet::parse(text, 100).unwrap() };
+        let set = |text: &str| {
+            if text.is_empty() { UidSet::new() } else { UidSet::parse(text, 100).unwrap() }
+        };
         for (from, taken, left) in [
             ("1:10", "3:4", "1:2,5:10"),
             ("1:10", "", "1:10"),
@@ -77,7 +79,11 @@ mod tests {
         ] {
             let both = intersection(&set(from), &set(taken));
             assert_eq!(difference(&set(from), &both).to_string(), left, "{from} without {taken}");
-            assert_eq!(difference(&set(from), &set(taken)).to_string(), left, "{from} without {taken}");
+            assert_eq!(
+                difference(&set(from), &set(taken)).to_string(),
+                left,
+                "{from} without {taken}"
+            );
         }
     }
 }

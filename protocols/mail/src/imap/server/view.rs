@@ -74,7 +74,8 @@ impl View {
         let mut removed = UidSet::new();
         let mut numbers = Vec::new();
         let mut left = Self::default();
-        let mut gone = gone.ranges().map(|range| (range.start().get(), range.end().get())).peekable();
+        let mut gone =
+            gone.ranges().map(|range| (range.start().get(), range.end().get())).peekable();
         for run in &self.runs {
             let mut from = run.first;
             while let Some(&(start, end)) = gone.peek() {
@@ -208,7 +209,9 @@ mod tests {
 
     #[test]
     fn expunged_messages_are_told_by_the_numbers_of_then() {
-        let cases: &[(&[u32], &str, &str, &[u32], &[u32])] = &[
+        /// UIDs, those that are gone, those of them that were there, the numbers that are told, the UIDs that are left.
+        type Case<'a> = (&'a [u32], &'a str, &'a str, &'a [u32], &'a [u32]);
+        let cases: &[Case<'_>] = &[
             (&[1, 2, 3, 4, 5], "3", "3", &[3], &[1, 2, 4, 5]),
             (&[1, 2, 3, 4, 5], "1:2", "1:2", &[1, 1], &[3, 4, 5]),
             (&[1, 2, 3, 4, 5], "2,4", "2,4", &[2, 3], &[1, 3, 5]),
@@ -222,15 +225,24 @@ mod tests {
         for (uids, gone, removed, numbers, left) in cases {
             let mut view = view(uids);
             let (told, told_numbers) = view.remove(&set(gone));
-            assert_eq!((told.to_string().as_str(), &told_numbers[..]), (*removed, *numbers), "{gone}");
-            assert_eq!((1..=view.len()).filter_map(|n| view.uid(n)).map(Uid::get).collect::<Vec<_>>(), *left);
+            assert_eq!(
+                (told.to_string().as_str(), &told_numbers[..]),
+                (*removed, *numbers),
+                "{gone}"
+            );
+            assert_eq!(
+                (1..=view.len()).filter_map(|n| view.uid(n)).map(Uid::get).collect::<Vec<_>>(),
+                *left
+            );
         }
     }
 
     #[test]
     fn sets_of_numbers_and_of_uids() {
         let view = view(&[5, 6, 9, 20]);
-        let numbers = |ranges: &[(u32, u32)]| view.of_numbers(ranges.iter().copied()).map(|uids| uids.to_string());
+        let numbers = |ranges: &[(u32, u32)]| {
+            view.of_numbers(ranges.iter().copied()).map(|uids| uids.to_string())
+        };
         assert_eq!(numbers(&[(1, 4)]).as_deref(), Some("5:6,9,20"));
         assert_eq!(numbers(&[(3, 3), (1, 1)]).as_deref(), Some("5,9"));
         assert_eq!(numbers(&[(4, 5)]), None);
