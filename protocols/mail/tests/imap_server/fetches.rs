@@ -44,7 +44,7 @@ fn sections_and_structures() {
         S: * 1 FETCH (ENVELOPE ("Wed, 17 Jul 1996 02:23:25 -0700" "=?utf-8?q?Gr=C3=BC=C3=9Fe?=" (("Ann" NIL "ann" "example.org")) (("Ann" NIL "ann" "example.org")) (("Ann" NIL "ann" "example.org")) ((NIL NIL "bob" "example.net")) NIL NIL NIL "<1@example.org>"))
         S: a OK Done
         C: b FETCH 1 BODY
-        S: * 1 FETCH (BODY (("text" "plain" ("charset" "utf-8") NIL NIL "quoted-printable" 30 2)("image" "png" NIL NIL NIL "base64" 12) "mixed"))
+        S: * 1 FETCH (BODY (("text" "plain" ("charset" "utf-8") NIL NIL "quoted-printable" 30 1)("image" "png" NIL NIL NIL "base64" 12) "mixed"))
         S: b OK Done
         C: c FETCH 1 BODY.PEEK[1]
         S: * 1 FETCH (BODY[1] {30}
@@ -66,8 +66,8 @@ fn sections_and_structures() {
         S: * 1 FETCH (FLAGS (\Recent))
         S: e OK Done
         C: f FETCH 1 BODY[TEXT]<0.3>
-        S: * 1 FETCH (BODY[TEXT]<0> {3}
-        S: --x FLAGS (\Recent \Seen))
+        S: * 1 FETCH (FLAGS (\Recent \Seen) BODY[TEXT]<0> {3}
+        S: --x)
         S: f OK Done
         C: g FETCH 1 (FLAGS RFC822.HEADER)
         S: * 1 FETCH (FLAGS (\Recent \Seen) RFC822.HEADER {…
@@ -126,6 +126,8 @@ fn flags_are_stored() {
     client.dialogue(
         r"
         C: a STORE 1:2 FLAGS (\Answered $Forwarded)
+        S: * FLAGS (\Answered \Flagged \Deleted \Seen \Draft $Forwarded)
+        S: * OK [PERMANENTFLAGS (\Answered \Flagged \Deleted \Seen \Draft $Forwarded \*)] These stay
         S: * 1 FETCH (FLAGS (\Recent \Answered $Forwarded))
         S: * 2 FETCH (FLAGS (\Recent \Answered $Forwarded))
         S: a OK Done

@@ -22,6 +22,7 @@ fn a_mailbox_is_selected() {
         S: * 1 FETCH (FLAGS (\Recent))
         S: b OK Done
         C: c EXAMINE INBOX
+        S: * OK [CLOSED] Closed
         S: * FLAGS (\Answered \Flagged \Deleted \Seen \Draft)
         S: * OK [PERMANENTFLAGS ()] These stay
         S: * 3 EXISTS
@@ -34,6 +35,7 @@ fn a_mailbox_is_selected() {
         C: d STORE 1 +FLAGS (\Seen)
         S: d NO [READ-ONLY] The mailbox is open for reading only
         C: e SELECT nowhere
+        S: * OK [CLOSED] Closed
         S: e NO [NONEXISTENT] There is no such mailbox
         C: f FETCH 1 FLAGS
         S: f BAD Not now
@@ -48,6 +50,8 @@ fn two_sessions_one_mailbox() {
     ann.dialogue(
         r"
         C: a STORE 2 +FLAGS (\Deleted Later)
+        S: * FLAGS (\Answered \Flagged \Deleted \Seen \Draft Later)
+        S: * OK [PERMANENTFLAGS (\Answered \Flagged \Deleted \Seen \Draft Later \*)] These stay
         S: * 2 FETCH (FLAGS (\Recent \Deleted Later))
         S: a OK Done
         ",

@@ -51,7 +51,8 @@ pub fn fields(header: &[u8]) -> impl Iterator<Item = Field<'_>> {
     })
 }
 
-/// A header of the fields that have one of these names, or that have none of them; and an empty line (RFC 3501 6.4.5, HEADER.FIELDS).
+/// A header of the fields that have one of these names, or that have none of them; and the empty line, if the header has one (RFC 3501
+/// 6.4.5, HEADER.FIELDS).
 #[must_use]
 pub fn only_fields(header: &[u8], names: &[impl AsRef<[u8]>], is_not: bool) -> Vec<u8> {
     let mut out = Vec::new();
@@ -64,8 +65,17 @@ pub fn only_fields(header: &[u8], names: &[impl AsRef<[u8]>], is_not: bool) -> V
             }
         }
     }
-    out.extend_from_slice(b"\r\n");
+    // A message that has no empty line has none here, either.
+    if ends_with_empty_line(header) {
+        out.extend_from_slice(b"\r\n");
+    }
     out
+}
+
+fn ends_with_empty_line(header: &[u8]) -> bool {
+    let Some(before) = header.strip_suffix(b"\n") else { return false };
+    let before = before.strip_suffix(b"\r").unwrap_or(before);
+    before.is_empty() || before.ends_with(b"\n")
 }
 
 fn as_field(whole: &[u8]) -> Option<Field<'_>> {
@@ -113,7 +123,9 @@ mod tests {
         let header = b"A: 1\r\nB: 2\r\n 2\r\na: 3\r\nC: 4\r\n\r\n";
         assert_eq!(only_fields(header, &["a", "x"], false), b"A: 1\r\na: 3\r\n\r\n");
         assert_eq!(only_fields(header, &["A"], true), b"B: 2\r\n 2\r\nC: 4\r\n\r\n");
-        assert_eq!(only_fields(b"A: 1", &["A"], false), b"A: 1\r\n\r\n");
-        assert_eq!(only_fields(b"", &["A"], false), b"\r\n");
+        assert_eq!(only_fields(b"A: 1", &["A"], false), b"A: 1\r\n");
+        assert_eq!(only_fields(b"\r\n", &["A"], false), b"\r\n");
+        assert_eq!(only_fields(b"B: 1\n\n", &["A"], false), b"\r\n");
+        assert_eq!(only_fields(b"", &["A"], false), b"");
     }
 }

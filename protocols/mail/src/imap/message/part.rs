@@ -11,7 +11,7 @@ pub struct Part {
     pub header: Range<u64>,
     /// The body.
     pub body: Range<u64>,
-    /// The lines of the body.
+    /// The line ends in the body.
     pub lines: u64,
     /// What the header tells of the content.
     pub fields: Box<ContentFields>,

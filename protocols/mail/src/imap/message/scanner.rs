@@ -30,7 +30,7 @@ const LINE_KEPT: usize = BOUNDARY_MAX + 64;
 /// scanner.push(b"Subject: hello\r\n\r\nHello, ");
 /// scanner.push(b"Bob.\r\n");
 /// let message = scanner.finish();
-/// assert_eq!((message.body, message.lines), (18..30, 1));
+/// assert_eq!((message.body, message.lines), (18..32, 1));
 /// ```
 #[derive(Debug)]
 pub struct Scanner {
@@ -44,7 +44,6 @@ pub struct Scanner {
     is_after_cr: bool,
     /// The length of the end of the last line.
     last_end: u8,
-    is_last_empty: bool,
     /// Lines that have ended.
     lines: u64,
     /// The header of the innermost part.
@@ -101,7 +100,6 @@ impl Scanner {
             line: Vec::new(),
             is_after_cr: false,
             last_end: 0,
-            is_last_empty: false,
             lines: 0,
             header: Vec::new(),
             header_before: 0,
@@ -184,13 +182,12 @@ impl Scanner {
         };
         match delimiter {
             Some((depth, is_last)) => self.delimit(depth, is_last, start),
-            None => self.lines += u64::from(end_len > 0 || len > 0),
+            None => self.lines += u64::from(end_len > 0),
         }
         if delimiter.is_none() && len == 0 && self.innermost().state == State::Header {
             self.end_header(self.at, self.at);
         }
         self.last_end = end_len;
-        self.is_last_empty = len == 0;
         self.header_before = self.header.len();
         self.line = line;
         self.line.clear();
@@ -219,7 +216,7 @@ impl Scanner {
             // The delimiter is no line of the header.
             self.header.truncate(self.header_before);
         }
-        self.end_parts(depth + 1, end, self.is_last_empty);
+        self.end_parts(depth + 1, end, self.last_end > 0);
         self.lines += 1;
         let open = &mut self.open[depth];
         if is_last {
@@ -269,8 +266,8 @@ impl Scanner {
         self.header.clear();
     }
 
-    /// Ends all parts from this depth on; the message itself stays.
-    fn end_parts(&mut self, depth: usize, mut end: u64, is_last_empty: bool) {
+    /// Ends all parts from this depth on, perhaps without the last line end; the message itself stays.
+    fn end_parts(&mut self, depth: usize, mut end: u64, is_cut: bool) {
         while self.open.len() > depth {
             if self.innermost().state == State::Header {
                 let end = end.max(self.innermost().part.header.start);
@@ -283,7 +280,8 @@ impl Scanner {
             end = end.max(part.body.start);
             part.body.end = end;
             if part.body.end > part.body.start {
-                part.lines = self.lines - open.lines_before - u64::from(is_last_empty);
+                // The last line end belongs to the delimiter.
+                part.lines = (self.lines - open.lines_before).saturating_sub(u64::from(is_cut));
             }
             match self.open.last_mut() {
                 Some(outer) => outer.add(open),

@@ -2,6 +2,7 @@
 
 use super::{
     answer::Done,
+    select::write_flags,
     selected::{Known, Occasion},
     session::Session,
 };
@@ -48,7 +49,13 @@ impl Session {
         if unchanged_since.is_some() {
             self.enable_condstore();
         }
+        let keywords = mailbox.keywords().len();
         let set = mailbox.set_flags(&uids, change, unchanged_since).await?;
+        if mailbox.keywords().len() > keywords {
+            let mut out = Vec::new();
+            write_flags(&mut out, &*mailbox, false);
+            self.write(&out);
+        }
         self.write_stored(&command, &set).await?;
         let known = Known { uids: set.done, mod_seq: Some(set.mod_seq) };
         let done = match set.modified.is_empty() {

@@ -154,7 +154,7 @@ impl Session {
         let mut is_first = true;
         let has_flags = command.items.contains(&FetchItem::Flags);
         let tells_flags = known.uids.contains(info.uid) && !has_flags;
-        for item in command.items.iter().chain(tells_flags.then_some(&FetchItem::Flags)) {
+        for item in tells_flags.then_some(&FetchItem::Flags).into_iter().chain(&command.items) {
             if !std::mem::take(&mut is_first) {
                 fetching.out.push(b' ');
             }

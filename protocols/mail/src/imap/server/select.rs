@@ -24,7 +24,7 @@ impl Session {
         is_read_only: bool,
     ) -> Result<Done, Done> {
         // Whatever becomes of this, no mailbox is selected before it (RFC 3501 6.3.1).
-        if self.unselect() && self.enabled.get().qresync {
+        if self.unselect() {
             self.write(b"* OK [CLOSED] Closed\r\n");
         }
         if command.qresync.is_some() && !self.enabled.get().qresync {
@@ -115,7 +115,8 @@ impl Session {
     }
 }
 
-fn write_flags(out: &mut Vec<u8>, mailbox: &dyn Mailbox, is_read_only: bool) {
+/// The flags that messages have or may have.
+pub(super) fn write_flags(out: &mut Vec<u8>, mailbox: &dyn Mailbox, is_read_only: bool) {
     let mut flags = "\\Answered \\Flagged \\Deleted \\Seen \\Draft".to_owned();
     for keyword in mailbox.keywords() {
         flags += &format!(" {keyword}");
