@@ -48,6 +48,23 @@ fn ten_upgrades_in_a_row_lose_nothing() {
     server.stop();
 }
 
+/// A port that has another name in the next version, and back.
+#[test]
+fn a_renamed_port_is_found_by_its_address() {
+    let _watchdog = watchdog::Watchdog::within(Duration::from_secs(180), "a renamed port");
+    let mut server = Server::start("renamed");
+    let load = Load::start(&server);
+    let renamed = format!("renamed {}", server.addr.port());
+    for version in [&renamed, "renamed 0", &renamed] {
+        load.wait_for_more();
+        server.upgrade(version);
+        server.serving();
+    }
+    load.wait_for_more();
+    eprintln!("a renamed port: {:?}", load.stop());
+    server.stop();
+}
+
 #[test]
 fn every_engine_hands_over() {
     let _watchdog = watchdog::Watchdog::within(Duration::from_secs(180), "upgrades on engines");

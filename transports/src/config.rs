@@ -231,6 +231,8 @@ pub struct ListenConfig {
     pub(crate) share: Option<Share>,
     #[cfg(unix)]
     pub(crate) handed_over: Option<HandedPort>,
+    #[cfg(unix)]
+    pub(crate) others_handed_over: Vec<HandedPort>,
     pub(crate) stream: StreamConfig,
 }
 
@@ -248,6 +250,8 @@ impl Default for ListenConfig {
             share: None,
             #[cfg(unix)]
             handed_over: None,
+            #[cfg(unix)]
+            others_handed_over: Vec::new(),
             stream: StreamConfig::default(),
         }
     }
@@ -323,6 +327,15 @@ impl ListenConfig {
     #[cfg(unix)]
     pub fn handed_over(mut self, port: impl Into<Option<HandedPort>>) -> Self {
         self.handed_over = port.into();
+        self
+    }
+
+    /// Sockets of other ports that were handed over. One that listens exactly on the wanted address is used, if
+    /// [`handed_over`](Self::handed_over) is not: that address cannot be bound again.
+    #[cfg(unix)]
+    #[doc(hidden)]
+    pub fn others_handed_over(mut self, ports: Vec<HandedPort>) -> Self {
+        self.others_handed_over = ports;
         self
     }
 

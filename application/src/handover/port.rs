@@ -53,7 +53,8 @@ impl HandoverPort {
         self
     }
 
-    /// Listens on the inherited socket of this name, if there is one and it listens where the endpoint says; else opens one.
+    /// Listens on the inherited socket of this name, if there is one and it listens where the endpoint says; else on that of another name
+    /// that listens exactly there, as after a change of names or of their order; else opens one.
     /// Nothing is accepted before the process that is to be replaced has stopped accepting.
     ///
     /// If several sockets have been inherited that are this reactor's, there is a port for each; the one that is returned is the
@@ -98,6 +99,7 @@ impl HandoverPort {
             // The configuration may have one of this process.
             None => self.config.clone(),
         };
+        let config = config.others_handed_over(shared.claim_others(reactor, &self.name));
         let mut ports = vec![self.open(reactor, endpoint, config, factory.clone(), &sockets)?];
         let local = ports[0].local();
         for socket in inherited.filter(|socket| socket.address().ok().as_ref() == Some(&local)) {

@@ -158,17 +158,16 @@ impl Shared {
     /// The inherited listening sockets of this name that are this reactor's. Of several reactors each has a share; when there are
     /// fewer sockets than reactors, some have the same one.
     pub(super) fn claim_ports(&self, reactor: &Reactor, name: &str) -> Vec<HandedPort> {
-        let (index, count) = place(reactor);
         let state = self.lock();
-        let all: Vec<_> = state.inherited.get(name).into_iter().flatten().collect();
-        let port = |inherited: &&Inherited| match inherited {
-            Inherited::Port(port) => Some(port.clone()),
-            Inherited::Udp(_) => None,
-        };
-        if index >= all.len() {
-            return all.get(index % all.len().max(1)).and_then(port).into_iter().collect();
-        }
-        all.iter().skip(index).step_by(count).filter_map(port).collect()
+        let all = state.inherited.get(name).map_or(&[][..], Vec::as_slice);
+        share_of(reactor, all)
+    }
+
+    /// The same of all other names.
+    pub(super) fn claim_others(&self, reactor: &Reactor, name: &str) -> Vec<HandedPort> {
+        let state = self.lock();
+        let others = state.inherited.iter().filter(|(other, _)| *other != name);
+        others.flat_map(|(_, sockets)| share_of(reactor, sockets)).collect()
     }
 
     /// Keeps a socket, to be handed over. It receives nothing while another process does.
@@ -195,6 +194,19 @@ impl Shared {
             _ => Ok(None),
         }
     }
+}
+
+/// The listening ones of these sockets that are for this reactor.
+fn share_of(reactor: &Reactor, all: &[Inherited]) -> Vec<HandedPort> {
+    let (index, count) = place(reactor);
+    let port = |inherited: &Inherited| match inherited {
+        Inherited::Port(port) => Some(port.clone()),
+        Inherited::Udp(_) => None,
+    };
+    if index >= all.len() {
+        return all.get(index % all.len().max(1)).and_then(port).into_iter().collect();
+    }
+    all.iter().skip(index).step_by(count).filter_map(port).collect()
 }
 
 /// This reactor's index, and the number of reactors.

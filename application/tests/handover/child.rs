@@ -178,10 +178,15 @@ pub(super) fn main() {
     let builder = Reactor::builder().engine(engine).shutdown_max(Duration::from_secs(100));
     let reactor = builder.build().unwrap();
     let config = ListenConfig::default().backlog(4096);
+    let (name, at) = match version.strip_prefix("renamed ") {
+        Some(port) => ("renamed", port),
+        None => ("echo", "0"),
+    };
+    let at = format!("tcp:{at}:interface=127.0.0.1").parse().unwrap();
     let echo = handover
-        .port("echo")
+        .port(name)
         .config(config.clone())
-        .listen_all(&reactor, &"tcp:0:interface=127.0.0.1".parse().unwrap(), |_: &Peer| Echo)
+        .listen_all(&reactor, &at, |_: &Peer| Echo)
         .unwrap();
     let unix = format!("unix:{folder}/echo.sock").parse().unwrap();
     let unix = handover

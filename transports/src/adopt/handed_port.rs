@@ -87,6 +87,16 @@ impl HandedPort {
         }
     }
 
+    /// The socket, if it listens on one of these addresses, and nowhere else.
+    pub(crate) fn tcp_exactly_on(&self, wanted: &[SocketAddr]) -> Option<TcpListener> {
+        match self.address() {
+            Ok(Address::Inet(local)) if wanted.contains(&local) => {
+                self.duplicate().ok().map(TcpListener::from)
+            }
+            _ => None,
+        }
+    }
+
     /// The socket, if it listens there.
     pub(crate) fn unix_on(&self, wanted: &UnixAddr) -> io::Result<Option<Listener>> {
         if !matches!(self.address()?, Address::Unix(local) if local == *wanted) {

@@ -136,8 +136,9 @@ fn adopt_handed_over(
     addrs: &[SocketAddr],
     config: &ListenConfig,
 ) -> Option<io::Result<(Listener, SocketAddr)>> {
-    let handed_over = config.handed_over.as_ref()?;
-    match handed_over.tcp_on(addrs) {
+    let own = config.handed_over.as_ref().map_or(Ok(None), |port| port.tcp_on(addrs));
+    let of_others = || config.others_handed_over.iter().find_map(|port| port.tcp_exactly_on(addrs));
+    match own.map(|own| own.or_else(of_others)) {
         Ok(listener) => Some(adopted(listener?, config)),
         Err(error) => Some(Err(error)),
     }

@@ -161,8 +161,10 @@ pub trait ReactorUnix: Sealed {
 
 /// The socket that another process has handed over, if it is the wanted one; else a new one.
 fn listening_at(addr: &UnixAddr, config: &UnixListenConfig) -> Result<Listener, UnixListenError> {
-    let handed_over = config.listen.handed_over.as_ref();
-    match handed_over.map_or(Ok(None), |port| port.unix_on(addr)) {
+    let own = config.listen.handed_over.as_ref().map_or(Ok(None), |port| port.unix_on(addr));
+    let mut others = config.listen.others_handed_over.iter();
+    let of_others = || others.find_map(|port| port.unix_on(addr).ok().flatten());
+    match own.map(|own| own.or_else(of_others)) {
         Ok(Some(listener)) => Ok(listener),
         Ok(None) => UnixListening::open(addr, config).map(Listener::unix),
         Err(source) => Err(UnixListenError::Listen { addr: addr.clone(), source }),
