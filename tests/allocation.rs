@@ -5,6 +5,8 @@ mod support;
 
 mod allocation {
     mod idle;
+    #[cfg(feature = "mail")]
+    mod mail;
     mod messages;
     mod secured;
     pub(crate) mod sys;

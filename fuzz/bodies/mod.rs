@@ -16,6 +16,7 @@ mod http_client;
 mod http_heads;
 mod http_proxies;
 mod http_server;
+mod imap;
 mod inflating;
 mod input;
 mod pieces;
@@ -30,7 +31,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 39] = [
+pub(crate) const TARGETS: [Target; 41] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -64,6 +65,8 @@ pub(crate) const TARGETS: [Target; 39] = [
     ("http_forwarded", http_forwarded),
     ("http_proxied", http_proxied),
     ("data_url", data_url),
+    ("imap_message", imap_message),
+    ("imap_session", imap_session),
     ("smtp_address", smtp_address),
     ("smtp_command", smtp_command),
     ("smtp_reply", smtp_reply),
@@ -222,6 +225,14 @@ pub(crate) fn smtp_command(data: &[u8]) {
 
 pub(crate) fn smtp_reply(data: &[u8]) {
     smtp::reply(&mut Input::new(data));
+}
+
+pub(crate) fn imap_message(data: &[u8]) {
+    imap::message(&mut Input::new(data));
+}
+
+pub(crate) fn imap_session(data: &[u8]) {
+    imap::session(&mut Input::new(data));
 }
 
 pub(crate) fn smtp_session(data: &[u8]) {

@@ -14,6 +14,8 @@ mod imap_server {
     mod quick;
     mod searches;
     mod sessions;
+    #[cfg(feature = "tls")]
+    mod starttls;
     mod support;
     mod texts;
 }

@@ -26,6 +26,10 @@ struct Served {
 
 impl Served {
     fn start() -> Self {
+        Self::with(|config| config)
+    }
+
+    fn with(configure: impl FnOnce(ServerConfig) -> ServerConfig) -> Self {
         crate::watchdog::watch_this_test();
         let reactor = Reactor::new().unwrap();
         let store = MemoryStore::default();
@@ -33,7 +37,7 @@ impl Served {
         // The tests do not leave the machine.
         let config = AuthenticatorConfig::default().allow_plaintext(true);
         let users = Authenticator::with(Users::new().user("ann", "secret"), config);
-        let config = ServerConfig::new(users, Rc::new(store.clone()));
+        let config = configure(ServerConfig::new(users, Rc::new(store.clone())));
         let served = Self { reactor, store, server: ImapServer::new(config) };
         served.deliver(MIXED, Flags::new());
         served.deliver("From: eve@example.org\r\nTo: ann@example.org\r\nSubject: second\r\nMessage-ID: <2@example.org>\r\n\r\nHello\r\n", Flags::from(SystemFlag::Seen));
@@ -74,10 +78,11 @@ impl Served {
 }
 
 const IMAPLIB: &str = r#"
-import imaplib, sys, time
+import imaplib, ssl, sys, time
 mail = imaplib.IMAP4("127.0.0.1", int(sys.argv[1]))
+if "STARTTLS" in mail.capabilities:
+    mail.starttls(ssl._create_unverified_context())
 mail.login("ann", "secret")
-print(mail.select("INBOX"))
 assert mail.select("INBOX") == ("OK", [b"2"])
 kind, data = mail.search(None, "UNSEEN")
 assert data == [b"1"], data
@@ -109,8 +114,20 @@ assert mail.logout()[0] == "BYE"
 
 #[test]
 fn imaplib() {
+    imaplib_with(&Served::start());
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn imaplib_with_starttls() {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let identity = sinew_transports::tls::Identity::from_pem(certificate, key).unwrap();
+    imaplib_with(&Served::with(|config| config.starttls(sinew_transports::tls::TlsServerConfig::new(identity))));
+}
+
+fn imaplib_with(served: &Served) {
     let Some(mut python) = program::python("imaplib") else { return };
-    let served = Served::start();
     served.run(
         |port| {
             python.args(["-c", IMAPLIB, &port.to_string()]);
