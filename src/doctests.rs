@@ -87,6 +87,7 @@ pages! {
 #[cfg(feature = "mail")]
 pages! {
     Smtp: "../docs/guide/29-smtp.md";
+    ImapServer: "../docs/guide/32-imap-server.md";
 }
 
 #[cfg(all(feature = "application", feature = "http"))]

@@ -40,13 +40,19 @@ pub(crate) fn message(data: &mut Input<'_>) {
     assert!(written.starts_with(b"(") && written.ends_with(b")"));
     for path in [vec![1], vec![1, 1], vec![2, 1, 3], vec![7]] {
         let found = find_section(&Section::part(path), &part);
-        assert!(found.is_none_or(|range| range.start <= range.end && range.end <= text.len() as u64));
+        assert!(
+            found.is_none_or(|range| range.start <= range.end && range.end <= text.len() as u64)
+        );
     }
 }
 
 fn check(part: &Part, start: u64, end: u64) {
     assert!(start <= part.header.start && part.header.start <= part.header.end);
-    assert!(part.header.end <= part.body.start && part.body.start <= part.body.end && part.body.end <= end);
+    assert!(
+        part.header.end <= part.body.start
+            && part.body.start <= part.body.end
+            && part.body.end <= end
+    );
     match &part.content {
         Content::Single => {}
         Content::Multipart(parts) => {
@@ -71,7 +77,8 @@ pub(crate) fn session(data: &mut Input<'_>) {
     let config = AuthenticatorConfig::default().allow_plaintext(true);
     let users = Authenticator::with(Users::new().user("ann", "secret"), config);
     let config = ServerConfig::new(users, Rc::new(store)).append_max(1_000).line_max(1_000);
-    let made = memory::connect(&reactor, StreamConfig::default(), ImapServer::new(config).connection());
+    let made =
+        memory::connect(&reactor, StreamConfig::default(), ImapServer::new(config).connection());
     let (_connection, wire) = made.expect("room for one");
     wire.receive_if_open(b"a LOGIN ann secret\r\nb SELECT INBOX\r\n");
     reactor.advance(Duration::ZERO).expect("the loop becomes idle");
@@ -84,7 +91,8 @@ pub(crate) fn session(data: &mut Input<'_>) {
     assert!(sent.is_empty() || sent.ends_with(b"\r\n"), "an answer ends in the middle of a line");
     let answers = &sent[begun.min(sent.len())..];
     let commands = stream.iter().filter(|byte| **byte == b'\n').count();
-    let tagged = answers.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"zz OK ")).count();
+    let tagged =
+        answers.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"zz OK ")).count();
     assert!(tagged <= commands, "more answers than commands");
 }
 

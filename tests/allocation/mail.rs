@@ -32,7 +32,8 @@ fn server(reactor: &Reactor) -> ImapServer {
     let filling = async move {
         let account = account.await.unwrap();
         for _ in 0..MESSAGES {
-            let mut append = account.deliver(&MailboxName::inbox(), NewMessage::new()).await.unwrap();
+            let mut append =
+                account.deliver(&MailboxName::inbox(), NewMessage::new()).await.unwrap();
             append.write("Subject: x\r\n\r\n".into()).await.unwrap();
             let _ = append.finish().await.unwrap();
         }

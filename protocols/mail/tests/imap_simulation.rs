@@ -51,9 +51,13 @@ struct Session {
 
 impl Session {
     async fn begin(reactor: &Reactor, notes: &Shared) -> io::Result<Self> {
-        let to: sinew_transports::endpoint::ClientEndpoint = "tcp:server:143".parse().expect("an endpoint");
-        let stream = AsyncStream::connect(reactor, to).await.map_err(|error| io::Error::other(error.to_string()))?;
-        let mut session = Self { stream, received: Vec::new(), messages: Vec::new(), notes: Rc::clone(notes) };
+        let to: sinew_transports::endpoint::ClientEndpoint =
+            "tcp:server:143".parse().expect("an endpoint");
+        let stream = AsyncStream::connect(reactor, to)
+            .await
+            .map_err(|error| io::Error::other(error.to_string()))?;
+        let mut session =
+            Self { stream, received: Vec::new(), messages: Vec::new(), notes: Rc::clone(notes) };
         session.line().await?;
         session.command("LOGIN ann secret").await?;
         session.command("SELECT INBOX").await?;
@@ -96,7 +100,10 @@ impl Session {
     /// What a server tells changes the list, and must fit it.
     fn told(&mut self, line: &str) {
         let mut words = line.split(' ').skip(1);
-        let (Some(Ok(number)), Some(what)) = (words.next().map(str::parse::<usize>), words.next()) else { return };
+        let (Some(Ok(number)), Some(what)) = (words.next().map(str::parse::<usize>), words.next())
+        else {
+            return;
+        };
         self.notes.borrow_mut().told += 1;
         match what {
             "EXISTS" => {
@@ -104,13 +111,21 @@ impl Session {
                 self.messages.resize(number, None);
             }
             "EXPUNGE" => {
-                assert!((1..=self.messages.len()).contains(&number), "{line}: {} before", self.messages.len());
+                assert!(
+                    (1..=self.messages.len()).contains(&number),
+                    "{line}: {} before",
+                    self.messages.len()
+                );
                 self.messages.remove(number - 1);
             }
             "FETCH" => {
-                let place = number.checked_sub(1).and_then(|at| self.messages.get_mut(at)).expect("there is such a message");
+                let place = number
+                    .checked_sub(1)
+                    .and_then(|at| self.messages.get_mut(at))
+                    .expect("there is such a message");
                 let uid = line.split("UID ").nth(1).map(|rest| rest.trim_end_matches(')'));
-                let uid = uid.and_then(|uid| uid.split(' ').next()).and_then(|uid| uid.parse().ok());
+                let uid =
+                    uid.and_then(|uid| uid.split(' ').next()).and_then(|uid| uid.parse().ok());
                 if let Some(uid) = uid {
                     assert!(place.is_none_or(|known| known == uid), "{line}: it was {place:?}");
                     *place = Some(uid);
@@ -126,7 +141,8 @@ impl Session {
     async fn add(&mut self) -> io::Result<()> {
         let number = u32::try_from(self.notes.borrow().fates.len()).expect("there are few");
         self.notes.borrow_mut().fates.insert(number, Fate::Sent);
-        let text = format!("Subject: {number}\r\n\r\n{}", "text\r\n".repeat(number as usize % 50 * 40));
+        let text =
+            format!("Subject: {number}\r\n\r\n{}", "text\r\n".repeat(number as usize % 50 * 40));
         self.stream.write_all(format!("t APPEND INBOX {{{}}}\r\n", text.len()).as_bytes()).await?;
         loop {
             let line = self.line().await?;
@@ -150,7 +166,11 @@ impl Session {
         if !(1..=before).contains(&number) {
             return Ok(());
         }
-        self.stream.write_all(format!("t FETCH {number} (UID BODY.PEEK[HEADER.FIELDS (SUBJECT)])\r\n").as_bytes()).await?;
+        self.stream
+            .write_all(
+                format!("t FETCH {number} (UID BODY.PEEK[HEADER.FIELDS (SUBJECT)])\r\n").as_bytes(),
+            )
+            .await?;
         let mut subject = None;
         loop {
             let line = self.line().await?;
@@ -163,8 +183,15 @@ impl Session {
             let line = line.trim_end().split(" BODY[").next().unwrap_or_default().to_owned();
             self.told(&line);
         }
-        assert_eq!(self.messages.len().max(before), self.messages.len(), "no message goes while one is fetched");
-        let (Some(subject), Some(Some(uid))) = (subject, self.messages.get(number - 1).copied()) else { return Ok(()) };
+        assert_eq!(
+            self.messages.len().max(before),
+            self.messages.len(),
+            "no message goes while one is fetched"
+        );
+        let (Some(subject), Some(Some(uid))) = (subject, self.messages.get(number - 1).copied())
+        else {
+            return Ok(());
+        };
         self.notes.borrow_mut().fates.insert(subject, Fate::Deleted);
         self.command(&format!("UID STORE {uid} +FLAGS.SILENT (\\Deleted)")).await?;
         self.command(&format!("UID EXPUNGE {uid}")).await?;
@@ -257,7 +284,11 @@ fn check(store: &MemoryStore, notes: &Shared) {
         for info in mailbox.messages(Uid::MIN, usize::MAX) {
             let text = mailbox.read(info.uid, 0, 100).await.unwrap();
             let text = String::from_utf8_lossy(&text).into_owned();
-            let subject = text.lines().next().and_then(|line| line.strip_prefix("Subject: ")).expect("a subject");
+            let subject = text
+                .lines()
+                .next()
+                .and_then(|line| line.strip_prefix("Subject: "))
+                .expect("a subject");
             subjects.push(subject.parse::<u32>().unwrap());
         }
         subjects

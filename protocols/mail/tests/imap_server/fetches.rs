@@ -105,6 +105,37 @@ fn a_message_of_many_pieces_is_whole() {
     assert!(answer.contains(&format!("\"7bit\" {} 40000 NIL", text.len())));
 }
 
+/// A part in pieces, as programs on slow lines read it; another command in between.
+#[test]
+fn parts_in_pieces() {
+    let world = World::new();
+    world.deliver("INBOX", MIXED);
+    world.deliver("INBOX", "Subject: x\r\n\r\nother\r\n");
+    let client = world.selected();
+    client.dialogue(
+        r"
+        C: a FETCH 1 BODY.PEEK[2]<0.4>
+        S: * 1 FETCH (BODY[2]<0> {4}
+        S: iVBO)
+        S: a OK Done
+        C: b FETCH 1 BODY.PEEK[2]<4.4>
+        S: * 1 FETCH (BODY[2]<4> {4}
+        S: Rw0K)
+        S: b OK Done
+        C: c FETCH 2 BODY.PEEK[1]<0.4>
+        S: * 2 FETCH (BODY[1]<0> {4}
+        S: othe)
+        S: c OK Done
+        C: d NOOP
+        S: d OK Done
+        C: e FETCH 1 BODY.PEEK[2]<8.9>
+        S: * 1 FETCH (BODY[2]<8> {4}
+        S: Ggo=)
+        S: e OK Done
+        ",
+    );
+}
+
 /// A literal has no NUL, and its length stays.
 #[test]
 fn nul_in_a_message() {

@@ -13,7 +13,12 @@ fn world() -> World {
 /// A fragment, a line, a burst: what was received in plaintext behind the command ends the connection.
 #[test]
 fn bytes_behind_starttls() {
-    for behind in ["b", "b NOOP\r\n", "b LOGIN ann secret\r\nc SELECT INBOX\r\n", "b APPEND INBOX {5+}\r\nabc"] {
+    for behind in [
+        "b",
+        "b NOOP\r\n",
+        "b LOGIN ann secret\r\nc SELECT INBOX\r\n",
+        "b APPEND INBOX {5+}\r\nabc",
+    ] {
         let client = world().connect();
         assert!(client.received().contains(" STARTTLS"));
         let answer = client.say(format!("a STARTTLS\r\n{behind}"));

@@ -38,6 +38,14 @@ fn texts_are_found_decoded() {
     assert_eq!(client.say(latin), "* SEARCH 1\r\na OK Done\r\n");
 }
 
+#[test]
+fn too_many_texts() {
+    let world = World::with_messages(1);
+    let client = world.selected();
+    let answer = client.say(format!("a SEARCH {}ALL\r\n", "SUBJECT a ".repeat(51)));
+    assert_eq!(answer, "a NO [LIMIT] There are too many texts to search for\r\n");
+}
+
 /// A search for texts in a large mailbox takes its turns, and has a limit.
 #[test]
 fn a_search_ends_by_its_limit() {

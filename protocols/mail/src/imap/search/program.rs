@@ -51,6 +51,8 @@ pub(crate) struct Program {
     bodies: Vec<Needle>,
     texts: Vec<Needle>,
     nodes: usize,
+    /// Keys that look for a text.
+    text_keys: usize,
     has_mod_seq: bool,
 }
 
@@ -110,6 +112,7 @@ impl Program {
             bodies: Vec::new(),
             texts: Vec::new(),
             nodes: 0,
+            text_keys: 0,
             has_mod_seq: false,
         };
         program.root = program.node(key, charset, context);
@@ -119,6 +122,11 @@ impl Program {
     /// How much work one decision is, in keys.
     pub(crate) fn cost(&self) -> usize {
         self.nodes
+    }
+
+    /// How many texts are looked for.
+    pub(crate) fn text_keys(&self) -> usize {
+        self.text_keys
     }
 
     /// Whether modification sequences are asked for.
@@ -193,8 +201,10 @@ impl Program {
     }
 
     fn text_node(&mut self, key: &SearchKey, charset: Charset) -> Node {
+        self.text_keys += 1;
         let needle = |text: &AString| Needle::new(&charset.read(text.as_bytes()));
-        let header = |name: &[u8], text: &AString| Node::Header(Box::new((name.to_vec(), needle(text))));
+        let header =
+            |name: &[u8], text: &AString| Node::Header(Box::new((name.to_vec(), needle(text))));
         match key {
             SearchKey::Bcc(text) => header(b"bcc", text),
             SearchKey::Cc(text) => header(b"cc", text),

@@ -181,6 +181,9 @@ impl ImapConnection {
             return self.wrong(session, Some(&command.tag), "Not now");
         }
         self.errors = 0;
+        if !matches!(command.body, CommandBody::Fetch(_)) {
+            session.parts.take();
+        }
         match command.body {
             CommandBody::StartTls => self.starttls(session, &command.tag),
             CommandBody::Logout => {

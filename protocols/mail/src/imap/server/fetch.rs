@@ -16,7 +16,7 @@ use crate::{
         message::{self, Envelope, Part, find_section, only_fields},
         search::unix,
     },
-    store::{FlagChange, Flags, Mailbox, MessageInfo, ModSeq, SystemFlag, Uid, UidSet},
+    store::{FlagChange, Flags, Mailbox, MessageInfo, ModSeq, StoreError, SystemFlag, UidSet},
 };
 
 /// How many messages are told of before others have the loop.
@@ -66,7 +66,9 @@ impl Session {
             if command.changed_since.is_some_and(|since| info.mod_seq.get() <= since) {
                 continue;
             }
-            self.fetch_message(&mailbox, &info, &command, &known).await?;
+            if !self.fetch_message(&mailbox, &info, &command, &known).await? {
+                is_missing = true;
+            }
             if index % MESSAGES_IN_TURN == MESSAGES_IN_TURN - 1 {
                 self.pause().await?;
             }
@@ -110,14 +112,17 @@ impl Session {
         if !command.items.iter().any(marks_seen) || self.writable_mailbox().is_err() {
             return Known::default();
         }
-        let is_unseen = |uid: &Uid| {
-            let info = mailbox.message(*uid);
-            info.is_some_and(|info| {
-                let is_asked = command.changed_since.is_none_or(|since| info.mod_seq.get() > since);
-                is_asked && !info.flags.contains(SystemFlag::Seen)
-            })
-        };
-        let unseen: UidSet = uids.iter().filter(is_unseen).collect();
+        let mut unseen = UidSet::new();
+        for (index, uid) in uids.iter().enumerate() {
+            let Some(info) = mailbox.message(uid) else { continue };
+            let is_asked = command.changed_since.is_none_or(|since| info.mod_seq.get() > since);
+            if is_asked && !info.flags.contains(SystemFlag::Seen) {
+                unseen.insert(uid);
+            }
+            if index % 1_000 == 999 && self.pause().await.is_err() {
+                return Known::default();
+            }
+        }
         if unseen.is_empty() {
             return Known::default();
         }
@@ -140,16 +145,16 @@ impl Session {
         info: &MessageInfo,
         command: &FetchCommand,
         known: &Known,
-    ) -> Result<(), Done> {
+    ) -> Result<bool, Done> {
         let Some(number) = self.with_selected(|selected| selected.view.number(info.uid))? else {
-            return Ok(());
+            return Ok(false);
         };
         let mut fetching = Fetching {
             session: self,
             reading: Reading::new(mailbox, info),
             out: format!("* {number} FETCH (").into_bytes(),
             texts: Texts::None,
-            is_cut: false,
+            has_begun: false,
         };
         let mut is_first = true;
         let has_flags = command.items.contains(&FetchItem::Flags);
@@ -158,12 +163,19 @@ impl Session {
             if !std::mem::take(&mut is_first) {
                 fetching.out.push(b' ');
             }
-            fetching.item(info, item).await.map_err(|error| fetching.broken(error))?;
+            match fetching.item(info, item).await {
+                Ok(()) => {}
+                // It has gone since the list of messages was made.
+                Err(ReadError::Store(StoreError::NoSuchMessage { .. })) if !fetching.has_begun => {
+                    return Ok(false);
+                }
+                Err(error) => return Err(fetching.broken(error)),
+            }
         }
         fetching.out.extend_from_slice(b")\r\n");
         self.write(&fetching.out);
         self.room().await?;
-        Ok(())
+        Ok(true)
     }
 
     pub(super) fn enable_condstore(&self) {
@@ -196,15 +208,15 @@ struct Fetching<'a> {
     /// What is not written yet.
     out: Vec<u8>,
     texts: Texts,
-    /// A literal was begun: if it cannot be ended, neither can the answer.
-    is_cut: bool,
+    /// A part of the answer is written: if it cannot be ended, the connection cannot go on.
+    has_begun: bool,
 }
 
 /// What was read of the text so far.
 enum Texts {
     None,
     Header(Part, Envelope),
-    All(Part, Envelope),
+    All(Rc<(Part, Envelope)>),
 }
 
 impl Fetching<'_> {
@@ -266,18 +278,22 @@ impl Fetching<'_> {
             self.texts = Texts::Header(part, envelope);
         }
         match &self.texts {
-            Texts::Header(part, envelope) | Texts::All(part, envelope) => Ok((part, envelope)),
+            Texts::Header(part, envelope) => Ok((part, envelope)),
+            Texts::All(all) => Ok((&all.0, &all.1)),
             Texts::None => Err(ReadError::Short),
         }
     }
 
     async fn structure(&mut self) -> Result<&Part, ReadError> {
-        if !matches!(self.texts, Texts::All(..)) {
-            let (part, envelope) = self.reading.structure(self.session).await?;
-            self.texts = Texts::All(part, envelope);
+        if !matches!(self.texts, Texts::All(_)) {
+            let all = match self.session.known_parts(self.reading.uid) {
+                Some(all) => all,
+                None => Rc::new(self.reading.structure(self.session).await?),
+            };
+            self.texts = Texts::All(all);
         }
         match &self.texts {
-            Texts::All(part, _) => Ok(part),
+            Texts::All(all) => Ok(&all.0),
             _ => Err(ReadError::Short),
         }
     }
@@ -319,6 +335,10 @@ impl Fetching<'_> {
             write_literal(&mut self.out, text.unwrap_or_default());
             return Ok(());
         }
+        if let (Some(_), Texts::All(all)) = (partial, &self.texts) {
+            // The next piece of the part comes next.
+            self.session.parts.replace(Some((self.reading.uid, Rc::clone(all))));
+        }
         let (start, end) = cut(range.start, range.end, partial);
         self.text(format!("{{{}}}\r\n", end - start));
         self.stream(start..end).await
@@ -327,7 +347,7 @@ impl Fetching<'_> {
     /// Writes a part of the message as it is read.
     async fn stream(&mut self, range: std::ops::Range<u64>) -> Result<(), ReadError> {
         let mut at = range.start;
-        self.is_cut = true;
+        self.has_begun = true;
         while at < range.end {
             let mut piece = None;
             let next = at..range.end;
@@ -350,13 +370,12 @@ impl Fetching<'_> {
             }
             self.session.room().await?;
         }
-        self.is_cut = false;
         Ok(())
     }
 
     /// The message could not be read to its end. If its answer has begun, the connection cannot go on.
     fn broken(&self, error: ReadError) -> Done {
-        if self.is_cut && !matches!(error, ReadError::Closed) {
+        if self.has_begun && !matches!(error, ReadError::Closed) {
             tracing::error!(uid = %self.reading.uid, ?error, "a message could not be read");
             self.session.transport.abort();
         }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::{
     answer::Done,
-    reading::{HEADER_MAX, ReadError, Reading},
+    reading::{ReadError, Reading},
     session::Session,
     view::View,
 };
@@ -14,11 +14,17 @@ use crate::{
         message::{Content, Part, field_text, fields},
         search::{Known, Need, PartReader, Program, SearchContext, TextSearch},
     },
-    store::{Mailbox, MessageInfo, ModSeq, UidSet},
+    store::{Mailbox, MessageInfo, ModSeq, Uid, UidSet},
 };
 
 /// How many keys are decided before others have the loop.
 const KEYS_IN_TURN: usize = 20_000;
+
+/// Most texts of one search: each is looked for in all that is read.
+const TEXT_KEYS_MAX: usize = 50;
+
+/// How much of a header is searched.
+const HEADER_MAX: usize = 64 << 10;
 
 /// How many messages are asked of the mailbox at once.
 const MESSAGES_AT_ONCE: usize = 1_000;
@@ -68,6 +74,9 @@ impl Session {
         let program = program.map_err(|_| {
             Done::no("This charset is not known").code("BADCHARSET (UTF-8 US-ASCII ISO-8859-1)")
         })?;
+        if program.text_keys() > TEXT_KEYS_MAX {
+            return Err(Done::no("There are too many texts to search for").code("LIMIT"));
+        }
         if program.has_mod_seq() {
             self.enable_condstore();
         }
@@ -77,7 +86,7 @@ impl Session {
             return Err(Done::no("The search took too long").code("LIMIT"));
         };
         let found = found?;
-        self.write_found(tag, &command, &program, &found)?;
+        self.write_found(tag, &command, &program, &found).await?;
         Ok(Done::ok("Done").by_numbers(command.is_uid))
     }
 
@@ -88,7 +97,7 @@ impl Session {
     ) -> Result<Found, Done> {
         let mut found = Found::default();
         let mut keys = 0;
-        let mut from = mailbox.uids().first().copied();
+        let mut from = Some(Uid::MIN);
         while let Some(first) = from {
             let messages = mailbox.messages(first, MESSAGES_AT_ONCE);
             for info in &messages {
@@ -190,7 +199,7 @@ impl Session {
         Ok([bodies.found(), texts.found()].concat())
     }
 
-    fn write_found(
+    async fn write_found(
         &self,
         tag: &Tag,
         command: &SearchCommand,
@@ -210,6 +219,10 @@ impl Session {
                 out += "* SEARCH";
                 for number in ranges.iter().flat_map(|(from, to)| *from..=*to) {
                     out += &format!(" {number}");
+                    if out.len() > 16 << 10 {
+                        self.write(std::mem::take(&mut out).as_bytes());
+                        self.room().await?;
+                    }
                 }
                 out += &mod_seq.map(|mod_seq| format!(" (MODSEQ {mod_seq})")).unwrap_or_default();
             }

@@ -21,8 +21,11 @@ use super::{
     selected::{Enabled, Known, Occasion, Selected},
 };
 use crate::{
-    imap::codec::Tag,
-    store::{Account, Mailbox},
+    imap::{
+        codec::Tag,
+        message::{Envelope, Part},
+    },
+    store::{Account, Mailbox, Uid},
 };
 
 /// How much may wait to be sent before a command stops to produce more.
@@ -40,10 +43,15 @@ pub(super) struct Session {
     pub(super) login: RefCell<Option<(Tag, SaslServer)>>,
     /// In IDLE: the tag of it.
     pub(super) idle: RefCell<Option<Tag>>,
+    /// The parts of the message that was read last, if it is read in pieces: until another command comes.
+    pub(super) parts: RefCell<Option<KnownParts>>,
     pub(super) failed_logins: Cell<u8>,
     /// A command is at work: the next one waits.
     pub(super) is_busy: Cell<bool>,
 }
+
+/// A message, with its parts and its envelope.
+type KnownParts = (Uid, Rc<(Part, Envelope)>);
 
 /// The connection has ended, or takes no more output.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +74,7 @@ impl Session {
             selected: RefCell::default(),
             login: RefCell::default(),
             idle: RefCell::default(),
+            parts: RefCell::default(),
             failed_logins: Cell::new(0),
             is_busy: Cell::new(false),
         }
@@ -122,6 +131,12 @@ impl Session {
             self.phase.set(Phase::LoggedIn);
         }
         before.is_some()
+    }
+
+    /// The parts of a message, if they are known still.
+    pub(super) fn known_parts(&self, uid: Uid) -> Option<Rc<(Part, Envelope)>> {
+        let parts = self.parts.borrow();
+        parts.as_ref().filter(|(known, _)| *known == uid).map(|(_, parts)| Rc::clone(parts))
     }
 
     // ---- output ----
