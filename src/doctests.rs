@@ -70,6 +70,12 @@ pages! {
     Authentication: "../docs/guide/28-authentication.md";
 }
 
+#[cfg(feature = "chat")]
+pages! {
+    Irc: "../docs/guide/35-irc.md";
+    NetworksThatAreGone: "../docs/guide/38-networks-that-are-gone.md";
+}
+
 #[cfg(feature = "dns")]
 pages! {
     Dns: "../docs/guide/25-dns.md";

@@ -53,6 +53,7 @@
 //! | keep a connection alive | [`ClientService`](transports::client_service::ClientService) |
 //! | test without a network, or with one that fails | `testing`, `sim` (feature `testing`) |
 //! | check passwords, log in | `auth` (feature `auth`) |
+//! | be on IRC, or on networks that are gone | `chat` (feature `chat`) |
 //! | look up names and records | `dns` (feature `dns`) |
 //! | serve HTTP | `http` (feature `http`) |
 //! | receive and send mail | `mail` (feature `mail`) |
@@ -66,6 +67,7 @@
 //! | [`protocols`] | what bytes mean: lines, frames, and the small services of [`protocols::wire`] |
 //! | `testing`, `sim` (`sinew-testkit`) | a simulated network, recordings, checks for protocols |
 //! | `auth` | SASL for servers and clients, checkers of passwords, limits on failures |
+//! | `chat` | IRC: a codec without I/O, and a client; AIM, ICQ and MSN |
 //! | `dns` | DNS: codecs without I/O, a resolver and a client |
 //! | `http` | HTTP/1.1: codecs without I/O, and a server |
 //! | `mail` | SMTP and LMTP: codecs without I/O, a server and a client |
@@ -77,6 +79,7 @@
 //! |---|---|
 //! | `tls`, on by default | TLS with rustls |
 //! | `auth` | the module of that name |
+//! | `chat` | the module of that name, and `auth` |
 //! | `dns` | the module of that name |
 //! | `http` | the module of that name, and `auth` |
 //! | `mail` | the module of that name, and `auth` |
@@ -95,6 +98,8 @@ mod doctests;
 pub use sinew_application as application;
 #[cfg(feature = "auth")]
 pub use sinew_auth as auth;
+#[cfg(feature = "chat")]
+pub use sinew_chat as chat;
 #[cfg(feature = "dns")]
 pub use sinew_dns as dns;
 #[cfg(feature = "http")]

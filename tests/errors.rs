@@ -379,6 +379,32 @@ fn with_dns() -> impl Iterator<Item = Printed> {
     made.into_iter()
 }
 
+#[cfg(feature = "chat")]
+fn with_chat() -> impl Iterator<Item = Printed> {
+    use sinew::chat::{
+        historical::{ScreenName, SessionError, SignOnError, msnp},
+        irc::{
+            client::{CommandError, IrcError, SendError},
+            codec::{BuildError, MessageError, ModesError, SaslTooLong},
+        },
+    };
+
+    let made = printed![
+        BuildError::Colon,
+        MessageError::NoCommand,
+        ModesError::Unknown { mode: 'x' },
+        SaslTooLong { max: 400 },
+        IrcError::SaslNotOffered,
+        SendError::NotConnected,
+        CommandError::Lost { command: "JOIN" },
+        "\r".parse::<ScreenName>().unwrap_err(),
+        SessionError::Lost(cause()),
+        SignOnError::Refused { name: "ann".parse().unwrap(), code: 5 },
+        msnp::Command::new("no", [""]).unwrap_err(),
+    ];
+    made.into_iter()
+}
+
 #[cfg(feature = "mail")]
 fn with_mail() -> impl Iterator<Item = Printed> {
     use sinew::mail::{
@@ -422,6 +448,8 @@ fn all() -> Vec<Printed> {
     let all = all.chain(with_auth());
     #[cfg(feature = "dns")]
     let all = all.chain(with_dns());
+    #[cfg(feature = "chat")]
+    let all = all.chain(with_chat());
     #[cfg(feature = "mail")]
     let all = all.chain(with_mail());
     all.collect()
@@ -457,6 +485,7 @@ fn causes_not_in_the_message_are_appended() {
     unix,
     feature = "application",
     feature = "auth",
+    feature = "chat",
     feature = "dns",
     feature = "http",
     feature = "mail",

@@ -21,9 +21,12 @@ const COMPLETE: [(&str, &str); 6] = [
 ];
 
 /// Exhaustive structs with public fields, with the reason.
-const PLAIN: [(&str, &str); 12] = [
+const PLAIN: [(&str, &str); 15] = [
     ("BuildError", "users make it in tests of their handling"),
     ("ByteRange", "users make it: it is a pair of positions"),
+    ("Flap", "users make it: it is a frame"),
+    ("Kind", "users make it: it is a pair of numbers"),
+    ("Snac", "users make it: it is a message with its parts"),
     ("ShortLivedConnection", "users make it in tests of their handling"),
     ("MailboxError", "users make it in tests of their handling"),
     ("Panicked", "users make it in tests of their handling"),
@@ -93,7 +96,7 @@ const MUST_USE: [&str; 51] = [
 
 /// Functions that panic, and on which arguments: wrong independently of the peer, as with `Vec::remove`. Functions of
 /// the test kit, which panic to fail a test, are not listed.
-const PANICKING: [(&str, &str); 24] = [
+const PANICKING: [(&str, &str); 25] = [
     ("addr", "in TestServer of DNS: text that is no name"),
     ("alias", "in TestServer of DNS: text that is no name"),
     ("any", "in Router: a pattern that is malformed, or taken already"),
@@ -116,6 +119,7 @@ const PANICKING: [(&str, &str); 24] = [
     ("route", "in Router: a pattern that is malformed, or taken already"),
     ("set_frame_mode", "a rest that was not given"),
     ("set_line_mode", "a rest that was not given"),
+    ("split_text", "pieces of less than 16 bytes"),
     ("with_type", "in the Response of HTTP: a type with a control character"),
     ("zone", "in TestServer of DNS: text that is no name"),
 ];

@@ -11,6 +11,7 @@ mod dns_transfers;
 mod dots;
 mod format;
 mod framing;
+mod historical;
 mod http_bodies;
 mod http_client;
 mod http_heads;
@@ -19,6 +20,7 @@ mod http_server;
 mod imap;
 mod inflating;
 mod input;
+mod irc;
 mod pieces;
 mod proxy;
 mod reference_model;
@@ -31,7 +33,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 41] = [
+pub(crate) const TARGETS: [Target; 49] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -67,6 +69,14 @@ pub(crate) const TARGETS: [Target; 41] = [
     ("data_url", data_url),
     ("imap_message", imap_message),
     ("imap_session", imap_session),
+    ("irc_message", irc_message),
+    ("irc_modes", irc_modes),
+    ("irc_formatting", irc_formatting),
+    ("irc_isupport", irc_isupport),
+    ("irc_client", irc_client),
+    ("oscar_server", oscar_server),
+    ("toc_server", toc_server),
+    ("msnp_command", msnp_command),
     ("smtp_address", smtp_address),
     ("smtp_command", smtp_command),
     ("smtp_reply", smtp_reply),
@@ -237,4 +247,36 @@ pub(crate) fn imap_session(data: &[u8]) {
 
 pub(crate) fn smtp_session(data: &[u8]) {
     smtp::session(&mut Input::new(data));
+}
+
+pub(crate) fn oscar_server(data: &[u8]) {
+    historical::oscar(&mut Input::new(data));
+}
+
+pub(crate) fn toc_server(data: &[u8]) {
+    historical::toc(&mut Input::new(data));
+}
+
+pub(crate) fn msnp_command(data: &[u8]) {
+    historical::msnp(&mut Input::new(data));
+}
+
+pub(crate) fn irc_message(data: &[u8]) {
+    irc::message(&mut Input::new(data));
+}
+
+pub(crate) fn irc_modes(data: &[u8]) {
+    irc::modes(&mut Input::new(data));
+}
+
+pub(crate) fn irc_formatting(data: &[u8]) {
+    irc::formatting(&mut Input::new(data));
+}
+
+pub(crate) fn irc_isupport(data: &[u8]) {
+    irc::isupport(&mut Input::new(data));
+}
+
+pub(crate) fn irc_client(data: &[u8]) {
+    irc::client(&mut Input::new(data));
 }

@@ -30,6 +30,7 @@ pub(crate) fn built() -> Vec<String> {
     let without = |feature, is_there: bool| move |name: &String| is_there || !needs(name, feature);
     let names = pages().into_iter().map(|page| name(&page));
     names
+        .filter(without("chat", cfg!(feature = "chat")))
         .filter(without("dns", cfg!(feature = "dns")))
         .filter(without("tls", cfg!(feature = "tls")))
         .filter(without("http", cfg!(feature = "http")))

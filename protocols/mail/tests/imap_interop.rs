@@ -6,15 +6,13 @@
 #[path = "../../../tests/support/watchdog.rs"]
 mod watchdog;
 
-mod imap_server {
-    #[allow(dead_code, reason = "each test binary uses a part of this")]
-    pub(crate) mod support;
-}
+#[path = "imap_server/support.rs"]
+#[allow(dead_code, reason = "each test binary uses a part of this")]
+mod support;
 
-mod interop {
-    #[allow(dead_code, reason = "each test binary uses a part of this")]
-    pub(crate) mod program;
-}
+#[path = "interop/program.rs"]
+#[allow(dead_code, reason = "each test binary uses a part of this")]
+mod program;
 
 mod imap_interop {
     mod clients;

@@ -15,7 +15,7 @@ use sinew_mail::{
 use sinew_transports::{ReactorTcp, reactor::Reactor};
 
 use super::folder::Folder;
-use crate::{imap_server::support::MIXED, interop::program};
+use crate::{program, support::MIXED};
 
 /// A server with two messages for ann.
 struct Served {
@@ -51,7 +51,8 @@ impl Served {
     fn deliver(&self, text: &'static str, flags: Flags) {
         let account = self.account();
         let adding = async move {
-            let mut append = account.deliver(&MailboxName::inbox(), NewMessage::new().flags(flags)).await?;
+            let mut append =
+                account.deliver(&MailboxName::inbox(), NewMessage::new().flags(flags)).await?;
             append.write(text.into()).await?;
             append.finish().await
         };
@@ -123,7 +124,9 @@ fn imaplib_with_starttls() {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
     let identity = sinew_transports::tls::Identity::from_pem(certificate, key).unwrap();
-    imaplib_with(&Served::with(|config| config.starttls(sinew_transports::tls::TlsServerConfig::new(identity))));
+    imaplib_with(&Served::with(|config| {
+        config.starttls(sinew_transports::tls::TlsServerConfig::new(identity))
+    }));
 }
 
 fn imaplib_with(served: &Served) {
@@ -207,17 +210,19 @@ fn mbsync() {
 
     // Here a message was read and another one deleted; there, one is new.
     let seen = before.iter().find(|name| name.ends_with(":2,")).expect("one was not read");
-    fs::rename(inbox.join("cur").join(seen), inbox.join("cur").join(format!("{seen}S"))).or_else(|_| {
-        fs::rename(inbox.join("new").join(seen), inbox.join("cur").join(format!("{seen}S")))
-    })
-    .unwrap();
+    fs::rename(inbox.join("cur").join(seen), inbox.join("cur").join(format!("{seen}S")))
+        .or_else(|_| {
+            fs::rename(inbox.join("new").join(seen), inbox.join("cur").join(format!("{seen}S")))
+        })
+        .unwrap();
     let gone = before.iter().find(|name| *name != seen).expect("there are two");
     fs::remove_file(inbox.join("cur").join(gone)).unwrap();
     served.deliver("Subject: third\r\n\r\nHello\r\n", Flags::new());
     sync();
     let after = files(&inbox);
     assert_eq!(after.len(), 2, "{after:?}");
-    let status = served.reactor.run_until(served.account().status(&MailboxName::inbox())).unwrap().unwrap();
+    let status =
+        served.reactor.run_until(served.account().status(&MailboxName::inbox())).unwrap().unwrap();
     assert_eq!((status.messages, status.unseen), (2, 1));
     sync();
     assert_eq!(files(&inbox), after);
@@ -262,7 +267,11 @@ fn mutt() {
              push '<first-entry><delete-message><last-entry><copy-message><kill-line>=Saved<enter><sync-mailbox><quit>'\n",
         );
         let config = folder.write("muttrc", &text);
-        let command = format!("TERM=vt100 HOME={} timeout 20 mutt -n -F {}", folder.path().display(), config.display());
+        let command = format!(
+            "TERM=vt100 HOME={} timeout 20 mutt -n -F {}",
+            folder.path().display(),
+            config.display()
+        );
         terminal.args(["-q", "-e", "-c", &command, "/dev/null"]);
         terminal
     };

@@ -13,21 +13,30 @@ use std::{
 
 use super::folder::Folder;
 use crate::{
-    imap_server::support::{Client, MIXED, World},
-    interop::program,
+    program,
+    support::{Client, MIXED, World},
 };
 
 const PROGRAM: &str = "/usr/lib/dovecot/imap";
 
 /// How commands end whose answers may differ, and why that is right.
 const ALLOWED: &[(&str, &str)] = &[
-    ("[1.1]", "a part that is not of several parts has no first part; Dovecot takes it for its own"),
+    (
+        "[1.1]",
+        "a part that is not of several parts has no first part; Dovecot takes it for its own",
+    ),
     ("[1.1.MIME]", "the same"),
-    ("9 BODYSTRUCTURE", "several parts without a boundary are told as octets, which the grammar has; Dovecot tells one text"),
+    (
+        "9 BODYSTRUCTURE",
+        "several parts without a boundary are told as octets, which the grammar has; Dovecot tells one text",
+    ),
     ("9 BODY", "the same"),
     ("9 BODY.PEEK[1]", "the same"),
     ("9 BODY.PEEK[1.MIME]", "the same"),
-    ("5 BODY.PEEK[HEADER.FIELDS (SUBJECT From)]", "a message without an empty line has none in its header (RFC 3501 6.4.5)"),
+    (
+        "5 BODY.PEEK[HEADER.FIELDS (SUBJECT From)]",
+        "a message without an empty line has none in its header (RFC 3501 6.4.5)",
+    ),
     ("FETCH 1:* (UID FLAGS)", "with EXAMINE, messages are not told as recent here"),
     ("STORE 1 FLAGS ()", "with EXAMINE, Dovecot says OK and does nothing"),
     ("EXPUNGE", "the same"),
@@ -94,7 +103,10 @@ impl Dovecot {
         let mut answer = Vec::new();
         loop {
             let start = answer.len();
-            assert!(self.output.read_until(b'\n', &mut answer).unwrap() > 0, "{command}: Dovecot has gone");
+            assert!(
+                self.output.read_until(b'\n', &mut answer).unwrap() > 0,
+                "{command}: Dovecot has gone"
+            );
             if answer[start..].starts_with(b"t ") {
                 return String::from_utf8_lossy(&answer).into_owned();
             }
@@ -132,7 +144,8 @@ fn line(text: &str) -> String {
     let mut words = text.splitn(3, ' ');
     let (tag, status, rest) = (words.next(), words.next(), words.next().unwrap_or_default());
     if let (Some(tag @ ("*" | "t")), Some(status @ ("OK" | "NO" | "BAD" | "BYE"))) = (tag, status) {
-        let code = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(code, _)| code);
+        let code =
+            rest.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(code, _)| code);
         let mut code = code.unwrap_or_default().to_owned();
         for made in ["UIDVALIDITY", "HIGHESTMODSEQ", "APPENDUID", "COPYUID"] {
             if let Some(rest) = code.strip_prefix(made) {
@@ -140,7 +153,12 @@ fn line(text: &str) -> String {
                 code = format!("{made} {kept}");
             }
         }
-        if status == "OK" && tag == "t" && !code.contains("UID") && !code.starts_with("READ-") && !code.starts_with("MODIFIED") {
+        if status == "OK"
+            && tag == "t"
+            && !code.contains("UID")
+            && !code.starts_with("READ-")
+            && !code.starts_with("MODIFIED")
+        {
             code.clear();
         }
         if let Some((charset @ "BADCHARSET", _)) = code.split_once(' ') {
@@ -197,7 +215,9 @@ fn without_numbers(text: &str) -> String {
 
 /// Messages, most of them awkward.
 fn messages() -> Vec<String> {
-    let nested = format!("Subject: outer\r\nMIME-Version: 1.0\r\nContent-Type: message/rfc822\r\n\r\n{MIXED}");
+    let nested = format!(
+        "Subject: outer\r\nMIME-Version: 1.0\r\nContent-Type: message/rfc822\r\n\r\n{MIXED}"
+    );
     let deep = "From: a@b\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\n\
         Content-Type: multipart/alternative; boundary=ab\r\n\r\n--ab\r\nContent-Type: text/plain\r\n\r\n1\r\n--ab\r\n\
         Content-Type: text/html; charset=utf-8\r\nContent-Language: de, en\r\nContent-Location: x\r\n\r\n<p>1\r\n--ab--\r\n\r\n--a\r\n\
@@ -240,7 +260,10 @@ fn commands() -> Vec<String> {
     for number in 1..=count {
         commands.push(format!("FETCH {number} BODYSTRUCTURE"));
         commands.push(format!("FETCH {number} BODY"));
-        for section in ["", "HEADER", "TEXT", "1", "1.MIME", "2", "2.MIME", "1.1", "1.2", "1.HEADER", "1.TEXT", "2.HEADER", "1.1.MIME", "3", "1.2.3"] {
+        for section in [
+            "", "HEADER", "TEXT", "1", "1.MIME", "2", "2.MIME", "1.1", "1.2", "1.HEADER", "1.TEXT",
+            "2.HEADER", "1.1.MIME", "3", "1.2.3",
+        ] {
             commands.push(format!("FETCH {number} BODY.PEEK[{section}]"));
         }
         commands.push(format!("FETCH {number} BODY.PEEK[HEADER.FIELDS (SUBJECT From)]"));
@@ -341,7 +364,13 @@ fn the_same_commands_have_the_same_answers() {
             None => differences.push(format!("{command}\n--- dovecot\n{theirs}--- sinew\n{ours}")),
         }
     }
-    assert!(differences.is_empty(), "{}\n{} differences", differences.join("\n"), differences.len());
-    let unused: Vec<_> = (0..ALLOWED.len()).filter(|at| !seen.contains(at)).map(|at| ALLOWED[at].0).collect();
+    assert!(
+        differences.is_empty(),
+        "{}\n{} differences",
+        differences.join("\n"),
+        differences.len()
+    );
+    let unused: Vec<_> =
+        (0..ALLOWED.len()).filter(|at| !seen.contains(at)).map(|at| ALLOWED[at].0).collect();
     assert!(unused.is_empty(), "these do not differ any more: {unused:?}");
 }

@@ -215,7 +215,7 @@ struct Fetching<'a> {
 /// What was read of the text so far.
 enum Texts {
     None,
-    Header(Part, Envelope),
+    Header(Box<(Part, Envelope)>),
     All(Rc<(Part, Envelope)>),
 }
 
@@ -274,11 +274,11 @@ impl Fetching<'_> {
     /// The header, of which no more is read than is needed.
     async fn header(&mut self) -> Result<(&Part, &Envelope), ReadError> {
         if matches!(self.texts, Texts::None) {
-            let (part, envelope) = self.reading.header(self.session).await?;
-            self.texts = Texts::Header(part, envelope);
+            let header = self.reading.header(self.session).await?;
+            self.texts = Texts::Header(Box::new(header));
         }
         match &self.texts {
-            Texts::Header(part, envelope) => Ok((part, envelope)),
+            Texts::Header(header) => Ok((&header.0, &header.1)),
             Texts::All(all) => Ok((&all.0, &all.1)),
             Texts::None => Err(ReadError::Short),
         }
