@@ -1,113 +1,177 @@
-//! IMAP: the parts that are found in a message are inside of each other, whatever the pieces; and whatever a client sends, a server
-//! answers in lines, each command with its tag at most once, and tells sequence numbers that its mailbox has.
+//! IMAP: where messages end does not depend on how they arrive; what is read can be written, and is read as the same; and whatever a
+//! server sends, every command of a client is answered or fails.
 
-use std::{rc::Rc, time::Duration};
+use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use sinew::{
-    auth::{Authenticator, AuthenticatorConfig, Users},
-    mail::{
-        imap::{
-            codec::Section,
-            message::{Content, Part, Scanner, find_section},
-            server::{ImapServer, ServerConfig},
+    mail::imap::{
+        client::{ClientConfig, FetchSink, ImapClient, ImapError, Security, StreamedSection},
+        codec::{
+            Command, DecodeError, Dialect, Event, FetchCommand, FetchItem, Message, MessageDecoder,
+            Response, SearchKey, Section, SequenceSet,
         },
-        store::{MailboxName, MemoryStore, NewMessage, Store},
     },
-    reactor::Reactor,
-    transports::{StreamConfig, memory},
+    reactor::{Deferred, Reactor},
+    transports::{
+        Peer, Protocol, Transport,
+        endpoint::{ClientEndpoint, ServerEndpoint},
+    },
 };
 
 use super::{input::Input, pieces::pieces};
 
-/// A message in pieces, and then whole.
-pub(crate) fn message(data: &mut Input<'_>) {
+/// The longest text of a message.
+const TEXT_MAX: usize = 200;
+/// The longest literal that is kept.
+const LITERAL_MAX: u64 = 100;
+
+pub(crate) fn command(data: &mut Input<'_>) {
+    let dialect = Dialect::default().utf8(data.byte() % 2 == 1);
     let lens = data.piece_lens(16);
-    let text = data.rest();
-    let mut scanner = Scanner::new();
-    for piece in pieces(text, &lens) {
-        scanner.push(piece);
-    }
-    let (part, envelope) = scanner.finish_with_envelope();
-    let mut whole = Scanner::new();
-    whole.push(text);
-    assert_eq!(whole.finish(), part, "pieces do not matter");
-    assert_eq!(part.body.end, text.len() as u64);
-    check(&part, 0, text.len() as u64);
-    let (mut written, mut again) = (Vec::new(), Vec::new());
-    part.write_structure(&mut written, true);
-    part.write_structure(&mut again, false);
-    envelope.write(&mut again);
-    assert!(written.starts_with(b"(") && written.ends_with(b")"));
-    for path in [vec![1], vec![1, 1], vec![2, 1, 3], vec![7]] {
-        let found = find_section(&Section::part(path), &part);
-        assert!(
-            found.is_none_or(|range| range.start <= range.end && range.end <= text.len() as u64)
-        );
+    let stream = data.bytes(4 * 1024);
+    let messages = decoded(MessageDecoder::of_commands(TEXT_MAX), stream, &lens);
+    for message in &messages {
+        let _ = (message.tag(), message.line());
+        let _ = Command::parse_append(message, dialect);
+        let Ok(command) = Command::parse(message, dialect) else { continue };
+        let encoded = command.encode(dialect).expect("what was read can be written");
+        assert_eq!(Command::parse(&encoded.message(), dialect).as_ref(), Ok(&command));
+        // It cannot break out of its place.
+        let whole = decoded(MessageDecoder::of_commands(usize::MAX / 2), encoded.bytes(), &[4096]);
+        assert!(whole.len() <= 1, "{}", encoded.bytes().escape_ascii());
     }
 }
 
-fn check(part: &Part, start: u64, end: u64) {
-    assert!(start <= part.header.start && part.header.start <= part.header.end);
-    assert!(
-        part.header.end <= part.body.start
-            && part.body.start <= part.body.end
-            && part.body.end <= end
-    );
-    match &part.content {
-        Content::Single => {}
-        Content::Multipart(parts) => {
-            let mut start = part.body.start;
-            for inner in parts {
-                check(inner, start, part.body.end);
-                start = inner.body.end;
+pub(crate) fn response(data: &mut Input<'_>) {
+    let dialect = Dialect::default().utf8(data.byte() % 2 == 1);
+    let lens = data.piece_lens(16);
+    let stream = data.bytes(4 * 1024);
+    let messages = decoded(MessageDecoder::of_responses(TEXT_MAX), stream, &lens);
+    for message in &messages {
+        let _ = Response::parse_fetch(message, dialect);
+        let Ok(response) = Response::parse(message, dialect) else { continue };
+        let Ok(encoded) = response.encode(dialect) else { continue };
+        let again = Response::parse(&encoded.message(), dialect);
+        let again = again.expect("what was written can be read");
+        let twice = again.encode(dialect).expect("what was read can be written");
+        assert_eq!(twice, encoded);
+    }
+}
+
+/// All messages of a stream, the same however it is cut. Literals are kept, streamed or refused by their lengths.
+fn decoded(decoder: MessageDecoder, stream: &[u8], lens: &[usize]) -> Vec<Message> {
+    let is_server = format!("{decoder:?}").contains("is_server: true");
+    let max = decoder.text_max();
+    let whole = events(decoder, [stream]);
+    let again = match is_server {
+        true => MessageDecoder::of_commands(max),
+        false => MessageDecoder::of_responses(max),
+    };
+    let in_pieces = events(again, pieces(stream, lens));
+    assert_eq!(whole, in_pieces);
+    whole.0
+}
+
+type Found = (Vec<Message>, Vec<u8>, Option<DecodeError>);
+
+/// The messages, the bytes of streamed literals, and the error.
+fn events<'a>(mut decoder: MessageDecoder, stream: impl IntoIterator<Item = &'a [u8]>) -> Found {
+    let (mut messages, mut streamed) = (Vec::new(), Vec::new());
+    for mut piece in stream {
+        loop {
+            match decoder.decode(&mut piece) {
+                Ok(Event::Incomplete) => break,
+                Ok(Event::Literal(head)) if head.len % 3 == 0 && head.len <= LITERAL_MAX => {
+                    decoder.keep()
+                }
+                Ok(Event::Literal(head)) if head.len % 3 == 1 => decoder.stream(),
+                Ok(Event::Literal(_)) => decoder.refuse(),
+                Ok(Event::Bytes(bytes)) => streamed.extend_from_slice(bytes),
+                Ok(Event::LiteralEnd | Event::TooLong) => {}
+                Ok(Event::Message(message)) => messages.push(message),
+                Err(error) => return (messages, streamed, Some(error)),
             }
+            let kept = decoder.front().bytes().len();
+            assert!(kept <= decoder.text_max().saturating_add(4 * 1024), "{kept} bytes");
         }
-        Content::Message { message, .. } => check(message, part.body.start, part.body.end),
     }
+    (messages, streamed, None)
 }
 
-/// A server with a mailbox of two messages, and what a client sends after its login, cut into pieces.
-pub(crate) fn session(data: &mut Input<'_>) {
+/// A client, and what a server sends, cut into pieces.
+pub(crate) fn client(data: &mut Input<'_>) {
     let lens = data.piece_lens(64);
     let stream = data.bytes(4 * 1024);
     let reactor = Reactor::simulated(0);
-    let store = MemoryStore::default();
-    store.create_account("ann").expect("a name");
-    fill(&reactor, &store);
-    let config = AuthenticatorConfig::default().allow_plaintext(true);
-    let users = Authenticator::with(Users::new().user("ann", "secret"), config);
-    let config = ServerConfig::new(users, Rc::new(store)).append_max(1_000).line_max(1_000);
-    let made =
-        memory::connect(&reactor, StreamConfig::default(), ImapServer::new(config).connection());
-    let (_connection, wire) = made.expect("room for one");
-    wire.receive_if_open(b"a LOGIN ann secret\r\nb SELECT INBOX\r\n");
-    reactor.advance(Duration::ZERO).expect("the loop becomes idle");
-    let begun = wire.sent().len();
+    let made = Rc::<RefCell<Option<Transport>>>::default();
+    let of_server = Rc::clone(&made);
+    let at: ServerEndpoint = "memory:imap".parse().expect("an endpoint");
+    let server = move |_: &Peer| Server(Rc::clone(&of_server));
+    let _port = at.listen(&reactor, server).expect("room for one");
+    let task = reactor.spawn(session(reactor.clone()));
+    let idle = || reactor.advance(Duration::ZERO).expect("the loop becomes idle");
+    idle();
     for piece in pieces(stream, &lens) {
-        wire.receive_if_open(piece);
-        reactor.advance(Duration::ZERO).expect("the loop becomes idle");
+        let transport = made.borrow().clone();
+        if let Some(transport) = transport {
+            transport.write(piece);
+        }
+        idle();
     }
-    let sent = wire.sent();
-    assert!(sent.is_empty() || sent.ends_with(b"\r\n"), "an answer ends in the middle of a line");
-    let answers = &sent[begun.min(sent.len())..];
-    let commands = stream.iter().filter(|byte| **byte == b'\n').count();
-    let tagged =
-        answers.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"zz OK ")).count();
-    assert!(tagged <= commands, "more answers than commands");
+    // Long enough for every clock.
+    for _ in 0..40 {
+        reactor.advance(Duration::from_secs(60)).expect("the loop becomes idle");
+    }
+    let done = reactor.run_until(task).expect("it runs");
+    let result = done.expect("nothing panics");
+    if let Err(error) = result {
+        let _ = (error.to_string(), error.is_temporary());
+    }
 }
 
-fn fill(reactor: &Reactor, store: &MemoryStore) {
-    let account = store.account(reactor, "ann");
-    let filling = reactor.spawn(async move {
-        let account = account.await.expect("it was made");
-        let nested = "Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\n\r\n1\r\n--a\r\nContent-Type: message/rfc822\r\n\r\nSubject: x\r\n\r\n2\r\n--a--\r\n";
-        for text in ["Subject: one\r\n\r\ntext\r\n", nested] {
-            let append = account.deliver(&MailboxName::inbox(), NewMessage::new()).await;
-            let mut append = append.expect("there is room");
-            append.write(text.into()).await.expect("there is room");
-            let _ = append.finish().await.expect("there is room");
-        }
-    });
-    reactor.advance(Duration::ZERO).expect("the loop becomes idle");
-    filling.take().expect("a store in memory is not late").expect("it does not panic");
+/// One command after the other, and some at once.
+async fn session(reactor: Reactor) -> Result<(), ImapError> {
+    let minute = Duration::from_secs(60);
+    let config = ClientConfig::default().security(Security::None).connect_timeout(minute);
+    let config = config.silence_timeout(minute).command_timeout(minute).literal_max(LITERAL_MAX);
+    let to: ClientEndpoint = "memory:imap".parse().expect("an endpoint");
+    let client = ImapClient::connect(&reactor, to, config).await?;
+    let handle = client.clone();
+    client.on_event(move |_| drop(handle.selected()));
+    let _ = client.select("INBOX".parse()?).await;
+    let fetch = FetchCommand::new(SequenceSet::all(), [FetchItem::peek(Section::all())]);
+    let fetching = client.fetch_into(fetch.clone().by_uid(), Sink);
+    let listing = client.list("*".parse()?);
+    let _ = (fetching.await, listing.await);
+    let _ = client.fetch_with(fetch).await;
+    let _ = client.search(SearchKey::subject("\u{fc}")?).await;
+    let _ = client.append("x".parse()?, "Subject: x\r\n\r\n", [], None).await;
+    if let Ok(idle) = client.idle() {
+        reactor.sleep(minute).await;
+        drop(idle);
+    }
+    client.on_event(|_| ());
+    client.logout().await
+}
+
+struct Server(Rc<RefCell<Option<Transport>>>);
+
+impl Protocol for Server {
+    fn connection_made(&mut self, transport: &Transport) {
+        self.0.replace(Some(transport.clone()));
+    }
+
+    fn data_received(&mut self, _: &Transport, _: &[u8]) {}
+}
+
+struct Sink;
+
+impl FetchSink for Sink {
+    fn section_begun(&mut self, section: &StreamedSection<'_>) -> bool {
+        section.len % 2 == 0
+    }
+
+    fn section_received(&mut self, _: &[u8]) -> Option<Deferred<()>> {
+        None
+    }
 }

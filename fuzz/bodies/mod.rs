@@ -18,6 +18,7 @@ mod http_heads;
 mod http_proxies;
 mod http_server;
 mod imap;
+mod imap_server;
 mod inflating;
 mod input;
 mod irc;
@@ -33,7 +34,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 49] = [
+pub(crate) const TARGETS: [Target; 52] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -77,6 +78,9 @@ pub(crate) const TARGETS: [Target; 49] = [
     ("oscar_server", oscar_server),
     ("toc_server", toc_server),
     ("msnp_command", msnp_command),
+    ("imap_command", imap_command),
+    ("imap_response", imap_response),
+    ("imap_client", imap_client),
     ("smtp_address", smtp_address),
     ("smtp_command", smtp_command),
     ("smtp_reply", smtp_reply),
@@ -225,6 +229,18 @@ pub(crate) fn http_proxied(data: &[u8]) {
     http_proxies::proxied(&mut Input::new(data));
 }
 
+pub(crate) fn imap_command(data: &[u8]) {
+    imap::command(&mut Input::new(data));
+}
+
+pub(crate) fn imap_response(data: &[u8]) {
+    imap::response(&mut Input::new(data));
+}
+
+pub(crate) fn imap_client(data: &[u8]) {
+    imap::client(&mut Input::new(data));
+}
+
 pub(crate) fn smtp_address(data: &[u8]) {
     smtp::address(&mut Input::new(data));
 }
@@ -238,11 +254,11 @@ pub(crate) fn smtp_reply(data: &[u8]) {
 }
 
 pub(crate) fn imap_message(data: &[u8]) {
-    imap::message(&mut Input::new(data));
+    imap_server::message(&mut Input::new(data));
 }
 
 pub(crate) fn imap_session(data: &[u8]) {
-    imap::session(&mut Input::new(data));
+    imap_server::session(&mut Input::new(data));
 }
 
 pub(crate) fn smtp_session(data: &[u8]) {
