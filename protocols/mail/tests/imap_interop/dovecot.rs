@@ -87,14 +87,15 @@ impl Dovecot {
             .spawn()
             .unwrap();
         let input = child.stdin.take().unwrap();
-        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let mut dovecot = Self { child, input, output, _folder: folder };
         let mut greeting = String::new();
-        output.read_line(&mut greeting).unwrap();
+        dovecot.output.read_line(&mut greeting).unwrap();
         if !greeting.starts_with("* PREAUTH") {
             eprintln!("skipped: dovecot does not run here: {greeting}");
             return None;
         }
-        Some(Self { child, input, output, _folder: folder })
+        Some(dovecot)
     }
 
     /// What is answered, up to the line with the tag.

@@ -30,7 +30,7 @@ const LINE_KEPT: usize = BOUNDARY_MAX + 64;
 /// scanner.push(b"Subject: hello\r\n\r\nHello, ");
 /// scanner.push(b"Bob.\r\n");
 /// let message = scanner.finish();
-/// assert_eq!((message.body, message.lines), (18..32, 1));
+/// assert_eq!((message.body, message.lines), (18..31, 1));
 /// ```
 #[derive(Debug)]
 pub struct Scanner {
