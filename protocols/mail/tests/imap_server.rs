@@ -5,6 +5,8 @@ mod watchdog;
 
 mod imap_server {
     mod appends;
+    #[cfg(feature = "compression")]
+    mod compression;
     mod deadlines;
     mod fetches;
     mod limits;

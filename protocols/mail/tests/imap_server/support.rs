@@ -129,12 +129,16 @@ impl Client {
 
     /// What was received since the last call.
     pub(crate) fn received(&self) -> String {
+        String::from_utf8_lossy(&self.received_bytes()).into_owned()
+    }
+
+    pub(crate) fn received_bytes(&self) -> Vec<u8> {
         let mut received = Vec::new();
         loop {
             self.advance(Duration::ZERO);
             let piece = self.wire.take(usize::MAX);
             if piece.is_empty() {
-                return String::from_utf8_lossy(&received).into_owned();
+                return received;
             }
             received.extend_from_slice(&piece);
         }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{answer::Done, selected::Enabled, session::Session};
+use super::{answer::Done, compression::IS_OFFERED, selected::Enabled, session::Session};
 use crate::imap::codec::{Atom, Command, CommandBody};
 
 /// What the server can do for a client that has logged in, as far as it does not depend on the configuration.
@@ -54,7 +54,12 @@ impl Session {
     pub(super) fn capabilities(&self) -> String {
         let mut all = "IMAP4rev1 LITERAL- SASL-IR ID".to_owned();
         if self.phase.get() != super::phase::Phase::BeforeLogin {
-            return format!("{all} {CAPABILITIES} APPENDLIMIT={}", self.config.append_max);
+            let can_compress = IS_OFFERED && self.deflating.borrow().is_none();
+            let compress = if can_compress { " COMPRESS=DEFLATE" } else { "" };
+            return format!(
+                "{all} {CAPABILITIES}{compress} APPENDLIMIT={}",
+                self.config.append_max
+            );
         }
         if self.config.tls.is_offered() && !self.transport.is_tls() {
             all += " STARTTLS";
@@ -123,6 +128,7 @@ impl Session {
             return;
         }
         self.write_changes(super::selected::Occasion::Any, &super::selected::Known::default());
+        self.end_answer();
         let is_gone =
             self.selected.borrow().as_ref().is_some_and(|selected| selected.mailbox.is_deleted());
         if is_gone {

@@ -17,7 +17,12 @@ use sinew_protocols::basic::PhaseDeadline;
 use sinew_transports::{ConnectionLost, Protocol, TimerId, Transport, reactor::Task};
 
 use super::{
-    ServerConfig, answer::Done, appending::finish_append, login::LINE_MAX, phase::Phase,
+    ServerConfig,
+    answer::Done,
+    appending::finish_append,
+    compression::{IS_OFFERED, Inflating},
+    login::LINE_MAX,
+    phase::Phase,
     session::Session,
 };
 use crate::{
@@ -31,6 +36,12 @@ use crate::{
 /// A literal that is refused, and longer than this, and sent all the same, ends the connection: it would have to be skipped.
 const SKIPPED_MAX: u64 = 1 << 20;
 
+/// Longest tag of a command that cannot be read: it may be no tag at all.
+const TAG_MAX: usize = 100;
+
+/// Steps of inflating, of 16 KiB, before others have the loop.
+const STEPS_IN_TURN: usize = 16;
+
 /// A connection of a server, as a [`Protocol`].
 pub struct ImapConnection {
     config: Rc<ServerConfig>,
@@ -42,6 +53,8 @@ pub struct ImapConnection {
     /// The command that is done.
     task: Option<Task<()>>,
     append: Option<Box<Appending>>,
+    /// With COMPRESS.
+    inflating: Option<Box<Inflating>>,
     deadline: PhaseDeadline,
     errors: u8,
     /// The client has ended its side.
@@ -74,6 +87,7 @@ impl ImapConnection {
             kept: Bytes::new(),
             task: None,
             append: None,
+            inflating: None,
             deadline,
             errors: 0,
             has_ended: false,
@@ -88,8 +102,9 @@ impl ImapConnection {
     /// Takes commands from the input, until one has to be waited for. Keeps the rest.
     fn take(&mut self, transport: &Transport, mut input: &[u8]) {
         let Some(session) = self.session() else { return };
+        let is_inflated = self.inflating.is_some();
         while !transport.is_closing() && !session.is_busy.get() {
-            if transport.is_starting_tls() {
+            if transport.is_starting_tls() || self.inflating.is_some() != is_inflated {
                 break;
             }
             match self.decoder.decode(&mut input) {
@@ -111,7 +126,11 @@ impl ImapConnection {
                 }
             }
         }
-        if input.is_empty() || transport.is_closing() {
+        if let (false, Some(inflating)) = (is_inflated, &mut self.inflating) {
+            // COMPRESS was the last command in plaintext.
+            inflating.push(input);
+            self.inflate(transport);
+        } else if input.is_empty() || transport.is_closing() {
             self.kept = Bytes::new();
         } else if transport.is_starting_tls() {
             // RFC 3501 6.2.1: anyone on the path could have added it.
@@ -126,8 +145,33 @@ impl ImapConnection {
     fn take_kept(&mut self, transport: &Transport) {
         let kept = std::mem::take(&mut self.kept);
         self.take(transport, &kept);
+        self.inflate(transport);
         if self.has_ended && self.kept.is_empty() && !self.is_busy() {
             transport.lose_connection();
+        }
+    }
+
+    /// Goes on with compressed input, for some steps.
+    fn inflate(&mut self, transport: &Transport) {
+        for _ in 0..STEPS_IN_TURN {
+            let has_room = self.kept.is_empty() && !self.is_busy() && !transport.is_closing();
+            let Some(inflating) = self.inflating.as_mut().filter(|_| has_room) else { return };
+            match inflating.next() {
+                Ok(Some(input)) => self.take(transport, &input),
+                Ok(None) => return,
+                Err(error) => {
+                    if let Some(session) = self.session() {
+                        session.bye("The compressed data cannot be read");
+                    }
+                    return transport.fail(error);
+                }
+            }
+        }
+        // The rest in the next turn.
+        if let Some(session) = self.session()
+            && !session.is_busy.get()
+        {
+            self.run(&session, async {});
         }
     }
 
@@ -152,6 +196,9 @@ impl ImapConnection {
     // ---- commands ----
 
     fn message(&mut self, session: &Rc<Session>, message: &Message) {
+        if let Some(inflating) = &mut self.inflating {
+            inflating.renew();
+        }
         if let Some(append) = self.append.take() {
             return self.end_append(session, *append, message);
         }
@@ -186,6 +233,10 @@ impl ImapConnection {
         }
         match command.body {
             CommandBody::StartTls => self.starttls(session, &command.tag),
+            CommandBody::Compress(method) => {
+                let is_offered = IS_OFFERED && method.is("DEFLATE");
+                self.compress(session, &command.tag, is_offered);
+            }
             CommandBody::Logout => {
                 session.write(b"* BYE Goodbye\r\n");
                 session.write(format!("{} OK Done\r\n", command.tag).as_bytes());
@@ -243,7 +294,7 @@ impl ImapConnection {
 
     /// Something that cannot be done, and why.
     fn wrong(&mut self, session: &Session, tag: Option<&Tag>, text: &str) {
-        match tag {
+        match tag.filter(|tag| tag.as_bytes().len() <= TAG_MAX) {
             Some(tag) => session.write(format!("{tag} BAD {text}\r\n").as_bytes()),
             None => session.write(format!("* BAD {text}\r\n").as_bytes()),
         }
@@ -259,6 +310,21 @@ impl ImapConnection {
         }
         session.write(format!("{tag} OK Begin\r\n").as_bytes());
         self.config.tls.start(&session.transport);
+    }
+
+    fn compress(&mut self, session: &Session, tag: &Tag, is_offered: bool) {
+        if self.inflating.is_some() {
+            let done = Done::no("It is compressed already").code("COMPRESSIONACTIVE");
+            return session.finish(tag, &done);
+        }
+        if !is_offered {
+            return self.wrong(session, Some(tag), "Not offered here");
+        }
+        session.finish(tag, &Done::ok("Compressed from now on"));
+        // A message, and what is around it.
+        let command_max = self.config.append_max.saturating_add(4 * self.config.line_max as u64);
+        self.inflating = Some(Box::new(Inflating::new(command_max)));
+        session.compress();
     }
 
     fn end_idle(&mut self, session: &Session, message: &Message) {
@@ -505,6 +571,10 @@ impl Protocol for ImapConnection {
     }
 
     fn data_received(&mut self, transport: &Transport, data: &[u8]) {
+        if let Some(inflating) = &mut self.inflating {
+            inflating.push(data);
+            return self.take_kept(transport);
+        }
         if self.kept.is_empty() {
             return self.take(transport, data);
         }

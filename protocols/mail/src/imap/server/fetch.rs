@@ -366,7 +366,7 @@ impl Fetching<'_> {
                     piece.iter().map(|&byte| if byte == 0 { 0x80 } else { byte }).collect();
                 self.session.write(&piece);
             } else {
-                self.session.transport.write_bytes(piece);
+                self.session.write_bytes(piece);
             }
             self.session.room().await?;
         }

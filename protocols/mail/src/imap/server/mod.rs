@@ -1,7 +1,8 @@
 //! Servers of IMAP4rev1 (RFC 3501): [`ImapServer`] is a factory for any port, for the mail of a [`Store`](crate::store::Store).
 //!
 //! Offered are UIDPLUS, MOVE, IDLE, LITERAL-, NAMESPACE, ID, ENABLE, UNSELECT, CHILDREN, SPECIAL-USE, LIST-EXTENDED, LIST-STATUS,
-//! STATUS=SIZE, ESEARCH, WITHIN, CONDSTORE, QRESYNC, SASL-IR, APPENDLIMIT, and STARTTLS.
+//! STATUS=SIZE, ESEARCH, WITHIN, CONDSTORE, QRESYNC, SASL-IR, APPENDLIMIT, STARTTLS, and
+//! COMPRESS.
 //!
 //! Several sessions may have a mailbox open. Each has its own sequence numbers, and is told of what others change when the RFC allows
 //! it: after a command, not while one with sequence numbers is answered, or at once in IDLE.
@@ -13,6 +14,11 @@ mod answer;
 mod appending;
 mod change;
 mod command;
+#[cfg(feature = "compression")]
+mod compression;
+#[cfg(not(feature = "compression"))]
+#[path = "compression_missing.rs"]
+mod compression;
 mod config;
 mod connection;
 mod fetch;

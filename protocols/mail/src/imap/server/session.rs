@@ -8,6 +8,7 @@ use std::{
     task::Poll,
 };
 
+use bytes::Bytes;
 use sinew_auth::{Channel, SaslServer};
 use sinew_transports::{
     Producer, Production, Transport,
@@ -17,6 +18,7 @@ use sinew_transports::{
 use super::{
     ServerConfig,
     answer::Done,
+    compression::Deflating,
     phase::Phase,
     selected::{Enabled, Known, Occasion, Selected},
 };
@@ -45,6 +47,8 @@ pub(super) struct Session {
     pub(super) idle: RefCell<Option<Tag>>,
     /// The parts of the message that was read last, if it is read in pieces: until another command comes.
     pub(super) parts: RefCell<Option<KnownParts>>,
+    /// With COMPRESS.
+    pub(super) deflating: RefCell<Option<Box<Deflating>>>,
     pub(super) failed_logins: Cell<u8>,
     /// A command is at work: the next one waits.
     pub(super) is_busy: Cell<bool>,
@@ -75,6 +79,7 @@ impl Session {
             login: RefCell::default(),
             idle: RefCell::default(),
             parts: RefCell::default(),
+            deflating: RefCell::default(),
             failed_logins: Cell::new(0),
             is_busy: Cell::new(false),
         }
@@ -142,7 +147,29 @@ impl Session {
     // ---- output ----
 
     pub(super) fn write(&self, bytes: &[u8]) {
-        self.transport.write(bytes);
+        match &mut *self.deflating.borrow_mut() {
+            Some(deflating) => self.transport.write(deflating.deflate(bytes)),
+            None => self.transport.write(bytes),
+        };
+    }
+
+    pub(super) fn write_bytes(&self, bytes: Bytes) {
+        if self.deflating.borrow().is_some() {
+            return self.write(&bytes);
+        }
+        self.transport.write_bytes(bytes);
+    }
+
+    /// Compresses what is written from now on.
+    pub(super) fn compress(&self) {
+        self.deflating.replace(Some(Box::default()));
+    }
+
+    /// An answer has ended: it leaves no buffers behind.
+    pub(super) fn end_answer(&self) {
+        if let Some(deflating) = &mut *self.deflating.borrow_mut() {
+            deflating.forget();
+        }
     }
 
     /// Tells what has changed in the selected mailbox.
@@ -168,6 +195,7 @@ impl Session {
             format!(" {} {code}{}\r\n", done.status.as_str(), done.text).as_bytes(),
         );
         self.write(&out);
+        self.end_answer();
         if is_gone {
             // RFC 2180 3.3: a client cannot work with a mailbox that is gone.
             self.bye("The mailbox was deleted");
