@@ -94,6 +94,12 @@ pages! {
 pages! {
     Smtp: "../docs/guide/29-smtp.md";
     ImapServer: "../docs/guide/32-imap-server.md";
+    Pop3: "../docs/guide/31-pop3.md";
+}
+
+#[cfg(all(feature = "mail", unix))]
+pages! {
+    MailStores: "../docs/guide/34-mail-stores.md";
 }
 
 #[cfg(all(feature = "application", feature = "http"))]

@@ -70,7 +70,7 @@
 //! | `chat` | IRC: a codec without I/O, and a client; AIM, ICQ and MSN |
 //! | `dns` | DNS: codecs without I/O, a resolver and a client |
 //! | `http` | HTTP/1.1: codecs without I/O, and a server |
-//! | `mail` | SMTP and LMTP: codecs without I/O, a server and a client |
+//! | `mail` | SMTP, LMTP and POP3: codecs without I/O, servers and clients; where mail is kept |
 //! | `socketserver` | servers whose handlers block, each in a thread or a process, in the manner of Python's `socketserver` |
 //!
 //! # Features

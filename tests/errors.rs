@@ -408,6 +408,7 @@ fn with_chat() -> impl Iterator<Item = Printed> {
 #[cfg(feature = "mail")]
 fn with_mail() -> impl Iterator<Item = Printed> {
     use sinew::mail::{
+        pop3,
         smtp::{
             client::{SmtpError, Stage},
             codec::{Address, CommandError, ReplyError},
@@ -426,6 +427,16 @@ fn with_mail() -> impl Iterator<Item = Printed> {
         UidSet::parse("0", 1).unwrap_err(),
         StoreError::Io { operation: "read", path: "mail".into(), source: cause().into() },
         utf7::decode(b"&").unwrap_err(),
+        pop3::codec::Command::parse(b"HELO").unwrap_err(),
+        pop3::codec::Status::parse(b"250").unwrap_err(),
+        pop3::codec::Listed::size(b"1").unwrap_err(),
+        "two words".parse::<pop3::codec::UniqueId>().unwrap_err(),
+        pop3::client::Pop3Error::Lost { stage: pop3::client::Stage::Quit, source: cause() },
+        pop3::server::MaildropError::Temporary(cause().into()),
+        pop3::client::FetchError::NotKept {
+            unique_id: "id".parse().expect("a unique id"),
+            source: cause().into(),
+        },
     ];
     made.into_iter()
 }

@@ -35,6 +35,8 @@ mod examples {
     mod output;
     mod pages;
     mod peer;
+    #[cfg(all(feature = "mail", feature = "tls", unix))]
+    mod pop3_fetch;
     mod portforward;
     mod process;
     mod proxy_echo;

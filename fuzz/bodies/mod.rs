@@ -22,7 +22,9 @@ mod imap_server;
 mod inflating;
 mod input;
 mod irc;
+mod mail_store;
 mod pieces;
+mod pop3;
 mod proxy;
 mod reference_model;
 mod smtp;
@@ -34,7 +36,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 52] = [
+pub(crate) const TARGETS: [Target; 58] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -70,6 +72,8 @@ pub(crate) const TARGETS: [Target; 52] = [
     ("data_url", data_url),
     ("imap_message", imap_message),
     ("imap_session", imap_session),
+    ("mail_names", mail_names),
+    ("maildir", maildir),
     ("irc_message", irc_message),
     ("irc_modes", irc_modes),
     ("irc_formatting", irc_formatting),
@@ -87,6 +91,10 @@ pub(crate) const TARGETS: [Target; 52] = [
     ("smtp_session", smtp_session),
     ("web_socket", web_socket),
     ("web_socket_deflate", web_socket_deflate),
+    ("pop3_client", pop3_client),
+    ("pop3_command", pop3_command),
+    ("pop3_response", pop3_response),
+    ("pop3_session", pop3_session),
 ];
 
 pub(crate) fn line(data: &[u8]) {
@@ -241,6 +249,14 @@ pub(crate) fn imap_client(data: &[u8]) {
     imap::client(&mut Input::new(data));
 }
 
+pub(crate) fn mail_names(data: &[u8]) {
+    mail_store::names(&mut Input::new(data));
+}
+
+pub(crate) fn maildir(data: &[u8]) {
+    mail_store::maildir(&mut Input::new(data));
+}
+
 pub(crate) fn smtp_address(data: &[u8]) {
     smtp::address(&mut Input::new(data));
 }
@@ -295,4 +311,20 @@ pub(crate) fn irc_isupport(data: &[u8]) {
 
 pub(crate) fn irc_client(data: &[u8]) {
     irc::client(&mut Input::new(data));
+}
+
+pub(crate) fn pop3_client(data: &[u8]) {
+    pop3::client(&mut Input::new(data));
+}
+
+pub(crate) fn pop3_command(data: &[u8]) {
+    pop3::command(&mut Input::new(data));
+}
+
+pub(crate) fn pop3_response(data: &[u8]) {
+    pop3::response(&mut Input::new(data));
+}
+
+pub(crate) fn pop3_session(data: &[u8]) {
+    pop3::session(&mut Input::new(data));
 }

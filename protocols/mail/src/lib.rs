@@ -2,6 +2,7 @@
 //!
 //! - [`imap`] reads and writes what is said in IMAP4.
 //! - [`smtp`] receives and sends mail by SMTP and LMTP: [`smtp::server::SmtpServer`] and [`smtp::client::sendmail`].
+//! - [`pop3`] serves mail and fetches it by POP3: [`pop3::server::Pop3Server`] and [`pop3::client::Pop3Client`].
 //! - [`store`] is where mail is kept: the traits [`store::Store`], [`store::Account`] and [`store::Mailbox`], and mail in memory.
 //! - [`utf7`] is the encoding of names of mailboxes in IMAP4rev1 and on the disk.
 //!
@@ -56,11 +57,12 @@
 //! | feature | |
 //! |---|---|
 //! | `dns` | the mail exchangers of a domain, by `sinew-dns` |
-//! | `tls` | STARTTLS, and TLS from the start |
+//! | `tls` | STARTTLS and STLS, and TLS from the start |
 
 #![forbid(unsafe_code)]
 
 pub mod imap;
+pub mod pop3;
 pub mod smtp;
 pub mod store;
 pub mod utf7;

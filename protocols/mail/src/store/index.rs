@@ -45,8 +45,8 @@ pub(crate) struct Entry<P> {
 pub(crate) enum Change<P> {
     /// A message was added, behind all others.
     Added(Entry<P>),
-    /// Flags have changed, and perhaps the place with them.
-    Flags { uid: Uid, mod_seq: ModSeq, flags: FlagBits, place: Option<P> },
+    /// Flags have changed.
+    Flags { uid: Uid, mod_seq: ModSeq, flags: FlagBits },
     /// Only the place has changed.
     Place { uid: Uid, place: P, is_recent: bool },
     /// A message was removed.
@@ -176,9 +176,7 @@ impl<P: Clone> Index<P> {
 
     /// The bits of those flags that the mailbox knows.
     pub(crate) fn bits(&self, flags: &Flags) -> FlagBits {
-        let position = |keyword: &Keyword| self.keywords.iter().position(|known| known == keyword);
-        let keywords = flags.keywords().iter().filter_map(position);
-        FlagBits { system: flags.bits(), keywords: keywords.fold(0, |bits, at| bits | 1 << at) }
+        FlagBits::of(flags, &self.keywords)
     }
 
     /// The keywords that the mailbox would have with these, if any is new and there is room.
@@ -227,14 +225,14 @@ impl<P: Clone> Index<P> {
         (&self.expunged, self.expunged_after)
     }
 
-    /// What the change of flags does: the changes, those that are as wanted, and those that were changed after `unchanged_since`.
+    /// What the change of flags does, whose flags are `named` as bits: the changes, those that are as wanted, and those that were changed after `unchanged_since`.
     pub(crate) fn flag_changes(
         &self,
         uids: &UidSet,
         change: &FlagChange,
+        named: FlagBits,
         unchanged_since: Option<ModSeq>,
     ) -> (Vec<(Uid, FlagBits)>, UidSet, UidSet) {
-        let named = self.bits(change.flags());
         let (mut changes, mut done, mut modified) = (Vec::new(), UidSet::new(), UidSet::new());
         for entry in self.select(uids) {
             if unchanged_since.is_some_and(|since| entry.mod_seq > since) {
@@ -279,13 +277,12 @@ impl<P: Clone> Index<P> {
         for change in changes {
             match change {
                 Change::Added(entry) => self.add(entry),
-                Change::Flags { uid, mod_seq, flags, place } => {
+                Change::Flags { uid, mod_seq, flags } => {
                     self.note(uid, mod_seq);
                     if let Some(at) = self.live(uid) {
                         let entry = &mut self.entries[at];
                         self.counts.remove(entry);
                         (entry.flags, entry.mod_seq) = (flags, mod_seq);
-                        entry.place = place.unwrap_or_else(|| entry.place.clone());
                         self.counts.add(entry);
                     }
                 }
@@ -352,10 +349,13 @@ impl<P: Clone> Index<P> {
         self.highest = self.highest.max(mod_seq);
     }
 
-    /// No message gets a UID or a number below these.
-    pub(crate) fn skip_to(&mut self, next: Uid, highest: ModSeq) {
+    /// No message gets a UID or a number below these. All that was changed before is found by looking at each message: after a list was
+    /// read, whose messages are not in the order of their changes.
+    pub(crate) fn loaded(&mut self, next: Uid, highest: ModSeq) {
         self.next = self.next.max(next);
         self.highest = self.highest.max(highest);
+        self.latest.clear();
+        self.latest_after = self.highest;
     }
 
     /// The position of a message that is not about to be removed.
@@ -372,6 +372,13 @@ impl<P: Clone> Index<P> {
 const GONE: ModSeq = ModSeq::ZERO;
 
 impl FlagBits {
+    /// The bits of those flags that a mailbox with these keywords knows.
+    pub(crate) fn of(flags: &Flags, known: &[Keyword]) -> Self {
+        let position = |keyword: &Keyword| known.iter().position(|known| known == keyword);
+        let keywords = flags.keywords().iter().filter_map(position);
+        Self { system: flags.bits(), keywords: keywords.fold(0, |bits, at| bits | 1 << at) }
+    }
+
     pub(crate) fn has(self, flag: SystemFlag) -> bool {
         self.system & flag.bit() != 0
     }

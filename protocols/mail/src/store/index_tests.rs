@@ -107,14 +107,14 @@ proptest! {
                 Step::Flag(number) => {
                     let uids = UidSet::from(uid(number));
                     let add = FlagChange::Add(SystemFlag::Seen.into());
-                    let (changes, done, modified) = index.flag_changes(&uids, &add, None);
+                    let (changes, done, modified) = index.flag_changes(&uids, &add, seen(), None);
                     prop_assert!(modified.is_empty());
                     prop_assert_eq!(done.contains(uid(number)), model.contains_key(&uid(number)));
                     for (uid, flags) in changes {
                         let recent = model[&uid].2;
                         model.insert(uid, (mod_seq, true, recent));
                         prop_assert_eq!(flags, seen());
-                        index.apply([Change::Flags { uid, mod_seq, flags, place: None }]);
+                        index.apply([Change::Flags { uid, mod_seq, flags }]);
                     }
                 }
                 Step::Expunge(from, to) => {

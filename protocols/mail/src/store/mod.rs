@@ -1,4 +1,5 @@
-//! Where mail is kept: the traits [`Store`], [`Account`] and [`Mailbox`], and mail in memory, [`MemoryStore`].
+//! Where mail is kept: the traits [`Store`], [`Account`] and [`Mailbox`], and two stores, [`MemoryStore`] and,
+//! on Unix, `MaildirStore`.
 //!
 //! Servers of IMAP and POP3 read from a store, and a server of SMTP or LMTP delivers into it. They know the traits; what is behind them is
 //! the matter of a program.
@@ -32,16 +33,16 @@
 mod account;
 mod changes;
 mod config;
-#[allow(dead_code, reason = "what is stored with other line ends than CRLF is to come")]
 mod crlf;
 mod error;
 mod flags;
 mod hierarchy;
-#[allow(dead_code, reason = "what is kept in a list on the disk is to come")]
 mod index;
 mod mailbox;
 mod mailbox_info;
 mod mailbox_name;
+#[cfg(unix)]
+mod maildir;
 mod memory;
 mod message;
 mod uid;
@@ -49,6 +50,8 @@ mod uid_set;
 mod user_name;
 mod watchers;
 
+#[cfg(unix)]
+pub use self::maildir::{MaildirConfig, MaildirStore};
 pub use self::{
     account::{Account, Store},
     changes::Changes,

@@ -1,10 +1,12 @@
 //! The stores that scenarios run on, and short ways to ask them.
 
-use std::{cell::Cell, future::Future, rc::Rc, time::Duration};
+use std::{cell::Cell, future::Future, path::PathBuf, rc::Rc, time::Duration};
+
+use super::folder::Folder;
 
 use sinew_mail::store::{
-    Account, Appended, Flags, Mailbox, MailboxName, MemoryStore, NewMessage, Store, StoreError,
-    StoreLimits, SystemFlag, Uid, UidSet,
+    Account, Appended, Flags, Mailbox, MailboxName, MaildirConfig, MaildirStore, MemoryStore,
+    NewMessage, Store, StoreError, StoreLimits, SystemFlag, Uid, UidSet,
 };
 use sinew_transports::reactor::Reactor;
 
@@ -22,11 +24,30 @@ pub(crate) fn on_each_store<F: Future<Output = ()> + 'static>(
 ) {
     crate::watchdog::watch_this_test();
     let reactor = Reactor::simulated(0);
-    let memory = MemoryStore::new(limits);
+    let memory = MemoryStore::new(limits.clone());
     for user in ["ann", "bob"] {
         memory.create_account(user).unwrap();
     }
     run(&reactor, scenario(Given { reactor: reactor.clone(), store: Rc::new(memory) }));
+    on_the_disk(MaildirConfig::default().limits(limits), |_, given| scenario(given));
+}
+
+/// Runs a scenario on a store on the disk, and tells it where that is.
+pub(crate) fn on_the_disk<F: Future<Output = ()> + 'static>(
+    config: MaildirConfig,
+    scenario: impl FnOnce(PathBuf, Given) -> F,
+) {
+    crate::watchdog::watch_this_test();
+    let (reactor, folder) = (Reactor::simulated(0), Folder::new());
+    let store = MaildirStore::new(folder.path(), config);
+    let (made, clone) = (store.clone(), reactor.clone());
+    run(&reactor, async move {
+        for user in ["ann", "bob"] {
+            made.create_account(&clone, user).await.unwrap();
+        }
+    });
+    let given = Given { reactor: reactor.clone(), store: Rc::new(store) };
+    run(&reactor, scenario(folder.path().to_owned(), given));
 }
 
 /// Runs a future to its end on a virtual clock.

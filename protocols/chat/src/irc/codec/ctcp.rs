@@ -26,6 +26,7 @@ const DELIMITER: u8 = 1;
 /// # Ok::<(), sinew_chat::irc::codec::BuildError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Ctcp<'a> {
     /// What is asked or told, as it was sent.
     pub command: IrcText<'a>,

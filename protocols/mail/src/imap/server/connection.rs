@@ -10,7 +10,7 @@
 //! | IDLE | `DONE`, or `BAD` | `BAD` | `BYE` |
 //! | STARTTLS | what came with it ends the connection | the same | the handshake has its own limit |
 
-use std::{cell::RefCell, fmt, rc::Rc};
+use std::{fmt, rc::Rc};
 
 use bytes::Bytes;
 use sinew_protocols::basic::PhaseDeadline;
@@ -19,18 +19,14 @@ use sinew_transports::{ConnectionLost, Protocol, TimerId, Transport, reactor::Ta
 use super::{
     ServerConfig,
     answer::Done,
-    appending::finish_append,
+    appending::Appending,
     compression::{IS_OFFERED, Inflating},
     login::LINE_MAX,
     phase::Phase,
     session::Session,
 };
-use crate::{
-    imap::codec::{
-        AppendCommand, Command, CommandBody, Dialect, Event, LiteralHead, Message, MessageDecoder,
-        Tag,
-    },
-    store::Append,
+use crate::imap::codec::{
+    Command, CommandBody, Dialect, Event, LiteralHead, Message, MessageDecoder, Tag,
 };
 
 /// A literal that is refused, and longer than this, and sent all the same, ends the connection: it would have to be skipped.
@@ -44,15 +40,15 @@ const STEPS_IN_TURN: usize = 16;
 
 /// A connection of a server, as a [`Protocol`].
 pub struct ImapConnection {
-    config: Rc<ServerConfig>,
-    decoder: MessageDecoder,
+    pub(super) config: Rc<ServerConfig>,
+    pub(super) decoder: MessageDecoder,
     /// There since the connection was made.
     session: Option<Rc<Session>>,
     /// What was received and waits for a command to be done.
     kept: Bytes,
     /// The command that is done.
     task: Option<Task<()>>,
-    append: Option<Box<Appending>>,
+    pub(super) append: Option<Box<Appending>>,
     /// With COMPRESS.
     inflating: Option<Box<Inflating>>,
     deadline: PhaseDeadline,
@@ -60,21 +56,6 @@ pub struct ImapConnection {
     /// The client has ended its side.
     has_ended: bool,
     is_draining: bool,
-}
-
-/// A message that is added.
-struct Appending {
-    tag: Tag,
-    /// Bytes of the literal that comes.
-    is_synchronizing: bool,
-    place: Rc<RefCell<Place>>,
-}
-
-/// Where a message goes. A task is asked for it, or has it, in between.
-enum Place {
-    Asked,
-    Open(Box<dyn Append>),
-    Refused(Box<Done>),
 }
 
 impl ImapConnection {
@@ -275,7 +256,7 @@ impl ImapConnection {
     }
 
     /// Has something done while the client waits.
-    fn run(&mut self, session: &Rc<Session>, work: impl Future<Output = ()> + 'static) {
+    pub(super) fn run(&mut self, session: &Rc<Session>, work: impl Future<Output = ()> + 'static) {
         let Some(reactor) = session.transport.reactor() else { return };
         session.is_busy.set(true);
         session.transport.pause_reading();
@@ -293,7 +274,7 @@ impl ImapConnection {
     }
 
     /// Something that cannot be done, and why.
-    fn wrong(&mut self, session: &Session, tag: Option<&Tag>, text: &str) {
+    pub(super) fn wrong(&mut self, session: &Session, tag: Option<&Tag>, text: &str) {
         match tag.filter(|tag| tag.as_bytes().len() <= TAG_MAX) {
             Some(tag) => session.write(format!("{tag} BAD {text}\r\n").as_bytes()),
             None => session.write(format!("* BAD {text}\r\n").as_bytes()),
@@ -377,7 +358,13 @@ impl ImapConnection {
     }
 
     /// A literal that is not taken: a client that waits does not send it.
-    fn refuse(&mut self, session: &Session, head: LiteralHead, tag: Option<&Tag>, done: &Done) {
+    pub(super) fn refuse(
+        &mut self,
+        session: &Session,
+        head: LiteralHead,
+        tag: Option<&Tag>,
+        done: &Done,
+    ) {
         self.decoder.refuse();
         match tag {
             Some(tag) => session.finish(tag, done),
@@ -389,115 +376,6 @@ impl ImapConnection {
         } else if !head.is_synchronizing && head.len > SKIPPED_MAX {
             session.bye("The literal is too long");
         }
-    }
-
-    fn begin_append(
-        &mut self,
-        session: &Rc<Session>,
-        tag: Tag,
-        command: AppendCommand,
-        head: LiteralHead,
-    ) {
-        let place = Rc::new(RefCell::new(Place::Asked));
-        let asked = Rc::clone(&place);
-        let of_task = Rc::clone(session);
-        self.append =
-            Some(Box::new(Appending { tag, is_synchronizing: head.is_synchronizing, place }));
-        self.run(session, async move {
-            let found = match of_task.begin_append(command, head.len).await {
-                Ok(append) => Place::Open(append),
-                Err(refused) => Place::Refused(Box::new(refused)),
-            };
-            asked.replace(found);
-        });
-    }
-
-    /// The place for a message is there, or is refused; or a piece of it could not be written.
-    fn settle_append(&mut self, session: &Session) {
-        let Some(append) = &self.append else { return };
-        let refused = match &*append.place.borrow() {
-            Place::Refused(_) => true,
-            Place::Asked | Place::Open(_) => false,
-        };
-        let head = match self.decoder.decode(&mut &b""[..]) {
-            Ok(Event::Literal(head)) => Some(head),
-            _ => None,
-        };
-        if !refused {
-            if head.is_some() {
-                if append.is_synchronizing {
-                    session.write(b"+ Go on\r\n");
-                }
-                self.decoder.stream();
-            }
-            return;
-        }
-        let Some(append) = self.append.take() else { return };
-        let Place::Refused(done) = append.place.replace(Place::Asked) else { return };
-        match head {
-            Some(head) => self.refuse(session, head, Some(&append.tag), &done),
-            None => {
-                self.decoder.skip();
-                session.finish(&append.tag, &done);
-            }
-        }
-    }
-
-    fn write_piece(&mut self, session: &Rc<Session>, piece: Bytes) {
-        let Some(append) = &self.append else { return };
-        let place = Rc::clone(&append.place);
-        let writing = match &mut *place.borrow_mut() {
-            Place::Open(append) => append.write(piece),
-            Place::Asked | Place::Refused(_) => return,
-        };
-        self.run(session, async move {
-            if let Err(error) = writing.await {
-                // The message is dropped when no borrow is held.
-                let refused = Place::Refused(Box::new(Done::refused_target(&error)));
-                let before = place.replace(refused);
-                drop(before);
-            }
-        });
-    }
-
-    /// The command with the message has ended.
-    fn end_append(&mut self, session: &Rc<Session>, append: Appending, message: &Message) {
-        let is_right = Command::parse(message, Dialect::default()).is_ok();
-        let place = append.place.replace(Place::Asked);
-        let Place::Open(open) = place else { return };
-        if !is_right {
-            drop(open);
-            return self.wrong(session, Some(&append.tag), "APPEND takes one message");
-        }
-        self.finish_append(session, append.tag, open);
-    }
-
-    fn finish_append(&mut self, session: &Rc<Session>, tag: Tag, open: Box<dyn Append>) {
-        let of_task = Rc::clone(session);
-        self.run(session, async move {
-            let done = finish_append(open).await.unwrap_or_else(|refused| refused);
-            of_task.finish(&tag, &done);
-        });
-    }
-
-    /// A message that is there already: an empty one.
-    fn append_kept(
-        &mut self,
-        session: &Rc<Session>,
-        tag: Tag,
-        command: AppendCommand,
-        text: Bytes,
-    ) {
-        let of_task = Rc::clone(session);
-        self.run(session, async move {
-            let appended = async {
-                let mut append = of_task.begin_append(command, text.len() as u64).await?;
-                append.write(text).await?;
-                finish_append(append).await
-            };
-            let done = appended.await.unwrap_or_else(|refused| refused);
-            of_task.finish(&tag, &done);
-        });
     }
 
     /// A command is done.

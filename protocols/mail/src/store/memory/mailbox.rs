@@ -154,13 +154,9 @@ impl Content {
         }
         let mod_seq = self.next_mod_seq();
         let mut index = self.index.borrow_mut();
-        let (changes, done, modified) = index.flag_changes(uids, change, unchanged_since);
-        index.apply(changes.into_iter().map(|(uid, flags)| Change::Flags {
-            uid,
-            mod_seq,
-            flags,
-            place: None,
-        }));
+        let (changes, done, modified) =
+            index.flag_changes(uids, change, index.bits(change.flags()), unchanged_since);
+        index.apply(changes.into_iter().map(|(uid, flags)| Change::Flags { uid, mod_seq, flags }));
         FlagsSet { done, modified, mod_seq: index.highest() }
     }
 }

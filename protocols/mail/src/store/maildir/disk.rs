@@ -1,0 +1,301 @@
+//! What is done with files: each call once, with an error that says what and where. All of it blocks, so only threads of the pool call it.
+//!
+//! Tests end the process, so to speak, between any two steps that change something: see `faults`, at the end.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    path::Path,
+    time::SystemTime,
+};
+
+use fs4::{FileExt, TryLockError};
+
+use self::faults::step;
+use crate::store::StoreError;
+
+/// Only the owner reads mail.
+const FILE_MODE: u32 = 0o600;
+const FOLDER_MODE: u32 = 0o700;
+
+/// Longest file that is read into memory whole: a list of UIDs, or a file beside it.
+const READ_LEN_MAX: u64 = 1 << 30;
+
+pub(super) type Done<T = ()> = Result<T, StoreError>;
+
+/// The error of an operation.
+pub(super) fn failed(
+    operation: &'static str,
+    path: &Path,
+) -> impl FnOnce(io::Error) -> StoreError + use<> {
+    let path = path.to_owned();
+    move |source| StoreError::Io { operation, path, source: source.into() }
+}
+
+/// Turns "there is no such file" into `None`.
+pub(super) fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Which file it is, and how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FileId {
+    device: u64,
+    inode: u64,
+    pub(super) len: u64,
+    modified: (i64, i64),
+}
+
+impl FileId {
+    pub(super) fn of(path: &Path) -> Done<Option<Self>> {
+        let found = if_there(fs::metadata(path)).map_err(failed("look at", path))?;
+        Ok(found.as_ref().map(Self::from))
+    }
+
+    /// Whether it is the same file, perhaps with more in it.
+    pub(super) fn is_grown_from(&self, before: &Self) -> bool {
+        (self.device, self.inode) == (before.device, before.inode) && self.len >= before.len
+    }
+}
+
+impl From<&fs::Metadata> for FileId {
+    fn from(found: &fs::Metadata) -> Self {
+        Self {
+            device: found.dev(),
+            inode: found.ino(),
+            len: found.len(),
+            modified: (found.mtime(), found.mtime_nsec()),
+        }
+    }
+}
+
+/// A file from this offset on; `None` if there is none.
+pub(super) fn read(path: &Path, offset: u64) -> Done<Option<Vec<u8>>> {
+    let read = || {
+        let Some(mut file) = if_there(File::open(path))? else { return Ok(None) };
+        file.seek(SeekFrom::Start(offset))?;
+        let mut bytes = Vec::new();
+        file.take(READ_LEN_MAX).read_to_end(&mut bytes)?;
+        Ok(Some(bytes))
+    };
+    read().map_err(failed("read", path))
+}
+
+/// As [`read`], as text; what is no UTF-8 is replaced.
+pub(super) fn read_text(path: &Path) -> Done<Option<String>> {
+    Ok(read(path, 0)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// The names in a folder that are UTF-8; `None` if there is no folder.
+pub(super) fn names(path: &Path) -> Done<Option<Vec<String>>> {
+    let read = || {
+        let Some(entries) = if_there(fs::read_dir(path))? else { return Ok(None) };
+        let mut names = Vec::new();
+        for entry in entries {
+            match entry?.file_name().into_string() {
+                Ok(name) => names.push(name),
+                Err(name) => tracing::warn!(
+                    ?name,
+                    ?path,
+                    "a file in a Maildir is left out: its name is no UTF-8"
+                ),
+            }
+        }
+        Ok(Some(names))
+    };
+    read().map_err(failed("read the folder", path))
+}
+
+pub(super) fn is_folder(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.is_dir())
+}
+
+/// Whether it was there to be renamed.
+pub(super) fn rename(from: &Path, to: &Path) -> Done<bool> {
+    step("rename", from)?;
+    let renamed = if_there(fs::rename(from, to)).map_err(failed("rename", from))?;
+    Ok(renamed.is_some())
+}
+
+/// Whether it was there to be removed.
+pub(super) fn remove(path: &Path) -> Done<bool> {
+    step("remove", path)?;
+    let removed = if_there(fs::remove_file(path)).map_err(failed("remove", path))?;
+    Ok(removed.is_some())
+}
+
+pub(super) fn remove_folder(path: &Path) -> Done {
+    step("remove", path)?;
+    if_there(fs::remove_dir_all(path)).map_err(failed("remove the folder", path))?;
+    Ok(())
+}
+
+/// A second name for a file. Whether it was there; an error if the file system does not do this.
+pub(super) fn link(from: &Path, to: &Path) -> io::Result<bool> {
+    step("link", from).map_err(io::Error::other)?;
+    Ok(if_there(fs::hard_link(from, to))?.is_some())
+}
+
+pub(super) fn create_folder(path: &Path) -> Done {
+    step("create", path)?;
+    let made = fs::DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path);
+    made.map_err(failed("create the folder", path))
+}
+
+/// A new file, which must not be there.
+pub(super) fn create(path: &Path) -> Done<File> {
+    step("create", path)?;
+    let file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path);
+    file.map_err(failed("create", path))
+}
+
+pub(super) fn write(file: &mut File, path: &Path, bytes: &[u8]) -> Done {
+    let written = match faults::tear(bytes, path)? {
+        None => file.write_all(bytes),
+        Some(part) => file.write_all(part).and_then(|()| Err(io::Error::other("torn"))),
+    };
+    written.map_err(failed("write", path))
+}
+
+/// Has the contents of a file on the disk.
+pub(super) fn sync(file: &File, path: &Path) -> Done {
+    step("synchronise", path)?;
+    file.sync_all().map_err(failed("synchronise", path))
+}
+
+/// Has the names of a folder on the disk.
+pub(super) fn sync_folder(path: &Path) -> Done {
+    step("synchronise", path)?;
+    let folder = File::open(path).map_err(failed("open", path))?;
+    folder.sync_all().map_err(failed("synchronise", path))
+}
+
+pub(super) fn set_modified(file: &File, path: &Path, time: SystemTime) -> Done {
+    step("date", path)?;
+    file.set_modified(time).map_err(failed("set the time of", path))
+}
+
+/// Replaces a file: programs that open it find the old contents or the new, also after a crash.
+pub(super) fn replace(path: &Path, contents: &[u8]) -> Done<FileId> {
+    let new = path.with_extension("new");
+    // One that a crash has left. The lock that callers hold keeps others away.
+    remove(&new)?;
+    let mut file = create(&new)?;
+    write(&mut file, &new, contents)?;
+    sync(&file, &new)?;
+    let id = FileId::from(&file.metadata().map_err(failed("look at", &new))?);
+    rename(&new, path)?;
+    sync_folder(path.parent().unwrap_or(path))?;
+    Ok(id)
+}
+
+/// Appends to a file, and has it on the disk. If that fails, the file is as long as before, unless that fails, too.
+pub(super) fn append(path: &Path, bytes: &[u8]) -> Done<FileId> {
+    let opened = OpenOptions::new().append(true).open(path);
+    let mut file = opened.map_err(failed("open", path))?;
+    let len = file.metadata().map_err(failed("look at", path))?.len();
+    let written = write(&mut file, path, bytes).and_then(|()| sync(&file, path));
+    if let Err(error) = written {
+        if step("shorten", path).is_ok() {
+            let _ = file.set_len(len);
+        }
+        return Err(error);
+    }
+    Ok(FileId::from(&file.metadata().map_err(failed("look at", path))?))
+}
+
+/// Appends a line to a file that others append to, without a lock: in one call.
+pub(super) fn append_line(path: &Path, line: &str) -> Done {
+    step("append to", path)?;
+    let append = || OpenOptions::new().append(true).open(path)?.write_all(line.as_bytes());
+    if_there(append()).map_err(failed("append to", path))?;
+    Ok(())
+}
+
+/// A lock that ends with the file, and so with the process. `None` if another has it; an outer `None` if there is no such folder.
+pub(super) fn try_lock(path: &Path) -> Done<Option<Option<File>>> {
+    let Some(file) = open_lock(path)? else { return Ok(None) };
+    match FileExt::try_lock(&file) {
+        Ok(()) => Ok(Some(Some(file))),
+        Err(TryLockError::WouldBlock) => Ok(Some(None)),
+        Err(TryLockError::Error(error)) => Err(failed("lock", path)(error)),
+    }
+}
+
+/// As [`try_lock`], but waits: only for locks that are held for the time of one write, inside all others.
+pub(super) fn lock(path: &Path) -> Done<Option<File>> {
+    let Some(file) = open_lock(path)? else { return Ok(None) };
+    FileExt::lock(&file).map_err(failed("lock", path))?;
+    Ok(Some(file))
+}
+
+fn open_lock(path: &Path) -> Done<Option<File>> {
+    let opened =
+        OpenOptions::new().write(true).create(true).truncate(false).mode(FILE_MODE).open(path);
+    if_there(opened).map_err(failed("open", path))
+}
+
+#[cfg(not(test))]
+mod faults {
+    //! No faults outside of tests.
+
+    use std::path::Path;
+
+    use super::Done;
+
+    #[allow(clippy::unnecessary_wraps, reason = "tests have another, which fails")]
+    pub(super) const fn step(_: &'static str, _: &Path) -> Done {
+        Ok(())
+    }
+
+    #[allow(clippy::unnecessary_wraps, reason = "tests have another, which fails")]
+    pub(super) const fn tear<'a>(_: &'a [u8], _: &Path) -> Done<Option<&'a [u8]>> {
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod faults {
+    //! Ends the process, so to speak: after so many steps none does anything any more. On a simulated reactor the jobs of the pool run
+    //! on the thread of the test, so each test has its own count.
+
+    use std::{cell::Cell, io, path::Path};
+
+    use super::{Done, failed};
+
+    thread_local! {
+        static STEPS_LEFT: Cell<u32> = const { Cell::new(u32::MAX) };
+    }
+
+    /// From now on so many steps are made.
+    pub(in crate::store::maildir) fn crash_after(steps: u32) {
+        STEPS_LEFT.set(steps);
+    }
+
+    /// Whether it has crashed.
+    pub(in crate::store::maildir) fn has_crashed() -> bool {
+        STEPS_LEFT.get() == 0
+    }
+
+    pub(super) fn step(operation: &'static str, path: &Path) -> Done {
+        match STEPS_LEFT.get() {
+            0 => Err(failed(operation, path)(io::Error::other("the process has ended"))),
+            u32::MAX => Ok(()),
+            left => {
+                STEPS_LEFT.set(left - 1);
+                Ok(())
+            }
+        }
+    }
+
+    /// A write, which is a step; the process ends in the middle of the last.
+    pub(super) fn tear<'a>(bytes: &'a [u8], path: &Path) -> Done<Option<&'a [u8]>> {
+        step("write", path)?;
+        Ok(has_crashed().then(|| &bytes[..bytes.len() / 2]))
+    }
+}
