@@ -10,7 +10,10 @@ use std::{
 use sinew_auth::{Authenticator, AuthenticatorConfig, Users};
 use sinew_mail::{
     imap::server::{ImapServer, ServerConfig},
-    store::{Account, Flags, MailboxName, MemoryStore, NewMessage, Store, SystemFlag},
+    store::{
+        Account, Flags, MailboxName, MaildirConfig, MaildirStore, MemoryStore, NewMessage, Store,
+        SystemFlag,
+    },
 };
 use sinew_transports::{ReactorTcp, reactor::Reactor};
 
@@ -20,8 +23,9 @@ use crate::{program, support::MIXED};
 /// A server with two messages for ann.
 struct Served {
     reactor: Reactor,
-    store: MemoryStore,
+    store: Rc<dyn Store>,
     server: ImapServer,
+    _folder: Option<Folder>,
 }
 
 impl Served {
@@ -30,15 +34,31 @@ impl Served {
     }
 
     fn with(configure: impl FnOnce(ServerConfig) -> ServerConfig) -> Self {
-        crate::watchdog::watch_this_test();
-        let reactor = Reactor::new().unwrap();
         let store = MemoryStore::default();
         store.create_account("ann").unwrap();
+        Self::with_store(Reactor::new().unwrap(), Rc::new(store), None, configure)
+    }
+
+    /// With mail on the disk.
+    fn on_disk() -> Self {
+        let (reactor, folder) = (Reactor::new().unwrap(), Folder::new());
+        let store = MaildirStore::new(folder.path(), MaildirConfig::default());
+        reactor.run_until(store.create_account(&reactor, "ann")).unwrap().unwrap();
+        Self::with_store(reactor, Rc::new(store), Some(folder), |config| config)
+    }
+
+    fn with_store(
+        reactor: Reactor,
+        store: Rc<dyn Store>,
+        folder: Option<Folder>,
+        configure: impl FnOnce(ServerConfig) -> ServerConfig,
+    ) -> Self {
+        crate::watchdog::watch_this_test();
         // The tests do not leave the machine.
         let config = AuthenticatorConfig::default().allow_plaintext(true);
         let users = Authenticator::with(Users::new().user("ann", "secret"), config);
-        let config = configure(ServerConfig::new(users, Rc::new(store.clone())));
-        let served = Self { reactor, store, server: ImapServer::new(config) };
+        let config = configure(ServerConfig::new(users, Rc::clone(&store)));
+        let served = Self { reactor, store, server: ImapServer::new(config), _folder: folder };
         served.deliver(MIXED, Flags::new());
         served.deliver("From: eve@example.org\r\nTo: ann@example.org\r\nSubject: second\r\nMessage-ID: <2@example.org>\r\n\r\nHello\r\n", Flags::from(SystemFlag::Seen));
         served
@@ -116,6 +136,7 @@ assert mail.logout()[0] == "BYE"
 #[test]
 fn imaplib() {
     imaplib_with(&Served::start());
+    imaplib_with(&Served::on_disk());
 }
 
 #[cfg(feature = "tls")]
@@ -181,8 +202,13 @@ fn files(folder: &Path) -> Vec<String> {
 /// Synchronized twice, the second time there is nothing to do; and changes of both sides arrive at the other.
 #[test]
 fn mbsync() {
+    for start in [Served::start, Served::on_disk] {
+        mbsync_with(&start());
+    }
+}
+
+fn mbsync_with(served: &Served) {
     let Some(_) = program::find("mbsync") else { return };
-    let served = Served::start();
     let folder = Folder::new();
     let path = folder.path().display();
     let sync = || {
