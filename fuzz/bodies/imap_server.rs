@@ -63,6 +63,7 @@ fn check(part: &Part, start: u64, end: u64) {
             }
         }
         Content::Message { message, .. } => check(message, part.body.start, part.body.end),
+        other => panic!("another kind: {other:?}"),
     }
 }
 

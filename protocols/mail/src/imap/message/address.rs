@@ -7,6 +7,7 @@ const ADDRESSES_MAX: usize = 10_000;
 
 /// An address, or the beginning or end of a group (RFC 3501 7.4.2).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Address {
     /// The name that is shown.
     pub name: Option<Vec<u8>>,

@@ -7,6 +7,7 @@ use super::{
 
 /// A parameter, such as `charset=utf-8`. Values in pieces or with a charset (RFC 2231) are told as they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Parameter {
     /// The name, as the message spells it.
     pub name: Vec<u8>,
@@ -16,6 +17,7 @@ pub struct Parameter {
 
 /// What a header tells of the content of its part.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ContentFields {
     /// The type, such as `text`.
     pub media_type: Vec<u8>,

@@ -4,6 +4,7 @@ use super::{Address, header::fields, quoting::write_nstring};
 
 /// The fields of a header that ENVELOPE tells, as they are in the message: dates and encoded words are not decoded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Envelope {
     /// `Date`.
     pub date: Option<Vec<u8>>,

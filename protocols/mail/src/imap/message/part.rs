@@ -6,6 +6,7 @@ use super::ContentFields;
 
 /// A message, or a part of one: where its header and its body are, in bytes from the beginning of the whole message.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Part {
     /// The header, with the empty line at its end.
     pub header: Range<u64>,
@@ -21,6 +22,7 @@ pub struct Part {
 
 /// What is inside of a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Content {
     /// No other parts.
     Single,
