@@ -408,6 +408,12 @@ fn with_chat() -> impl Iterator<Item = Printed> {
 #[cfg(feature = "mail")]
 fn with_mail() -> impl Iterator<Item = Printed> {
     use sinew::mail::{
+        imap::{
+            client::{ConnectionEnd, ImapError},
+            codec::{
+                DecodeError, EncodeError, Flag, Message, ParseError, Response as ImapResponse,
+            },
+        },
         pop3,
         smtp::{
             client::{SmtpError, Stage},
@@ -427,6 +433,13 @@ fn with_mail() -> impl Iterator<Item = Printed> {
         UidSet::parse("0", 1).unwrap_err(),
         StoreError::Io { operation: "read", path: "mail".into(), source: cause().into() },
         utf7::decode(b"&").unwrap_err(),
+        "two words".parse::<Flag>().unwrap_err(),
+        ImapResponse::parse(&Message::new("*"), sinew::mail::imap::codec::Dialect::default())
+            .unwrap_err() as ParseError,
+        DecodeError::Nul,
+        EncodeError::TooDeep { max: 64 },
+        ImapError::Lost { command: "NOOP", source: ConnectionEnd::from(cause()) },
+        ConnectionEnd::from(cause()),
         pop3::codec::Command::parse(b"HELO").unwrap_err(),
         pop3::codec::Status::parse(b"250").unwrap_err(),
         pop3::codec::Listed::size(b"1").unwrap_err(),

@@ -98,7 +98,7 @@ const MUST_USE: [&str; 51] = [
 
 /// Functions that panic, and on which arguments: wrong independently of the peer, as with `Vec::remove`. Functions of
 /// the test kit, which panic to fail a test, are not listed.
-const PANICKING: [(&str, &str); 25] = [
+const PANICKING: [(&str, &str); 26] = [
     ("addr", "in TestServer of DNS: text that is no name"),
     ("alias", "in TestServer of DNS: text that is no name"),
     ("any", "in Router: a pattern that is malformed, or taken already"),
@@ -106,6 +106,7 @@ const PANICKING: [(&str, &str); 25] = [
     ("consume", "more bytes than there are"),
     ("data", "in TestServer of DNS: text that is no name"),
     ("delete", "in Router: a pattern that is malformed, or taken already"),
+    ("from_static", "in Atom of IMAP: a constant that is no atom"),
     ("from_static", "a constant that is no argument; checked by the compiler in constants"),
     ("get", "in Router: a pattern that is malformed, or taken already"),
     ("keep_raw", "a rest that was not given"),

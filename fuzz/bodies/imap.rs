@@ -87,8 +87,8 @@ fn events<'a>(mut decoder: MessageDecoder, stream: impl IntoIterator<Item = &'a 
                 Ok(Event::Literal(head)) if head.len % 3 == 1 => decoder.stream(),
                 Ok(Event::Literal(_)) => decoder.refuse(),
                 Ok(Event::Bytes(bytes)) => streamed.extend_from_slice(bytes),
-                Ok(Event::LiteralEnd | Event::TooLong) => {}
                 Ok(Event::Message(message)) => messages.push(message),
+                Ok(_) => {}
                 Err(error) => return (messages, streamed, Some(error)),
             }
             let kept = decoder.front().bytes().len();

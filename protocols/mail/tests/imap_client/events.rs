@@ -4,11 +4,11 @@ use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use sinew_mail::imap::{
     client::{Event, ImapError},
-    codec::{Flag, MailboxName},
+    codec::{FetchItem, Flag, MailboxName, Section},
 };
 use sinew_transports::reactor::Reactor;
 
-use super::script::{GREETING, Script, config, play, with};
+use super::script::{GREETING, Script, config, play, play_in_pieces, with};
 
 #[test]
 fn the_view_follows_what_is_told() {
@@ -112,6 +112,47 @@ fn idle_that_is_refused_is_not_tried_again() {
         assert!(matches!(events.next_event().await, Some(Event::IdleRefused(_))));
         client.noop().await
     });
+}
+
+#[test]
+fn idle_then_done_in_pieces() {
+    let script: Script = &[
+        ("a1 SELECT INBOX", "* 5 EXISTS\r\na1 OK\r\n"),
+        ("a2 IDLE", "+ idling\r\n* 6 EXISTS\r\n* 1 FETCH (FLAGS (\\Seen))\r\n"),
+        ("DONE", "* 7 EXISTS\r\na2 OK\r\n"),
+        ("a3 FETCH 1 BODY.PEEK[]", "* 1 FETCH (BODY[] {5}\r\na\r\nbc)\r\na3 OK\r\n"),
+        ("a4 IDLE", "+ idling\r\n"),
+        ("DONE", "a4 OK\r\n"),
+    ];
+    for piece in 1..=7 {
+        let (result, is_over) = play_in_pieces(
+            piece,
+            GREETING,
+            script,
+            config(),
+            |client, reactor: Reactor| async move {
+                client.select(MailboxName::inbox()).await?;
+                let mut events = client.events();
+                let idle = client.idle()?;
+                assert_eq!(events.next_event().await, Some(Event::Exists(6)));
+                assert!(matches!(
+                    events.next_event().await,
+                    Some(Event::Changed { number: 1, .. })
+                ));
+                let items = [FetchItem::peek(Section::all())];
+                let fetched = client.fetch("1".parse()?, items).await?;
+                assert_eq!(fetched[0].content().unwrap().kept().unwrap(), "a\r\nbc");
+                assert_eq!(events.next_event().await, Some(Event::Exists(7)));
+                reactor.sleep(Duration::from_secs(60)).await;
+                assert!(idle.is_idling());
+                drop(idle);
+                reactor.sleep(Duration::from_secs(1)).await;
+                Ok(())
+            },
+        );
+        result.unwrap_or_else(|error| panic!("pieces of {piece}: {error:?}"));
+        assert!(is_over);
+    }
 }
 
 /// A server that does not answer to DONE is left.

@@ -42,6 +42,9 @@ fn a_server_that_goes_away_says_why() {
         panic!("{error:?}")
     };
     assert_eq!(status.to_string(), "BYE maintenance");
+    // One that stays, too.
+    let error = noop(&[("a1 NOOP", "* BYE maintenance\r\n")]);
+    assert!(matches!(error, ImapError::Lost { source: ConnectionEnd::Bye(_), .. }), "{error:?}");
     let error = noop(&[("a1 NOOP", "!")]);
     assert!(matches!(error, ImapError::Lost { source: ConnectionEnd::Io(_), .. }), "{error:?}");
 }

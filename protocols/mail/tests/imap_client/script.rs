@@ -25,17 +25,36 @@ pub(crate) struct Scripted {
     pub(crate) script: std::slice::Iter<'static, (&'static str, &'static str)>,
     pub(crate) greeting: &'static str,
     pub(crate) is_over: Rc<Cell<bool>>,
+    /// How many bytes are written at a time. 0: all.
+    pub(crate) piece: usize,
 }
 
 impl Scripted {
-    fn say(&self, transport: &LineTransport<'_>, answer: &str) {
+    fn say(&self, transport: &LineTransport<'_>, answer: &'static str) {
         if self.script.as_slice().is_empty() {
             self.is_over.set(true);
         }
-        transport.write(answer.trim_end_matches('!'));
+        let text = answer.trim_end_matches('!');
+        match self.piece {
+            0 => {
+                transport.write(text);
+            }
+            len => write_in_pieces(transport, text, len),
+        }
         if answer.ends_with('!') {
             transport.lose_connection();
         }
+    }
+}
+
+/// One piece a millisecond, so that none is joined to the one before.
+fn write_in_pieces(transport: &LineTransport<'_>, text: &'static str, len: usize) {
+    let reactor = transport.reactor().expect("it runs");
+    for (at, piece) in (1..).zip(text.as_bytes().chunks(len)) {
+        let transport = (**transport).clone();
+        reactor.call_later(Duration::from_millis(at), move |_| {
+            transport.write(piece);
+        });
     }
 }
 
@@ -78,6 +97,17 @@ pub(crate) fn play<T: 'static, F: Future<Output = Result<T, ImapError>> + 'stati
     config: ClientConfig,
     f: impl FnOnce(ImapClient, Reactor) -> F + 'static,
 ) -> (Result<T, ImapError>, bool) {
+    play_in_pieces(0, greeting, script, config, f)
+}
+
+/// The same, where the server writes so many bytes at a time.
+pub(crate) fn play_in_pieces<T: 'static, F: Future<Output = Result<T, ImapError>> + 'static>(
+    piece: usize,
+    greeting: &'static str,
+    script: Script,
+    config: ClientConfig,
+    f: impl FnOnce(ImapClient, Reactor) -> F + 'static,
+) -> (Result<T, ImapError>, bool) {
     crate::watchdog::watch_this_test();
     task_test(move |reactor: Reactor| async move {
         let is_over = Rc::new(Cell::new(false));
@@ -85,7 +115,7 @@ pub(crate) fn play<T: 'static, F: Future<Output = Result<T, ImapError>> + 'stati
         let server = move |_: &Peer| {
             let (script, is_over) = (script.iter(), Rc::clone(&of_server));
             let line = Line::default().len_max(1024 * 1024);
-            LineReceiver::with_decoder(line, Scripted { script, greeting, is_over })
+            LineReceiver::with_decoder(line, Scripted { script, greeting, is_over, piece })
         };
         let at: ServerEndpoint = "memory:mail".parse().unwrap();
         let port = at.listen(&reactor, server).unwrap();

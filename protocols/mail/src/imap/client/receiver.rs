@@ -165,7 +165,7 @@ impl Receiver {
                 }
             }
             Ok(Response::Done { tag, status }) => return self.done(&tag, status),
-            Ok(Response::Status(status)) => self.status(status),
+            Ok(Response::Status(status)) => return self.status(status),
             Ok(Response::Data(data)) => self.data(data, len),
             Err(error) => {
                 if !message.bytes().starts_with(b"*") {
@@ -197,15 +197,18 @@ impl Receiver {
         Ok(())
     }
 
-    fn status(&self, status: StatusText) {
+    fn status(&self, status: StatusText) -> Result<(), ConnectionEnd> {
         self.note_code(&status);
         if status.status == Status::Bye {
             self.shared.bye.replace(Some(status.clone()));
-            self.shared.events.push(Event::Bye(status));
-            return;
+            self.shared.events.push(Event::Bye(status.clone()));
+            // Nothing follows but the answer to LOGOUT.
+            let is_asked_for =
+                self.shared.pending.borrow().iter().any(|pending| pending.name == "LOGOUT");
+            return if is_asked_for { Ok(()) } else { Err(ConnectionEnd::Bye(status)) };
         }
         let is_of_command = |pending: &&mut Pending| {
-            matches!(pending.kind, Kind::Exclusive | Kind::Copy { .. } | Kind::Expunge { .. })
+            matches!(pending.kind, Kind::Select | Kind::Copy { .. } | Kind::Expunge { .. })
         };
         let mut pending = self.shared.pending.borrow_mut();
         if let Some(first) = pending.iter_mut().find(is_of_command)
@@ -214,6 +217,7 @@ impl Receiver {
         {
             first.statuses.push(status);
         }
+        Ok(())
     }
 
     fn note_code(&self, status: &StatusText) {

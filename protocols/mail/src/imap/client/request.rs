@@ -67,6 +67,8 @@ pub(super) struct Reply {
 pub(super) enum Kind {
     /// Nothing else: what it changes, all later commands depend on.
     Exclusive,
+    /// The same, with data of messages: SELECT, EXAMINE.
+    Select,
     /// Data of messages, FETCH or STORE.
     Messages {
         is_uid: bool,
@@ -111,6 +113,7 @@ impl Kind {
             | CommandBody::Subscribe(_)
             | CommandBody::Unsubscribe(_)
             | CommandBody::Append(_) => Self::Plain,
+            CommandBody::Select(_) | CommandBody::Examine(_) => Self::Select,
             _ => Self::Exclusive,
         }
     }
@@ -133,7 +136,8 @@ impl Kind {
 
     /// Whether a command may be sent while another one is in flight.
     pub(super) fn may_follow(self, pending: Self) -> bool {
-        if self == Self::Exclusive || pending == Self::Exclusive {
+        let is_alone = |kind| matches!(kind, Self::Exclusive | Self::Select);
+        if is_alone(self) || is_alone(pending) {
             return false;
         }
         // Numbers may mean other messages then.
@@ -154,14 +158,9 @@ impl Kind {
         match self {
             Self::Exclusive => matches!(
                 data,
-                Data::Fetch { .. }
-                    | Data::Vanished { is_earlier: true, .. }
-                    | Data::Capability(_)
-                    | Data::Enabled(_)
-                    | Data::Namespace(..)
-                    | Data::Id(_)
+                Data::Capability(_) | Data::Enabled(_) | Data::Namespace(..) | Data::Id(_)
             ),
-            Self::Messages { .. } => {
+            Self::Messages { .. } | Self::Select => {
                 matches!(data, Data::Fetch { .. } | Data::Vanished { is_earlier: true, .. })
             }
             Self::Search { .. } => matches!(data, Data::Search { .. } | Data::ESearch(_)),
@@ -177,8 +176,9 @@ impl Kind {
 mod tests {
     use super::*;
 
-    const KINDS: [Kind; 12] = [
+    const KINDS: [Kind; 13] = [
         Kind::Exclusive,
+        Kind::Select,
         Kind::Messages { is_uid: false },
         Kind::Messages { is_uid: true },
         Kind::Search { is_uid: false },
@@ -204,18 +204,19 @@ mod tests {
         assert_eq!(
             follows,
             [
-                "............",
-                "...x........", // FETCH by number: behind SEARCH by number only
-                "...xxxxxxxxx",
-                ".x..........",
-                ".xx..xxxxxxx",
-                ".x.x........",
-                ".xxxx..xxxxx",
-                ".xxxxxx.x.xx",
-                ".xxxxxxx.xxx",
-                ".xxxxxx.x.xx",
-                ".xxxxxxxxxxx",
-                ".xxxxxxxxxx.",
+                ".............",
+                ".............",
+                "....x........", // FETCH by number: behind SEARCH by number only
+                "....xxxxxxxxx",
+                "..x..........",
+                "..xx..xxxxxxx",
+                "..x.x........",
+                "..xxxx..xxxxx",
+                "..xxxxxx.x.xx",
+                "..xxxxxxx.xxx",
+                "..xxxxxx.x.xx",
+                "..xxxxxxxxxxx",
+                "..xxxxxxxxxx.",
             ]
         );
     }

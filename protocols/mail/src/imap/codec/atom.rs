@@ -104,10 +104,14 @@ macro_rules! checked {
             }
         }
 
-        /// Bytes that are not ASCII are escaped.
+        /// As it is, if all of it is printable ASCII; else bytes are escaped.
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.escape_ascii().fmt(f)
+                let is_printable = self.0.iter().all(|byte| matches!(byte, b' '..=b'~'));
+                match self.as_str() {
+                    Some(text) if is_printable => f.write_str(text),
+                    _ => self.0.escape_ascii().fmt(f),
+                }
             }
         }
     };

@@ -70,6 +70,7 @@ enum State {
 
 /// What a [`MessageDecoder`] has found.
 #[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
 #[must_use = "it may be a literal, which waits for a decision"]
 pub enum Event<'a> {
     /// All input is used up.

@@ -16,6 +16,7 @@ mod code;
 mod command;
 mod command_encode;
 mod command_parse;
+mod content;
 mod date;
 mod decoder;
 mod dialect;
@@ -51,6 +52,7 @@ pub use {
         AppendCommand, Command, CommandBody, CopyCommand, FetchCommand, IdFields, QResync,
         SelectCommand, StoreAction, StoreCommand,
     },
+    content::Content,
     date::{Date, DateTime},
     decoder::{DecodeError, Event, MessageDecoder},
     dialect::{Dialect, Literals},
@@ -62,7 +64,6 @@ pub use {
     literal::LiteralHead,
     mailbox::MailboxName,
     message::Message,
-    reader::Content,
     response::{Data, ESearch, Namespace, Response, Status, StatusText},
     search::{SEARCH_DEPTH_MAX, SearchCommand, SearchKey, SearchReturn},
     section::{FetchItem, Section, SectionText},

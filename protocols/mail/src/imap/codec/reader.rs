@@ -2,57 +2,10 @@
 
 use bytes::Bytes;
 
-use super::{Dialect, Message, ParseError, literal::number};
+use super::{Content, Dialect, Message, ParseError, literal::number};
 
 /// Deepest nesting of lists that is accepted.
 pub(super) const LIST_DEPTH_MAX: usize = 100;
-
-/// A string that may have been streamed.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Content {
-    /// The bytes.
-    Kept(Bytes),
-    /// A literal of this length, whose bytes are elsewhere: they were streamed, or will be.
-    Streamed {
-        /// Its length.
-        len: u64,
-    },
-}
-
-impl Content {
-    /// How many bytes it has.
-    #[must_use]
-    pub fn len(&self) -> u64 {
-        match self {
-            Self::Kept(bytes) => bytes.len() as u64,
-            Self::Streamed { len } => *len,
-        }
-    }
-
-    /// Whether it has no bytes.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The bytes, if they were kept.
-    #[must_use]
-    pub fn kept(&self) -> Option<&Bytes> {
-        match self {
-            Self::Kept(bytes) => Some(bytes),
-            Self::Streamed { .. } => None,
-        }
-    }
-}
-
-impl std::fmt::Debug for Content {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Kept(bytes) => write!(f, "Kept({} bytes)", bytes.len()),
-            Self::Streamed { len } => write!(f, "Streamed({len} bytes)"),
-        }
-    }
-}
 
 /// A place in a message.
 #[derive(Clone)]

@@ -93,6 +93,7 @@ fn commands_are_read_and_written() {
             "a SEARCH SINCE 1-Feb-2024 BEFORE \"3-Mar-2024\"",
             "a SEARCH SINCE 1-Feb-2024 BEFORE 3-Mar-2024",
         ),
+        ("a SEARCH KEYWORD don't", ""),
         (
             "a SEARCH KEYWORD x UNKEYWORD y LARGER 5 SMALLER 6 UID 7 YOUNGER 8 OLDER 9 HEADER x \"\"",
             "",

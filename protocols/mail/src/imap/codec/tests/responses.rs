@@ -28,6 +28,7 @@ fn responses_are_read_and_written() {
         ("a1 OK [READ-WRITE] done", ""),
         ("a1 NO [BADCHARSET (US-ASCII UTF-8)] what?", ""),
         ("a1 NO [BADCHARSET] what?", ""),
+        ("a1 BAD [DON'T] what?", ""),
         ("a1 BAD [XYZ more] what?", "a1 BAD [XYZ] what?"),
         ("* OK [UIDNEXT x] odd", "* OK [UIDNEXT] odd"),
         ("* OK [PERMANENTFLAGS (\\Deleted \\*)] limited", ""),
