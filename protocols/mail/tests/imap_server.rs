@@ -5,6 +5,7 @@ mod watchdog;
 
 mod imap_server {
     mod appends;
+    mod clients;
     #[cfg(feature = "compression")]
     mod compression;
     mod deadlines;
