@@ -41,8 +41,11 @@ async fn talk(reactor: Reactor, config: ClientConfig) -> Result<(), ImapError> {
     let found = client.uid_search(SearchKey::subject("GR\u{dc}\u{df}E").unwrap()).await?;
     assert_eq!(found, [1, 2, 3]);
     let one = || SequenceSet::one(2).unwrap();
-    let fetched = client.uid_fetch(one(), [FetchItem::peek(Section::all()), FetchItem::BodyStructure]).await?;
-    let content = fetched[0].content().and_then(|content| content.kept()).expect("it was asked for");
+    let fetched = client
+        .uid_fetch(one(), [FetchItem::peek(Section::all()), FetchItem::BodyStructure])
+        .await?;
+    let content =
+        fetched[0].content().and_then(|content| content.kept()).expect("it was asked for");
     assert_eq!(content.len(), text.len());
     other.select(MailboxName::inbox()).await?;
     other.add_flags(one(), [Flag::Deleted]).await?;

@@ -43,6 +43,33 @@ fn half_a_command_has_three_minutes() {
     }
 }
 
+/// A client that sends a byte now and then: a command, and a message, have a time in total.
+#[test]
+fn a_client_that_trickles_is_bounded() {
+    for begin in ["a STATUS ", "a APPEND INBOX {1000}\r\n"] {
+        let world = World::new();
+        let client = world.client();
+        client.say(begin);
+        let mut minutes = 0;
+        while !client.is_closed() {
+            client.say("x");
+            client.advance(Duration::from_secs(60));
+            minutes += 1;
+        }
+        assert_eq!(
+            (minutes, client.received().as_str()),
+            (120, "* BYE It took too long\r\n"),
+            "{begin}"
+        );
+    }
+    // Commands one after the other have their time each.
+    let client = World::new().client();
+    for _ in 0..200 {
+        assert_eq!(client.say("a NOOP\r\n"), "a OK Done\r\n");
+        client.advance(Duration::from_secs(60));
+    }
+}
+
 /// A client that never reads: the server stops to read messages, and gives up.
 #[test]
 fn a_client_that_receives_nothing_is_bounded() {

@@ -52,6 +52,7 @@ pub struct ImapConnection {
     /// With COMPRESS.
     inflating: Option<Box<Inflating>>,
     deadline: PhaseDeadline,
+    is_logged_in: bool,
     errors: u8,
     /// The client has ended its side.
     has_ended: bool,
@@ -70,6 +71,7 @@ impl ImapConnection {
             append: None,
             inflating: None,
             deadline,
+            is_logged_in: false,
             errors: 0,
             has_ended: false,
             is_draining: false,
@@ -119,7 +121,7 @@ impl ImapConnection {
         } else {
             self.kept = Bytes::copy_from_slice(input);
         }
-        self.set_timeout(transport);
+        self.set_timeouts(transport);
     }
 
     /// Goes on with what was kept.
@@ -160,18 +162,28 @@ impl ImapConnection {
         self.session.as_ref().is_some_and(|session| session.is_busy.get())
     }
 
-    /// The silence that is allowed now.
-    fn set_timeout(&mut self, transport: &Transport) {
+    /// The clocks that run now: silence, and the time of a command from its first byte to the end of its answer.
+    fn set_timeouts(&mut self, transport: &Transport) {
         let Some(session) = self.session() else { return };
         if session.phase.get() == Phase::BeforeLogin || transport.is_closing() {
             return;
         }
         let is_between = self.decoder.is_between_messages() && self.append.is_none();
-        transport.set_read_timeout(if is_between {
-            self.config.idle_timeout
-        } else {
-            self.config.append_timeout
-        });
+        let silence =
+            if is_between { self.config.idle_timeout } else { self.config.append_timeout };
+        transport.set_read_timeout(silence);
+        match is_between && !session.is_busy.get() {
+            true => self.deadline.end(transport),
+            false => self.begin_command(transport),
+        }
+    }
+
+    /// The time of a command begins, unless it runs already.
+    fn begin_command(&mut self, transport: &Transport) {
+        if !self.deadline.is_running() {
+            self.deadline = PhaseDeadline::new("a command", self.config.command_timeout);
+            self.deadline.begin(transport);
+        }
     }
 
     // ---- commands ----
@@ -261,9 +273,7 @@ impl ImapConnection {
         session.is_busy.set(true);
         session.transport.pause_reading();
         if session.phase.get() != Phase::BeforeLogin {
-            self.deadline.end(&session.transport);
-            self.deadline = PhaseDeadline::new("a command", self.config.command_timeout);
-            self.deadline.begin(&session.transport);
+            self.begin_command(&session.transport);
         }
         let running = Running { session: Rc::clone(session), is_done: false };
         self.task = Some(reactor.spawn(async move {
@@ -386,7 +396,10 @@ impl ImapConnection {
         }
         self.task = None;
         if session.phase.get() != Phase::BeforeLogin {
-            self.deadline.end(transport);
+            if !std::mem::replace(&mut self.is_logged_in, true) {
+                // The time until the login.
+                self.deadline.end(transport);
+            }
             self.decoder.set_text_max(self.config.line_max);
         } else if session.login.borrow().is_some() {
             self.decoder.set_text_max(LINE_MAX.max(self.config.login_line_max));
