@@ -103,6 +103,11 @@ pages! {
     MailStores: "../docs/guide/34-mail-stores.md";
 }
 
+#[cfg(feature = "news")]
+pages! {
+    News: "../docs/guide/36-news.md";
+}
+
 #[cfg(all(feature = "application", feature = "http"))]
 pages! {
     SeeingInside: "../docs/guide/24-seeing-inside.md";

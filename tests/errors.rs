@@ -385,7 +385,8 @@ fn with_chat() -> impl Iterator<Item = Printed> {
         historical::{ScreenName, SessionError, SignOnError, msnp},
         irc::{
             client::{CommandError, IrcError, SendError},
-            codec::{BuildError, MessageError, ModesError, SaslTooLong},
+            codec::{BuildError, MessageError, ModesError, SaslText},
+            server::FileError,
         },
     };
 
@@ -393,10 +394,11 @@ fn with_chat() -> impl Iterator<Item = Printed> {
         BuildError::Colon,
         MessageError::NoCommand,
         ModesError::Unknown { mode: 'x' },
-        SaslTooLong { max: 400 },
+        SaslText::default().push(b"AAAA", 0).unwrap_err(),
         IrcError::SaslNotOffered,
         SendError::NotConnected,
         CommandError::Lost { command: "JOIN" },
+        FileError::Read { path: "motd".into(), source: cause() },
         "\r".parse::<ScreenName>().unwrap_err(),
         SessionError::Lost(cause()),
         SignOnError::Refused { name: "ann".parse().unwrap(), code: 5 },
@@ -454,6 +456,27 @@ fn with_mail() -> impl Iterator<Item = Printed> {
     made.into_iter()
 }
 
+#[cfg(feature = "news")]
+fn with_news() -> impl Iterator<Item = Printed> {
+    use sinew::news::nntp::{client::NewsError, codec};
+    use sinew::news::store::StoreError;
+
+    let made = printed![
+        codec::ArticleError::Byte,
+        codec::CommandError::Unknown,
+        "a b".parse::<codec::FieldName>().unwrap_err(),
+        "a b".parse::<codec::GroupName>().unwrap_err(),
+        "a b".parse::<codec::MessageId>().unwrap_err(),
+        codec::OverviewLine::parse(b"x").unwrap_err(),
+        "x".parse::<codec::Range>().unwrap_err(),
+        codec::ResponseError::Code,
+        "a b".parse::<codec::Wildmat>().unwrap_err(),
+        NewsError::Lost { command: "GROUP", source: cause() },
+        StoreError::File { action: "read", path: "history".into(), source: cause() },
+    ];
+    made.into_iter()
+}
+
 fn all() -> Vec<Printed> {
     let all = on_every_platform();
     #[cfg(unix)]
@@ -476,6 +499,8 @@ fn all() -> Vec<Printed> {
     let all = all.chain(with_chat());
     #[cfg(feature = "mail")]
     let all = all.chain(with_mail());
+    #[cfg(feature = "news")]
+    let all = all.chain(with_news());
     all.collect()
 }
 
@@ -513,6 +538,7 @@ fn causes_not_in_the_message_are_appended() {
     feature = "dns",
     feature = "http",
     feature = "mail",
+    feature = "news",
     feature = "tls",
     feature = "socketserver"
 ))]

@@ -85,6 +85,18 @@ pub(crate) const COMMANDS: &[Row] = &[
         "sinew dns --listen tcp:5300 --zone example.org=example.org.zone\n\
          sinew dns --user nobody --forward system --block ads.txt --allow 192.168.0.0/16",
     ),
+    server::<servers::Irc>(
+        "irc",
+        "A server of IRC",
+        "sinew irc --listen tcp:6667 --name irc.example.net --motd motd.txt\n\
+         sinew irc --listen tls:6697:cert=c.pem:key=k.pem --accounts users --channels channels.db --cloak secret",
+    ),
+    server::<servers::News>(
+        "news",
+        "Serve news (NNTP) from a spool, and feed other servers",
+        "sinew news --listen tcp:1119 --name news.example.org --newsgroup misc.test spool\n\
+         sinew news --name news.example.org --feed news.example.net=tcp:news.example.net:119 /var/spool/news",
+    ),
     server::<servers::PortForward>(
         "portforward",
         "Connect each client to another server",

@@ -16,7 +16,9 @@ mod servers {
     mod dns;
     mod http;
     mod inetd;
+    mod irc;
     mod log;
+    mod news;
     mod peers;
     mod portforward;
     mod procmon;

@@ -23,6 +23,7 @@ mod inflating;
 mod input;
 mod irc;
 mod mail_store;
+mod news;
 mod pieces;
 mod pop3;
 mod proxy;
@@ -36,7 +37,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 58] = [
+pub(crate) const TARGETS: [Target; 67] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -82,6 +83,7 @@ pub(crate) const TARGETS: [Target; 58] = [
     ("irc_formatting", irc_formatting),
     ("irc_isupport", irc_isupport),
     ("irc_client", irc_client),
+    ("irc_server", irc_server),
     ("oscar_server", oscar_server),
     ("toc_server", toc_server),
     ("msnp_command", msnp_command),
@@ -95,6 +97,14 @@ pub(crate) const TARGETS: [Target; 58] = [
     ("pop3_command", pop3_command),
     ("pop3_response", pop3_response),
     ("pop3_session", pop3_session),
+    ("news_article", news_article),
+    ("news_client", news_client),
+    ("news_command", news_command),
+    ("news_overview", news_overview),
+    ("news_response", news_response),
+    ("news_session", news_session),
+    ("news_spool", news_spool),
+    ("news_wildmat", news_wildmat),
 ];
 
 pub(crate) fn line(data: &[u8]) {
@@ -313,6 +323,10 @@ pub(crate) fn irc_client(data: &[u8]) {
     irc::client(&mut Input::new(data));
 }
 
+pub(crate) fn irc_server(data: &[u8]) {
+    irc::server(&mut Input::new(data));
+}
+
 pub(crate) fn pop3_client(data: &[u8]) {
     pop3::client(&mut Input::new(data));
 }
@@ -327,4 +341,36 @@ pub(crate) fn pop3_response(data: &[u8]) {
 
 pub(crate) fn pop3_session(data: &[u8]) {
     pop3::session(&mut Input::new(data));
+}
+
+pub(crate) fn news_article(data: &[u8]) {
+    news::article(&mut Input::new(data));
+}
+
+pub(crate) fn news_client(data: &[u8]) {
+    news::client(&mut Input::new(data));
+}
+
+pub(crate) fn news_command(data: &[u8]) {
+    news::command(&mut Input::new(data));
+}
+
+pub(crate) fn news_overview(data: &[u8]) {
+    news::overview(&mut Input::new(data));
+}
+
+pub(crate) fn news_response(data: &[u8]) {
+    news::response(&mut Input::new(data));
+}
+
+pub(crate) fn news_session(data: &[u8]) {
+    news::session(&mut Input::new(data));
+}
+
+pub(crate) fn news_spool(data: &[u8]) {
+    news::spool(&mut Input::new(data));
+}
+
+pub(crate) fn news_wildmat(data: &[u8]) {
+    news::wildmat(&mut Input::new(data));
 }
