@@ -92,6 +92,7 @@ pages! {
 
 #[cfg(feature = "mail")]
 pages! {
+    MailQueue: "../docs/guide/30-mail-queue.md";
     Smtp: "../docs/guide/29-smtp.md";
     ImapServer: "../docs/guide/32-imap-server.md";
     ImapClient: "../docs/guide/33-imap-client.md";

@@ -71,7 +71,7 @@
 //! | `chat` | IRC: a codec without I/O, a client and a server; AIM, ICQ and MSN |
 //! | `dns` | DNS: codecs without I/O, a resolver and a client |
 //! | `http` | HTTP/1.1: codecs without I/O, and a server |
-//! | `mail` | SMTP, LMTP and POP3: codecs without I/O, servers and clients; where mail is kept |
+//! | `mail` | SMTP, LMTP and POP3: codecs without I/O, servers and clients; a queue on disk; where mail is kept |
 //! | `news` | NNTP: codecs without I/O, a server, a client and a feeder; a spool on disk |
 //! | `socketserver` | servers whose handlers block, each in a thread or a process, in the manner of Python's `socketserver` |
 //!

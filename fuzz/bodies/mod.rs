@@ -22,6 +22,7 @@ mod imap_server;
 mod inflating;
 mod input;
 mod irc;
+mod mail_queue;
 mod mail_store;
 mod news;
 mod pieces;
@@ -37,7 +38,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 67] = [
+pub(crate) const TARGETS: [Target; 70] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -105,6 +106,9 @@ pub(crate) const TARGETS: [Target; 67] = [
     ("news_session", news_session),
     ("news_spool", news_spool),
     ("news_wildmat", news_wildmat),
+    ("mail_aliases", mail_aliases),
+    ("mail_spool", mail_spool),
+    ("mail_report", mail_report),
 ];
 
 pub(crate) fn line(data: &[u8]) {
@@ -373,4 +377,16 @@ pub(crate) fn news_spool(data: &[u8]) {
 
 pub(crate) fn news_wildmat(data: &[u8]) {
     news::wildmat(&mut Input::new(data));
+}
+
+pub(crate) fn mail_aliases(data: &[u8]) {
+    mail_queue::aliases(&mut Input::new(data));
+}
+
+pub(crate) fn mail_spool(data: &[u8]) {
+    mail_queue::spool(&mut Input::new(data));
+}
+
+pub(crate) fn mail_report(data: &[u8]) {
+    mail_queue::report(&mut Input::new(data));
 }

@@ -12,6 +12,8 @@ pub(super) fn errors() -> impl Iterator<Item = Printed> {
             },
         },
         pop3,
+        queue::{MessageId, QueueError},
+        routing::{Aliases, RouteError, Target, TargetRules},
         smtp::{
             client::{SmtpError, Stage},
             codec::{Address, CommandError, ReplyError},
@@ -30,6 +32,12 @@ pub(super) fn errors() -> impl Iterator<Item = Printed> {
         UidSet::parse("0", 1).unwrap_err(),
         StoreError::Io { operation: "read", path: "mail".into(), source: cause().into() },
         utf7::decode(b"&").unwrap_err(),
+        QueueError::Spool { what: "it could not be read", source: cause() },
+        "A".parse::<MessageId>().unwrap_err(),
+        sinew::mail::queue::record::StateRecord::decode(b"").unwrap_err(),
+        Aliases::parse("a: |b\n", TargetRules::default()).unwrap_err(),
+        Target::parse("|b", TargetRules::default()).unwrap_err(),
+        RouteError::RelayDenied,
         "two words".parse::<Flag>().unwrap_err(),
         ImapResponse::parse(&Message::new("*"), sinew::mail::imap::codec::Dialect::default())
             .unwrap_err() as ParseError,
