@@ -18,6 +18,7 @@ mod http_heads;
 mod http_proxies;
 mod http_server;
 mod imap;
+mod imap_server;
 mod inflating;
 mod input;
 mod irc;
@@ -37,7 +38,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 65] = [
+pub(crate) const TARGETS: [Target; 70] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -106,6 +107,8 @@ pub(crate) const TARGETS: [Target; 65] = [
     ("mail_aliases", mail_aliases),
     ("mail_spool", mail_spool),
     ("mail_report", mail_report),
+    ("imap_message", imap_message),
+    ("imap_session", imap_session),
 ];
 
 pub(crate) fn line(data: &[u8]) {
@@ -378,4 +381,12 @@ pub(crate) fn mail_spool(data: &[u8]) {
 
 pub(crate) fn mail_report(data: &[u8]) {
     mail_queue::report(&mut Input::new(data));
+}
+
+pub(crate) fn imap_message(data: &[u8]) {
+    imap_server::message(&mut Input::new(data));
+}
+
+pub(crate) fn imap_session(data: &[u8]) {
+    imap_server::session(&mut Input::new(data));
 }

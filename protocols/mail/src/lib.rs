@@ -1,6 +1,6 @@
 //! Mail for sinew, an event-driven networking framework in the manner of Twisted.
 //!
-//! - [`imap`] reads mailboxes of IMAP servers: [`imap::client::ImapClient`].
+//! - [`imap`] serves mailboxes and reads them by IMAP: [`imap::server::ImapServer`] and [`imap::client::ImapClient`].
 //! - [`smtp`] receives and sends mail by SMTP and LMTP: [`smtp::server::SmtpServer`] and [`smtp::client::sendmail`].
 //! - [`pop3`] serves mail and fetches it by POP3: [`pop3::server::Pop3Server`] and [`pop3::client::Pop3Client`].
 //! - [`queue`] keeps messages safe on disk until they are delivered: [`queue::Queue`]; [`routing`] decides where they go: [`routing::Router`].
