@@ -99,9 +99,9 @@ pub(crate) const COMMANDS: &[Row] = &[
     ),
     server::<servers::Mail>(
         "mail",
-        "A whole mail server: SMTP with a queue, mailboxes, submission, POP3",
-        "sinew config --example | sed -n '/services.mail/,/^$/p'     # its options as keys of a file\n\
-         sinew mail --domain example.org --mailboxes /var/mail/sinew --queue /var/spool/sinew --users users --postmaster ann --cert c.pem --key k.pem --submissions tcp:465 --pop3s tcp:995",
+        "A whole mail server: SMTP with a queue, mailboxes, submission, IMAP, POP3",
+        "sinew mail --domain example.org --mailboxes /var/mail/sinew --queue /var/spool/sinew --users users --postmaster ann --cert c.pem --key k.pem --submissions tcp:465 --imaps tcp:993\n\
+         sinew config --example | sed -n '/services.mail/,/^$/p'     # its options as keys of a file",
     ),
     server::<servers::PortForward>(
         "portforward",

@@ -49,7 +49,7 @@ impl Fixture {
         let own = "tcp:0:interface=127.0.0.1";
         let config = format!(
             "[process]\npidfile = '{}'\n[reactor]\ndrain = '1s'\n\
-             [services.mail]\nlisten = '{own}'\nsubmissions = ['{own}']\nsubmission = ['{own}']\npop3s = ['{own}']\npop3 = ['{own}']\n\
+             [services.mail]\nlisten = '{own}'\nsubmissions = ['{own}']\nsubmission = ['{own}']\npop3s = ['{own}']\npop3 = ['{own}']\nimaps = ['{own}']\nimap = ['{own}']\n\
              lmtp = ['unix:{}']\ncontrol = 'unix:{}'\nhostname = 'mail.example.org'\ndomain = ['example.org']\npostmaster = 'ann'\n\
              mailboxes = '{}'\nqueue = '{}'\nusers = '{}'\naliases = '{}'\nwatch = '1h'\n{}",
             text("pid"),
@@ -83,7 +83,7 @@ impl Fixture {
 
     /// Runs a script of Python, in which `context` trusts the certificate.
     fn python(&self, script: &str, arguments: &[&str]) -> String {
-        let start = "import poplib, smtplib, ssl, sys\nsys.tracebacklimit = 1\ncontext = ssl.create_default_context(cafile=sys.argv[1])\n";
+        let start = "import imaplib, poplib, smtplib, ssl, sys\nsys.tracebacklimit = 1\ncontext = ssl.create_default_context(cafile=sys.argv[1])\n";
         let mut python = Command::new("python3");
         python.args(["-c", &format!("{start}{script}"), &self.cert]).args(arguments);
         let output = run_with_input(&mut python, b"");
@@ -188,6 +188,49 @@ server.pass_("bob")
 print(server.stat()[0], b"Subject: two" in server.retr(1)[1])
 "#;
     assert_eq!(fixture.python(script, &[&port(&server, "/pop3")]), "1 True\n");
+    // The same mailbox by IMAP: with STARTTLS, and with a client that is told of what comes.
+    let script = r#"
+server = imaplib.IMAP4("localhost", int(sys.argv[2]))
+try:
+    server.login("bob", "bob")
+except imaplib.IMAP4.error as error:
+    print("LOGINDISABLED" in server.capabilities, not any(word.startswith("AUTH=") for word in server.capabilities))
+server.starttls(ssl_context=context)
+server.login("bob", "bob")
+print(server.select("INBOX"))
+print(server.search(None, "SUBJECT", "two"))
+print(server.append("INBOX", "", None, b"Subject: draft\r\n\r\n"))
+server.store("1", "+FLAGS", "\\Deleted")
+print(server.expunge())
+with smtplib.SMTP_SSL("localhost", int(sys.argv[3]), context=context) as submission:
+    submission.login("bob", "bob")
+    submission.sendmail("bob@example.org", ["bob@example.org"], "Subject: three\n\nx\n")
+while server.noop() and server.response("EXISTS")[1] != [b"2"]:
+    pass
+found = server.fetch("2", "(BODY.PEEK[HEADER.FIELDS (SUBJECT)])")[1]
+print([part[1] for part in found if isinstance(part, tuple)][0])
+server.logout()
+"#;
+    let said = fixture.python(script, &[&port(&server, "/imap"), &port(&server, "/submissions")]);
+    let expected = [
+        "True True",
+        "('OK', [b'1'])",
+        "('OK', [b'1'])",
+        "('OK', [b'[APPENDUID ",
+        "('OK', [b'1'])",
+        "b'Subject: three\\r\\n\\r\\n'",
+    ];
+    let lines: Vec<_> = said.lines().collect();
+    assert!(lines.iter().zip(expected).all(|(line, start)| line.starts_with(start)), "{said}");
+    assert_eq!(lines.len(), expected.len(), "{said}");
+    let script = r#"
+with imaplib.IMAP4_SSL("localhost", int(sys.argv[2]), ssl_context=context) as server:
+    server.login("bob", "bob")
+    print(server.create("Work/2026"), server.list('""', "*")[1])
+"#;
+    let said = fixture.python(script, &[&port(&server, "/imaps")]);
+    assert!(said.contains("Work/2026") && said.contains("INBOX"), "{said}");
+    server.line(DELIVERED);
     assert_eq!(fixture.listed(), "the queue is empty\n");
     server.stop();
 }

@@ -1,4 +1,4 @@
-//! `sinew mail`: a whole mail server: SMTP with a queue and mailboxes, submission, LMTP and POP3.
+//! `sinew mail`: a whole mail server: SMTP with a queue and mailboxes, submission, LMTP, POP3 and IMAP.
 //!
 //! | file | |
 //! |---|---|
@@ -101,6 +101,12 @@ pub(crate) struct Mail {
     /// Where they fetch it by POP3 over TLS from the start, as tcp:995. May be repeated
     #[arg(long, value_name = "ENDPOINT", help_heading = "Ports")]
     pub(crate) pop3s: Vec<Endpoint>,
+    /// Where users read mail by IMAP, with STARTTLS, as tcp:143. May be repeated
+    #[arg(long, value_name = "ENDPOINT", help_heading = "Ports")]
+    pub(crate) imap: Vec<Endpoint>,
+    /// Where they read it by IMAP over TLS from the start, as tcp:993. May be repeated
+    #[arg(long, value_name = "ENDPOINT", help_heading = "Ports")]
+    pub(crate) imaps: Vec<Endpoint>,
     /// The certificate of the server with its chain (PEM), for STARTTLS and TLS
     #[arg(long, value_name = "FILE", requires = "key", help_heading = "Ports")]
     pub(crate) cert: Option<PathBuf>,
@@ -183,6 +189,8 @@ impl Default for Mail {
             lmtp: Vec::new(),
             pop3: Vec::new(),
             pop3s: Vec::new(),
+            imap: Vec::new(),
+            imaps: Vec::new(),
             cert: None,
             key: None,
             control: None,
@@ -236,8 +244,9 @@ impl ServerCommand for Mail {
             certificate: certificate.as_ref().map(Certificate::reloader),
             every: self.watch.0,
         };
-        let authenticator = Authenticator::new(checker);
-        let parts = Parts { hostname, certificate, authenticator, store, router, relay, sources };
+        let authenticator = Authenticator::new(Rc::clone(&checker));
+        let parts =
+            Parts { hostname, certificate, checker, authenticator, store, router, relay, sources };
         MailService::make(self, context, parts).map(|service| Box::new(service) as Box<dyn Service>)
     }
 
@@ -269,7 +278,7 @@ impl Mail {
         if self.cert.is_some() != self.key.is_some() {
             return Err("cert and key go together".to_owned());
         }
-        let has_plain = [&self.submission, &self.pop3].iter().any(|at| !at.is_empty());
+        let has_plain = [&self.submission, &self.pop3, &self.imap].iter().any(|at| !at.is_empty());
         if has_plain && self.cert.is_none() {
             return Err("there is no login without TLS: give cert and key".to_owned());
         }

@@ -17,9 +17,10 @@ use std::{
 
 use sinew::{
     application::{MultiService, Service, StartError, StopError},
-    auth::Authenticator,
+    auth::{Authenticator, AuthenticatorConfig, Checker, Mechanism},
     http::server::HttpServer,
     mail::{
+        imap::server::{ImapServer, ServerConfig as ImapConfig},
         pop3::server::{Pop3Server, ServerConfig as Pop3Config, StoredMaildrops},
         queue::{Agents, Queue, QueueConfig, QueueError, Relay, SMTP_AGENT, Spool},
         routing::{
@@ -57,6 +58,7 @@ const STOP_GRACE: Duration = Duration::from_secs(10);
 pub(super) struct Parts {
     pub(super) hostname: String,
     pub(super) certificate: Option<Certificate>,
+    pub(super) checker: Rc<dyn Checker>,
     pub(super) authenticator: Authenticator,
     pub(super) store: Rc<dyn Store>,
     pub(super) router: Router,
@@ -136,6 +138,7 @@ impl Ports<'_> {
 
     fn reading(&self, services: &MultiService) -> Result<(), StartError> {
         self.pop3(services)?;
+        self.imap(services)?;
         let control = self.mail.control.iter().map(private).collect::<Result<Vec<_>, _>>()?;
         let server = HttpServer::new(control::routes(self.slot));
         self.add(services, "control", control, server)
@@ -155,6 +158,26 @@ impl Ports<'_> {
         };
         let server = Pop3Server::new(config, maildrops);
         self.add(services, "pop3", ports::plain(&mail.pop3), server)
+    }
+
+    fn imap(&self, services: &MultiService) -> Result<(), StartError> {
+        let (mail, Parts { certificate, authenticator, checker, store, .. }) =
+            (self.mail, self.parts);
+        let config = |authenticator| {
+            ImapConfig::new(authenticator, Rc::clone(store)).append_max(mail.message_max.0)
+        };
+        let imaps = ports::implicit(&mail.imaps, certificate.as_ref())?;
+        let server = ImapServer::new(config(authenticator.clone()));
+        self.add(services, "imaps", imaps, server)?;
+        // What shows the password, and so is for TLS only: a login by others would be possible without.
+        let only_over_tls =
+            AuthenticatorConfig::default().mechanisms([Mechanism::Plain, Mechanism::Login]);
+        let config = config(Authenticator::with(Rc::clone(checker), only_over_tls));
+        let config = match certificate {
+            Some(certificate) => config.starttls(certificate.starttls()),
+            None => config,
+        };
+        self.add(services, "imap", ports::plain(&mail.imap), ImapServer::new(config))
     }
 
     fn smtp(&self) -> Result<ServerConfig, StartError> {
