@@ -1,7 +1,13 @@
 //! Several stores in one folder, as several processes and several reactors have them; and several processes.
 
 use std::{
-    collections::BTreeSet, env, fs::File, path::Path, process::Command, rc::Rc, time::Duration,
+    collections::BTreeSet,
+    env,
+    fs::File,
+    path::Path,
+    process::Command,
+    rc::Rc,
+    time::{Duration, SystemTime},
 };
 
 use fs4::FileExt;
@@ -84,6 +90,27 @@ fn work_waits_for_a_lock_and_gives_up() {
         given.reactor.sleep(Duration::from_secs(1)).await;
         drop(lock);
         assert_eq!(waiting.await.unwrap(), set("1"));
+    });
+}
+
+/// A message with a date of long ago is in `tmp` until it is added. Another process must not take it for one that was left there.
+#[test]
+fn an_old_message_is_not_old_in_tmp() {
+    on_the_disk(MaildirConfig::default(), |folder, given| async move {
+        let inbox = given.inbox().await;
+        let date = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        let mut append = inbox.append(NewMessage::new().date(date)).await.unwrap();
+        append.write("old\r\n".into()).await.unwrap();
+        let lock = File::options().write(true).open(folder.join("ann/sinew-uidlist.lock")).unwrap();
+        FileExt::lock(&lock).unwrap();
+        let added = append.finish();
+        given.reactor.sleep(Duration::from_millis(100)).await;
+        let mut files = std::fs::read_dir(folder.join("ann/tmp")).unwrap();
+        let file = files.next().unwrap().unwrap().metadata().unwrap();
+        assert!(file.modified().unwrap() > date + Duration::from_secs(36 * 3600));
+        drop(lock);
+        assert_eq!(added.await.unwrap().uid, uid(1));
+        assert_eq!(inbox.message(uid(1)).unwrap().date, date);
     });
 }
 

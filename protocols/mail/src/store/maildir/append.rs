@@ -16,11 +16,7 @@ use super::{
     shared::Shared,
     unique::Unique,
 };
-use crate::store::{
-    Append, Appended, Flags, NewMessage, StoreError,
-    crlf::ToCrlf,
-    index::{seconds, time},
-};
+use crate::store::{Append, Appended, Flags, NewMessage, StoreError, crlf::ToCrlf, index::seconds};
 
 pub(super) struct MaildirAppend {
     inner: Rc<Inner>,
@@ -243,7 +239,6 @@ impl Inner {
         let account = &self.shared.account;
         let (path, date) = (self.path(), self.date);
         let synced = account.call(move |root| {
-            disk::set_modified(&file, &path, time(date))?;
             disk::sync(&file, &path)?;
             Ok(root.unique.clone())
         });

@@ -229,6 +229,14 @@ pub(super) fn set_modified(file: &File, path: &Path, time: SystemTime) -> Done {
     file.set_modified(time).map_err(failed("set the time of", path))
 }
 
+/// As [`set_modified`], by name. Whether there is such a file.
+pub(super) fn date(path: &Path, time: SystemTime) -> Done<bool> {
+    let opened = if_there(OpenOptions::new().write(true).open(path));
+    let Some(file) = opened.map_err(failed("open", path))? else { return Ok(false) };
+    set_modified(&file, path, time)?;
+    Ok(true)
+}
+
 /// Replaces a file: programs that open it find the old contents or the new, also after a crash.
 pub(super) fn replace(path: &Path, contents: &[u8]) -> Done<FileId> {
     let new = path.with_extension("new");

@@ -90,7 +90,8 @@ impl Work<'_> {
         let flags = FlagBits::of(&new.flags, self.keywords());
         let place = new_place(Unique::sized(&new.base, new.size), flags);
         let path = place.path(&self.folder.path);
-        if !disk::rename(&new.path, &path)? {
+        // Only now, under the lock: an old file in `tmp` is removed by whoever cleans up.
+        if !disk::date(&new.path, time(new.date))? || !disk::rename(&new.path, &path)? {
             return Err(self.gone_or_lost(&new.path));
         }
         let (uid, mod_seq) = (end.next, end.highest.next());
