@@ -90,7 +90,7 @@ impl Work<'_> {
         let flags = FlagBits::of(&new.flags, self.keywords());
         let place = new_place(Unique::sized(&new.base, new.size), flags);
         let path = place.path(&self.folder.path);
-        // Only now, under the lock: an old file in `tmp` is removed by whoever cleans up.
+        // Only now, under the lock: an old file in `tmp` is removed as a leftover by other processes.
         if !disk::date(&new.path, time(new.date))? || !disk::rename(&new.path, &path)? {
             return Err(self.gone_or_lost(&new.path));
         }
