@@ -267,10 +267,7 @@ impl Inner {
         history.append(&[Record::Article { sequence, entry: entry.clone() }])?;
         self.index().put_article(sequence, entry);
         for (id, number) in places {
-            if let Err(error) = self.add_line(id, &line.with_number(number)) {
-                // It is made anew when the spool is opened, and read from the article until then.
-                tracing::warn!(%error, "a line of the overview was not written");
-            }
+            self.add_line_if_possible(id, &line.with_number(number));
         }
         Ok(Some(stored))
     }
@@ -284,6 +281,13 @@ impl Inner {
         history.append(&[Record::Seen { id: id.clone(), at }])?;
         self.index().remember(id.clone(), at);
         Ok(())
+    }
+
+    /// A line that cannot be written, as on a disk that is full, is read from the article until the spool is opened the next time.
+    fn add_line_if_possible(&self, group: u32, line: &OverviewLine) {
+        if let Err(error) = self.add_line(group, line) {
+            tracing::warn!(%error, "a line of the overview was not written");
+        }
     }
 
     fn add_line(&self, group: u32, line: &OverviewLine) -> Result<(), StoreError> {
@@ -321,7 +325,7 @@ impl Inner {
         drop(index);
         for (group, number, sequence) in missing {
             match self.line_from_text(sequence, number)? {
-                Some(line) => self.add_line(group, &line)?,
+                Some(line) => self.add_line_if_possible(group, &line),
                 None => self.lost(sequence)?,
             }
         }
