@@ -1,6 +1,6 @@
 //! Attempts: what is due is started, with a limit of time, and its result is noted.
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
 use sinew_transports::reactor::Reactor;
 
@@ -94,7 +94,7 @@ impl Inner {
         let mut ledger = self.ledger.borrow_mut();
         let entry = ledger.entries.get_mut(&parcel.message).filter(|entry| !entry.is_deleted)?;
         let members = entry.to_try(parcel.number as usize, self.config.recipients_max_each, wall);
-        let stored = Rc::clone(&entry.stored);
+        let stored = Arc::clone(&entry.stored);
         let to = stored.envelope.recipients.get(*members.first()?)?;
         let sender = stored.envelope.sender_of(to).clone();
         let recipients = members.iter().map(|at| stored.envelope.recipients[*at].clone()).collect();

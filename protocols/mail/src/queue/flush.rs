@@ -44,7 +44,7 @@ pub(crate) fn save(inner: &Rc<Inner>, id: &MessageId) {
     let work = Work {
         spool: inner.spool.clone(),
         config: inner.config.clone(),
-        stored: (*entry.stored).clone(),
+        stored: Arc::clone(&entry.stored),
         state: entry.state.clone(),
         is_deleted: entry.is_deleted,
         wall,
@@ -150,7 +150,7 @@ pub(crate) fn finish_reports(
         let work = Work {
             spool: spool.clone(),
             config: config.clone(),
-            stored: stored.clone(),
+            stored: Arc::new(stored.clone()),
             state: state.clone(),
             is_deleted: false,
             wall: wall.unwrap_or(stored.arrived),
@@ -181,7 +181,7 @@ pub(crate) fn finish_reports(
 struct Work {
     spool: Spool,
     config: QueueConfig,
-    stored: Stored,
+    stored: Arc<Stored>,
     state: StateRecord,
     is_deleted: bool,
     wall: u64,
@@ -315,7 +315,7 @@ mod tests {
         state.progress[0].report = Some(0);
         state.reports = 1;
         let config = QueueConfig::new("relay.example").unwrap();
-        Work { spool, config, stored, state, is_deleted: false, wall: 2_000 }
+        Work { spool, config, stored: stored.into(), state, is_deleted: false, wall: 2_000 }
     }
 
     /// What the next process finds: whether the recipient is to be tried again, and how many reports there are.

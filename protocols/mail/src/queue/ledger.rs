@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     rc::Rc,
+    sync::Arc,
     time::Duration,
 };
 
@@ -30,7 +31,8 @@ pub(crate) struct Ledger {
 /// One message.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    pub(crate) stored: Rc<Stored>,
+    /// Shared with threads that read or write: it may have many recipients.
+    pub(crate) stored: Arc<Stored>,
     pub(crate) state: StateRecord,
     pub(crate) lots: Vec<Lot>,
     /// How many of them are being attempted.
@@ -116,7 +118,7 @@ impl Entry {
         }
         let is_dirty = state.progress.iter().all(Progress::is_over)
             || state.progress.iter().any(|progress| progress.report.is_some());
-        let stored = Rc::new(stored);
+        let stored = Arc::new(stored);
         let (active, is_saving, is_deleted) = (0, false, false);
         let (waiting, unreported) = (Vec::new(), Vec::new());
         Self { stored, state, lots, active, is_dirty, is_saving, is_deleted, waiting, unreported }
