@@ -5,6 +5,8 @@ mod support;
 
 mod allocation {
     mod idle;
+    #[cfg(feature = "mail")]
+    mod imap;
     #[cfg(all(feature = "mail", unix))]
     mod mail;
     mod messages;

@@ -68,6 +68,10 @@ macro_rules! printed {
     ($($error:expr),+ $(,)?) => { [$(printed(&$error)),+] };
 }
 
+#[cfg(feature = "mail")]
+#[path = "errors/mail.rs"]
+mod mail;
+
 /// One error of each type available on every platform with every feature.
 fn on_every_platform() -> impl Iterator<Item = Printed> {
     let made = printed![
@@ -385,7 +389,7 @@ fn with_chat() -> impl Iterator<Item = Printed> {
         historical::{ScreenName, SessionError, SignOnError, msnp},
         irc::{
             client::{CommandError, IrcError, SendError},
-            codec::{BuildError, MessageError, ModesError, SaslText},
+            codec::{BuildError, MessageError, ModesError, SaslTooLong},
             server::FileError,
         },
     };
@@ -394,7 +398,7 @@ fn with_chat() -> impl Iterator<Item = Printed> {
         BuildError::Colon,
         MessageError::NoCommand,
         ModesError::Unknown { mode: 'x' },
-        SaslText::default().push(b"AAAA", 0).unwrap_err(),
+        SaslTooLong { max: 400 },
         IrcError::SaslNotOffered,
         SendError::NotConnected,
         CommandError::Lost { command: "JOIN" },
@@ -403,50 +407,6 @@ fn with_chat() -> impl Iterator<Item = Printed> {
         SessionError::Lost(cause()),
         SignOnError::Refused { name: "ann".parse().unwrap(), code: 5 },
         msnp::Command::new("no", [""]).unwrap_err(),
-    ];
-    made.into_iter()
-}
-
-#[cfg(feature = "mail")]
-fn with_mail() -> impl Iterator<Item = Printed> {
-    use sinew::mail::{
-        pop3,
-        queue::{MessageId, QueueError},
-        routing::{Aliases, RouteError, Target, TargetRules},
-        smtp::{
-            client::{SmtpError, Stage},
-            codec::{Address, CommandError, ReplyError},
-        },
-        store::{Keyword, MailboxName, StoreError, UidSet},
-        utf7,
-    };
-
-    let made = printed![
-        "nobody".parse::<Address>().unwrap_err(),
-        CommandError::Unknown,
-        ReplyError::Code,
-        SmtpError::Lost { stage: Stage::Mail, source: cause() },
-        "two words".parse::<Keyword>().unwrap_err(),
-        "..".parse::<MailboxName>().unwrap_err(),
-        UidSet::parse("0", 1).unwrap_err(),
-        StoreError::Io { operation: "read", path: "mail".into(), source: cause().into() },
-        utf7::decode(b"&").unwrap_err(),
-        QueueError::Spool { what: "it could not be read", source: cause() },
-        "A".parse::<MessageId>().unwrap_err(),
-        sinew::mail::queue::record::StateRecord::decode(b"").unwrap_err(),
-        Aliases::parse("a: |b\n", TargetRules::default()).unwrap_err(),
-        Target::parse("|b", TargetRules::default()).unwrap_err(),
-        RouteError::RelayDenied,
-        pop3::codec::Command::parse(b"HELO").unwrap_err(),
-        pop3::codec::Status::parse(b"250").unwrap_err(),
-        pop3::codec::Listed::size(b"1").unwrap_err(),
-        "two words".parse::<pop3::codec::UniqueId>().unwrap_err(),
-        pop3::client::Pop3Error::Lost { stage: pop3::client::Stage::Quit, source: cause() },
-        pop3::server::MaildropError::Temporary(cause().into()),
-        pop3::client::FetchError::NotKept {
-            unique_id: "id".parse().expect("a unique id"),
-            source: cause().into(),
-        },
     ];
     made.into_iter()
 }
@@ -493,7 +453,7 @@ fn all() -> Vec<Printed> {
     #[cfg(feature = "chat")]
     let all = all.chain(with_chat());
     #[cfg(feature = "mail")]
-    let all = all.chain(with_mail());
+    let all = all.chain(mail::errors());
     #[cfg(feature = "news")]
     let all = all.chain(with_news());
     all.collect()

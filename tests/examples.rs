@@ -26,6 +26,8 @@ mod examples {
     #[cfg(feature = "http")]
     mod fetch;
     mod framed_echo;
+    #[cfg(feature = "mail")]
+    mod imap_watch;
     mod inetd_echo;
     #[cfg(feature = "chat")]
     mod irc;

@@ -141,7 +141,7 @@ impl IrcHandler for Nothing {}
 /// A client, and what a server sends, cut into pieces.
 pub(crate) fn client(data: &mut Input<'_>) {
     let lens = data.piece_lens(64);
-    let has_login = data.byte() % 2 == 0;
+    let has_login = data.byte().is_multiple_of(2);
     let stream = data.bytes(4 * 1_024);
     let reactor = Reactor::simulated(0);
     let mut config = IrcConfig::new("bot").expect("a nick");
@@ -173,7 +173,7 @@ pub(crate) fn client(data: &mut Input<'_>) {
 /// A server with a member in a channel, and what another client sends, cut into pieces.
 pub(crate) fn server(data: &mut Input<'_>) {
     let lens = data.piece_lens(64);
-    let is_welcomed = data.byte() % 2 == 0;
+    let is_welcomed = data.byte().is_multiple_of(2);
     let stream = data.bytes(4 * 1_024);
     let reactor = Reactor::simulated(0);
     let rules = AuthenticatorConfig::default().allow_plaintext(true);

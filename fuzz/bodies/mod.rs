@@ -17,6 +17,8 @@ mod http_client;
 mod http_heads;
 mod http_proxies;
 mod http_server;
+mod imap;
+mod imap_server;
 mod inflating;
 mod input;
 mod irc;
@@ -36,7 +38,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 65] = [
+pub(crate) const TARGETS: [Target; 70] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -70,6 +72,9 @@ pub(crate) const TARGETS: [Target; 65] = [
     ("http_forwarded", http_forwarded),
     ("http_proxied", http_proxied),
     ("data_url", data_url),
+    ("imap_command", imap_command),
+    ("imap_response", imap_response),
+    ("imap_client", imap_client),
     ("mail_names", mail_names),
     ("maildir", maildir),
     ("irc_message", irc_message),
@@ -102,6 +107,8 @@ pub(crate) const TARGETS: [Target; 65] = [
     ("mail_aliases", mail_aliases),
     ("mail_spool", mail_spool),
     ("mail_report", mail_report),
+    ("imap_message", imap_message),
+    ("imap_session", imap_session),
 ];
 
 pub(crate) fn line(data: &[u8]) {
@@ -244,6 +251,18 @@ pub(crate) fn http_proxied(data: &[u8]) {
     http_proxies::proxied(&mut Input::new(data));
 }
 
+pub(crate) fn imap_command(data: &[u8]) {
+    imap::command(&mut Input::new(data));
+}
+
+pub(crate) fn imap_response(data: &[u8]) {
+    imap::response(&mut Input::new(data));
+}
+
+pub(crate) fn imap_client(data: &[u8]) {
+    imap::client(&mut Input::new(data));
+}
+
 pub(crate) fn mail_names(data: &[u8]) {
     mail_store::names(&mut Input::new(data));
 }
@@ -362,4 +381,12 @@ pub(crate) fn mail_spool(data: &[u8]) {
 
 pub(crate) fn mail_report(data: &[u8]) {
     mail_queue::report(&mut Input::new(data));
+}
+
+pub(crate) fn imap_message(data: &[u8]) {
+    imap_server::message(&mut Input::new(data));
+}
+
+pub(crate) fn imap_session(data: &[u8]) {
+    imap_server::session(&mut Input::new(data));
 }

@@ -1,5 +1,6 @@
 //! Mail for sinew, an event-driven networking framework in the manner of Twisted.
 //!
+//! - [`imap`] serves mailboxes and reads them by IMAP: [`imap::server::ImapServer`] and [`imap::client::ImapClient`].
 //! - [`smtp`] receives and sends mail by SMTP and LMTP: [`smtp::server::SmtpServer`] and [`smtp::client::sendmail`].
 //! - [`pop3`] serves mail and fetches it by POP3: [`pop3::server::Pop3Server`] and [`pop3::client::Pop3Client`].
 //! - [`queue`] keeps messages safe on disk until they are delivered: [`queue::Queue`]; [`routing`] decides where they go: [`routing::Router`].
@@ -56,11 +57,13 @@
 //!
 //! | feature | |
 //! |---|---|
+//! | `compression` | COMPRESS=DEFLATE of IMAP |
 //! | `dns` | the mail exchangers of a domain, by `sinew-dns` |
 //! | `tls` | STARTTLS and STLS, and TLS from the start |
 
 #![forbid(unsafe_code)]
 
+pub mod imap;
 pub mod pop3;
 pub mod queue;
 pub mod routing;

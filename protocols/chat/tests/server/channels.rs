@@ -176,3 +176,44 @@ fn netsplit_of_1000() {
     assert_eq!(received.matches(" QUIT ").count(), 1_000, "once each");
     assert_eq!(network.server.report().clients, 1);
 }
+
+#[test]
+fn who_and_names_that_are_longer_than_the_queue() {
+    let network = Network::new(config().send_queue_max(20_000));
+    let ann = network.with("ann", "userhost-in-names");
+    ann.say("JOIN #a");
+    // Those who do not read of the others would be disconnected, too.
+    let others: Vec<_> = (0..800)
+        .map(|number| {
+            let client = network.client(&format!("member{number}"));
+            client.send(b"JOIN #a\n");
+            ann.received();
+            client
+        })
+        .collect();
+    others.iter().for_each(|client| drop(client.received()));
+    ann.wire.set_capacity(1_000);
+    for (line, reply, end) in [
+        ("WHO #a", " 352 ", "End of /WHO list\n"),
+        ("NAMES #a", "@localhost", "End of /NAMES list\n"),
+    ] {
+        ann.send(format!("{line}\n").as_bytes());
+        let mut received = String::new();
+        while !ann.is_closed() && !received.ends_with(end) {
+            received += &ann.received();
+        }
+        assert!(received.len() > 20_000, "{line}");
+        assert_eq!(received.matches(reply).count(), 801, "{line}");
+    }
+    assert!(!ann.is_closed());
+    // One that does not read gets a few of them.
+    for _ in 0..10 {
+        ann.send(b"WHO #a\n");
+    }
+    let mut received = String::new();
+    while !received.ends_with("End of /WHO list\n") || received.matches("End of").count() < 3 {
+        received += &ann.received();
+    }
+    assert_eq!(received.matches("End of").count(), 3);
+    assert_eq!(received.matches(" 263 ann WHO ").count(), 7);
+}

@@ -46,7 +46,6 @@ pub struct Style {
 
 /// A part of a text that looks alike.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
 pub struct Span {
     /// How it looks.
     pub style: Style,

@@ -25,7 +25,6 @@ pub struct ModeKinds {
 
 /// One change of a mode.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[non_exhaustive]
 pub struct ModeChange {
     /// Whether it is set, or taken away.
     pub is_set: bool,

@@ -24,7 +24,6 @@ pub struct SaslText(Vec<u8>);
 /// A message of SASL is too long.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a message of SASL is longer than {max} bytes in base64, or a piece of it than 400")]
-#[non_exhaustive]
 pub struct SaslTooLong {
     /// The limit.
     pub max: usize,

@@ -171,6 +171,7 @@ impl Network {
             channels: BTreeSet::new(),
             invited: BTreeSet::new(),
             monitored: BTreeSet::new(),
+            lists: Rc::default(),
             signed_on: self.now,
             spoke_at: self.instant,
             sasl: None,

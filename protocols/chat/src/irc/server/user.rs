@@ -1,8 +1,10 @@
 //! One connection as the network sees it: [`User`], by its [`UserId`]. Data, and what follows from it.
 
 use std::{
+    cell::Cell,
     collections::BTreeSet,
     net::IpAddr,
+    rc::Rc,
     time::{Instant, SystemTime},
 };
 
@@ -50,6 +52,8 @@ pub(super) struct User {
     pub(super) channels: BTreeSet<Vec<u8>>,
     pub(super) invited: BTreeSet<Vec<u8>>,
     pub(super) monitored: BTreeSet<Vec<u8>>,
+    /// Long lists that are being sent.
+    pub(super) lists: Rc<Cell<usize>>,
     pub(super) signed_on: SystemTime,
     pub(super) spoke_at: Instant,
     pub(super) sasl: Option<SaslServer>,

@@ -1,7 +1,7 @@
-//! NAMES and LIST. A list of many channels is made as there is room for it.
+//! NAMES and LIST. A list of many entries is made as there is room for it.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::VecDeque,
     rc::{Rc, Weak},
 };
@@ -40,41 +40,78 @@ impl Network {
 
     /// The members of a channel, as far as the client may see them.
     pub(super) fn send_names(&mut self, id: UserId, key: &[u8]) {
-        let (Some(user), Some(channel)) = (self.users.get(&id), self.channels.get(key)) else {
-            return;
+        let Some(channel) = self.channels.get(key) else { return };
+        let is_member = channel.members.contains_key(&id);
+        let is_seen = |other: &UserId| {
+            is_member || self.users.get(other).is_some_and(|user| !user.modes.is_invisible)
         };
+        let mut members: VecDeque<UserId> =
+            channel.members.keys().copied().filter(is_seen).collect();
+        let (key, name, count) = (key.to_vec(), channel.name.clone(), members.len());
+        let mut is_ended = false;
+        self.reply_with(id, "NAMES", count, move |network| {
+            if let Some(names) = network.next_names(id, &key, &mut members) {
+                return Some(names);
+            }
+            let end = network.numeric(id, 366).param(&name).text("End of /NAMES list");
+            (!std::mem::replace(&mut is_ended, true)).then_some(end)
+        });
+    }
+
+    /// The next line of names, of as many members as fit.
+    fn next_names(
+        &self,
+        id: UserId,
+        key: &[u8],
+        members: &mut VecDeque<UserId>,
+    ) -> Option<Outgoing> {
+        let (user, channel) = (self.users.get(&id)?, self.channels.get(key)?);
         let has_all_prefixes = user.capabilities.has(Capability::MultiPrefix);
         let has_hosts = user.capabilities.has(Capability::UserhostInNames);
-        let is_member = channel.members.contains_key(&id);
-        let (name, sign) = (channel.name.clone(), if channel.is_hidden() { "@" } else { "=" });
-        let mut names = Vec::with_capacity(channel.members.len());
-        for (member, status) in &channel.members {
-            let Some(member) = self.users.get(member) else { continue };
-            if member.modes.is_invisible && !is_member {
-                continue;
-            }
-            let shown = if has_hosts { member.source() } else { member.nick.clone() };
-            names.push([status.prefixes(has_all_prefixes).as_bytes(), &shown].concat());
-        }
-        let front = self.numeric(id, 353).param(sign).param(&name);
-        let room = front.room().saturating_sub(2);
+        let sign = if channel.is_hidden() { "@" } else { "=" };
+        let front = self.numeric(id, 353).param(sign).param(&channel.name);
+        let room = front.room().saturating_sub(" :".len());
         let mut line: Vec<u8> = Vec::new();
-        for shown in names {
-            if !line.is_empty() && line.len() + 1 + shown.len() > room {
-                let message = self.numeric(id, 353).param(sign).param(&name).text(&line);
-                self.send(id, &message);
-                line.clear();
+        while let Some(next) = members.front() {
+            // Some may have left meanwhile.
+            if let (Some(member), Some(status)) = (self.users.get(next), channel.status(*next)) {
+                let shown = if has_hosts { member.source() } else { member.nick.clone() };
+                let shown = [status.prefixes(has_all_prefixes).as_bytes(), &shown].concat();
+                if !line.is_empty() && line.len() + 1 + shown.len() > room {
+                    break;
+                }
+                if !line.is_empty() {
+                    line.push(b' ');
+                }
+                line.extend_from_slice(&shown);
             }
-            if !line.is_empty() {
-                line.push(b' ');
+            members.pop_front();
+        }
+        (!line.is_empty()).then(|| front.text(line))
+    }
+
+    /// Replies of which there may be many: at once if there are few, or if they have a label, which is for all of them; else made one by one
+    /// as there is room for them. `next` says none when all are made.
+    pub(super) fn reply_with(
+        &mut self,
+        id: UserId,
+        command: &str,
+        count: usize,
+        mut next: impl FnMut(&Self) -> Option<Outgoing> + 'static,
+    ) {
+        if count <= AT_ONCE || self.has_label() {
+            while let Some(reply) = next(self) {
+                self.send(id, &reply);
             }
-            line.extend_from_slice(&shown);
+            return;
         }
-        if !line.is_empty() {
-            let message = self.numeric(id, 353).param(sign).param(&name).text(&line);
-            self.send(id, &message);
+        let Some(user) = self.users.get(&id) else { return };
+        if user.lists.get() >= LISTS_MAX {
+            return self.reply(id, 263, &[command.as_bytes()], "Read the other lists first");
         }
-        self.reply(id, 366, &[&name], "End of /NAMES list");
+        let open = OpenList::new(&user.lists);
+        let replies = Replies { network: self.this.clone(), id, next, _open: open };
+        user.wire.stream(Box::new(replies));
     }
 
     pub(super) fn list(&mut self, id: UserId, message: &Message<'_>) {
@@ -86,20 +123,16 @@ impl Network {
             .map(|(key, _)| key.clone())
             .collect();
         self.reply(id, 321, &[b"Channel"], "Users  Name");
-        let Some(network) = self.this.upgrade() else { return };
-        // With a label, the reply is one piece.
-        if keys.len() <= AT_ONCE || self.has_label() {
-            for key in &keys {
-                if let Some(message) = self.listed(id, key) {
-                    self.send(id, &message);
+        let (count, mut keys, mut is_ended) = (keys.len(), keys, false);
+        self.reply_with(id, "LIST", count, move |network| {
+            while let Some(key) = keys.pop_front() {
+                if let Some(listed) = network.listed(id, &key) {
+                    return Some(listed);
                 }
             }
-            return self.reply(id, 323, &[], "End of /LIST");
-        }
-        let list = List { network: Rc::downgrade(&network), id, keys, is_ended: false };
-        if let Some(user) = self.users.get(&id) {
-            user.wire.stream(Box::new(list));
-        }
+            let end = network.numeric(id, 323).text("End of /LIST");
+            (!std::mem::replace(&mut is_ended, true)).then_some(end)
+        });
     }
 
     /// The reply about one channel, if it is still there.
@@ -112,8 +145,10 @@ impl Network {
     }
 }
 
-/// Channels that are listed without waiting for room.
+/// Entries that are sent without waiting for room.
 const AT_ONCE: usize = 100;
+/// Most long lists that a client has not received to their ends.
+const LISTS_MAX: usize = 3;
 
 fn is_listed(channel: &Channel, id: UserId) -> bool {
     !channel.members.is_empty() && (!channel.is_hidden() || channel.members.contains_key(&id))
@@ -152,27 +187,36 @@ impl Filter {
     }
 }
 
-/// The rest of a list.
-struct List {
+/// Replies that are made as there is room for them.
+struct Replies<F> {
     network: Weak<RefCell<Network>>,
     id: UserId,
-    keys: VecDeque<Vec<u8>>,
-    is_ended: bool,
+    next: F,
+    _open: OpenList,
 }
 
-impl LineProducer for List {
+/// Counts a list as long as it is there.
+struct OpenList(Rc<Cell<usize>>);
+
+impl OpenList {
+    fn new(lists: &Rc<Cell<usize>>) -> Self {
+        lists.set(lists.get() + 1);
+        Self(Rc::clone(lists))
+    }
+}
+
+impl Drop for OpenList {
+    fn drop(&mut self) {
+        self.0.set(self.0.get().saturating_sub(1));
+    }
+}
+
+impl<F: FnMut(&Network) -> Option<Outgoing>> LineProducer for Replies<F> {
     fn next_line(&mut self) -> Option<Bytes> {
         let network = self.network.upgrade()?;
         let network = network.try_borrow().ok()?;
-        if self.is_ended || !network.users.contains_key(&self.id) {
-            return None;
-        }
-        while let Some(key) = self.keys.pop_front() {
-            if let Some(message) = network.listed(self.id, &key) {
-                return Some(message.with_tags(b""));
-            }
-        }
-        self.is_ended = true;
-        Some(network.numeric(self.id, 323).text("End of /LIST").with_tags(b""))
+        let capabilities = network.users.get(&self.id)?.capabilities;
+        let reply = (self.next)(&network)?;
+        Some(reply.encode(capabilities, network.now).clone())
     }
 }

@@ -1,5 +1,7 @@
 //! WHO (with WHOX), WHOIS and WHOWAS.
 
+use std::collections::VecDeque;
+
 use crate::irc::{
     codec::{Message, mask_matches},
     server::{
@@ -27,16 +29,21 @@ impl Network {
             (None, self.who_mask(id, mask))
         };
         let only_operators = options.first() == Some(&b'o');
-        for found in found {
-            let is_operator = self.users.get(&found).is_some_and(|user| user.modes.is_operator);
-            if only_operators && !is_operator {
-                continue;
+        let is_wanted = |other: &UserId| {
+            !only_operators || self.users.get(other).is_some_and(|user| user.modes.is_operator)
+        };
+        let mut found: VecDeque<UserId> = found.into_iter().filter(is_wanted).collect();
+        let (mask, options, count) = (mask.to_vec(), options.to_vec(), found.len());
+        let mut is_ended = false;
+        self.reply_with(id, "WHO", count, move |network| {
+            while let Some(other) = found.pop_front() {
+                if let Some(reply) = network.who_reply(id, other, channel.as_deref(), &options) {
+                    return Some(reply);
+                }
             }
-            if let Some(reply) = self.who_reply(id, found, channel.as_deref(), options) {
-                self.send(id, &reply);
-            }
-        }
-        self.reply(id, 315, &[mask], "End of /WHO list");
+            let end = network.numeric(id, 315).param(&mask).text("End of /WHO list");
+            (!std::mem::replace(&mut is_ended, true)).then_some(end)
+        });
     }
 
     fn who_channel(&self, id: UserId, key: &[u8]) -> Vec<UserId> {
