@@ -49,7 +49,7 @@ pub use {
 };
 pub(crate) use {
     queue::Inner,
-    spool::{lock, sync_folder},
+    spool::{lock, sync_folder, unlock},
 };
 
 /// The name of the agent that sends mail to other hosts.

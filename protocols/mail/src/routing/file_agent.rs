@@ -89,10 +89,13 @@ fn append(
             None => Ok(()),
         }
     };
-    write().inspect_err(|_| {
+    let written = write().inspect_err(|_| {
         // The lock keeps others out, so it ends with what was written here.
         let _ = file.set_len(len);
-    })
+    });
+    // A process that is being started has the file open for a moment, and would keep the lock.
+    queue::unlock(&file);
+    written
 }
 
 /// The text of messages as mbox has it: lines that end in LF, and a `>` more in front of each `From `, whatever is in front of it.
@@ -166,6 +169,20 @@ mod tests {
         drop(socket);
         std::fs::remove_file(path).unwrap();
         assert_eq!(error.to_string(), "it is not a plain file");
+    }
+
+    /// Somebody else has the same open file, as a child between `fork` and `exec`.
+    #[test]
+    fn a_lock_ends_with_the_delivery() {
+        let path = std::env::temp_dir().join(format!("sinew-mbox-lock-{}", std::process::id()));
+        let file = OpenOptions::new().create(true).append(true).open(&path).unwrap();
+        queue::lock(&file).unwrap();
+        let inherited = file.try_clone().unwrap();
+        queue::unlock(&file);
+        drop(file);
+        append(&path, None, "today", || Ok(None)).unwrap();
+        drop(inherited);
+        std::fs::remove_file(path).unwrap();
     }
 
     #[test]

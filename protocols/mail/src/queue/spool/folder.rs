@@ -134,6 +134,13 @@ pub(crate) fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Gives a lock up at once, even if another process has inherited the file.
+pub(crate) fn unlock(file: &File) {
+    if let Err(error) = FileExt::unlock(file) {
+        tracing::warn!(%error, "a lock could not be given up");
+    }
+}
+
 /// An error of the kind `WouldBlock` if another file description has the lock.
 pub(crate) fn lock(file: &File) -> io::Result<()> {
     FileExt::try_lock(file).map_err(|error| match error {
