@@ -7,7 +7,7 @@ use bytes::Bytes;
 use sinew_transports::reactor::Deferred;
 
 use super::{
-    MessageId, Queue, QueueError, QueuedEnvelope, Spool,
+    MessageId, Queue, QueueError, QueuedEnvelope,
     queue::Inner,
     record::{EnvelopeRecord, StateRecord},
     spool::{Draft, DraftError, Stored},
@@ -28,8 +28,9 @@ pub struct QueueSink {
     record: EnvelopeRecord,
     buffer: Vec<u8>,
     len: u64,
-    /// What was begun on disk, unless it is being written to.
+    /// What was begun on disk, unless it is being written to, or that has failed.
     draft: Rc<RefCell<Option<Draft>>>,
+    is_begun: bool,
     reserved: Reserved,
 }
 
@@ -66,7 +67,8 @@ impl Queue {
         let id = MessageId::new(arrived, reactor.random());
         let record = EnvelopeRecord { arrived, envelope };
         let (buffer, draft) = (Vec::new(), Rc::default());
-        Ok(QueueSink { queue: self.clone(), id, record, buffer, len: 0, draft, reserved })
+        let (queue, is_begun) = (self.clone(), false);
+        Ok(QueueSink { queue, id, record, buffer, len: 0, draft, is_begun, reserved })
     }
 
     /// Accepts a message of this program. Bare CRs and LFs become CRLF. The deferred is resolved once it is safe on disk; dropping it
@@ -135,12 +137,24 @@ impl QueueSink {
         self.reserved.grow(bytes as u64)
     }
 
-    /// Writes what was collected.
-    fn flush(&mut self) -> Deferred<(), QueueError> {
-        let reactor = &self.queue.inner.reactor;
-        let piece = std::mem::take(&mut self.buffer);
+    /// What a thread calls for the message on disk, as far as it was written.
+    fn begin(&mut self) -> impl FnOnce() -> io::Result<Draft> + Send + use<> {
         let (draft, spool) = (self.draft.take(), self.queue.inner.spool.clone());
         let (id, record) = (self.id.clone(), self.record.clone());
+        let was_begun = std::mem::replace(&mut self.is_begun, true);
+        move || match draft {
+            Some(draft) => Ok(draft),
+            // What was written of it is lost: the rest is no message.
+            None if was_begun => Err(io::Error::other("an earlier piece was not written")),
+            None => spool.begin(&id, &record),
+        }
+    }
+
+    /// Writes what was collected.
+    fn flush(&mut self) -> Deferred<(), QueueError> {
+        let piece = std::mem::take(&mut self.buffer);
+        let begin = self.begin();
+        let reactor = &self.queue.inner.reactor;
         let Some(reactor) = reactor.upgrade() else {
             let (promise, deferred) = reactor.promise();
             promise.reject(QueueError::Stopped);
@@ -148,7 +162,7 @@ impl QueueSink {
         };
         let place = Rc::clone(&self.draft);
         let job = move || {
-            let mut draft = begun(draft, &spool, &id, &record)?;
+            let mut draft = begin()?;
             draft.append(&piece).map(|()| draft)
         };
         reactor.defer_to_thread(job).map(move |written| {
@@ -166,10 +180,9 @@ impl QueueSink {
             return deferred;
         };
         let buffer = std::mem::take(&mut self.buffer);
-        let (draft, spool) = (self.draft.take(), self.queue.inner.spool.clone());
-        let (id, record) = (self.id.clone(), self.record.clone());
+        let begin = self.begin();
         let job = move || -> Result<Stored, DraftError> {
-            let mut draft = begun(draft, &spool, &id, &record)?;
+            let mut draft = begin()?;
             draft.append(&buffer)?;
             draft.append(&rest)?;
             draft.commit()
@@ -195,15 +208,6 @@ impl QueueSink {
         });
         deferred
     }
-}
-
-fn begun(
-    draft: Option<Draft>,
-    spool: &Spool,
-    id: &MessageId,
-    record: &EnvelopeRecord,
-) -> io::Result<Draft> {
-    draft.map_or_else(|| spool.begin(id, record), Ok)
 }
 
 impl MessageSink for QueueSink {

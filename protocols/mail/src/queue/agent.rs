@@ -1,6 +1,6 @@
 //! Who delivers: the trait [`DeliveryAgent`], what it is given, an [`Attempt`], and what it returns, a [`Fate`] for each recipient.
 
-use std::{fmt, io, rc::Rc};
+use std::{fmt, io, sync::Arc};
 
 use bytes::Bytes;
 use sinew_transports::reactor::{Deferred, Failure, Reactor};
@@ -58,7 +58,7 @@ pub trait DeliveryAgent: 'static {
 #[derive(Clone, Debug)]
 pub struct Attempt {
     pub(crate) spool: Spool,
-    pub(crate) stored: Rc<Stored>,
+    pub(crate) stored: Arc<Stored>,
     pub(crate) sender: Sender,
     pub(crate) recipients: Vec<QueuedRecipient>,
 }
@@ -126,7 +126,7 @@ impl Attempt {
 
     /// The pieces of the message, for a thread of the pool: they are read while it waits.
     pub(crate) fn reader(&self) -> impl FnMut() -> io::Result<Option<Vec<u8>>> + Send + use<> {
-        let (spool, stored) = (self.spool.clone(), (*self.stored).clone());
+        let (spool, stored) = (self.spool.clone(), Arc::clone(&self.stored));
         let mut reader = None;
         move || {
             let reader = match &mut reader {
@@ -140,7 +140,7 @@ impl Attempt {
     /// The message, to be read from its beginning, piece by piece, from the pool of threads.
     #[must_use]
     pub fn message(&self, reactor: &Reactor) -> StoredMessage {
-        let open = Opened::Not(self.spool.clone(), Rc::clone(&self.stored));
+        let open = Opened::Not(self.spool.clone(), Arc::clone(&self.stored));
         StoredMessage { reactor: reactor.clone(), facts: self.facts(), open }
     }
 }
@@ -184,7 +184,7 @@ pub struct StoredMessage {
 }
 
 enum Opened {
-    Not(Spool, Rc<Stored>),
+    Not(Spool, Arc<Stored>),
     At(Reader),
     /// A read was given up, or has failed.
     Lost,
@@ -204,7 +204,6 @@ impl MessageSource for StoredMessage {
                 (Some(reader), piece)
             }),
             Opened::Not(spool, stored) => {
-                let stored = (*stored).clone();
                 self.reactor.defer_to_thread(move || match spool.open(&stored) {
                     Ok(mut reader) => {
                         let piece = reader.next(PIECE);

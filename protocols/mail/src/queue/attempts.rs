@@ -1,12 +1,12 @@
 //! Attempts: what is due is started, with a limit of time, and its result is noted.
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
 use sinew_transports::reactor::Reactor;
 
 use super::{
     Attempt, AttemptResult, Status, flush,
-    ledger::Now,
+    ledger::{Now, Unreported},
     queue::Inner,
     schedule::{Destination, Parcel},
 };
@@ -51,7 +51,8 @@ impl Inner {
     }
 
     fn start(self: &Rc<Self>, reactor: &Reactor, parcel: Parcel) {
-        let Some((members, attempt)) = self.attempt(&parcel) else {
+        let wall = self.wall(reactor);
+        let Some((members, attempt)) = self.attempt(&parcel, wall) else {
             return self.schedule.borrow_mut().done(&parcel, None, None, |_| reactor.now());
         };
         let (weak, of_task, after) = (self.weak(), reactor.clone(), self.config.delivery_timeout);
@@ -89,12 +90,11 @@ impl Inner {
     }
 
     /// The recipients of a parcel that are to be tried, by their places, and what the agent is given.
-    fn attempt(&self, parcel: &Parcel) -> Option<(Vec<usize>, Attempt)> {
+    fn attempt(&self, parcel: &Parcel, wall: u64) -> Option<(Vec<usize>, Attempt)> {
         let mut ledger = self.ledger.borrow_mut();
         let entry = ledger.entries.get_mut(&parcel.message).filter(|entry| !entry.is_deleted)?;
-        let pending = entry.pending(parcel.number as usize);
-        let members: Vec<_> = pending.take(self.config.recipients_max_each).collect();
-        let stored = Rc::clone(&entry.stored);
+        let members = entry.to_try(parcel.number as usize, self.config.recipients_max_each, wall);
+        let stored = Arc::clone(&entry.stored);
         let to = stored.envelope.recipients.get(*members.first()?)?;
         let sender = stored.envelope.sender_of(to).clone();
         let recipients = members.iter().map(|at| stored.envelope.recipients[*at].clone()).collect();
@@ -117,9 +117,7 @@ impl Inner {
         let now =
             Now { millis: self.wall(reactor), random: reactor.random(), config: &self.config };
         let (due, destination) = self.note(parcel, members, result, now);
-        let due = due.map(|at| {
-            reactor.now() + std::time::Duration::from_millis(at.saturating_sub(now.millis))
-        });
+        let due = due.map(|at| reactor.now() + self.wait(at, now.millis));
         let is_hurried = self.schedule.borrow().is_hurried(parcel);
         let due = due.map(|due| if is_hurried { reactor.now() } else { due });
         let down_until =
@@ -163,6 +161,7 @@ impl Inner {
                 (to.address().clone(), progress.stage, progress.status.clone())
             })
             .collect();
+        let unreported = entry.take_unreported();
         let number = parcel.number as usize;
         let due = entry.due(number).filter(|_| !entry.is_deleted);
         let destination = entry.lots.get(number).map(|lot| Rc::clone(&lot.destination));
@@ -176,6 +175,7 @@ impl Inner {
         stats.failed += failed;
         drop((stats, ledger));
         // Nothing is borrowed while others are told.
+        unreported.iter().for_each(Unreported::log);
         for (to, stage, status) in said {
             let (id, status) = (&parcel.message, status.map(|status| status.to_string()));
             tracing::info!(%id, %to, ?stage, status = status.unwrap_or_default(), "an attempt to deliver has ended");

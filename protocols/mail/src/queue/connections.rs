@@ -46,6 +46,17 @@ impl Default for Connections {
 }
 
 impl Connections {
+    /// The same limits, and no connection.
+    pub(super) fn without_any(&self) -> Self {
+        Self {
+            idle: RefCell::default(),
+            idle_timeout: self.idle_timeout.clone(),
+            idle_max: self.idle_max.clone(),
+            messages_max: self.messages_max.clone(),
+            serial: Cell::new(0),
+        }
+    }
+
     pub(super) fn set_idle_timeout(&self, timeout: Duration) {
         self.idle_timeout.set(timeout);
     }

@@ -127,10 +127,13 @@ impl QueuedRecipient {
     pub(crate) fn key(&self) -> (Word, String, String) {
         let sender = self.sender.as_ref().map(ToString::to_string).unwrap_or_default();
         let to = match self.argument.is_empty() {
-            true => self.address().as_str(),
-            false => &self.argument,
+            true => {
+                let address = self.address();
+                format!("{}@{}", address.local(), address.domain().to_ascii_lowercase())
+            }
+            false => self.argument.to_string(),
         };
-        (self.agent.clone(), to.to_owned(), sender)
+        (self.agent.clone(), to, sender)
     }
 
     /// Whether a report of this kind is wanted (RFC 3461 4.1): without NOTIFY, one of failures; of delays, the server may choose.

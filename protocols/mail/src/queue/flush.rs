@@ -8,7 +8,12 @@
 //! | 3. a state is saved without them, or the message is removed | reports that are there already |
 //! | 4. the reports are given to the schedule | all is on disk |
 
-use std::{collections::BTreeMap, io, rc::Rc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    rc::Rc,
+    sync::Arc,
+};
 
 use sinew_transports::reactor::Promise;
 
@@ -39,7 +44,7 @@ pub(crate) fn save(inner: &Rc<Inner>, id: &MessageId) {
     let work = Work {
         spool: inner.spool.clone(),
         config: inner.config.clone(),
-        stored: (*entry.stored).clone(),
+        stored: Arc::clone(&entry.stored),
         state: entry.state.clone(),
         is_deleted: entry.is_deleted,
         wall,
@@ -47,7 +52,14 @@ pub(crate) fn save(inner: &Rc<Inner>, id: &MessageId) {
     drop(ledger);
     inner.saving.set(inner.saving.get() + 1);
     let (weak, id) = (inner.weak(), id.clone());
-    reactor.defer_to_thread(move || work.run()).then(move |_, done| {
+    // Nobody opens the spool before this is done.
+    let lock = Arc::clone(&inner.lock);
+    let job = move || {
+        let done = work.run();
+        drop(lock);
+        done
+    };
+    reactor.defer_to_thread(job).then(move |_, done| {
         let Some(inner) = weak.upgrade() else { return };
         inner.saving.set(inner.saving.get() - 1);
         match done {
@@ -129,7 +141,7 @@ pub(crate) fn finish_reports(
     config: &QueueConfig,
     recovered: &mut Recovered,
 ) -> io::Result<()> {
-    let mut written = Vec::new();
+    let (mut written, mut removed) = (Vec::new(), BTreeSet::new());
     for (stored, state) in &mut recovered.messages {
         if state.progress.iter().all(|progress| progress.report.is_none()) {
             continue;
@@ -138,7 +150,7 @@ pub(crate) fn finish_reports(
         let work = Work {
             spool: spool.clone(),
             config: config.clone(),
-            stored: stored.clone(),
+            stored: Arc::new(stored.clone()),
             state: state.clone(),
             is_deleted: false,
             wall: wall.unwrap_or(stored.arrived),
@@ -147,19 +159,21 @@ pub(crate) fn finish_reports(
         for progress in &mut state.progress {
             progress.report = None;
         }
+        if done.is_removed {
+            removed.insert(stored.id.clone());
+        }
         written.extend(done.reports);
     }
-    let is_known = |id: &MessageId, recovered: &Recovered| {
-        recovered.messages.iter().any(|(stored, _)| stored.id == *id)
-    };
+    let known: BTreeSet<_> =
+        recovered.messages.iter().map(|(stored, _)| stored.id.clone()).collect();
     for stored in written {
-        if !is_known(&stored.id, recovered) {
+        if !known.contains(&stored.id) {
             let state = StateRecord::fresh(&stored.envelope, stored.arrived);
             recovered.messages.push((stored, state));
         }
     }
-    // Those that were over but for their reports are removed by now.
-    recovered.messages.retain(|(_, state)| !state.progress.iter().all(Progress::is_over));
+    // They were over but for their reports.
+    recovered.messages.retain(|(stored, _)| !removed.contains(&stored.id));
     Ok(())
 }
 
@@ -167,7 +181,7 @@ pub(crate) fn finish_reports(
 struct Work {
     spool: Spool,
     config: QueueConfig,
-    stored: Stored,
+    stored: Arc<Stored>,
     state: StateRecord,
     is_deleted: bool,
     wall: u64,
@@ -219,12 +233,16 @@ impl Work {
     /// As much of the message as may be returned.
     fn front(&self) -> io::Result<Vec<u8>> {
         let len_max = self.config.report_body_max.max(1);
-        let read = self.spool.open(&self.stored)?.next(len_max);
-        match read {
+        let opened = self.spool.open(&self.stored);
+        match opened.and_then(|mut reader| reader.next(len_max)) {
             Ok(front) => Ok(front.unwrap_or_default()),
-            // A message that is damaged is reported, too, without anything of it.
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(Vec::new()),
-            Err(error) => Err(error),
+            // A message that is damaged or gone is reported, too, without anything of it.
+            Err(error) => match error.kind() {
+                io::ErrorKind::InvalidData
+                | io::ErrorKind::UnexpectedEof
+                | io::ErrorKind::NotFound => Ok(Vec::new()),
+                _ => Err(error),
+            },
         }
     }
 
@@ -297,7 +315,7 @@ mod tests {
         state.progress[0].report = Some(0);
         state.reports = 1;
         let config = QueueConfig::new("relay.example").unwrap();
-        Work { spool, config, stored, state, is_deleted: false, wall: 2_000 }
+        Work { spool, config, stored: stored.into(), state, is_deleted: false, wall: 2_000 }
     }
 
     /// What the next process finds: whether the recipient is to be tried again, and how many reports there are.
@@ -312,6 +330,17 @@ mod tests {
         assert_eq!(state.progress[0].report, None);
         let reports = recovered.messages.iter().filter(|(stored, _)| !is_it(&stored.id)).count();
         Ok((state.progress[0].stage == DeliveryStage::Pending, reports))
+    }
+
+    /// A message that something else has removed, or cut, is reported all the same.
+    #[test]
+    fn a_message_that_cannot_be_read_any_more_is_reported() {
+        use crate::queue::SpoolFiles;
+        let files = MemoryFiles::default();
+        let work = work(&files);
+        files.remove("m.mail").unwrap();
+        let done = work.run().unwrap();
+        assert_eq!((done.reports.len(), done.is_removed), (1, false));
     }
 
     /// A recipient that is tried again is reported again: so there is a report exactly if it is not, wherever the process or the power

@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     rc::Rc,
+    sync::Arc,
     time::Duration,
 };
 
@@ -15,7 +16,7 @@ use super::{
     schedule::{Destination, Parcel},
     spool::Stored,
 };
-use crate::smtp::codec::Notify;
+use crate::smtp::codec::{Address, Notify};
 
 /// All messages of a queue.
 #[derive(Debug, Default)]
@@ -30,7 +31,8 @@ pub(crate) struct Ledger {
 /// One message.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    pub(crate) stored: Rc<Stored>,
+    /// Shared with threads that read or write: it may have many recipients.
+    pub(crate) stored: Arc<Stored>,
     pub(crate) state: StateRecord,
     pub(crate) lots: Vec<Lot>,
     /// How many of them are being attempted.
@@ -42,6 +44,8 @@ pub(crate) struct Entry {
     pub(crate) is_deleted: bool,
     /// Who is told when all is on disk.
     pub(crate) waiting: Vec<Promise<(), QueueError>>,
+    /// Recipients of a message without a sender who were given up, by their places: what is left is to log it, when nothing is borrowed.
+    pub(crate) unreported: Vec<usize>,
 }
 
 /// The recipients of a message who are attempted together.
@@ -52,12 +56,27 @@ pub(crate) struct Lot {
     pub(crate) members: Vec<usize>,
 }
 
+/// A recipient of a message without a sender who was given up: nobody is told, so it is logged.
+#[derive(Debug)]
+pub(crate) struct Unreported {
+    id: MessageId,
+    to: Address,
+    status: Option<Status>,
+}
+
 /// Milliseconds since 1970, and the configuration: what a decision depends on.
 #[derive(Clone, Copy)]
 pub(crate) struct Now<'a> {
     pub(crate) millis: u64,
     pub(crate) random: u64,
     pub(crate) config: &'a QueueConfig,
+}
+
+impl Unreported {
+    pub(crate) fn log(&self) {
+        let Self { id, to, status } = self;
+        tracing::warn!(%id, %to, ?status, "a message without a sender is given up");
+    }
 }
 
 impl Ledger {
@@ -99,10 +118,10 @@ impl Entry {
         }
         let is_dirty = state.progress.iter().all(Progress::is_over)
             || state.progress.iter().any(|progress| progress.report.is_some());
-        let stored = Rc::new(stored);
+        let stored = Arc::new(stored);
         let (active, is_saving, is_deleted) = (0, false, false);
-        let waiting = Vec::new();
-        Self { stored, state, lots, active, is_dirty, is_saving, is_deleted, waiting }
+        let (waiting, unreported) = (Vec::new(), Vec::new());
+        Self { stored, state, lots, active, is_dirty, is_saving, is_deleted, waiting, unreported }
     }
 
     pub(crate) fn parcel(&self, number: usize) -> Parcel {
@@ -115,6 +134,26 @@ impl Entry {
         let members = self.lots.get(number).map(|lot| &lot.members[..]).unwrap_or_default();
         let is_pending = |at: &usize| self.state.progress[*at].stage == DeliveryStage::Pending;
         members.iter().copied().filter(is_pending)
+    }
+
+    /// The members of a lot that are to be tried now, at most so many: those that are due, the longest first. If none is, and it is tried
+    /// all the same, all that are pending.
+    pub(crate) fn to_try(&self, number: usize, max: usize, millis: u64) -> Vec<usize> {
+        let next = |at: &usize| self.state.progress[*at].next;
+        let mut members: Vec<_> = self.pending(number).collect();
+        members.sort_by_key(next);
+        let due = members.partition_point(|at| next(at) <= millis);
+        members.truncate(if due == 0 { max } else { due.min(max) });
+        members
+    }
+
+    /// Makes all recipients due who are not done.
+    pub(crate) fn hurry(&mut self, millis: u64) {
+        for progress in &mut self.state.progress {
+            if progress.stage == DeliveryStage::Pending {
+                progress.next = progress.next.min(millis);
+            }
+        }
     }
 
     /// When a lot is due, in milliseconds since 1970; `None` if all is done.
@@ -183,6 +222,17 @@ impl Entry {
         }
     }
 
+    /// The recipients of a message without a sender who were given up since the last call.
+    pub(crate) fn take_unreported(&mut self) -> Vec<Unreported> {
+        let places = std::mem::take(&mut self.unreported);
+        let unreported = places.into_iter().map(|at| Unreported {
+            id: self.stored.id.clone(),
+            to: self.stored.envelope.recipients[at].address().clone(),
+            status: self.state.progress[at].status.clone(),
+        });
+        unreported.collect()
+    }
+
     fn take(&mut self, at: usize, fate: Fate, now: Now<'_>) {
         let is_expired = self.is_expired(now);
         let expires = self.stored.arrived.saturating_add(millis(now.config.expiry));
@@ -237,8 +287,7 @@ impl Entry {
             // A report about a report would have no end (RFC 5321 4.5.5).
             if sender.address().is_none() {
                 if progress.stage == DeliveryStage::Failed {
-                    let (id, status) = (&self.stored.id, &progress.status);
-                    tracing::warn!(%id, to = %to.address(), ?status, "a message without a sender is given up");
+                    self.unreported.push(at);
                 }
                 continue;
             }
@@ -342,6 +391,25 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Recipients who are put off do not keep those behind them from their turn.
+    #[test]
+    fn those_that_are_due_are_tried_and_the_longest_first() {
+        let config = QueueConfig::new("h").unwrap();
+        let mut entry = entry(None, None);
+        assert_eq!(entry.to_try(0, 1, 0), [0]);
+        let now = Now { millis: 0, random: 0, config: &config };
+        entry.attempted(&[0], &AttemptResult::new(vec![Fate::Delayed(status(4))]), now);
+        assert_eq!(entry.due(0), Some(0), "the other is due");
+        assert_eq!(entry.to_try(0, 1, 0), [2]);
+        assert_eq!(entry.to_try(0, 9, 0), [2], "the first waits for its time");
+        let now = Now { millis: 7, ..now };
+        entry.attempted(&[2], &AttemptResult::new(vec![Fate::Delayed(status(4))]), now);
+        assert_eq!(entry.to_try(0, 9, 8), [0, 2], "none is due, but it is tried now");
+        assert_eq!(entry.to_try(0, 9, HOUR), [0, 2]);
+        entry.hurry(8);
+        assert_eq!((entry.due(0), entry.to_try(0, 1, 8)), (Some(8), vec![0]));
     }
 
     #[test]

@@ -47,7 +47,10 @@ pub use {
     spool::{MemoryFiles, Spool, SpoolFile, SpoolFiles},
     status::Status,
 };
-pub(crate) use {queue::Inner, spool::lock};
+pub(crate) use {
+    queue::Inner,
+    spool::{lock, sync_folder, unlock},
+};
 
 /// The name of the agent that sends mail to other hosts.
 pub const SMTP_AGENT: Word = Word::from_static("smtp");

@@ -2,9 +2,10 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     fmt,
     rc::{Rc, Weak},
+    sync::Arc,
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -14,7 +15,7 @@ use sinew_transports::reactor::{Deferred, DelayedCall, Promise, Reactor, Task, W
 use super::{
     DeliveryAgent, MessageId, QueueConfig, QueueError, QueueStats, QueuedMessage, QueuedRecipient,
     Spool, flush,
-    ledger::{Entry, Ledger, Now, millis},
+    ledger::{Entry, Ledger, Now, Unreported, millis},
     record::StateRecord,
     schedule::{Parcel, Schedule},
     spool::{Recovered, Stored},
@@ -113,8 +114,8 @@ pub(crate) struct Inner {
     /// Who waits until nothing is written any more.
     pub(crate) stopped: RefCell<Vec<Promise<(), QueueError>>>,
     pub(crate) saving: Cell<usize>,
-    /// Held until the queue is gone.
-    _lock: Box<dyn Send + Sync>,
+    /// Held until the queue is gone, and all that it writes is written.
+    pub(crate) lock: Arc<dyn Send + Sync>,
 }
 
 impl Queue {
@@ -158,7 +159,7 @@ impl Queue {
                 is_stopping: Cell::new(false),
                 stopped: RefCell::default(),
                 saving: Cell::new(0),
-                _lock: lock,
+                lock: lock.into(),
             };
             let queue = Self { inner: Rc::new(inner) };
             queue.inner.begin(recovered);
@@ -213,9 +214,12 @@ impl Queue {
     fn hurry(&self, id: &MessageId) -> bool {
         let inner = &self.inner;
         let Some(reactor) = inner.reactor.upgrade() else { return false };
-        if inner.ledger.borrow().entries.get(id).is_none_or(|entry| entry.state.is_held) {
-            return false;
+        let mut ledger = inner.ledger.borrow_mut();
+        match ledger.entries.get_mut(id).filter(|entry| !entry.state.is_held) {
+            Some(entry) => entry.hurry(inner.wall(&reactor)),
+            None => return false,
         }
+        drop(ledger);
         inner.schedule.borrow_mut().hurry(id, reactor.now());
         inner.pump_soon();
         true
@@ -259,11 +263,9 @@ impl Queue {
         entry.state.is_held = is_held;
         entry.is_dirty = true;
         drop(ledger);
-        if is_held {
-            inner.schedule.borrow_mut().hold(id);
-        } else if let Some(reactor) = inner.reactor.upgrade() {
-            inner.schedule.borrow_mut().hurry(id, reactor.now());
-            inner.pump_soon();
+        match is_held {
+            true => inner.schedule.borrow_mut().hold(id),
+            false => drop(self.hurry(id)),
         }
         flush::save_then(inner, id, promise);
         deferred
@@ -301,6 +303,12 @@ impl Queue {
         let (promise, deferred) = inner.reactor.promise();
         inner.is_stopping.set(true);
         inner.stopped.borrow_mut().push(promise);
+        // What could not be written before is tried once more.
+        let ledger = inner.ledger.borrow();
+        let dirty = ledger.entries.iter().filter(|(_, entry)| entry.is_dirty);
+        let dirty: Vec<_> = dirty.map(|(id, _)| id.clone()).collect();
+        drop(ledger);
+        dirty.iter().for_each(|id| flush::save(inner, id));
         if let Some(timer) = inner.timer.take() {
             timer.cancel();
         }
@@ -341,9 +349,7 @@ impl Inner {
                 schedule.add_held(parcel, to);
                 continue;
             }
-            // A clock that was set back does not make a message wait for longer than any does.
-            let wait = entry.due(number).unwrap_or(wall).saturating_sub(wall);
-            let wait = Duration::from_millis(wait).min(self.config.retry_max * 2);
+            let wait = self.wait(entry.due(number).unwrap_or(wall), wall);
             schedule.add(parcel, to, reactor.now() + wait);
         }
         drop(schedule);
@@ -353,6 +359,13 @@ impl Inner {
             flush::save(self, &id);
         }
         self.pump_soon();
+    }
+
+    /// How long it is from the second time to the first, in milliseconds since 1970. A clock that was set back does not make a message
+    /// wait for longer than any does.
+    pub(crate) fn wait(&self, until: u64, wall: u64) -> Duration {
+        Duration::from_millis(until.saturating_sub(wall))
+            .min(self.config.retry_max.saturating_mul(2))
     }
 
     fn destination(&self, to: &QueuedRecipient) -> String {
@@ -384,7 +397,7 @@ impl Inner {
 
     fn sweep(self: &Rc<Self>, reactor: &Reactor) {
         let now = Now { millis: self.wall(reactor), random: 0, config: &self.config };
-        let mut dirty = Vec::new();
+        let (mut dirty, mut unreported) = (Vec::new(), Vec::new());
         let mut expired = 0;
         let mut ledger = self.ledger.borrow_mut();
         let Ledger { entries, reasons, .. } = &mut *ledger;
@@ -397,14 +410,17 @@ impl Inner {
                     expired += entry.expire(number, reason, now);
                 }
             }
+            unreported.extend(entry.take_unreported());
             if entry.is_dirty {
                 dirty.push(id.clone());
             }
         }
         // What is known of destinations that nothing goes to any more.
-        let down: Vec<_> = self.schedule.borrow().down().map(|down| down.0.to_owned()).collect();
-        reasons.retain(|name, _| down.iter().any(|down| **down == **name));
-        drop(ledger);
+        let schedule = self.schedule.borrow();
+        let down: HashSet<_> = schedule.down().map(|down| down.0).collect();
+        reasons.retain(|name, _| down.contains(&**name));
+        drop((schedule, ledger));
+        unreported.iter().for_each(Unreported::log);
         self.stats.borrow_mut().failed += expired;
         for id in dirty {
             flush::save(self, &id);

@@ -21,10 +21,10 @@ use super::{
 };
 use crate::smtp::{
     client::{ClientConfig, Delivery, Envelope, SmtpClient, SmtpError, Stage},
-    codec::Sender,
+    codec::{Sender, host_of_literal},
 };
 
-/// Sends to other hosts. Clones share connections.
+/// Sends to other hosts. Clones share connections, unless they are told to send elsewhere.
 ///
 /// | limit | default | when exceeded |
 /// |---|---|---|
@@ -69,7 +69,8 @@ struct Candidate {
 const BAD_HOSTS_MAX: usize = 10_000;
 
 impl Relay {
-    /// An agent that connects as the configuration says. Without [a resolver](Self::resolver) or [a smart host](Self::smart_host), the
+    /// An agent that connects as the configuration says. Its login is for the smart host and for routes: a server that only the domain of
+    /// a recipient, or the DNS, has named is not told a password. Without [a resolver](Self::resolver) or [a smart host](Self::smart_host), the
     /// domain of a recipient is taken for the name of its server.
     pub fn new(config: ClientConfig) -> Self {
         Self {
@@ -90,19 +91,19 @@ impl Relay {
     #[cfg(feature = "dns")]
     pub fn resolver(mut self, resolver: DnsResolver) -> Self {
         self.resolver = Some(resolver);
-        self
+        self.without_connections()
     }
 
     /// Sends all mail to this server, but for domains with a route.
     pub fn smart_host(mut self, to: impl Into<ClientEndpoint>) -> Self {
         self.smart_host = Some(Route { to: to.into(), config: None });
-        self
+        self.without_connections()
     }
 
     /// Sends to each domain's own servers, which is the default.
     pub fn no_smart_host(mut self) -> Self {
         self.smart_host = None;
-        self
+        self.without_connections()
     }
 
     /// Sends the mail of a domain to this server, with this configuration in the place of the common one, if there is one.
@@ -114,6 +115,12 @@ impl Relay {
     ) -> Self {
         let route = Route { to: to.into(), config: config.into() };
         self.routes.insert(domain.to_ascii_lowercase(), route);
+        self.without_connections()
+    }
+
+    /// Shares no connections with those it was cloned from: what goes by them would go where those send it.
+    fn without_connections(mut self) -> Self {
+        self.connections = Rc::new(self.connections.without_any());
         self
     }
 
@@ -221,17 +228,19 @@ impl Relay {
         let (now, bad) = (reactor.now(), self.bad_hosts.borrow());
         let is_bad = |host: &String| bad.get(host).is_some_and(|until| *until > now);
         let (bad, good): (Vec<_>, Vec<_>) = hosts.into_iter().partition(is_bad);
-        let port = self.config.smtp_port();
+        let (config, port) = (self.config.clone().without_login(), self.config.smtp_port());
         let candidates = good.into_iter().chain(bad).map(|host| {
             let to = ClientEndpoint::from((host.as_str(), port));
-            Candidate { name: host, to, config: self.config.clone() }
+            Candidate { name: host, to, config: config.clone() }
         });
         Ok(candidates.collect())
     }
 
     #[cfg(feature = "dns")]
     async fn hosts(&self, reactor: &Reactor, domain: &str) -> Result<Vec<String>, Unroutable> {
-        let Some(resolver) = &self.resolver else { return Ok(vec![literal(domain)]) };
+        let Some(resolver) = &self.resolver else {
+            return Ok(vec![host_of_literal(domain).to_owned()]);
+        };
         let found = crate::smtp::client::exchangers(reactor, resolver, domain).await;
         let found = found.map_err(|error| Unroutable::of(&error))?;
         // RFC 5321 5.1: nothing is sent to this host, or to those behind it in the list.
@@ -254,7 +263,7 @@ impl Relay {
     #[cfg(not(feature = "dns"))]
     #[allow(clippy::unused_async, reason = "with `dns`, it waits")]
     async fn hosts(&self, _: &Reactor, domain: &str) -> Result<Vec<String>, Unroutable> {
-        Ok(vec![literal(domain)])
+        Ok(vec![host_of_literal(domain).to_owned()])
     }
 
     fn note_bad(&self, reactor: &Reactor, host: &str) {
@@ -281,14 +290,6 @@ impl DeliveryAgent for Relay {
     fn deliver(&self, reactor: &Reactor, attempt: Attempt) -> Deferred<AttemptResult> {
         super::run(reactor, self.clone().run(reactor.clone(), attempt))
     }
-}
-
-/// The host of a domain in brackets, or the domain.
-fn literal(domain: &str) -> String {
-    let inside = domain.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    let literal = inside.unwrap_or(domain);
-    let tag = literal.split_at_checked(5).filter(|(tag, _)| tag.eq_ignore_ascii_case("ipv6:"));
-    tag.map_or(literal, |(_, address)| address).to_owned()
 }
 
 async fn send(
@@ -326,7 +327,8 @@ fn is_of_connection(error: &SmtpError) -> bool {
             matches!(stage, Stage::Reset | Stage::Mail)
         }
         // 421: the server closes the connection.
-        SmtpError::Refused { reply, .. } => reply.is_temporary(),
+        // RSET is about no message: what is said to it says nothing about this one.
+        SmtpError::Refused { stage, reply } => reply.is_temporary() || *stage == Stage::Reset,
         SmtpError::Unusable => true,
         _ => false,
     }
@@ -405,5 +407,45 @@ impl fmt::Debug for Relay {
             .field("smart_host", &self.smart_host)
             .field("routes", &self.routes)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::smtp::codec::Reply;
+
+    #[test]
+    fn a_connection_that_is_of_no_use_any_more_says_nothing_about_the_message() {
+        let refused = |stage, code, text| SmtpError::Refused {
+            stage,
+            reply: Reply::new(code, text).unwrap(),
+        };
+        let lost = |stage| SmtpError::Lost { stage, source: std::io::ErrorKind::BrokenPipe.into() };
+        for (error, expected) in [
+            (refused(Stage::Reset, 500, "5.5.1 What?"), true),
+            (refused(Stage::Reset, 451, "4.3.0 no"), true),
+            (refused(Stage::Mail, 421, "4.3.2 away"), true),
+            (lost(Stage::Mail), true),
+            (lost(Stage::Data), false),
+            (SmtpError::Unusable, true),
+            (SmtpError::TooLarge { len: 2, max: 1 }, false),
+        ] {
+            assert_eq!(is_of_connection(&error), expected, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_relay_that_sends_elsewhere_has_connections_of_its_own() {
+        let first = Relay::new(ClientConfig::new("h").unwrap()).smart_host("a:25");
+        assert!(Rc::ptr_eq(&first.connections, &first.clone().connections));
+        let others = [
+            first.clone().smart_host("b:25"),
+            first.clone().no_smart_host(),
+            first.clone().route("x.example", "b:25", None),
+        ];
+        for other in others {
+            assert!(!Rc::ptr_eq(&first.connections, &other.connections), "{other:?}");
+        }
     }
 }

@@ -10,11 +10,13 @@
 //! | held | it is released | waiting |
 //!
 //! Lines that have something ready and may send take turns, so that a destination with a thousand messages does not keep the others
-//! waiting. A destination that could not be reached is down: its line sends nothing until a time, then one parcel as a probe, and the
-//! rest only when the probe has reached it.
+//! waiting. A destination that could not be reached is down: its line rests until a time, then sends one parcel as a probe, and the rest
+//! only when the probe has reached it. Attempts that were on their way when it went down do not count as further failures.
+//!
+//! Every step takes time that grows with the logarithm of what is scheduled, not with its number.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     rc::Rc,
     time::Instant,
 };
@@ -42,6 +44,8 @@ pub(crate) struct Schedule {
     lines: HashMap<Destination, Line>,
     /// Lines that have something ready and may send.
     turns: VecDeque<Destination>,
+    /// Lines that have something ready, and are down until a time.
+    resting: BTreeSet<(Instant, Destination)>,
     serial: u64,
 }
 
@@ -56,19 +60,24 @@ struct Place {
 #[derive(Debug, PartialEq, Eq)]
 enum State {
     Waiting(Instant, u64),
-    Ready,
+    /// With its place in the line.
+    Ready(u64),
     Active,
     Held,
 }
 
 #[derive(Debug, Default)]
 struct Line {
-    ready: VecDeque<Parcel>,
+    ready: BTreeMap<u64, Parcel>,
     active: usize,
-    /// How many attempts in a row have not reached it.
+    /// How many attempts in a row have not reached it, of those that were made one after the other.
     failures: u32,
     down_until: Option<Instant>,
+    /// What is active is a probe.
+    is_probed: bool,
     has_turn: bool,
+    /// Until when it rests.
+    rests: Option<Instant>,
     /// Parcels in any state. What is known of a destination is forgotten with the last.
     parcels: usize,
 }
@@ -92,6 +101,7 @@ impl Schedule {
             due: BTreeMap::new(),
             lines: HashMap::new(),
             turns: VecDeque::new(),
+            resting: BTreeSet::new(),
             serial: 0,
         }
     }
@@ -142,7 +152,7 @@ impl Schedule {
             let Some(place) = self.parcels.get_mut(&parcel) else { continue };
             match place.state {
                 State::Active => place.again = true,
-                State::Ready => {}
+                State::Ready(_) => {}
                 State::Waiting(..) | State::Held => {
                     self.take_out(&parcel);
                     self.wait(parcel, now);
@@ -153,10 +163,13 @@ impl Schedule {
 
     /// Lets all destinations be tried that are down.
     pub(crate) fn forget_failures(&mut self) {
-        for line in self.lines.values_mut() {
-            (line.failures, line.down_until) = (0, None);
+        let down = self.lines.iter().filter(|(_, line)| line.down_until.is_some());
+        for name in down.map(|(name, _)| Rc::clone(name)).collect::<Vec<_>>() {
+            if let Some(line) = self.lines.get_mut(&name) {
+                (line.failures, line.down_until) = (0, None);
+            }
+            self.turn(&name);
         }
-        self.turn_all();
     }
 
     /// The next parcel to try. It is active until [`done`](Self::done).
@@ -165,27 +178,29 @@ impl Schedule {
             let parcel = entry.remove();
             self.make_ready(parcel);
         }
+        while let Some((_, name)) = self.resting.first().filter(|(until, _)| *until <= now) {
+            let name = Rc::clone(name);
+            self.stop_resting(&name);
+            self.turn(&name);
+        }
         if self.active >= self.active_max {
             return None;
         }
-        for _ in 0..self.turns.len() {
-            let destination = self.turns.pop_front()?;
+        while let Some(destination) = self.turns.pop_front() {
             let Some(line) = self.lines.get_mut(&destination) else { continue };
             line.has_turn = false;
             if !line.may_send(self.active_max_each, now) {
-                // One that is down is asked again; one that is full, when it has room.
-                if line.down_until.is_some() && line.active == 0 && !line.ready.is_empty() {
-                    line.has_turn = true;
-                    self.turns.push_back(destination);
+                // One that is full has its turn when it has room.
+                if let Some(until) = line.down_until.filter(|until| *until > now) {
+                    line.rests = Some(until);
+                    self.resting.insert((until, destination));
                 }
                 continue;
             }
-            let Some(parcel) = line.ready.pop_front() else { continue };
+            let Some((_, parcel)) = line.ready.pop_first() else { continue };
             line.active += 1;
-            if !line.ready.is_empty() {
-                line.has_turn = true;
-                self.turns.push_back(destination);
-            }
+            line.is_probed = line.down_until.is_some();
+            self.turn(&destination);
             self.active += 1;
             if let Some(place) = self.parcels.get_mut(&parcel) {
                 place.state = State::Active;
@@ -212,13 +227,15 @@ impl Schedule {
             line.active -= 1;
             match reached {
                 Some(true) => (line.failures, line.down_until) = (0, None),
+                // Others were on their way when it went down.
+                Some(false) if line.down_until.is_some() && !line.is_probed => {}
                 Some(false) => {
                     line.failures = line.failures.saturating_add(1);
-                    let until = down_until(line.failures);
-                    line.down_until = Some(line.down_until.map_or(until, |old| old.max(until)));
+                    line.down_until = Some(down_until(line.failures));
                 }
                 None => {}
             }
+            line.is_probed &= line.active > 0;
         }
         match due {
             Some(due) => self.wait(parcel.clone(), due),
@@ -235,8 +252,8 @@ impl Schedule {
     /// When [`next`](Self::next) may have something that it has not now, if nothing else happens.
     pub(crate) fn wakeup(&self, now: Instant) -> Option<Instant> {
         let due = self.due.first_key_value().map(|((at, _), _)| *at);
-        let down = self.turns.iter().filter_map(|name| self.lines.get(name)?.down_until);
-        due.into_iter().chain(down.filter(|until| *until > now)).min()
+        let resting = self.resting.first().map(|(until, _)| *until).filter(|until| *until > now);
+        due.into_iter().chain(resting).min()
     }
 
     pub(crate) fn active(&self) -> usize {
@@ -266,10 +283,11 @@ impl Schedule {
 
     fn make_ready(&mut self, parcel: Parcel) {
         let Some(place) = self.parcels.get_mut(&parcel) else { return };
-        place.state = State::Ready;
+        self.serial += 1;
+        place.state = State::Ready(self.serial);
         let destination = Rc::clone(&place.destination);
         if let Some(line) = self.lines.get_mut(&destination) {
-            line.ready.push_back(parcel);
+            line.ready.insert(self.serial, parcel);
         }
         self.turn(&destination);
     }
@@ -279,9 +297,9 @@ impl Schedule {
         let Some(place) = self.parcels.get_mut(parcel) else { return };
         match place.state {
             State::Waiting(due, serial) => drop(self.due.remove(&(due, serial))),
-            State::Ready => {
+            State::Ready(serial) => {
                 if let Some(line) = self.lines.get_mut(&place.destination) {
-                    line.ready.retain(|ready| ready != parcel);
+                    line.ready.remove(&serial);
                 }
             }
             State::Active => return,
@@ -290,20 +308,25 @@ impl Schedule {
         place.state = State::Held;
     }
 
-    /// Gives a line its turn, if it has something to send.
+    /// Gives a line its turn, if it has something to send. One that rests has it later, unless it is not down any more.
     fn turn(&mut self, destination: &Destination) {
-        if let Some(line) = self.lines.get_mut(destination)
-            && !line.ready.is_empty()
-            && !line.has_turn
-        {
-            line.has_turn = true;
-            self.turns.push_back(Rc::clone(destination));
+        let Some(line) = self.lines.get_mut(destination) else { return };
+        if line.ready.is_empty() || line.has_turn {
+            return;
         }
+        if line.rests.is_some() && line.rests == line.down_until {
+            return;
+        }
+        line.has_turn = true;
+        self.turns.push_back(Rc::clone(destination));
+        self.stop_resting(destination);
     }
 
-    fn turn_all(&mut self) {
-        let names: Vec<_> = self.lines.keys().cloned().collect();
-        names.iter().for_each(|name| self.turn(name));
+    fn stop_resting(&mut self, destination: &Destination) {
+        let rests = self.lines.get_mut(destination).and_then(|line| line.rests.take());
+        if let Some(until) = rests {
+            self.resting.remove(&(until, Rc::clone(destination)));
+        }
     }
 
     /// Forgets a parcel that is in no list any more.
@@ -312,6 +335,7 @@ impl Schedule {
         if let Some(line) = self.lines.get_mut(&destination) {
             line.parcels -= 1;
             if line.parcels == 0 {
+                self.stop_resting(&destination);
                 self.lines.remove(&destination);
             }
         }
@@ -382,15 +406,65 @@ mod tests {
         }
         assert_eq!(all(&mut schedule, now), [""; 0]);
         assert_eq!(schedule.wakeup(now), Some(now + seconds(60)));
-        assert_eq!(schedule.down().map(|down| down.1).collect::<Vec<_>>(), [5]);
+        let failures = schedule.down().map(|down| down.1).collect::<Vec<_>>();
+        assert_eq!(failures, [1], "they were on their way together");
         let later = now + seconds(60);
         assert_eq!(all(&mut schedule, later), ["a5"], "the probe");
         schedule.done(&parcel("a5", 0), None, Some(false), |_| later + seconds(60));
         assert_eq!(all(&mut schedule, later), [""; 0]);
+        assert_eq!(schedule.down().map(|down| down.1).collect::<Vec<_>>(), [2]);
         let later = later + seconds(60);
         assert_eq!(all(&mut schedule, later), ["a6"]);
         schedule.done(&parcel("a6", 0), None, Some(true), |_| later);
         assert_eq!(all(&mut schedule, later).len(), 5, "it is back");
+    }
+
+    /// A destination without anything to send leaves nothing behind, and one that has its next message later is as down as it was.
+    #[test]
+    fn a_destination_that_rests_is_forgotten_with_its_last_parcel() {
+        let (now, mut schedule) = (start(), Schedule::new(10, 5));
+        for number in 0..3 {
+            schedule.add(parcel(&format!("a{number}"), 0), "a".into(), now);
+        }
+        assert_eq!(schedule.next(now), Some(parcel("a0", 0)));
+        schedule.done(&parcel("a0", 0), None, Some(false), |_| now + seconds(60));
+        assert_eq!(all(&mut schedule, now), [""; 0]);
+        assert!(schedule.withdraw(&parcel("a1", 0)));
+        assert_eq!(schedule.wakeup(now), Some(now + seconds(60)));
+        schedule.forget_failures();
+        assert_eq!(all(&mut schedule, now), ["a2"], "it does not rest any more");
+        schedule.done(&parcel("a2", 0), Some(now), Some(false), |_| now + seconds(90));
+        assert_eq!(all(&mut schedule, now), [""; 0]);
+        assert!(schedule.withdraw(&parcel("a2", 0)));
+        assert!(schedule.resting.is_empty() && schedule.lines.is_empty());
+        assert_eq!(schedule.wakeup(now), None);
+        schedule.add(parcel("a3", 0), "a".into(), now);
+        assert_eq!(all(&mut schedule, now), ["a3"]);
+    }
+
+    /// What many messages to hosts that are down cost: the work for each would be seen if it grew with their number.
+    #[test]
+    fn many_messages_to_hosts_that_are_down_are_withdrawn_and_tried_in_order() {
+        let (now, mut schedule) = (start(), Schedule::new(10, 5));
+        let parcels: Vec<_> =
+            (0..60_000).map(|number| parcel(&format!("m{number:05}"), 0)).collect();
+        for (number, parcel) in parcels.iter().enumerate() {
+            let to = if number % 2 == 0 { "busy".to_owned() } else { format!("d{number}") };
+            schedule.add(parcel.clone(), to.into(), now);
+        }
+        let mut tried = 0;
+        while let Some(next) = schedule.next(now) {
+            schedule.done(&next, Some(now), Some(false), |_| now + seconds(60));
+            assert!(schedule.wakeup(now).is_some());
+            tried += 1;
+        }
+        assert_eq!(tried, 30_001, "each destination once");
+        for parcel in &parcels {
+            assert!(schedule.withdraw(parcel));
+        }
+        assert!(
+            schedule.parcels.is_empty() && schedule.lines.is_empty() && schedule.resting.is_empty()
+        );
     }
 
     #[test]

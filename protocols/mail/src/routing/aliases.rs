@@ -155,7 +155,9 @@ impl Aliases {
     pub fn find(&self, local: &str, domain: &str) -> Option<&[Target]> {
         let (local, domain) = (local.to_ascii_lowercase(), domain.to_ascii_lowercase());
         let with_domain = self.names.get(format!("{local}@{domain}").as_str());
-        with_domain.or_else(|| self.names.get(local.as_str())).map(Vec::as_slice)
+        // `"info@a.example"@b.example` is not `info@a.example`.
+        let without = || self.names.get(local.as_str()).filter(|_| !local.contains('@'));
+        with_domain.or_else(without).map(Vec::as_slice)
     }
 
     /// How many names there are.
@@ -202,12 +204,14 @@ fn entry_of(entry: &str) -> Option<(String, &str)> {
     });
     let (name, targets) = entry.split_at(colon?.0);
     let name = name.trim();
-    let is_name = match name.contains('@') {
-        true => name.parse::<Address>().is_ok(),
-        false => format!("{name}@localhost").parse::<Address>().is_ok(),
+    let name = match name.parse::<Address>() {
+        // `postmaster` alone has no domain.
+        Ok(address) if !address.domain().is_empty() => {
+            format!("{}@{}", unquoted(address.local()), address.domain())
+        }
+        _ => unquoted(format!("{name}@localhost").parse::<Address>().ok()?.local()),
     };
-    let name = if name.contains('@') { name.to_owned() } else { unquoted(name) };
-    is_name.then(|| (name.to_ascii_lowercase(), &targets[1..]))
+    Some((name.to_ascii_lowercase(), &targets[1..]))
 }
 
 impl fmt::Debug for Aliases {
@@ -228,7 +232,7 @@ mod tests {
     fn a_file_is_read() {
         let aliases = parse(
             "# comment\n\nPostmaster: ann\nstaff : ann ,\n\t bob@example.net,\n   # no\n  carol\n\
-             info@example.org:x\r\ninfo: y\n\"two words\": ann\nempty:\n",
+             info@example.org:x\r\ninfo: y\n\"of one\"@Example.org: z\n\"a@b\"@example.org: w\n\"two words\": ann\nempty:\n",
         )
         .unwrap();
         let found = |local, domain| {
@@ -240,6 +244,11 @@ mod tests {
         assert_eq!(found("info", "Example.ORG"), Some("x".into()));
         assert_eq!(found("info", "other.example"), Some("y".into()));
         assert_eq!(found("two words", "a.example"), Some("ann".into()));
+        assert_eq!(found("of one", "example.org"), Some("z".into()));
+        assert_eq!(found("of one", "other.example"), None);
+        assert_eq!(found("a@b", "example.org"), Some("w".into()));
+        // A local part with an `@` is not an address of another domain.
+        assert_eq!(found("info@example.org", "other.example"), None);
         assert_eq!(found("empty", "a.example"), Some(String::new()));
         assert_eq!(found("ann", "a.example"), None);
     }

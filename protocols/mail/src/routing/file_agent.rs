@@ -54,12 +54,17 @@ fn append(
     date: &str,
     mut pieces: impl FnMut() -> io::Result<Option<Vec<u8>>>,
 ) -> io::Result<()> {
+    // To open a pipe would wait until somebody reads it.
+    let is_plain = |found: &std::fs::Metadata| found.is_file();
+    if std::fs::metadata(path).is_ok_and(|found| !is_plain(&found)) {
+        return Err(io::Error::other("it is not a plain file"));
+    }
     let mut options = OpenOptions::new();
     options.create(true).append(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(path)?;
-    if !file.metadata()?.is_file() {
+    if !is_plain(&file.metadata()?) {
         return Err(io::Error::other("it is not a plain file"));
     }
     queue::lock(&file)?;
@@ -77,12 +82,20 @@ fn append(
         }
         out.write_all(b"\n")?;
         out.flush()?;
-        file.sync_all()
+        file.sync_all()?;
+        // What was delivered to a new file is lost with its name.
+        match path.parent().filter(|folder| len == 0 && !folder.as_os_str().is_empty()) {
+            Some(folder) => queue::sync_folder(folder),
+            None => Ok(()),
+        }
     };
-    write().inspect_err(|_| {
+    let written = write().inspect_err(|_| {
         // The lock keeps others out, so it ends with what was written here.
         let _ = file.set_len(len);
-    })
+    });
+    // A process that is being started has the file open for a moment, and would keep the lock.
+    queue::unlock(&file);
+    written
 }
 
 /// The text of messages as mbox has it: lines that end in LF, and a `>` more in front of each `From `, whatever is in front of it.
@@ -143,6 +156,33 @@ mod tests {
             text.chunks(piece).for_each(|piece| mbox.write(&mut out, piece).unwrap());
             assert_eq!(String::from_utf8_lossy(&out), expected, "pieces of {piece}");
         }
+    }
+
+    /// A pipe would keep a thread that opens it. A socket shows the same: to open it is another error.
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_plain_file_is_not_opened() {
+        let path = std::env::temp_dir().join(format!("sinew-socket-{}", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        let socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let error = append(&path, None, "today", || Ok(None)).unwrap_err();
+        drop(socket);
+        std::fs::remove_file(path).unwrap();
+        assert_eq!(error.to_string(), "it is not a plain file");
+    }
+
+    /// Somebody else has the same open file, as a child between `fork` and `exec`.
+    #[test]
+    fn a_lock_ends_with_the_delivery() {
+        let path = std::env::temp_dir().join(format!("sinew-mbox-lock-{}", std::process::id()));
+        let file = OpenOptions::new().create(true).append(true).open(&path).unwrap();
+        queue::lock(&file).unwrap();
+        let inherited = file.try_clone().unwrap();
+        queue::unlock(&file);
+        drop(file);
+        append(&path, None, "today", || Ok(None)).unwrap();
+        drop(inherited);
+        std::fs::remove_file(path).unwrap();
     }
 
     #[test]

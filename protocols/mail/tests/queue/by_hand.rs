@@ -101,6 +101,25 @@ fn a_queue_that_stops_lets_attempts_end_for_a_while() {
     }
 }
 
+/// A state that could not be written is written before the queue has stopped: else what was delivered would be delivered again.
+#[test]
+fn a_queue_that_stops_writes_what_it_could_not_write_before() {
+    let world = World::new();
+    world.notes.borrow_mut().later = vec!["finish"];
+    world.submit(envelope(&["bob@example.org"]));
+    world.files.fail_after(0);
+    for finish in world.notes.borrow_mut().open_finish.drain(..) {
+        finish.resolve(Outcome::All(Reply::ok()));
+    }
+    world.run(Duration::from_secs(1));
+    // The disk is well again.
+    world.files.fail_after(1 << 40);
+    let stopping = world.queue().stop();
+    world.run(Duration::from_secs(1));
+    assert!(matches!(stopping.take(), Some(Ok(()))));
+    assert_eq!(world.files.names_left(), 0);
+}
+
 #[test]
 fn a_spool_is_opened_once() {
     use sinew_mail::queue::{Agents, Queue, Spool};

@@ -133,6 +133,56 @@ fn many_recipients_are_several_transactions() {
     assert_eq!(found, [2, 2, 1]);
 }
 
+/// Those who are put off wait for their time, and do not keep others behind them from their turn.
+#[test]
+fn recipients_who_are_put_off_do_not_keep_back_those_behind_them() {
+    let world = World::with(config().recipients_max_each(2), relay);
+    let to: Vec<_> = (0..5).map(|number| format!("later{number}@example.org")).collect();
+    let mut to: Vec<_> = to.iter().map(String::as_str).collect();
+    to.push("bob@example.org");
+    let id = world.submit(envelope(&to));
+    world.run(Duration::from_secs(60));
+    assert_eq!(world.routes(), [route("ann@example.net", "bob@example.org")]);
+    assert_eq!(world.queue().stats().attempts, 3);
+    let tries = |world: &World| -> Vec<u32> {
+        let message = world.queue().message(&id).unwrap();
+        message.recipients.iter().map(|(_, progress)| progress.tries()).collect()
+    };
+    assert_eq!(tries(&world), [1; 6]);
+    world.queue().retry_now(&id);
+    world.run(Duration::from_secs(60));
+    assert_eq!(tries(&world), [2, 2, 2, 2, 2, 1], "all are tried now");
+    world.minutes(60);
+    assert_eq!(tries(&world), [3, 3, 3, 3, 3, 1], "after half an hour");
+}
+
+/// A destination whose attempts fail together was not reached once, not as often as there were attempts.
+#[test]
+fn a_busy_destination_that_fails_once_is_tried_again_soon() {
+    let world = World::new();
+    for number in 0..5 {
+        world.queue().submit(envelope(&[&format!("away{number}@example.org")]), "x").detach();
+    }
+    world.run(Duration::from_secs(5));
+    let down = world.queue().destinations_down();
+    assert_eq!((world.queue().stats().attempts, down[0].1), (5, 1));
+}
+
+/// The password for the smart host is not for a host that the domain of a recipient names.
+#[test]
+fn a_login_is_not_for_hosts_that_a_recipient_names() {
+    use sinew_auth::ClientLogin;
+    use sinew_mail::smtp::client::{ClientConfig, Security};
+    let world = World::with(config(), || {
+        // The next host offers no AUTH, so that an attempt to log in would fail.
+        let login = ClientLogin::password("relay", "secret").allow_plaintext(true);
+        let config = ClientConfig::new("relay.example").unwrap().security(Security::None);
+        sinew_mail::queue::Relay::new(config.login(login)).smart_host("next:25").no_smart_host()
+    });
+    world.submit(envelope(&["bob@next"]));
+    assert_eq!(world.routes(), [route("ann@example.net", "bob@next")]);
+}
+
 #[test]
 fn a_message_that_expires_while_its_host_is_down_is_returned() {
     let config = || -> QueueConfig {

@@ -207,12 +207,27 @@ impl<S: Default> Index<S> {
     }
 
     pub(super) fn arrivals(&self, after: u64, since: SystemTime, max: usize) -> Vec<Arrival> {
-        let later = self.articles.range((Bound::Excluded(after), Bound::Unbounded));
+        let first = self.first_since(after.saturating_add(1), since);
+        let later = self.articles.range(first..);
         let arrived = later.map(|(sequence, entry)| {
             let groups = entry.places.iter().filter_map(|(id, _)| self.name_of(*id).cloned());
             Arrival::new(*sequence, time_of(entry.at), entry.id.clone(), groups.collect())
         });
-        arrived.filter(|arrival| arrival.at >= since).take(max).collect()
+        arrived.take(max).collect()
+    }
+
+    /// The sequence number, from `first` on, from which all articles have arrived at this time or later. Since times of arrival do not go
+    /// back, it is found without looking at all that are older.
+    fn first_since(&self, first: u64, since: SystemTime) -> u64 {
+        let (mut from, mut to) = (first, self.next_sequence.max(first));
+        while from < to {
+            let middle = from + (to - from) / 2;
+            match self.articles.range(middle..).next() {
+                Some((_, entry)) if time_of(entry.at) < since => from = middle + 1,
+                _ => to = middle,
+            }
+        }
+        from
     }
 
     /// Articles that no rule keeps any longer: none of their groups does.
@@ -284,4 +299,32 @@ pub(super) fn neighbour<S: Default>(
     };
     let (number, _) = found?;
     index.find(&Locator::Number(group.clone(), number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrivals_since_a_time_are_those_that_are_found_one_by_one() {
+        let mut index = Index::<()>::default();
+        // Some were removed, and several have the same time.
+        for (sequence, at) in [(2, 10), (3, 10), (7, 11), (8, 20), (30, 20), (31, 25)] {
+            let id: MessageId = format!("<{sequence}@a>").parse().unwrap();
+            index.put_article(sequence, Entry { id, at, places: Vec::new() });
+        }
+        for after in 0..35 {
+            for since in 8..28 {
+                let found = index.arrivals(after, time_of(since), 4);
+                let found: Vec<_> = found.iter().map(|arrival| arrival.sequence).collect();
+                let expected = index
+                    .articles
+                    .iter()
+                    .filter(|(sequence, entry)| **sequence > after && entry.at >= since);
+                let expected: Vec<_> = expected.map(|(sequence, _)| *sequence).take(4).collect();
+                assert_eq!(found, expected, "after {after}, since {since}");
+            }
+        }
+        assert!(index.arrivals(u64::MAX, time_of(0), 9).is_empty());
+    }
 }

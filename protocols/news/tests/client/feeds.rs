@@ -11,7 +11,7 @@ use sinew_news::{
 };
 use sinew_protocols::basic::Word;
 use sinew_testkit::testing::task_test;
-use sinew_transports::reactor::Reactor;
+use sinew_transports::{AsyncStream, reactor::Reactor};
 
 use super::play::{at, config};
 use crate::support::{self, id, new_article};
@@ -89,6 +89,34 @@ fn a_peer_that_does_not_take_articles_is_asked_less_and_less() {
     let stats = fed(50, Access::read(), |feed| feed.retry(Duration::from_secs(1)));
     assert_eq!((stats.taken, stats.position), (0, 0));
     assert!((5..12).contains(&stats.failures), "{stats:?}");
+}
+
+/// An article is to be offered again, and meanwhile the peer has gone: what is due does not shorten the pauses between attempts.
+#[test]
+fn a_peer_that_has_gone_is_asked_less_and_less_although_something_is_due() {
+    crate::watchdog::watch_this_test();
+    let stats = task_test(|reactor: Reactor| async move {
+        let (ours, theirs) =
+            (support::store(reactor.wall_clock()), support::store(reactor.wall_clock()));
+        put(&ours, &reactor, 1, &["a.open"]).await;
+        let (listen, to) = at("gone");
+        let server =
+            NewsServer::new(support::config(), theirs, |_: &Session| Access::none().feeding());
+        let port = listen.listen(&reactor, server).unwrap();
+        // Somebody else is sending it.
+        let mut other = AsyncStream::connect(&reactor, to.clone()).await.unwrap();
+        other.write_all(b"IHAVE <1@a>\r\n").await.unwrap();
+        reactor.sleep(Duration::from_secs(1)).await;
+        let feeder =
+            Feeder::start(&reactor, ours.clone(), FeedConfig::new("gone", to).client(config()));
+        reactor.sleep(Duration::from_secs(10)).await;
+        assert_eq!((feeder.stats().later, feeder.stats().failures), (1, 0));
+        port.stop_listening();
+        drop(other);
+        reactor.sleep(Duration::from_secs(600)).await;
+        feeder.stats()
+    });
+    assert!((4..9).contains(&stats.failures), "{stats:?}");
 }
 
 /// The peer does not want the article at first: it is offered again, and those behind it are not held up.

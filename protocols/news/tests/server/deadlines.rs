@@ -49,6 +49,18 @@ fn a_client_that_takes_nothing_is_cut_off() {
     assert!(client.wire.was_reset());
 }
 
+/// Responses of one line have a clock, too.
+#[test]
+fn a_client_that_asks_and_takes_nothing_is_cut_off() {
+    let client = Client::new();
+    client.wire.set_capacity(1_024);
+    client.wire.receive_if_open("DATE\r\n".repeat(20_000).as_bytes());
+    client.advance(2 * MINUTE);
+    assert!(!client.is_closed());
+    client.advance(2 * MINUTE);
+    assert!(client.wire.was_reset());
+}
+
 #[test]
 fn lines_that_are_no_lines() {
     for (input, expect) in [

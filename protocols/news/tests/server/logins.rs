@@ -37,6 +37,22 @@ fn nothing_without_a_login() {
     assert!(!client.say("CAPABILITIES\r\n").contains("AUTHINFO"));
 }
 
+/// Everybody may read one group, and who has logged in another: the one that was selected before is not read any more.
+#[test]
+fn a_login_leaves_a_group_that_it_does_not_allow() {
+    let access = |session: &Session| {
+        Access::none().reading(match session.identity() {
+            Some(_) => "b.*".parse().unwrap(),
+            None => "a.*".parse().unwrap(),
+        })
+    };
+    let client = Client::with(with_logins(), access);
+    client.put("<1@a>", &["a.open"], "x\r\n");
+    assert_eq!(client.codes("GROUP a.open\r\nSTAT\r\n"), [201, 211, 223]);
+    client.codes("AUTHINFO USER ann\r\nAUTHINFO PASS secret word\r\n");
+    assert_eq!(client.codes("STAT\r\nOVER 1\r\nNEXT\r\nGROUP b.secret\r\n"), [412, 412, 412, 211]);
+}
+
 #[test]
 fn wrong_logins() {
     let client = Client::with(with_logins(), access);

@@ -122,6 +122,37 @@ fn articles_expire_and_their_numbers_do_not_come_again() {
     assert_eq!((info.low, info.high, info.count), (3, 2, 0));
 }
 
+/// Nor does the overview: lines of articles that are gone are given up, and the others are found as before.
+#[test]
+fn the_overview_does_not_grow_without_end() {
+    crate::watchdog::watch_this_test();
+    let reactor = Reactor::new().unwrap();
+    let folder = Folder::new();
+    let spool = folder.open().unwrap();
+    create_groups(&spool, &reactor);
+    for at in 0..1_000 {
+        // Every tenth stays, since nothing is said about the second group.
+        let groups: &[&str] = if at % 10 == 0 { &["a.one", "a.two"] } else { &["a.one"] };
+        assert!(put(&spool, &reactor, &format!("<{at}@a>"), groups, "x\r\n"));
+    }
+    let path = folder.0.join("overview").join("1");
+    let len = || std::fs::metadata(&path).unwrap().len();
+    let (before, all) = (len(), overview(&spool, &reactor, "a.one"));
+    assert!(before > 100_000, "{before}");
+    let left: Vec<_> = all.into_iter().filter(|line| line.number() % 10 == 1).collect();
+    let rules = [ExpiryRule::new("a.one".parse().unwrap(), DAY)];
+    let gone = spool.expire(&rules, reactor.wall_clock() + 2 * DAY).unwrap().articles;
+    assert_eq!((gone, left.len()), (900, 100));
+    assert!(len() < before / 9, "{} of {before}", len());
+    assert_eq!(overview(&spool, &reactor, "a.one"), left);
+    assert!(put(&spool, &reactor, "<last@a>", &["a.one"], "x\r\n"));
+    let expected = overview(&spool, &reactor, "a.one");
+    assert_eq!((expected.len(), &expected[..100]), (101, &left[..]));
+    drop(spool);
+    let spool = folder.open().unwrap();
+    assert_eq!(overview(&spool, &reactor, "a.one"), expected);
+}
+
 #[test]
 fn the_history_does_not_grow_without_end() {
     crate::watchdog::watch_this_test();

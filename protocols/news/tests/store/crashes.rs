@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use sinew_news::{nntp::codec::OverviewLine, store::StoreError};
+use sinew_news::{
+    nntp::codec::OverviewLine,
+    store::{Spool, SpoolConfig, StoreError},
+};
 use sinew_transports::reactor::Reactor;
 
 use super::folder::{Folder, copy, create_groups, overview, put, read};
@@ -23,6 +26,17 @@ fn filled(reactor: &Reactor) -> Folder {
 
 fn subjects(lines: &[OverviewLine]) -> Vec<String> {
     lines.iter().map(OverviewLine::subject).collect()
+}
+
+/// Which groups somebody may read, the server decides, and not the file system.
+#[cfg(unix)]
+#[test]
+fn the_folder_of_a_spool_is_not_open_to_others() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new();
+    let path = folder.0.join("spool");
+    drop(Spool::open(&path, SpoolConfig::default().sync(false)).unwrap());
+    assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o700);
 }
 
 /// The history was cut off at every byte: there is a front of what was stored, whole, and the spool goes on from there.

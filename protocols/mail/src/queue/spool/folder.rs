@@ -122,15 +122,23 @@ fn make_folder(path: &Path) -> io::Result<()> {
     sync_folder(parent.unwrap_or(Path::new(".")))
 }
 
+/// Returns once the names in a folder are safe.
 #[cfg(unix)]
-fn sync_folder(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
 /// The system has no call for it; NTFS keeps a journal of names.
 #[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
+}
+
+/// Gives a lock up at once, even if another process has inherited the file.
+pub(crate) fn unlock(file: &File) {
+    if let Err(error) = FileExt::unlock(file) {
+        tracing::warn!(%error, "a lock could not be given up");
+    }
 }
 
 /// An error of the kind `WouldBlock` if another file description has the lock.

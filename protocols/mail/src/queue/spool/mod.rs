@@ -46,7 +46,7 @@ use super::{
 
 pub(crate) use self::{
     draft::{Draft, DraftError},
-    folder::lock,
+    folder::{lock, sync_folder, unlock},
     reader::Reader,
 };
 pub use self::{

@@ -137,6 +137,11 @@ impl ClientConfig {
         &self.hostname
     }
 
+    pub(crate) fn without_login(mut self) -> Self {
+        self.login = None;
+        self
+    }
+
     pub(crate) fn smtp_port(&self) -> u16 {
         self.port
     }

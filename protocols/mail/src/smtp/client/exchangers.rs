@@ -5,6 +5,7 @@ use sinew_dns::client::{DnsResolver, LookupError};
 use sinew_transports::reactor::{Deferred, Reactor};
 
 use super::{ClientConfig, Delivery, Envelope, SmtpClient, SmtpError, sendmail::run};
+use crate::smtp::codec::host_of_literal;
 
 /// Most exchangers that are tried.
 const TRIED_MAX: usize = 10;
@@ -35,9 +36,8 @@ pub fn exchangers(
 }
 
 async fn look_up(resolver: &DnsResolver, domain: &str) -> Result<Vec<Exchanger>, SmtpError> {
-    if let Some(literal) = domain.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        let host = literal.strip_prefix("IPv6:").unwrap_or(literal).to_owned();
-        return Ok(vec![Exchanger { preference: 0, host }]);
+    if domain.starts_with('[') {
+        return Ok(vec![Exchanger { preference: 0, host: host_of_literal(domain).to_owned() }]);
     }
     let records = match resolver.mx(domain).await {
         Ok(records) => records,
@@ -67,7 +67,8 @@ async fn look_up(resolver: &DnsResolver, domain: &str) -> Result<Vec<Exchanger>,
 /// be of that domain.
 ///
 /// The next one is tried only if it is certain that the one before has not taken the message. STARTTLS verifies the name of the
-/// exchanger, which proves little as long as the lookup is not authenticated (DANE is not there).
+/// exchanger, which proves little as long as the lookup is not authenticated (DANE is not there). So there is no login, even if the
+/// configuration has one.
 ///
 /// # Errors
 ///
@@ -81,6 +82,7 @@ pub fn send_to_domain(
     message: impl Into<Bytes>,
 ) -> Deferred<Delivery, SmtpError> {
     let (resolver, domain, message) = (resolver.clone(), domain.to_owned(), message.into());
+    let config = config.without_login();
     let of_task = reactor.clone();
     run(reactor, async move {
         let mut exchangers = look_up(&resolver, &domain).await?.into_iter().peekable();

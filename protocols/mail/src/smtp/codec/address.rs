@@ -191,6 +191,14 @@ fn is_literal(literal: &str) -> bool {
     }
 }
 
+/// The host that a domain in brackets is (RFC 5321 4.1.3), or the domain.
+pub(crate) fn host_of_literal(domain: &str) -> &str {
+    let inside = domain.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let literal = inside.unwrap_or(domain);
+    let tag = literal.split_at_checked(5).filter(|(tag, _)| tag.eq_ignore_ascii_case("IPv6:"));
+    tag.map_or(literal, |(_, address)| address)
+}
+
 fn is_atom_or_dot(char: char) -> bool {
     // RFC 5322 3.2.3.
     char == '.' || is_letter_or_digit(char) || "!#$%&'*+-/=?^_`{|}~".contains(char)
@@ -232,6 +240,20 @@ mod tests {
                 (address.local(), address.domain(), address.as_str()),
                 (local, domain, text)
             );
+        }
+    }
+
+    #[test]
+    fn the_host_of_a_domain_is_without_brackets_and_tag() {
+        for (domain, host) in [
+            ("[192.0.2.1]", "192.0.2.1"),
+            ("[IPv6:2001:db8::1]", "2001:db8::1"),
+            ("[ipv6:::1]", "::1"),
+            ("[x-y:z]", "x-y:z"),
+            ("example.org", "example.org"),
+            ("", ""),
+        ] {
+            assert_eq!(host_of_literal(domain), host);
         }
     }
 

@@ -14,6 +14,7 @@ mod parameters;
 mod reply;
 pub(crate) mod xtext;
 
+pub(crate) use address::host_of_literal;
 pub use address::{Address, AddressError};
 pub use capabilities::Capabilities;
 pub use command::{Command, CommandError};

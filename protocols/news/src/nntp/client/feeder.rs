@@ -236,7 +236,7 @@ impl<S: NewsStore> Feed<S> {
                     NewsClient::quit(client).await;
                 }
                 self.save().await;
-                self.pause(self.config.interval).await;
+                self.pause(self.until_due(self.config.interval)).await;
                 continue;
             }
             match self.offer(&mut client, batch).await {
@@ -323,10 +323,14 @@ impl<S: NewsStore> Feed<S> {
         self.pause(pause).await;
     }
 
-    /// Waits so long, or until it is woken, or until something is due.
-    async fn pause(&self, pause: Duration) {
+    /// So long, or until something is due that is to be offered again.
+    fn until_due(&self, pause: Duration) -> Duration {
         let due = self.later_due.map(|due| due.saturating_duration_since(self.reactor.now()));
-        let pause = due.map_or(pause, |due| due.min(pause));
+        due.map_or(pause, |due| due.min(pause))
+    }
+
+    /// Waits so long, or until it is woken.
+    async fn pause(&self, pause: Duration) {
         let (promise, woken) = self.reactor.promise::<(), sinew_transports::reactor::Failure>();
         self.shared.waiting.replace(Some(promise));
         let _ = self.reactor.timeout(pause, woken).await;

@@ -79,7 +79,7 @@ impl<S: NewsStore> Connection<S> {
                         true => "=".to_owned(),
                         false => BASE64.encode(&challenge),
                     };
-                    self.send_line(383, &challenge).await?;
+                    self.wire.send_line(&format!("383 {challenge}")).await?;
                 }
                 Ok(ServerStep::Done { identity, data: None }) => {
                     return self
@@ -101,12 +101,6 @@ impl<S: NewsStore> Connection<S> {
                 }
             };
         }
-    }
-
-    /// A challenge may be longer than a response is otherwise.
-    async fn send_line(&mut self, code: u16, text: &str) -> Result<(), End> {
-        let line = format!("{code} {text}\r\n");
-        self.wire.stream.write_all(line.as_bytes()).await.map_err(|_| End)
     }
 
     async fn logged_in(&mut self, identity: Identity, response: Response) -> Result<(), End> {

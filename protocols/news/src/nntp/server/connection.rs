@@ -102,6 +102,11 @@ impl<S: NewsStore> Connection<S> {
 
     pub(super) fn ask_access(&mut self) {
         self.session.access = self.shared.handler.access(&self.session);
+        // Another identity may not read what the one before has selected.
+        let access = &self.session.access;
+        if self.group.as_ref().is_some_and(|group| !access.may_read(group)) {
+            (self.group, self.current) = (None, None);
+        }
     }
 
     async fn serve(&mut self) -> End {
@@ -192,9 +197,9 @@ impl<S: NewsStore> Connection<S> {
             "NEWGROUPS date time, NEWNEWS wildmat date time",
             "POST, IHAVE message-id, MODE STREAM, CHECK message-id, TAKETHIS message-id",
         ] {
-            self.wire.push(&shared.config, |out| out.extend_from_slice(line.as_bytes())).await?;
+            self.wire.push(|out| out.extend_from_slice(line.as_bytes())).await?;
         }
-        self.wire.end(&shared.config).await
+        self.wire.end().await
     }
 
     async fn capabilities(&mut self) -> Result<(), End> {
@@ -234,9 +239,9 @@ impl<S: NewsStore> Connection<S> {
         }
         self.wire.begin(&Response::fixed(101, "Capability list"), shared.config.response_timeout);
         for line in lines {
-            self.wire.push(&shared.config, |out| out.extend_from_slice(line.as_bytes())).await?;
+            self.wire.push(|out| out.extend_from_slice(line.as_bytes())).await?;
         }
-        self.wire.end(&shared.config).await
+        self.wire.end().await
     }
 
     pub(super) fn may_start_tls(&self) -> bool {

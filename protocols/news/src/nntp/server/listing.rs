@@ -63,9 +63,9 @@ impl<S: NewsStore> Connection<S> {
         let shared = Rc::clone(&self.shared);
         self.wire.begin(&Response::fixed(215, text), shared.config.response_timeout);
         for line in lines {
-            self.wire.push(&shared.config, |out| out.extend_from_slice(line.as_bytes())).await?;
+            self.wire.push(|out| out.extend_from_slice(line.as_bytes())).await?;
         }
-        self.wire.end(&shared.config).await
+        self.wire.end().await
     }
 
     /// Lists the groups that the client may read.
@@ -105,15 +105,13 @@ impl<S: NewsStore> Connection<S> {
                 let is_new = group.created >= since;
                 if is_wanted && is_new && self.session.access.may_read(&group.name) {
                     let line = line(group);
-                    self.wire
-                        .push(&shared.config, |out| out.extend_from_slice(line.as_bytes()))
-                        .await?;
+                    self.wire.push(|out| out.extend_from_slice(line.as_bytes())).await?;
                 }
             }
             let next = shared.store.groups(&self.wire.reactor, Some(&last), GROUPS).await;
             groups = self.or_abort(next)?;
         }
-        self.wire.end(&shared.config).await
+        self.wire.end().await
     }
 
     pub(super) async fn new_news(
@@ -142,13 +140,13 @@ impl<S: NewsStore> Connection<S> {
                 });
                 if is_wanted {
                     let id = arrival.id.as_str().as_bytes();
-                    self.wire.push(&shared.config, |out| out.extend_from_slice(id)).await?;
+                    self.wire.push(|out| out.extend_from_slice(id)).await?;
                 }
             }
             let next = shared.store.arrivals(&reactor, last, since, ARRIVALS).await;
             arrivals = self.or_abort(next)?;
         }
-        self.wire.end(&shared.config).await
+        self.wire.end().await
     }
 }
 

@@ -92,13 +92,11 @@ impl<S: NewsStore> Connection<S> {
             let Some(&last) = numbers.last() else { break };
             for number in numbers {
                 let text = number.to_string();
-                self.wire
-                    .push(&shared.config, |out| out.extend_from_slice(text.as_bytes()))
-                    .await?;
+                self.wire.push(|out| out.extend_from_slice(text.as_bytes())).await?;
             }
             first = last.saturating_add(1);
         }
-        self.wire.end(&shared.config).await
+        self.wire.end().await
     }
 
     /// A list that has begun cannot be ended by an error: the connection is cut, so that it is not taken for whole.
@@ -211,9 +209,9 @@ impl<S: NewsStore> Connection<S> {
                 break;
             }
             // The queue takes 64 KiB more than it should have at most.
-            self.wire.push_text(&shared.config, &mut dots, &mut filter, &piece).await?;
+            self.wire.push_text(&mut dots, &mut filter, &piece).await?;
         }
-        self.wire.end_text(&shared.config, &mut dots).await
+        self.wire.end_text(&mut dots).await
     }
 
     // ---- overview and fields ----
@@ -297,11 +295,11 @@ impl<S: NewsStore> Connection<S> {
         self.wire.begin(&response, shared.config.response_timeout);
         while !lines.is_empty() {
             for line in &lines {
-                self.wire.push(&shared.config, |out| line.encode(out)).await?;
+                self.wire.push(|out| line.encode(out)).await?;
             }
             lines = self.more_lines(&mut pages).await?;
         }
-        self.wire.end(&shared.config).await
+        self.wire.end().await
     }
 
     pub(super) async fn hdr(
@@ -343,11 +341,11 @@ impl<S: NewsStore> Connection<S> {
                     out.push(b' ');
                     out.extend_from_slice(&value);
                 };
-                self.wire.push(&shared.config, write).await?;
+                self.wire.push(write).await?;
             }
             lines = self.more_lines(&mut pages).await?;
         }
-        self.wire.end(&shared.config).await
+        self.wire.end().await
     }
 
     /// The value of a field that is not in the overview.

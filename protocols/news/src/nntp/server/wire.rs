@@ -24,6 +24,8 @@ pub(super) struct Wire {
     pub(super) stream: AsyncStream,
     lines: Frames<Line>,
     out: Vec<u8>,
+    /// How long a client may take nothing of a response.
+    silence: Duration,
     /// Until when the response must be taken.
     response_end: Option<Instant>,
     draining: Option<Deferred<()>>,
@@ -50,7 +52,8 @@ impl Wire {
     pub(super) fn new(reactor: Reactor, stream: AsyncStream, config: &ServerConfig) -> Self {
         let lines = Frames::new(Line::strict_crlf().len_max(config.line_limit()));
         let draining = Some(stream.drain_requested());
-        Self { reactor, stream, lines, out: Vec::new(), response_end: None, draining }
+        let (out, silence) = (Vec::new(), config.data_timeout);
+        Self { reactor, stream, lines, out, silence, response_end: None, draining }
     }
 
     pub(super) fn transport(&self) -> &Transport {
@@ -159,7 +162,15 @@ impl Wire {
     /// Sends a response of one line.
     pub(super) async fn reply(&mut self, response: &Response) -> Result<(), End> {
         self.begin(response, Duration::MAX);
-        self.flush().await
+        self.flush_in_time().await
+    }
+
+    /// Sends a line that may be longer than a response.
+    pub(super) async fn send_line(&mut self, line: &str) -> Result<(), End> {
+        self.out.extend_from_slice(line.as_bytes());
+        self.out.extend_from_slice(b"\r\n");
+        self.response_end = None;
+        self.flush_in_time().await
     }
 
     /// Sends the last response. The caller returns the end.
@@ -178,24 +189,19 @@ impl Wire {
     }
 
     /// Adds a line that has no CR or LF.
-    pub(super) async fn push(
-        &mut self,
-        config: &ServerConfig,
-        write: impl FnOnce(&mut Vec<u8>),
-    ) -> Result<(), End> {
+    pub(super) async fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), End> {
         let at = self.out.len();
         write(&mut self.out);
         if self.out.get(at) == Some(&b'.') {
             self.out.insert(at, b'.');
         }
         self.out.extend_from_slice(b"\r\n");
-        self.flush_if_full(config).await
+        self.flush_if_full().await
     }
 
     /// Adds a piece of a text.
     pub(super) async fn push_text(
         &mut self,
-        config: &ServerConfig,
         dots: &mut DotStuffing,
         filter: &mut PartFilter,
         piece: &[u8],
@@ -203,36 +209,32 @@ impl Wire {
         let out = &mut self.out;
         let encoded = dots.encode(filter.filter(piece), |piece| out.extend_from_slice(piece));
         debug_assert!(encoded.is_ok(), "it normalizes");
-        self.flush_if_full(config).await
+        self.flush_if_full().await
     }
 
     /// Ends a text.
-    pub(super) async fn end_text(
-        &mut self,
-        config: &ServerConfig,
-        dots: &mut DotStuffing,
-    ) -> Result<(), End> {
+    pub(super) async fn end_text(&mut self, dots: &mut DotStuffing) -> Result<(), End> {
         let out = &mut self.out;
         let _ = dots.finish(|piece| out.extend_from_slice(piece));
-        self.flush_within(config.data_timeout).await
+        self.flush_in_time().await
     }
 
     /// Ends a response of lines.
-    pub(super) async fn end(&mut self, config: &ServerConfig) -> Result<(), End> {
+    pub(super) async fn end(&mut self) -> Result<(), End> {
         self.out.extend_from_slice(b".\r\n");
-        self.flush_within(config.data_timeout).await
+        self.flush_in_time().await
     }
 
-    async fn flush_if_full(&mut self, config: &ServerConfig) -> Result<(), End> {
+    async fn flush_if_full(&mut self) -> Result<(), End> {
         if self.out.len() < FULL {
             return Ok(());
         }
-        self.flush_within(config.data_timeout).await
+        self.flush_in_time().await
     }
 
-    async fn flush_within(&mut self, silence: Duration) -> Result<(), End> {
+    async fn flush_in_time(&mut self) -> Result<(), End> {
         let left = self.response_end.map(|end| end.saturating_duration_since(self.reactor.now()));
-        let within = left.map_or(silence, |left| left.min(silence));
+        let within = left.map_or(self.silence, |left| left.min(self.silence));
         let reactor = self.reactor.clone();
         if let Ok(flushed) = reactor.timeout(within, self.flush()).await {
             return flushed;

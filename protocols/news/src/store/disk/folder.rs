@@ -12,7 +12,12 @@ pub(super) fn create(path: &Path, is_synced: bool) -> Result<(), StoreError> {
     if path.is_dir() {
         return Ok(());
     }
-    fs::create_dir_all(path).map_err(StoreError::file("create", path))?;
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    // Who may read which group, the server decides.
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(StoreError::file("create", path))?;
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => sync(parent, is_synced),
         _ => Ok(()),

@@ -142,10 +142,12 @@ impl History {
         len += out.len() as u64;
         file.sync_all().map_err(failed())?;
         fs::rename(&path, &self.path).map_err(failed())?;
-        folder::sync(root, self.is_synced)?;
+        // The old file has no name any more: what is appended to it would be lost.
         (self.file, self.len, self.records) = (file, len, count);
-        self.has_failed = false;
-        Ok(())
+        let synced = folder::sync(root, self.is_synced);
+        // A loss of power would bring the old file back, without what is appended from here on.
+        self.has_failed = synced.is_err();
+        synced
     }
 }
 

@@ -1,5 +1,5 @@
-//! The overview of a group: a file of lines that are only appended. It is made of the articles, and made anew where it is missing or
-//! damaged, so nothing waits for it to be on the disk.
+//! The overview of a group: a file of lines that are appended. It is made of the articles, and made anew where it is missing, damaged, or
+//! for the most part about articles that are gone, so nothing waits for it to be on the disk.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -65,8 +65,42 @@ pub(super) fn scan(
     Ok(())
 }
 
-/// Appends a line.
-pub(super) fn append(root: &Path, group: u32, line: &OverviewLine) -> Result<LineAt, StoreError> {
+/// Bytes of the file of a group.
+pub(super) fn len(root: &Path, group: u32) -> u64 {
+    fs::metadata(path(root, group)).map_or(0, |file| file.len())
+}
+
+/// Writes the file of a group anew, with the lines that `next` returns, up to none. Returns where each is. A failure leaves the old file.
+pub(super) fn replace(
+    root: &Path,
+    group: u32,
+    mut next: impl FnMut() -> Result<Vec<OverviewLine>, StoreError>,
+) -> Result<Vec<(u64, LineAt)>, StoreError> {
+    let path = path(root, group);
+    let new = path.with_extension("new");
+    let failed = || StoreError::file("write", &new);
+    let mut file = File::create(&new).map_err(failed())?;
+    let (mut places, mut at) = (Vec::new(), 0);
+    loop {
+        let lines = next()?;
+        if lines.is_empty() {
+            break;
+        }
+        let mut out = Vec::new();
+        for line in lines {
+            let frame = framed(&line)?;
+            let len = u32::try_from(frame.len()).unwrap_or(u32::MAX);
+            places.push((line.number(), LineAt { at, len }));
+            at += frame.len() as u64;
+            out.extend_from_slice(&frame);
+        }
+        file.write_all(&out).map_err(failed())?;
+    }
+    fs::rename(&new, &path).map_err(failed())?;
+    Ok(places)
+}
+
+fn framed(line: &OverviewLine) -> Result<Vec<u8>, StoreError> {
     let mut payload = line.number().to_le_bytes().to_vec();
     payload.extend_from_slice(line.fields());
     if payload.len() > frame::PAYLOAD_MAX {
@@ -77,6 +111,12 @@ pub(super) fn append(root: &Path, group: u32, line: &OverviewLine) -> Result<Lin
     }
     let mut out = Vec::with_capacity(payload.len() + frame::HEAD);
     frame::push(&payload, &mut out);
+    Ok(out)
+}
+
+/// Appends a line.
+pub(super) fn append(root: &Path, group: u32, line: &OverviewLine) -> Result<LineAt, StoreError> {
+    let out = framed(line)?;
     let path = path(root, group);
     let opened = OpenOptions::new().create(true).append(true).open(&path);
     let mut file = opened.map_err(StoreError::file("open", &path))?;

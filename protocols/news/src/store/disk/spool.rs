@@ -14,7 +14,7 @@ use super::{
     super::{
         Expired, ExpiryRule, GroupInfo, GroupStatus, Locator, NewArticle, NewGroup, StoreError,
         Stored,
-        index::{Entry, Index},
+        index::{Entry, Group, Index},
         memory::{line_of, placed},
     },
     folder,
@@ -32,6 +32,12 @@ const RECORDS_MIN: usize = 1_000;
 
 /// Most bytes of a piece of the overview that are read for one question.
 const OVERVIEW_PIECE: u64 = 1024 * 1024;
+
+/// Bytes of an overview that may be about articles that are gone, beside as many as are about others.
+const OVERVIEW_SPARE: u64 = 64 * 1024;
+
+/// Lines of an overview that are copied at once.
+const OVERVIEW_LINES: usize = 1_000;
 
 /// How a spool is kept.
 #[derive(Clone, Debug)]
@@ -209,6 +215,7 @@ impl Spool {
         let before = seconds(now).saturating_sub(self.0.config.remember.as_secs());
         let forgotten = self.0.index().forget(before);
         self.0.compact(&mut history)?;
+        self.0.compact_overviews()?;
         Ok(Expired { articles: gone.len(), forgotten })
     }
 }
@@ -267,10 +274,7 @@ impl Inner {
         history.append(&[Record::Article { sequence, entry: entry.clone() }])?;
         self.index().put_article(sequence, entry);
         for (id, number) in places {
-            if let Err(error) = self.add_line(id, &line.with_number(number)) {
-                // It is made anew when the spool is opened, and read from the article until then.
-                tracing::warn!(%error, "a line of the overview was not written");
-            }
+            self.add_line_if_possible(id, &line.with_number(number));
         }
         Ok(Some(stored))
     }
@@ -284,6 +288,13 @@ impl Inner {
         history.append(&[Record::Seen { id: id.clone(), at }])?;
         self.index().remember(id.clone(), at);
         Ok(())
+    }
+
+    /// A line that cannot be written, as on a disk that is full, is read from the article until the spool is opened the next time.
+    fn add_line_if_possible(&self, group: u32, line: &OverviewLine) {
+        if let Err(error) = self.add_line(group, line) {
+            tracing::warn!(%error, "a line of the overview was not written");
+        }
     }
 
     fn add_line(&self, group: u32, line: &OverviewLine) -> Result<(), StoreError> {
@@ -321,7 +332,7 @@ impl Inner {
         drop(index);
         for (group, number, sequence) in missing {
             match self.line_from_text(sequence, number)? {
-                Some(line) => self.add_line(group, &line)?,
+                Some(line) => self.add_line_if_possible(group, &line),
                 None => self.lost(sequence)?,
             }
         }
@@ -426,6 +437,38 @@ impl Inner {
         }));
         drop(index);
         history.replace(&self.root, records.into_iter())
+    }
+
+    /// Writes overviews anew that are for the most part about articles that are gone. The history is held: no line is added meanwhile. Who
+    /// reads at the same time finds no line where it was, and takes it from the article.
+    fn compact_overviews(&self) -> Result<(), StoreError> {
+        let groups: Vec<_> = {
+            let index = self.index();
+            let live = |group: &Group<LineAt>| {
+                group.articles.values().map(|slot| u64::from(slot.note.len)).sum::<u64>()
+            };
+            index.groups.iter().map(|(name, group)| (name.clone(), group.id, live(group))).collect()
+        };
+        for (name, id, live) in groups {
+            if overviews::len(&self.root, id) <= OVERVIEW_SPARE + 2 * live {
+                continue;
+            }
+            let mut rest = Range::all();
+            let places = overviews::replace(&self.root, id, || {
+                let lines = self.lines(&name, rest, OVERVIEW_LINES)?;
+                rest.first = lines.last().map_or(u64::MAX, OverviewLine::number).saturating_add(1);
+                Ok(lines)
+            })?;
+            let mut index = self.index();
+            let Some(group) = index.group_of(id) else { continue };
+            group.articles.values_mut().for_each(|slot| slot.note = LineAt::default());
+            for (number, place) in places {
+                if let Some(slot) = group.articles.get_mut(&number) {
+                    slot.note = place;
+                }
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn position(&self, peer: &str) -> Result<u64, StoreError> {
