@@ -27,6 +27,7 @@ mod proxy;
 mod reference_model;
 mod smtp;
 mod web_sockets;
+mod xmpp;
 
 use self::{format::Format, input::Input};
 
@@ -75,6 +76,9 @@ pub(crate) const TARGETS: [Target; 53] = [
     ("irc_formatting", irc_formatting),
     ("irc_isupport", irc_isupport),
     ("irc_client", irc_client),
+    ("xmpp_stream", xmpp_stream),
+    ("xmpp_jid", xmpp_jid),
+    ("xmpp_client", xmpp_client),
     ("oscar_server", oscar_server),
     ("toc_server", toc_server),
     ("msnp_command", msnp_command),
@@ -284,6 +288,18 @@ pub(crate) fn irc_isupport(data: &[u8]) {
 
 pub(crate) fn irc_client(data: &[u8]) {
     irc::client(&mut Input::new(data));
+}
+
+pub(crate) fn xmpp_stream(data: &[u8]) {
+    xmpp::stream(&mut Input::new(data));
+}
+
+pub(crate) fn xmpp_jid(data: &[u8]) {
+    xmpp::jid(&mut Input::new(data));
+}
+
+pub(crate) fn xmpp_client(data: &[u8]) {
+    xmpp::client(&mut Input::new(data));
 }
 
 pub(crate) fn pop3_client(data: &[u8]) {

@@ -41,6 +41,7 @@
 
 pub mod historical;
 pub mod irc;
+pub mod xmpp;
 
 /// The code of the README, which `cargo test` compiles.
 #[cfg(doctest)]
