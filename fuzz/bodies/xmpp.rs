@@ -7,7 +7,9 @@ use sinew::{
     auth::ClientLogin,
     chat::xmpp::{
         client::{Security, XmppClient, XmppConfig, XmppHandler},
-        codec::{Element, Jid, Message, Stanza, StreamEvent, StreamParser, XmlError, XmlLimits, ns},
+        codec::{
+            Element, Jid, Message, Stanza, StreamEvent, StreamParser, XmlError, XmlLimits, ns,
+        },
     },
     reactor::Reactor,
     transports::{Factory, Peer, StreamConfig, memory},

@@ -175,15 +175,20 @@ fn resets_and_cuts_at_any_time() {
     watchdog::watch_this_test();
     let resumes = std::cell::Cell::new(0);
     simulate(0..15, |network| {
-        resumes.set(resumes.get() + run(network, |network| {
-            // The first session is there before anything fails.
-            network.run_for(Duration::from_secs(2)).unwrap();
-            let faults = RandomFaults::every(Duration::from_secs(5));
-            network.set_random_faults(Some(faults.lasting(Duration::from_secs(4)).cuts().resets()));
-            network.run_for(Duration::from_secs(58)).unwrap();
-            network.set_random_faults(None);
-            network.heal();
-        }));
+        resumes.set(
+            resumes.get()
+                + run(network, |network| {
+                    // The first session is there before anything fails.
+                    network.run_for(Duration::from_secs(2)).unwrap();
+                    let faults = RandomFaults::every(Duration::from_secs(5));
+                    network.set_random_faults(Some(
+                        faults.lasting(Duration::from_secs(4)).cuts().resets(),
+                    ));
+                    network.run_for(Duration::from_secs(58)).unwrap();
+                    network.set_random_faults(None);
+                    network.heal();
+                }),
+        );
     });
     assert!(resumes.get() > 0, "the faults cut no connection");
 }

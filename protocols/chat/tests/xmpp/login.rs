@@ -17,7 +17,8 @@ fn in_order() {
     assert_eq!(script.sent(), OPENING);
     script.receive(HEADER);
     script.receive(MECHANISMS);
-    let auth = "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>AGFubgBzZWNyZXQ=</auth>";
+    let auth =
+        "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>AGFubgBzZWNyZXQ=</auth>";
     assert_eq!(script.sent(), auth);
     // In pieces of one byte, too.
     for byte in format!("{SUCCESS}{HEADER}{BIND}").chars() {
@@ -42,10 +43,12 @@ fn a_session_begins_with_roster_and_presence() {
     script.log_in();
     script.receive(BIND);
     assert!(script.sent().ends_with("<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>"));
-    let session = "<stream:features><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></stream:features>";
+    let session =
+        "<stream:features><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></stream:features>";
     script.receive(session); // not twice
     assert!(script.failure().contains("which is not expected here"));
-    let script = Script::online_simply(crate::xmpp_support::config().carbons(true).fetches_roster(true));
+    let script =
+        Script::online_simply(crate::xmpp_support::config().carbons(true).fetches_roster(true));
     assert_eq!(
         script.sent().split_once("</iq>").unwrap().1,
         "<iq type='get' id='s1'><query xmlns='jabber:iq:roster'/></iq>\
@@ -62,7 +65,8 @@ fn a_session_of_rfc_3921() {
          <session xmlns='urn:ietf:params:xml:ns:xmpp-session'/></stream:features>",
     );
     script.receive(BOUND);
-    let session = "<iq type='set' id='session'><session xmlns='urn:ietf:params:xml:ns:xmpp-session'/></iq>";
+    let session =
+        "<iq type='set' id='session'><session xmlns='urn:ietf:params:xml:ns:xmpp-session'/></iq>";
     assert_eq!(script.sent(), format!("{BINDING}{session}"));
     script.receive("<iq type='result' id='session'/>");
     assert!(script.xmpp.is_online() && !script.xmpp.can_resume());
@@ -77,7 +81,10 @@ fn bind_conflict() {
         "<iq type='error' id='bind'><error type='cancel'><conflict xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
          </error></iq>",
     );
-    assert_eq!(script.failure(), "login_failed the XMPP server did not bind the resource: conflict");
+    assert_eq!(
+        script.failure(),
+        "login_failed the XMPP server did not bind the resource: conflict"
+    );
     for address in ["ann@other.example/x", "ann@example.org", "", "a b@example.org/x"] {
         let script = Script::new(config());
         script.log_in();
@@ -105,7 +112,10 @@ fn logins_that_fail() {
     assert_eq!(failure(&[HEADER, without]), "login_failed could not log in to the XMPP server");
     // A success with data that the mechanism does not have, or without a login.
     let success = SUCCESS.replace("/>", ">eA==</success>");
-    assert_eq!(failure(&[HEADER, MECHANISMS, &success]), "login_failed could not log in to the XMPP server");
+    assert_eq!(
+        failure(&[HEADER, MECHANISMS, &success]),
+        "login_failed could not log in to the XMPP server"
+    );
     assert!(failure(&[HEADER, SUCCESS]).contains("before the features"));
     let old = HEADER.replace(" version='1.0'>", ">");
     assert!(failure(&[&old]).contains("an older version"));
@@ -134,7 +144,10 @@ fn stream_error_then_close() {
     script.receive(HEADER);
     script.receive(error);
     assert!(script.sent().ends_with("</stream:stream>"));
-    assert_eq!(script.failure(), "login_failed the XMPP server ended the stream: policy-violation (too fast)");
+    assert_eq!(
+        script.failure(),
+        "login_failed the XMPP server ended the stream: policy-violation (too fast)"
+    );
     // What follows is not read.
     let script = Script::online(config());
     script.receive(&format!("{error}<message from='a@b'><body>x</body></message>"));
@@ -152,7 +165,9 @@ fn see_other_host() {
     script.failure();
     // It is told, and not followed: before the login anybody can say it.
     match failed.take().unwrap() {
-        Err(XmppError::Stream(error)) => assert_eq!(error.other_host.as_deref(), Some("[::1]:5222")),
+        Err(XmppError::Stream(error)) => {
+            assert_eq!(error.other_host.as_deref(), Some("[::1]:5222"))
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -171,7 +186,10 @@ fn xml_that_is_none() {
         script.sent();
         script.receive(text);
         let sent = script.sent();
-        assert!(sent.contains(&format!("<{condition} xmlns=")) && sent.ends_with("</stream:stream>"), "{sent}");
+        assert!(
+            sent.contains(&format!("<{condition} xmlns=")) && sent.ends_with("</stream:stream>"),
+            "{sent}"
+        );
         script.failure();
     }
     // After the login a stanza may be longer.
@@ -211,7 +229,9 @@ fn scram(script: &Script) -> String {
         }
         let response = sent.rsplit_once("</").unwrap().0.rsplit_once('>').unwrap().1.to_owned();
         let step = match std::mem::take(&mut is_first) {
-            true => server.start_encoded(&script.reactor, "SCRAM-SHA-256", Some(response.as_bytes())),
+            true => {
+                server.start_encoded(&script.reactor, "SCRAM-SHA-256", Some(response.as_bytes()))
+            }
             false => server.respond_encoded(&script.reactor, response.as_bytes()),
         };
         for _ in 0..1_000 {

@@ -40,7 +40,11 @@ fn answers_by_id_and_sender() {
 #[test]
 fn answer_from_a_stranger() {
     for (to, strangers, own) in [
-        (Some("bob@example.org/x"), &["eve@example.org", "bob@example.org", "bob@example.org/y", ""][..], &["bob@example.org/x"][..]),
+        (
+            Some("bob@example.org/x"),
+            &["eve@example.org", "bob@example.org", "bob@example.org/y", ""][..],
+            &["bob@example.org/x"][..],
+        ),
         (
             None,
             &["eve@example.org", "ann@example.org/other", "other.example"],
@@ -104,10 +108,16 @@ fn unknown_iq_gets_one_error() {
         assert_eq!(script.sent(), refusal);
     }
     // A question that is none is answered as well.
-    for bad in ["<iq type='get' id='1' from='bob@b/x'/>", "<iq type='set' id='1' from='bob@b/x'><a/><b/></iq>"] {
+    for bad in [
+        "<iq type='get' id='1' from='bob@b/x'/>",
+        "<iq type='set' id='1' from='bob@b/x'><a/><b/></iq>",
+    ] {
         script.receive(bad);
         let sent = script.sent();
-        assert!(sent.starts_with("<iq type='error' id='1'") && sent.contains("<bad-request "), "{sent}");
+        assert!(
+            sent.starts_with("<iq type='error' id='1'") && sent.contains("<bad-request "),
+            "{sent}"
+        );
     }
 }
 
@@ -121,7 +131,10 @@ fn error_gets_none() {
          <presence type='error' from='a@b'/>",
     );
     assert_eq!(script.sent(), "");
-    assert_eq!(script.notes(), ["message_failed a@b undefined-condition", "presence a@b Some(Error)"]);
+    assert_eq!(
+        script.notes(),
+        ["message_failed a@b undefined-condition", "presence a@b Some(Error)"]
+    );
 }
 
 #[test]
@@ -152,7 +165,9 @@ fn what_the_client_answers_itself() {
              <feature var='urn:xmpp:receipts'/><feature var='urn:mine'/></query></iq>"
         )
     );
-    script.receive(&format!("<iq type='get' id='1' from='a@b/c'><query xmlns='{disco}' node='x'/></iq>"));
+    script.receive(&format!(
+        "<iq type='get' id='1' from='a@b/c'><query xmlns='{disco}' node='x'/></iq>"
+    ));
     assert!(script.sent().contains("<item-not-found "));
     script.receive("<iq type='get' id='1' from='a@b/c'><query xmlns='http://jabber.org/protocol/disco#items'/></iq>");
     assert!(script.sent().contains("disco#items'/></iq>"));
@@ -162,7 +177,11 @@ fn what_the_client_answers_itself() {
 #[test]
 fn questions_for_the_handler() {
     let script = Script::online(config());
-    let ask = |id: &str| script.receive(&format!("<iq type='get' id='{id}' from='a@b/c'><mine xmlns='urn:mine'/></iq>"));
+    let ask = |id: &str| {
+        script.receive(&format!(
+            "<iq type='get' id='{id}' from='a@b/c'><mine xmlns='urn:mine'/></iq>"
+        ))
+    };
     for id in ["1", "2", "3", "4", "5"] {
         ask(id);
     }
@@ -174,8 +193,14 @@ fn questions_for_the_handler() {
     drop(next());
     let sent = script.sent();
     let answers: Vec<_> = sent.split("<iq ").skip(1).collect();
-    assert!(answers[0].starts_with("type='result' id='1' to='a@b/c'><yes xmlns='urn:mine'/></iq>"), "{sent}");
-    assert!(answers[1].starts_with("type='error' id='2'") && answers[1].contains(">a&lt;b</text>"), "{sent}");
+    assert!(
+        answers[0].starts_with("type='result' id='1' to='a@b/c'><yes xmlns='urn:mine'/></iq>"),
+        "{sent}"
+    );
+    assert!(
+        answers[1].starts_with("type='error' id='2'") && answers[1].contains(">a&lt;b</text>"),
+        "{sent}"
+    );
     assert!(answers[2].starts_with("type='error' id='3'"), "{sent}");
     assert_eq!(answers.len(), 3);
     // An answer that cannot be written is one as well.

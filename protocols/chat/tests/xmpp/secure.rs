@@ -125,7 +125,8 @@ fn log_in(
 /// Any mechanism; a password in plaintext only over TLS.
 fn config(tls: TlsClientConfig) -> XmppConfig {
     let login = ClientLogin::password("ann", "secret");
-    let login = login.mechanisms([Mechanism::Plain, Mechanism::Scram(sinew_auth::ScramHash::Sha256)]);
+    let login =
+        login.mechanisms([Mechanism::Plain, Mechanism::Scram(sinew_auth::ScramHash::Sha256)]);
     XmppConfig::with_login(jid("ann@example.org/desk"), login).tls(tls)
 }
 
@@ -135,7 +136,14 @@ fn features_before_and_after_tls() {
     let (result, notes) = log_in(server, config(client), "");
     result.unwrap();
     // The address is not said in plaintext.
-    let expected = ["nobody false", "starttls ", "ann@example.org true", "auth PLAIN", "ann@example.org true", "iq "];
+    let expected = [
+        "nobody false",
+        "starttls ",
+        "ann@example.org true",
+        "auth PLAIN",
+        "ann@example.org true",
+        "iq ",
+    ];
     assert_eq!(notes[..6], expected);
 }
 

@@ -42,9 +42,15 @@ fn nothing_breaks_out() {
 #[test]
 fn messages_and_presence() {
     let script = online();
-    let id = script.xmpp.send_message(Message::new(MessageKind::Normal, jid("b@c")).with_thread("t")).unwrap();
+    let id = script
+        .xmpp
+        .send_message(Message::new(MessageKind::Normal, jid("b@c")).with_thread("t"))
+        .unwrap();
     assert_eq!(script.sent(), format!("<message to='b@c' id='{id}'><thread>t</thread></message>"));
-    script.xmpp.send_presence(Presence::available().with_show(Show::Away).with_priority(-1)).unwrap();
+    script
+        .xmpp
+        .send_presence(Presence::available().with_show(Show::Away).with_priority(-1))
+        .unwrap();
     assert_eq!(script.sent(), "<presence><show>away</show><priority>-1</priority></presence>");
     script.xmpp.subscribe(&jid("b@c/d")).unwrap();
     script.xmpp.accept(&jid("b@c/d")).unwrap();
@@ -87,15 +93,23 @@ fn the_roster_and_who_may_change_it() {
     );
     assert_eq!(script.notes(), ["roster 2"]);
     let bob = script.xmpp.contact(&jid("bob@c/x")).unwrap();
-    assert_eq!((bob.name.as_deref(), bob.groups.as_slice()), (Some("Bob"), &["Friends".to_owned()][..]));
+    assert_eq!(
+        (bob.name.as_deref(), bob.groups.as_slice()),
+        (Some("Bob"), &["Friends".to_owned()][..])
+    );
     assert!(bob.sees_me() && script.xmpp.contact(&jid("eve@c")).unwrap().is_asking);
     let push = |from: &str, item: &str| {
-        script.receive(&format!("<iq type='set' id='p'{from}><query xmlns='jabber:iq:roster'>{item}</query></iq>"));
+        script.receive(&format!(
+            "<iq type='set' id='p'{from}><query xmlns='jabber:iq:roster'>{item}</query></iq>"
+        ));
         script.sent()
     };
     let evil = push(" from='eve@c'", "<item jid='eve@c' subscription='both'/>");
     assert!(evil.contains("<service-unavailable "));
-    assert!(push(" from='ann@example.org/other'", "<item jid='eve@c' subscription='both'/>").contains("type='error'"));
+    assert!(
+        push(" from='ann@example.org/other'", "<item jid='eve@c' subscription='both'/>")
+            .contains("type='error'")
+    );
     assert!(!script.xmpp.contact(&jid("eve@c")).unwrap().sees_me());
     assert!(push("", "").contains("<bad-request "));
     assert_eq!(script.notes().len(), 0);
@@ -107,7 +121,9 @@ fn the_roster_and_who_may_change_it() {
     assert_eq!(script.notes()[..2], ["contact eve@c Some(From)", "contact bob@c None"]);
     assert_eq!(script.xmpp.roster().len(), 3);
     let set = script.xmpp.set_contact(&jid("new@c"), Some("N'"), &["A&B"]);
-    assert!(script.sent().contains("<item jid='new@c' name='N&apos;'><group>A&amp;B</group></item>"));
+    assert!(
+        script.sent().contains("<item jid='new@c' name='N&apos;'><group>A&amp;B</group></item>")
+    );
     script.receive("<iq type='result' id='s2'/>");
     assert!(set.take().unwrap().is_ok());
     script.xmpp.remove_contact(&jid("new@c")).detach();
@@ -142,7 +158,8 @@ fn receipts_for_those_who_see_us() {
         assert_eq!(ask(from, more), "", "{from} {more}");
     }
     script.notes();
-    script.receive("<message from='bob@c/x'><received xmlns='urn:xmpp:receipts' id='s9'/></message>");
+    script
+        .receive("<message from='bob@c/x'><received xmlns='urn:xmpp:receipts' id='s9'/></message>");
     assert_eq!(script.notes(), ["receipt bob@c/x s9"]);
 }
 

@@ -58,7 +58,12 @@ fn every_element_in_every_phase() {
             script.notes();
             script.sent();
             script.receive(text);
-            assert_eq!(script.wire.is_closing(), expected == '-', "{text} in column {column}: {:?}", script.notes());
+            assert_eq!(
+                script.wire.is_closing(),
+                expected == '-',
+                "{text} in column {column}: {:?}",
+                script.notes()
+            );
             if expected == '-' {
                 // Nothing is received any more, whatever is in flight.
                 script.receive("<message from='a@b'><body>late</body></message>");

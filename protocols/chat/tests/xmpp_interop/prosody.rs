@@ -42,7 +42,8 @@ impl Drop for Prosody {
 
 fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.is_file());
+    let found =
+        std::env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.is_file());
     if found.is_none() {
         eprintln!("skipped: {name} is not installed");
     }
@@ -91,7 +92,8 @@ fn prosody(name: &str) -> Option<Prosody> {
     fs::write(&path, config).unwrap();
     let mut command = Command::new(prosody);
     command.arg("--config").arg(&path).arg("-F");
-    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let child =
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     Some(Prosody { folder, child: Some(child), port, tls })
 }
 
@@ -119,7 +121,9 @@ impl XmppHandler for Noting {
     }
 
     fn carbon_received(&mut self, _: &XmppClient, message: &Message, is_sent: bool) {
-        self.0.borrow_mut().push(format!("carbon {is_sent} {}", message.body().unwrap_or_default()));
+        self.0
+            .borrow_mut()
+            .push(format!("carbon {is_sent} {}", message.body().unwrap_or_default()));
     }
 
     fn receipt_received(&mut self, _: &XmppClient, _: &Jid, id: &str) {
@@ -209,7 +213,8 @@ async fn talk(reactor: Reactor, prosody: Rc<Prosody>) -> Result<(), Box<dyn std:
     // It is locked until its owner has accepted how it is configured.
     let owner = "http://jabber.org/protocol/muc#owner";
     let form = Element::new("x", "jabber:x:data").with_attribute("type", "submit");
-    ann.request(Iq::set(Element::new("query", owner).with_child(form)).with_to(room.clone())).await?;
+    ann.request(Iq::set(Element::new("query", owner).with_child(form)).with_to(room.clone()))
+        .await?;
     bob.join(&room, "bob", None).await?;
     bob.say(&room, "hello, room")?;
     told(&reactor, &ann_notes, "room hello, room").await;
@@ -246,7 +251,8 @@ fn a_wrong_password_at_prosody() {
     crate::watchdog::watch_this_test();
     let Some(prosody) = prosody("wrong") else { return };
     let reactor = Reactor::new().unwrap();
-    let config = XmppConfig::new("ann@localhost".parse().unwrap(), "wrong").tls(prosody.tls.clone());
+    let config =
+        XmppConfig::new("ann@localhost".parse().unwrap(), "wrong").tls(prosody.tls.clone());
     let xmpp = XmppClient::new(&reactor, config, Noting(Notes::default()));
     let handle = reactor.clone();
     let port = prosody.port;

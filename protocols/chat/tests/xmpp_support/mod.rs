@@ -5,7 +5,8 @@ use std::{cell::RefCell, rc::Rc, time::Duration};
 use sinew_auth::{ClientLogin, Mechanism};
 use sinew_chat::xmpp::{
     client::{
-        Contact, IqRequest, Security, XmppClient, XmppConfig, XmppConnection, XmppError, XmppHandler,
+        Contact, IqRequest, Security, XmppClient, XmppConfig, XmppConnection, XmppError,
+        XmppHandler,
     },
     codec::{Element, Jid, Message, Presence, StanzaError},
 };
@@ -22,7 +23,8 @@ pub(crate) const BIND: &str = "<stream:features><bind xmlns='urn:ietf:params:xml
     <sm xmlns='urn:xmpp:sm:3'/></stream:features>";
 pub(crate) const BOUND: &str = "<iq type='result' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>\
     <jid>ann@example.org/desk</jid></bind></iq>";
-pub(crate) const ENABLED: &str = "<enabled xmlns='urn:xmpp:sm:3' id='sm1' resume='true' max='100'/>";
+pub(crate) const ENABLED: &str =
+    "<enabled xmlns='urn:xmpp:sm:3' id='sm1' resume='true' max='100'/>";
 
 pub(crate) type Notes = Rc<RefCell<Vec<String>>>;
 
@@ -163,7 +165,9 @@ impl Script {
     pub(crate) fn online_simply(config: XmppConfig) -> Self {
         let script = Self::new(config);
         script.log_in();
-        script.receive("<stream:features><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></stream:features>");
+        script.receive(
+            "<stream:features><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></stream:features>",
+        );
         script.receive(BOUND);
         assert_eq!(script.notes(), ["online false"]);
         script

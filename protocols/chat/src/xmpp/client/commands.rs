@@ -268,7 +268,10 @@ impl XmppClient {
         link.is_ended = true;
         drop(link);
         let session = self.0.session.borrow();
-        let answer = session.management.as_ref().and_then(|management| management.answer().encode(ns::CLIENT).ok());
+        let answer = session
+            .management
+            .as_ref()
+            .and_then(|management| management.answer().encode(ns::CLIENT).ok());
         drop(session);
         if let Some(answer) = answer {
             transport.write(answer);

@@ -84,14 +84,6 @@ pub enum XmppError {
     /// The server does not bind the resource.
     #[error("the XMPP server did not bind the resource: {0}")]
     BindRefused(StanzaError),
-    /// The servers of the domain are not known.
-    #[error("could not look up the XMPP servers of {domain}")]
-    Lookup {
-        /// The domain.
-        domain: String,
-        /// The reason.
-        source: Box<dyn std::error::Error>,
-    },
     /// The wait was given up.
     #[error(transparent)]
     GivenUp(#[from] Failure),

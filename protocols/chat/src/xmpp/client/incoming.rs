@@ -4,8 +4,8 @@ use sinew_transports::Transport;
 
 use super::{IqRequest, XmppClient, rooms::Change};
 use crate::xmpp::codec::{
-    Element, ErrorKind, Iq, IqKind, Jid, Message, MessageKind, Presence, PresenceKind, Stanza, StanzaCondition,
-    StanzaError, StanzaProblem, ns,
+    Element, ErrorKind, Iq, IqKind, Jid, Message, MessageKind, Presence, PresenceKind, Stanza,
+    StanzaCondition, StanzaError, StanzaProblem, ns,
 };
 
 /// What the client answers by itself.
@@ -63,7 +63,8 @@ impl XmppClient {
     /// What was sent since the last question is to be acknowledged, too.
     fn ask_again(&self, transport: &Transport) {
         let mut session = self.0.session.borrow_mut();
-        if session.management.as_mut().is_some_and(super::stream_management::StreamManagement::ask) {
+        if session.management.as_mut().is_some_and(super::stream_management::StreamManagement::ask)
+        {
             transport.write(super::xmpp_client::REQUEST);
         }
     }
@@ -133,7 +134,10 @@ impl XmppClient {
                 ),
                 Some(_),
             ) => self.call(|handler, xmpp| handler.subscription_changed(xmpp, presence)),
-            (Some(PresenceKind::Available | PresenceKind::Unavailable | PresenceKind::Error), _) => {
+            (
+                Some(PresenceKind::Available | PresenceKind::Unavailable | PresenceKind::Error),
+                _,
+            ) => {
                 self.call(|handler, xmpp| handler.presence_received(xmpp, presence));
             }
             _ => {}
@@ -169,9 +173,7 @@ impl XmppClient {
                 }
                 Some(self.description())
             }
-            (IqKind::Get, ns::DISCO_ITEMS, "query") => {
-                Some(Element::new("query", ns::DISCO_ITEMS))
-            }
+            (IqKind::Get, ns::DISCO_ITEMS, "query") => Some(Element::new("query", ns::DISCO_ITEMS)),
             _ => {
                 let request = IqRequest::new(self, iq);
                 return self.call(|handler, xmpp| handler.iq_received(xmpp, request));

@@ -72,7 +72,8 @@ impl IqRequest {
 impl Drop for IqRequest {
     fn drop(&mut self) {
         if !self.is_answered
-            && let Err(error) = self.answer(Iq::failure(&self.iq, &StanzaError::service_unavailable()))
+            && let Err(error) =
+                self.answer(Iq::failure(&self.iq, &StanzaError::service_unavailable()))
         {
             tracing::debug!(%error, "a question of XMPP was not answered");
         }

@@ -4,11 +4,7 @@ use data_encoding::BASE64;
 use sinew_auth::{Channel, Mechanism};
 use sinew_transports::Transport;
 
-use super::{
-    XmppClient, XmppError,
-    connection::Next,
-    state::Phase,
-};
+use super::{XmppClient, XmppError, connection::Next, state::Phase};
 use crate::xmpp::codec::{Element, StreamFeatures, ns};
 
 /// The channel binding that a client has.

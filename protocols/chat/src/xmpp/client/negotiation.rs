@@ -3,14 +3,12 @@
 use sinew_transports::Transport;
 
 use super::{
-    Security, XmppClient, XmppError,
-    connection::Next,
-    state::Phase,
+    Security, XmppClient, XmppError, connection::Next, state::Phase,
     stream_management::StreamManagement,
 };
 use crate::xmpp::codec::{
-    Element, ErrorKind, Iq, IqKind, Jid, Message, Presence, StanzaCondition, StanzaError, StreamError, StreamEvent,
-    StreamFeatures, ns,
+    Element, ErrorKind, Iq, IqKind, Jid, Message, Presence, StanzaCondition, StanzaError,
+    StreamError, StreamEvent, StreamFeatures, ns,
 };
 
 /// The ids of the two questions before a client is online, which no others have.
@@ -245,7 +243,8 @@ impl XmppClient {
             // An attempt to resume it has failed; the window remains the same.
             return Vec::new();
         }
-        let (Some(now), Some(management)) = (now, session.management.as_mut().filter(|_| !is_ended && can_resume))
+        let (Some(now), Some(management)) =
+            (now, session.management.as_mut().filter(|_| !is_ended && can_resume))
         else {
             return session.end();
         };

@@ -54,8 +54,10 @@ impl Requests {
     /// An answer has come. Returns whether somebody waited for it.
     pub(super) fn answered(&mut self, me: &Jid, answer: Iq) -> bool {
         let Some(id) = answer.id().map(str::to_owned) else { return false };
-        let is_from_it =
-            self.waiting.get(&id).is_some_and(|request| is_from(request.to.as_ref(), me, answer.from()));
+        let is_from_it = self
+            .waiting
+            .get(&id)
+            .is_some_and(|request| is_from(request.to.as_ref(), me, answer.from()));
         if !is_from_it {
             return false;
         }

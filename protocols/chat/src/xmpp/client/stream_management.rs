@@ -36,7 +36,11 @@ impl StreamManagement {
 
     pub(super) fn resume(&self) -> Option<Element> {
         let resume = Element::new("resume", ns::STREAM_MANAGEMENT);
-        Some(resume.with_attribute("previd", self.id.as_ref()?).with_attribute("h", self.handled.to_string()))
+        Some(
+            resume
+                .with_attribute("previd", self.id.as_ref()?)
+                .with_attribute("h", self.handled.to_string()),
+        )
     }
 
     pub(super) fn received(&mut self) {

@@ -28,7 +28,7 @@ fn failed(error: impl std::fmt::Display) -> XmppError {
 }
 
 impl XmppConfig {
-    /// The configuration of STARTTLS, and of TLS to servers that are looked up. The certificate must be for the domain of the account,
+    /// The configuration of STARTTLS. The certificate must be for the domain of the account,
     /// unless [`server_name`](TlsClientConfig::server_name) says another name. Default: the root certificates of the system, which are
     /// read from disk for each connection.
     pub fn tls(mut self, tls: TlsClientConfig) -> Self {

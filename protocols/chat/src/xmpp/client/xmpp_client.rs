@@ -142,7 +142,10 @@ impl XmppClient {
     #[must_use]
     pub fn can_resume(&self) -> bool {
         let session = self.0.session.borrow();
-        session.management.as_ref().is_some_and(super::stream_management::StreamManagement::can_resume)
+        session
+            .management
+            .as_ref()
+            .is_some_and(super::stream_management::StreamManagement::can_resume)
     }
 
     /// The address of the client: with its resource, as soon as the server has bound one.

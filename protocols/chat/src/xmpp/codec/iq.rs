@@ -107,7 +107,9 @@ impl TryFrom<Element> for Iq {
         let kind = addressed.element.attribute("type").and_then(IqKind::from_word);
         let children = addressed.element.children().take(2).count();
         match (kind, children) {
-            _ if addressed.element.attribute("id").is_none_or(str::is_empty) => Err(StanzaProblem::NoId),
+            _ if addressed.element.attribute("id").is_none_or(str::is_empty) => {
+                Err(StanzaProblem::NoId)
+            }
             (Some(IqKind::Get | IqKind::Set), 1)
             | (Some(IqKind::Result), 0 | 1)
             | (Some(IqKind::Error), _) => Ok(Self(addressed)),

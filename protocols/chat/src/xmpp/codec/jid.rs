@@ -217,7 +217,9 @@ fn checked(
     // NFC may be longer than what it is made of.
     bounded(&text, part)?;
     let is_never = |c: char| {
-        c.is_control() || is_separator(c) || matches!(c, '\u{fffd}'..='\u{ffff}' | '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
+        c.is_control()
+            || is_separator(c)
+            || matches!(c, '\u{fffd}'..='\u{ffff}' | '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
     };
     match text.chars().any(|c| is_never(c) || is_bad(c)) {
         true => Err(JidError::Character { part }),

@@ -157,8 +157,7 @@ impl StanzaError {
             match (child.ns(), child.name()) {
                 (ns::STANZA_ERRORS, "text") => found.text = Some(child.text()),
                 (ns::STANZA_ERRORS, word) => {
-                    found.condition =
-                        StanzaCondition::from_word(word).unwrap_or(found.condition);
+                    found.condition = StanzaCondition::from_word(word).unwrap_or(found.condition);
                 }
                 _ => found.application = Some(child.clone()),
             }
