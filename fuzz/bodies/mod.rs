@@ -35,7 +35,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 53] = [
+pub(crate) const TARGETS: [Target; 56] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
