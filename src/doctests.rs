@@ -93,13 +93,22 @@ pages! {
 
 #[cfg(feature = "mail")]
 pages! {
+    MailQueue: "../docs/guide/30-mail-queue.md";
     Smtp: "../docs/guide/29-smtp.md";
+    MailServer: "../docs/guide/37-mail-server.md";
+    ImapServer: "../docs/guide/32-imap-server.md";
+    ImapClient: "../docs/guide/33-imap-client.md";
     Pop3: "../docs/guide/31-pop3.md";
 }
 
 #[cfg(all(feature = "mail", unix))]
 pages! {
     MailStores: "../docs/guide/34-mail-stores.md";
+}
+
+#[cfg(feature = "news")]
+pages! {
+    News: "../docs/guide/36-news.md";
 }
 
 #[cfg(all(feature = "application", feature = "http"))]

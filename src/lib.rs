@@ -53,10 +53,11 @@
 //! | keep a connection alive | [`ClientService`](transports::client_service::ClientService) |
 //! | test without a network, or with one that fails | `testing`, `sim` (feature `testing`) |
 //! | check passwords, log in | `auth` (feature `auth`) |
-//! | be on IRC, or on networks that are gone | `chat` (feature `chat`) |
+//! | be on IRC, or serve it, or on networks that are gone | `chat` (feature `chat`) |
 //! | look up names and records | `dns` (feature `dns`) |
 //! | serve HTTP | `http` (feature `http`) |
 //! | receive and send mail | `mail` (feature `mail`) |
+//! | serve, read and feed news | `news` (feature `news`) |
 //! | write handlers that block | `socketserver` (feature `socketserver`) |
 //! | bring another source of events to the loop | [`reactor::source`] |
 //!
@@ -67,10 +68,11 @@
 //! | [`protocols`] | what bytes mean: lines, frames, and the small services of [`protocols::wire`] |
 //! | `testing`, `sim` (`sinew-testkit`) | a simulated network, recordings, checks for protocols |
 //! | `auth` | SASL for servers and clients, checkers of passwords, limits on failures |
-//! | `chat` | IRC: a codec without I/O, and a client; AIM, ICQ and MSN |
+//! | `chat` | IRC: a codec without I/O, a client and a server; AIM, ICQ and MSN |
 //! | `dns` | DNS: codecs without I/O, a resolver and a client |
 //! | `http` | HTTP/1.1: codecs without I/O, and a server |
-//! | `mail` | SMTP, LMTP and POP3: codecs without I/O, servers and clients; where mail is kept |
+//! | `mail` | SMTP, LMTP and POP3: codecs without I/O, servers and clients; a queue on disk; where mail is kept |
+//! | `news` | NNTP: codecs without I/O, a server, a client and a feeder; a spool on disk |
 //! | `socketserver` | servers whose handlers block, each in a thread or a process, in the manner of Python's `socketserver` |
 //!
 //! # Features
@@ -83,6 +85,7 @@
 //! | `dns` | the module of that name |
 //! | `http` | the module of that name, and `auth` |
 //! | `mail` | the module of that name, and `auth` |
+//! | `news` | the module of that name, and `auth` |
 //! | `socketserver` | the module of that name |
 //! | `testing` | the test kit: the modules `testing` and `sim` |
 //! | `idna` | names in other scripts than ASCII |
@@ -106,6 +109,8 @@ pub use sinew_dns as dns;
 pub use sinew_http as http;
 #[cfg(feature = "mail")]
 pub use sinew_mail as mail;
+#[cfg(feature = "news")]
+pub use sinew_news as news;
 pub use sinew_protocols as protocols;
 pub use sinew_reactor as reactor;
 #[cfg(feature = "socketserver")]

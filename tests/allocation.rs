@@ -5,6 +5,10 @@ mod support;
 
 mod allocation {
     mod idle;
+    #[cfg(feature = "mail")]
+    mod imap;
+    #[cfg(all(feature = "mail", unix))]
+    mod mail;
     mod messages;
     mod secured;
     pub(crate) mod sys;

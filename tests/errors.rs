@@ -68,6 +68,10 @@ macro_rules! printed {
     ($($error:expr),+ $(,)?) => { [$(printed(&$error)),+] };
 }
 
+#[cfg(feature = "mail")]
+#[path = "errors/mail.rs"]
+mod mail;
+
 /// One error of each type available on every platform with every feature.
 fn on_every_platform() -> impl Iterator<Item = Printed> {
     let made = printed![
@@ -386,6 +390,7 @@ fn with_chat() -> impl Iterator<Item = Printed> {
         irc::{
             client::{CommandError, IrcError, SendError},
             codec::{BuildError, MessageError, ModesError, SaslTooLong},
+            server::FileError,
         },
         xmpp,
     };
@@ -398,6 +403,7 @@ fn with_chat() -> impl Iterator<Item = Printed> {
         IrcError::SaslNotOffered,
         SendError::NotConnected,
         CommandError::Lost { command: "JOIN" },
+        FileError::Read { path: "motd".into(), source: cause() },
         "\r".parse::<ScreenName>().unwrap_err(),
         SessionError::Lost(cause()),
         SignOnError::Refused { name: "ann".parse().unwrap(), code: 5 },
@@ -413,38 +419,23 @@ fn with_chat() -> impl Iterator<Item = Printed> {
     made.into_iter()
 }
 
-#[cfg(feature = "mail")]
-fn with_mail() -> impl Iterator<Item = Printed> {
-    use sinew::mail::{
-        pop3,
-        smtp::{
-            client::{SmtpError, Stage},
-            codec::{Address, CommandError, ReplyError},
-        },
-        store::{Keyword, MailboxName, StoreError, UidSet},
-        utf7,
-    };
+#[cfg(feature = "news")]
+fn with_news() -> impl Iterator<Item = Printed> {
+    use sinew::news::nntp::{client::NewsError, codec};
+    use sinew::news::store::StoreError;
 
     let made = printed![
-        "nobody".parse::<Address>().unwrap_err(),
-        CommandError::Unknown,
-        ReplyError::Code,
-        SmtpError::Lost { stage: Stage::Mail, source: cause() },
-        "two words".parse::<Keyword>().unwrap_err(),
-        "..".parse::<MailboxName>().unwrap_err(),
-        UidSet::parse("0", 1).unwrap_err(),
-        StoreError::Io { operation: "read", path: "mail".into(), source: cause().into() },
-        utf7::decode(b"&").unwrap_err(),
-        pop3::codec::Command::parse(b"HELO").unwrap_err(),
-        pop3::codec::Status::parse(b"250").unwrap_err(),
-        pop3::codec::Listed::size(b"1").unwrap_err(),
-        "two words".parse::<pop3::codec::UniqueId>().unwrap_err(),
-        pop3::client::Pop3Error::Lost { stage: pop3::client::Stage::Quit, source: cause() },
-        pop3::server::MaildropError::Temporary(cause().into()),
-        pop3::client::FetchError::NotKept {
-            unique_id: "id".parse().expect("a unique id"),
-            source: cause().into(),
-        },
+        codec::ArticleError::Byte,
+        codec::CommandError::Unknown,
+        "a b".parse::<codec::FieldName>().unwrap_err(),
+        "a b".parse::<codec::GroupName>().unwrap_err(),
+        "a b".parse::<codec::MessageId>().unwrap_err(),
+        codec::OverviewLine::parse(b"x").unwrap_err(),
+        "x".parse::<codec::Range>().unwrap_err(),
+        codec::ResponseError::Code,
+        "a b".parse::<codec::Wildmat>().unwrap_err(),
+        NewsError::Lost { command: "GROUP", source: cause() },
+        StoreError::File { action: "read", path: "history".into(), source: cause() },
     ];
     made.into_iter()
 }
@@ -470,7 +461,9 @@ fn all() -> Vec<Printed> {
     #[cfg(feature = "chat")]
     let all = all.chain(with_chat());
     #[cfg(feature = "mail")]
-    let all = all.chain(with_mail());
+    let all = all.chain(mail::errors());
+    #[cfg(feature = "news")]
+    let all = all.chain(with_news());
     all.collect()
 }
 
@@ -508,6 +501,7 @@ fn causes_not_in_the_message_are_appended() {
     feature = "dns",
     feature = "http",
     feature = "mail",
+    feature = "news",
     feature = "tls",
     feature = "socketserver"
 ))]

@@ -26,11 +26,17 @@ mod examples {
     #[cfg(feature = "http")]
     mod fetch;
     mod framed_echo;
+    #[cfg(feature = "mail")]
+    mod imap_watch;
     mod inetd_echo;
+    #[cfg(feature = "chat")]
+    mod irc;
     mod key_value;
     mod loggers;
     #[cfg(target_os = "linux")]
     mod multicast_chat;
+    #[cfg(feature = "news")]
+    mod news_reader;
     #[cfg(target_os = "linux")]
     mod output;
     mod pages;

@@ -16,10 +16,15 @@ mod servers {
     mod dns;
     mod http;
     mod inetd;
+    mod irc;
     mod log;
+    mod mail;
+    mod news;
+    mod password;
     mod peers;
     mod portforward;
     mod procmon;
+    mod sendmail;
     mod small_services;
     mod texts;
 }

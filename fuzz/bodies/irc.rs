@@ -1,15 +1,17 @@
-//! IRC: what is read is written as one line and read as the same; and whatever a server sends, a client sends only messages.
+//! IRC: what is read is written as one line and read as the same; whatever a server sends, a client sends only messages; and whatever a
+//! client sends, a server sends only messages, and forgets the client when it is gone.
 
 use std::time::Duration;
 
 use sinew::{
-    auth::ClientLogin,
+    auth::{Authenticator, AuthenticatorConfig, ClientLogin, Users},
     chat::irc::{
         client::{IrcClient, IrcConfig, IrcHandler},
         codec::{
             Ctcp, IrcLine, Isupport, Message, MessageBuf, ModeChange, ModeKinds, assemble,
             mask_matches, parse_formatting, parse_time, split_text, strip_formatting,
         },
+        server::{IrcServer, ServerConfig},
     },
     protocols::basic::{Decoded, Decoder},
     reactor::Reactor,
@@ -139,7 +141,7 @@ impl IrcHandler for Nothing {}
 /// A client, and what a server sends, cut into pieces.
 pub(crate) fn client(data: &mut Input<'_>) {
     let lens = data.piece_lens(64);
-    let has_login = data.byte() % 2 == 0;
+    let has_login = data.byte().is_multiple_of(2);
     let stream = data.bytes(4 * 1_024);
     let reactor = Reactor::simulated(0);
     let mut config = IrcConfig::new("bot").expect("a nick");
@@ -166,4 +168,44 @@ pub(crate) fn client(data: &mut Input<'_>) {
         assert!(line.len() <= 510);
         Message::parse(line).expect("it is a message");
     }
+}
+
+/// A server with a member in a channel, and what another client sends, cut into pieces.
+pub(crate) fn server(data: &mut Input<'_>) {
+    let lens = data.piece_lens(64);
+    let is_welcomed = data.byte().is_multiple_of(2);
+    let stream = data.bytes(4 * 1_024);
+    let reactor = Reactor::simulated(0);
+    let rules = AuthenticatorConfig::default().allow_plaintext(true);
+    let users = Authenticator::with(Users::new().user("ann", "secret"), rules);
+    let config =
+        ServerConfig::new("irc.test").expect("a name").flood(100, Duration::from_millis(1));
+    let config = config.accounts(users.clone()).operators(users).send_queue_max(100_000);
+    let server = IrcServer::new(&reactor, config);
+    let connect = || {
+        let made = memory::connect(&reactor, StreamConfig::default(), server.connection());
+        made.expect("room for two")
+    };
+    let ((_member, member), (_connection, wire)) = (connect(), connect());
+    member.receive(b"CAP REQ :server-time message-tags extended-join\r\nNICK member\r\nUSER m 0 * :m\r\nCAP END\r\nJOIN #a\r\n");
+    if is_welcomed {
+        wire.receive(b"NICK ann\r\nUSER ann 0 * :x\r\nJOIN #a\r\n");
+    }
+    for piece in pieces(stream, &lens) {
+        wire.receive_if_open(piece);
+        reactor.advance(Duration::from_millis(20)).expect("the loop becomes idle");
+    }
+    wire.reset_if_open();
+    // Also of a connection that waits for a login.
+    reactor.advance(Duration::from_secs(60)).expect("the loop becomes idle");
+    for sent in [wire.sent(), member.sent()] {
+        for line in sent.split_inclusive(|byte| *byte == b'\n') {
+            // A client that is gone may have received a part of the last one.
+            let Some(line) = line.strip_suffix(b"\r\n") else { continue };
+            assert!(line.len() <= 510 + 8_191);
+            Message::parse(line).expect("it is a message");
+        }
+    }
+    let report = server.report();
+    assert!(report.connections <= 1, "{report:?}");
 }

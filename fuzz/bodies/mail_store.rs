@@ -79,7 +79,8 @@ pub(crate) fn maildir(data: &mut Input<'_>) {
         }
     }
     let first = look(&folder.0);
-    assert_eq!(first.1.len(), files.len());
+    // A list may say that there is no UID left.
+    assert!(first.1.len() == files.len() || first.2 == Uid::MAX);
     assert!(first.1.is_sorted_by(|one, two| one < two));
     let second = look(&folder.0);
     assert_eq!(second.0, first.0);
@@ -103,7 +104,7 @@ fn with_sums(list: &[u8]) -> Vec<u8> {
 }
 
 /// Opens it, reads all, and adds a message if there is a UID left. The UIDVALIDITY, and the UIDs before.
-fn look(folder: &std::path::Path) -> (u32, Vec<Uid>) {
+fn look(folder: &std::path::Path) -> (u32, Vec<Uid>, Uid) {
     let reactor = Reactor::simulated(0);
     let limits = StoreLimits::default().quota_messages(1_000);
     let store = MaildirStore::new(folder, MaildirConfig::default().limits(limits));
@@ -124,7 +125,7 @@ fn look(folder: &std::path::Path) -> (u32, Vec<Uid>) {
                 assert!(added.uid >= status.uid_next);
             }
         }
-        (status.uid_validity.get(), uids)
+        (status.uid_validity.get(), uids, status.uid_next)
     });
     for _ in 0..10_000 {
         if let Some(result) = task.take() {

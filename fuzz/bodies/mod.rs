@@ -17,10 +17,14 @@ mod http_client;
 mod http_heads;
 mod http_proxies;
 mod http_server;
+mod imap;
+mod imap_server;
 mod inflating;
 mod input;
 mod irc;
+mod mail_queue;
 mod mail_store;
+mod news;
 mod pieces;
 mod pop3;
 mod proxy;
@@ -35,7 +39,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 56] = [
+pub(crate) const TARGETS: [Target; 73] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -69,6 +73,9 @@ pub(crate) const TARGETS: [Target; 56] = [
     ("http_forwarded", http_forwarded),
     ("http_proxied", http_proxied),
     ("data_url", data_url),
+    ("imap_command", imap_command),
+    ("imap_response", imap_response),
+    ("imap_client", imap_client),
     ("mail_names", mail_names),
     ("maildir", maildir),
     ("irc_message", irc_message),
@@ -79,6 +86,7 @@ pub(crate) const TARGETS: [Target; 56] = [
     ("xmpp_stream", xmpp_stream),
     ("xmpp_jid", xmpp_jid),
     ("xmpp_client", xmpp_client),
+    ("irc_server", irc_server),
     ("oscar_server", oscar_server),
     ("toc_server", toc_server),
     ("msnp_command", msnp_command),
@@ -92,6 +100,19 @@ pub(crate) const TARGETS: [Target; 56] = [
     ("pop3_command", pop3_command),
     ("pop3_response", pop3_response),
     ("pop3_session", pop3_session),
+    ("news_article", news_article),
+    ("news_client", news_client),
+    ("news_command", news_command),
+    ("news_overview", news_overview),
+    ("news_response", news_response),
+    ("news_session", news_session),
+    ("news_spool", news_spool),
+    ("news_wildmat", news_wildmat),
+    ("mail_aliases", mail_aliases),
+    ("mail_spool", mail_spool),
+    ("mail_report", mail_report),
+    ("imap_message", imap_message),
+    ("imap_session", imap_session),
 ];
 
 pub(crate) fn line(data: &[u8]) {
@@ -234,6 +255,18 @@ pub(crate) fn http_proxied(data: &[u8]) {
     http_proxies::proxied(&mut Input::new(data));
 }
 
+pub(crate) fn imap_command(data: &[u8]) {
+    imap::command(&mut Input::new(data));
+}
+
+pub(crate) fn imap_response(data: &[u8]) {
+    imap::response(&mut Input::new(data));
+}
+
+pub(crate) fn imap_client(data: &[u8]) {
+    imap::client(&mut Input::new(data));
+}
+
 pub(crate) fn mail_names(data: &[u8]) {
     mail_store::names(&mut Input::new(data));
 }
@@ -302,6 +335,10 @@ pub(crate) fn xmpp_client(data: &[u8]) {
     xmpp::client(&mut Input::new(data));
 }
 
+pub(crate) fn irc_server(data: &[u8]) {
+    irc::server(&mut Input::new(data));
+}
+
 pub(crate) fn pop3_client(data: &[u8]) {
     pop3::client(&mut Input::new(data));
 }
@@ -316,4 +353,56 @@ pub(crate) fn pop3_response(data: &[u8]) {
 
 pub(crate) fn pop3_session(data: &[u8]) {
     pop3::session(&mut Input::new(data));
+}
+
+pub(crate) fn news_article(data: &[u8]) {
+    news::article(&mut Input::new(data));
+}
+
+pub(crate) fn news_client(data: &[u8]) {
+    news::client(&mut Input::new(data));
+}
+
+pub(crate) fn news_command(data: &[u8]) {
+    news::command(&mut Input::new(data));
+}
+
+pub(crate) fn news_overview(data: &[u8]) {
+    news::overview(&mut Input::new(data));
+}
+
+pub(crate) fn news_response(data: &[u8]) {
+    news::response(&mut Input::new(data));
+}
+
+pub(crate) fn news_session(data: &[u8]) {
+    news::session(&mut Input::new(data));
+}
+
+pub(crate) fn news_spool(data: &[u8]) {
+    news::spool(&mut Input::new(data));
+}
+
+pub(crate) fn news_wildmat(data: &[u8]) {
+    news::wildmat(&mut Input::new(data));
+}
+
+pub(crate) fn mail_aliases(data: &[u8]) {
+    mail_queue::aliases(&mut Input::new(data));
+}
+
+pub(crate) fn mail_spool(data: &[u8]) {
+    mail_queue::spool(&mut Input::new(data));
+}
+
+pub(crate) fn mail_report(data: &[u8]) {
+    mail_queue::report(&mut Input::new(data));
+}
+
+pub(crate) fn imap_message(data: &[u8]) {
+    imap_server::message(&mut Input::new(data));
+}
+
+pub(crate) fn imap_session(data: &[u8]) {
+    imap_server::session(&mut Input::new(data));
 }

@@ -35,6 +35,7 @@ pub(crate) fn built() -> Vec<String> {
         .filter(without("tls", cfg!(feature = "tls")))
         .filter(without("http", cfg!(feature = "http")))
         .filter(without("mail", cfg!(feature = "mail")))
+        .filter(without("news", cfg!(feature = "news")))
         .filter(without("socketserver", cfg!(feature = "socketserver")))
         .collect()
 }

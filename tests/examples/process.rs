@@ -37,6 +37,14 @@ impl Example {
         Self::run(name, Command::new(path(name)).args(args).stdin(Stdio::piped()))
     }
 
+    /// The same with variables of the environment.
+    #[cfg(feature = "mail")]
+    pub(crate) fn start_with(name: &str, args: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(path(name));
+        command.args(args).envs(variables.iter().copied()).stdin(Stdio::piped());
+        Self::run(name, &mut command)
+    }
+
     /// Starts it with an inherited descriptor 3 named "web", as by systemd.
     #[cfg(unix)]
     pub(crate) fn handed(fd: std::os::fd::OwnedFd, name: &str, args: &[&str]) -> Self {

@@ -10,8 +10,11 @@ mod dns;
 mod echo;
 mod http;
 mod inetd;
+mod irc;
 mod listens_nowhere;
 mod log;
+pub(crate) mod mail;
+mod news;
 mod portforward;
 mod procmon;
 mod qotd;
@@ -19,6 +22,6 @@ mod time;
 
 pub(crate) use {
     chargen::Chargen, chat::Chat, connect::Connect, daytime::Daytime, discard::Discard, dns::Dns,
-    echo::Echo, http::Http, inetd::Inetd, log::LogServer, portforward::PortForward,
-    procmon::ProcMon, qotd::Qotd, time::Time,
+    echo::Echo, http::Http, inetd::Inetd, irc::Irc, log::LogServer, mail::Mail, news::News,
+    portforward::PortForward, procmon::ProcMon, qotd::Qotd, time::Time,
 };

@@ -1,6 +1,7 @@
 //! Chat for sinew, an event-driven networking framework in the manner of Twisted.
 //!
-//! - [`irc`] is Internet Relay Chat: [`irc::client::IrcClient`], and a codec for all that speaks IRC.
+//! - [`irc`] is Internet Relay Chat: [`irc::client::IrcClient`], [`irc::server::IrcServer`], and a codec for all that
+//!   speaks IRC.
 //! - [`xmpp`] is XMPP: [`xmpp::client::XmppClient`], with sessions that outlive connections, and a codec.
 //! - [`historical`] has AIM, ICQ and MSN, whose networks are gone: for history, and for servers of one's own.
 //!

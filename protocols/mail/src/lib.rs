@@ -1,7 +1,9 @@
 //! Mail for sinew, an event-driven networking framework in the manner of Twisted.
 //!
+//! - [`imap`] serves mailboxes and reads them by IMAP: [`imap::server::ImapServer`] and [`imap::client::ImapClient`].
 //! - [`smtp`] receives and sends mail by SMTP and LMTP: [`smtp::server::SmtpServer`] and [`smtp::client::sendmail`].
 //! - [`pop3`] serves mail and fetches it by POP3: [`pop3::server::Pop3Server`] and [`pop3::client::Pop3Client`].
+//! - [`queue`] keeps messages safe on disk until they are delivered: [`queue::Queue`]; [`routing`] decides where they go: [`routing::Router`].
 //! - [`store`] is where mail is kept: the traits [`store::Store`], [`store::Account`] and [`store::Mailbox`], and mail in memory.
 //! - [`utf7`] is the encoding of names of mailboxes in IMAP4rev1 and on the disk.
 //!
@@ -55,12 +57,16 @@
 //!
 //! | feature | |
 //! |---|---|
+//! | `compression` | COMPRESS=DEFLATE of IMAP |
 //! | `dns` | the mail exchangers of a domain, by `sinew-dns` |
 //! | `tls` | STARTTLS and STLS, and TLS from the start |
 
 #![forbid(unsafe_code)]
 
+pub mod imap;
 pub mod pop3;
+pub mod queue;
+pub mod routing;
 pub mod smtp;
 pub mod store;
 pub mod utf7;

@@ -17,4 +17,5 @@ mod client {
     mod scripted;
     #[cfg(feature = "tls")]
     mod secure;
+    mod streams;
 }

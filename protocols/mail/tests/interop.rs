@@ -1,4 +1,5 @@
-//! The server and the client with other programs: swaks, msmtp, Python's smtplib and aiosmtpd, Postfix's smtp-source and smtp-sink.
+//! The server and the client with other programs: swaks, msmtp, Python's smtplib and aiosmtpd, Postfix's smtp-source and smtp-sink,
+//! Exim.
 //! Skipped, aloud, where they are missing; `.ci/run` installs them.
 
 #![cfg(unix)]
@@ -13,5 +14,6 @@ mod support;
 mod interop {
     mod clients;
     mod program;
+    mod queue;
     mod servers;
 }

@@ -38,7 +38,8 @@ use crate::{
 };
 use service::{DnsService, Secondaries};
 use sources::{Blocked, Sources};
-use values::{Network, Server, Upstream, ZoneFile, ZoneServers};
+pub(crate) use values::Network;
+use values::{Server, Upstream, ZoneFile, ZoneServers};
 
 /// Equal responses to one network in a second, unless another limit is given.
 const RESPONSES_PER_SECOND: u32 = 20;
@@ -263,6 +264,6 @@ impl Dns {
     }
 }
 
-fn allowing(acl: Acl, networks: &[Network]) -> Acl {
+pub(super) fn allowing(acl: Acl, networks: &[Network]) -> Acl {
     networks.iter().fold(acl, |acl, network| acl.allow(network.0))
 }

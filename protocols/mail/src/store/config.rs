@@ -24,7 +24,7 @@ impl StoreLimits {
         self
     }
 
-    /// Most messages in a mailbox. Default 1,000,000. Each costs some 150 bytes of memory while the mailbox is open.
+    /// Most messages in a mailbox. Default 1,000,000. Each costs some 160 bytes of memory while the mailbox is open.
     pub fn messages_max(mut self, max: u32) -> Self {
         self.messages_max = max;
         self

@@ -7,7 +7,7 @@
 //! # Examples
 //!
 //! ```
-//! use sinew_mail::store::{Account, Mailbox, MailboxName, MemoryStore, NewMessage, Store, Uid};
+//! use sinew_mail::store::{MailboxName, MemoryStore, NewMessage, Store, Uid};
 //! use sinew_transports::reactor::Reactor;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -33,10 +33,12 @@
 mod account;
 mod changes;
 mod config;
+#[cfg_attr(not(unix), allow(dead_code, reason = "mail on the disk needs more of it"))]
 mod crlf;
 mod error;
 mod flags;
 mod hierarchy;
+#[cfg_attr(not(unix), allow(dead_code, reason = "mail on the disk needs more of it"))]
 mod index;
 mod mailbox;
 mod mailbox_info;

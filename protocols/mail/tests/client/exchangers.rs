@@ -7,7 +7,16 @@ use sinew_dns::{
     codec::{RData, rdata::MX},
     testing::TestServer,
 };
-use sinew_mail::smtp::client::{SmtpError, exchangers, send_to_domain};
+use sinew_mail::{
+    queue::{
+        Agents, MemoryFiles, Queue, QueueConfig, QueuedEnvelope, QueuedRecipient, Relay,
+        SMTP_AGENT, Spool,
+    },
+    smtp::{
+        client::{ClientConfig, Security, SmtpError, exchangers, send_to_domain},
+        codec::{Recipient, Sender},
+    },
+};
 use sinew_testkit::{sim::Network, testing::task_test_on};
 use sinew_transports::{ReactorTcp, reactor::Reactor};
 
@@ -123,4 +132,62 @@ fn a_message_that_may_have_arrived_is_not_sent_twice() {
     let error = result.unwrap_err();
     assert!(error.may_be_delivered() && error.is_temporary(), "{error}");
     assert_eq!(notes.borrow().mails.len(), 1);
+}
+
+/// A queue sends to the first exchanger that answers, remembers which did not, and never sends to itself.
+#[test]
+fn a_queue_sends_to_exchangers() {
+    let names = |network: &Network, server: TestServer| {
+        network.set_name("plain.example", [network.host("b").addr()]);
+        let server = server
+            .data("example.org.", mx(5, "down.example."))
+            .data("example.org.", mx(10, "a.example."))
+            .data("backup.example.", mx(5, "down.example."))
+            .data("backup.example.", mx(10, "Relay.example."))
+            .data("backup.example.", mx(20, "b.example."))
+            .data("loop.example.", mx(10, "relay.example."))
+            .data("loop.example.", mx(20, "b.example."));
+        server.addr("plain.example.", network.host("b").addr()).data("null.example.", mx(0, "."))
+    };
+    let ((left, stats), notes) = world(Notes::default(), names, |reactor, resolver| async move {
+        let config = ClientConfig::new("relay.example").unwrap().security(Security::None);
+        let relay = Relay::new(config).resolver(resolver).idle_max(0);
+        let agents = Agents::default().with(SMTP_AGENT, relay);
+        let config = QueueConfig::new("relay.example").unwrap();
+        let spool = Spool::on(MemoryFiles::default());
+        let queue = Queue::open(&reactor, spool, config, agents).await.unwrap();
+        for domain in [
+            "example.org",
+            "backup.example",
+            "loop.example",
+            "plain.example",
+            "null.example",
+            "none.example",
+            "[IPv6:2001:db8::1]",
+        ] {
+            let to = Recipient::new(format!("bob@{domain}").parse().unwrap());
+            let envelope =
+                QueuedEnvelope::new(Sender::new(Some("ann@plain.example".parse().unwrap())));
+            queue.submit(envelope.with(QueuedRecipient::remote(to)), "x").await.unwrap();
+        }
+        reactor.sleep(Duration::from_secs(120)).await;
+        let left: Vec<_> = queue
+            .list(None, 9)
+            .into_iter()
+            .map(|message| message.recipients[0].0.address().to_string())
+            .collect();
+        (left, queue.stats())
+    });
+    // This host is the second for the one; the other cannot be reached.
+    assert_eq!(left, ["bob@backup.example", "bob@[IPv6:2001:db8::1]"]);
+    let notes = notes.borrow();
+    let mut routes: Vec<_> = notes.mails.iter().map(|mail| mail.to[0].as_str()).collect();
+    routes.sort_unstable();
+    let ann = "ann@plain.example";
+    assert_eq!(routes, [ann, ann, ann, "bob@example.org", "bob@plain.example"]);
+    for status in ["Status: 5.4.6\r\n", "Status: 5.1.10\r\n", "Status: 5.1.2\r\n"] {
+        let is_there = notes.mails.iter().filter(|mail| mail.text.contains(status)).count();
+        assert_eq!(is_there, 1, "{status}");
+    }
+    assert_eq!((stats.failed, stats.reports), (3, 3));
 }

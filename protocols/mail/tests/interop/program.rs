@@ -24,6 +24,26 @@ pub(crate) fn postfix(name: &str) -> Option<Command> {
     Some(command)
 }
 
+/// Exim of `.ci/peers`, with users and groups of its own in files in this folder, since its package is not installed.
+pub(crate) fn exim(folder: &Path) -> Option<Command> {
+    let own = target().join("peers/exim");
+    let (program, names) = (own.join("usr/sbin/exim4"), own.join("libnss_wrapper.so"));
+    if !program.is_file() || !names.is_file() || !is_root() {
+        return skipped("Exim, or not run by the administrator,");
+    }
+    for (name, line) in
+        [("passwd", "Debian-exim:x:65534:65534::/tmp:/bin/sh"), ("group", "Debian-exim:x:65534:")]
+    {
+        let system = std::fs::read_to_string(Path::new("/etc").join(name)).ok()?;
+        std::fs::write(folder.join(name), format!("{}\n{line}\n", system.trim_end())).ok()?;
+    }
+    let mut command = Command::new(program);
+    command.env("LD_PRELOAD", names);
+    command.env("NSS_WRAPPER_PASSWD", folder.join("passwd"));
+    command.env("NSS_WRAPPER_GROUP", folder.join("group"));
+    Some(command)
+}
+
 /// Python with a module, of `.ci/peers` or of the system.
 pub(crate) fn python(module: &str) -> Option<Command> {
     let own = target().join("peers/python/bin/python3");

@@ -284,11 +284,12 @@ fn a_hundred_thousand_messages() {
         }
         assert_eq!(count, 100_000);
         let then = status.highest_mod_seq;
-        inbox.expunge(&set("2:99999"), Expunge::All).await.unwrap();
-        assert_eq!(numbers(&inbox.uids()), [1, 100_000]);
+        inbox.expunge(&set("2:20001"), Expunge::All).await.unwrap();
+        assert_eq!(inbox.status().messages, 80_000);
         // It remembers 10,000.
         assert_eq!(inbox.changes_since(then).vanished, None);
+        let uids = inbox.uids();
         drop(inbox);
-        assert_eq!(numbers(&given.inbox().await.uids()), [1, 100_000]);
+        assert_eq!(given.inbox().await.uids(), uids);
     });
 }

@@ -1,6 +1,8 @@
 //! Several stores in one folder, as several processes and several reactors have them; and several processes.
 
-use std::{env, fs::File, path::Path, process::Command, rc::Rc, time::Duration};
+use std::{
+    collections::BTreeSet, env, fs::File, path::Path, process::Command, rc::Rc, time::Duration,
+};
 
 use fs4::FileExt;
 use sinew_mail::store::{
@@ -8,6 +10,8 @@ use sinew_mail::store::{
     StoreError,
 };
 use sinew_transports::reactor::Reactor;
+
+use crate::program;
 
 use super::{
     folder::Folder,
@@ -89,6 +93,9 @@ const COUNT: usize = 25;
 /// The variable by which the child knows the folder.
 const CHILD: &str = "SINEW_STORE_TEST_CHILD";
 
+/// The variable by which the child knows that it delivers until it is killed.
+const KILLED: &str = "SINEW_STORE_TEST_KILLED";
+
 async fn add_all(inbox: &Rc<dyn Mailbox>) {
     for _ in 0..COUNT {
         add(inbox, "Subject: x\r\n\r\nx\r\n", Flags::new()).await.unwrap();
@@ -105,9 +112,77 @@ fn the_child_of_two_processes() {
     let clone = reactor.clone();
     let done = reactor.run_until(async move {
         let ann = store.account(&clone, "ann").await.unwrap();
-        add_all(&ann.open(&MailboxName::inbox()).await.unwrap()).await;
+        let inbox = ann.open(&MailboxName::inbox()).await.unwrap();
+        if env::var_os(KILLED).is_none() {
+            return add_all(&inbox).await;
+        }
+        loop {
+            let added = add(&inbox, "Subject: x\r\n\r\nx\r\n", Flags::new()).await.unwrap();
+            println!("told {}", added.uid);
+            let seen = FlagChange::Add(super::stores::seen());
+            inbox.set_flags(&added.uid.into(), seen, None).await.unwrap();
+            println!("flagged {}", added.uid);
+        }
     });
     done.unwrap();
+}
+
+/// The arguments and the environment of the child.
+fn child(folder: &Path) -> Command {
+    let mut child = Command::new(env::current_exe().unwrap());
+    child.args(["--exact", "store::processes::the_child_of_two_processes", "--nocapture"]);
+    child.env(CHILD, folder);
+    child
+}
+
+/// What a process has told of is there, whenever it was killed.
+#[test]
+fn a_process_is_killed() {
+    crate::watchdog::watch_this_test();
+    let folder = Folder::new();
+    let reactor = Reactor::new().unwrap();
+    let config = MaildirConfig::default().create_accounts(true);
+    let (mut told, mut flagged) = (BTreeSet::new(), BTreeSet::new());
+    for lines in [1, 2, 7, 40, 101] {
+        let store = MaildirStore::new(folder.path(), config.clone());
+        let given = Given { reactor: reactor.clone(), store: Rc::new(store) };
+        let opened = given.clone();
+        reactor.run_until(async move { opened.ann().await }).unwrap();
+        let mut command = child(folder.path());
+        command.env(KILLED, "1");
+        let mut running = program::Running::start(command);
+        let mut count = 0;
+        while count < lines {
+            let line = running.line();
+            // The test harness prints on the same line.
+            let Some((_, what)) = line.split_once("told ").or(line.split_once("flagged ")) else {
+                assert!(running.is_running(), "{line}");
+                continue;
+            };
+            let number: u32 = what.parse().unwrap();
+            count += 1;
+            if line.contains("told") {
+                assert!(told.insert(number), "a UID was told twice");
+            } else {
+                flagged.insert(number);
+            }
+        }
+        // SIGKILL.
+        drop(running);
+        let (all, seen) = (told.clone(), flagged.clone());
+        let checked = reactor.run_until(async move {
+            let inbox = given.inbox().await;
+            for number in &all {
+                assert_eq!(text(&inbox, uid(*number), 100).await, "Subject: x\r\n\r\nx\r\n");
+            }
+            for number in seen {
+                assert_eq!(inbox.message(uid(number)).unwrap().flags, super::stores::seen());
+            }
+            // Also those of which it has not told.
+            inbox.uids()
+        });
+        told.extend(checked.unwrap().iter().map(|uid| uid.get()));
+    }
 }
 
 #[test]
@@ -120,9 +195,7 @@ fn two_processes_deliver_at_once() {
     let path = folder.path().to_owned();
     let done = reactor.run_until(async move {
         let inbox = given.inbox().await;
-        let mut child = Command::new(env::current_exe().unwrap());
-        child.args(["--exact", "store::processes::the_child_of_two_processes"]).env(CHILD, path);
-        let mut child = child.stdout(std::process::Stdio::null()).spawn().unwrap();
+        let mut child = child(&path).stdout(std::process::Stdio::null()).spawn().unwrap();
         add_all(&inbox).await;
         let ended = given.reactor.defer_to_thread(move || child.wait()).await;
         assert!(ended.unwrap().unwrap().success());

@@ -1,10 +1,11 @@
 //! Several sessions in one mailbox: what each is told of the changes of the others.
 
-use std::time::Duration;
+use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use sinew_mail::store::{
-    Expunge, FlagChange, MailboxName, ModSeq, NewMessage, StoreError, StoreLimits, UidSet,
+    Expunge, FlagChange, MailboxName, ModSeq, NewMessage, StoreError, StoreLimits, UidSet, Watch,
 };
+use sinew_transports::reactor::Reactor;
 
 use super::stores::{counted, fill, name, numbers, on_each_store, seen, set, uid};
 
@@ -33,6 +34,51 @@ fn two_sessions_one_mailbox() {
         fill(&one, 1).await;
         given.reactor.sleep(Duration::ZERO).await;
         assert_eq!(calls.get(), before);
+    });
+}
+
+/// A change that was asked for does not need anyone who waits for it.
+#[test]
+fn a_change_is_made_if_nobody_waits() {
+    on_each_store(StoreLimits::default(), |given| async move {
+        let inbox = given.inbox().await;
+        fill(&inbox, 3).await;
+        drop(inbox.set_flags(&set("1"), FlagChange::Add(seen()), None));
+        drop(inbox.expunge(&set("2"), Expunge::All));
+        drop(inbox.copy(&set("3"), &MailboxName::inbox()));
+        given.reactor.sleep(Duration::from_secs(1)).await;
+        assert_eq!(numbers(&inbox.uids()), [1, 3, 4]);
+        assert_eq!(inbox.message(uid(1)).unwrap().flags, seen());
+        // Also by one that is closed at once.
+        drop(inbox.set_flags(&set("3"), FlagChange::Add(seen()), None));
+        drop(inbox);
+        given.reactor.sleep(Duration::from_secs(1)).await;
+        assert_eq!(given.inbox().await.message(uid(3)).unwrap().flags, seen());
+    });
+}
+
+/// A callback asks, changes, closes, and ends its own watch.
+#[test]
+fn a_watcher_may_do_anything() {
+    on_each_store(StoreLimits::default(), |given| async move {
+        let (one, other) = (given.inbox().await, given.inbox().await);
+        let open = Rc::new(RefCell::new(Some(one)));
+        let watch: Rc<RefCell<Option<Watch>>> = Rc::default();
+        let (mailbox, own) = (Rc::clone(&open), Rc::clone(&watch));
+        let changed = move |_: &Reactor| {
+            let Some(mailbox) = mailbox.borrow_mut().take() else { return };
+            let changes = mailbox.changes_since(ModSeq::MIN);
+            assert_eq!(mailbox.messages(uid(1), 9).len(), changes.changed.len());
+            mailbox.claim_recent();
+            mailbox.set_flags(&UidSet::all(), FlagChange::Add(seen()), None).detach();
+            let _other = mailbox.watch(Rc::new(|_: &Reactor| panic!("its guard is dropped")));
+            own.borrow_mut().take();
+        };
+        *watch.borrow_mut() = Some(other.watch(Rc::new(changed)));
+        fill(&other, 1).await;
+        given.reactor.sleep(Duration::from_secs(1)).await;
+        assert!(open.borrow().is_none() && watch.borrow().is_none());
+        assert_eq!(other.status().unseen, 0);
     });
 }
 

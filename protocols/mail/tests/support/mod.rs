@@ -29,6 +29,8 @@ pub(crate) struct Notes {
     pub(crate) mails: Vec<Mail>,
     /// Messages that were dropped before their end.
     pub(crate) dropped: usize,
+    /// The number of connections.
+    pub(crate) connections: usize,
     /// The number of calls of `write`.
     pub(crate) writes: usize,
     /// Steps to decide later, by their names; and what was asked.
@@ -61,6 +63,7 @@ impl Handler {
 
 impl SmtpHandler for Handler {
     fn connected(&mut self, session: &Session) -> Verdict {
+        self.0.borrow_mut().connections += 1;
         self.decide(session, "connected")
     }
 

@@ -159,10 +159,11 @@ pub enum Line {
 }
 
 impl Line {
-    /// The line in these bytes; a NUL at their end is allowed.
+    /// The line in these bytes; NULs at their end are allowed.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Self {
-        let bytes = bytes.strip_suffix(b"\0").unwrap_or(bytes);
+        let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        let bytes = &bytes[..end];
         let text = String::from_utf8_lossy(bytes).into_owned();
         Self::known(&text).unwrap_or(Self::Other(text))
     }

@@ -206,7 +206,8 @@ impl IrcClient {
         self.queue(&MessageBuf::new("INVITE")?.param(nick)?.param(channel)?)
     }
 
-    /// Leaves IRC: QUIT is sent at once, before what waits, and the connection is closed.
+    /// Leaves IRC: QUIT is sent at once, before what waits, and the connection is closed. A client that is kept connected comes back: stop its
+    /// service then, too.
     ///
     /// # Errors
     ///

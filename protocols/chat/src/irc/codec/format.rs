@@ -123,17 +123,15 @@ pub fn strip_formatting(text: &[u8]) -> Vec<u8> {
 /// ```
 #[must_use]
 pub fn parse_formatting(text: &[u8]) -> Vec<Span> {
-    let mut spans = Vec::new();
-    let mut open = Span::default();
+    let mut spans: Vec<Span> = Vec::new();
+    let mut style = Style::default();
     walk(text, |step| match step {
-        Step::Byte(byte) => open.text.push(byte),
-        Step::Style(style) if style != open.style => {
-            let ended = std::mem::replace(&mut open, Span { style, text: Vec::new() });
-            spans.extend(Some(ended).filter(|span| !span.text.is_empty()));
-        }
-        Step::Style(_) => {}
+        Step::Style(new) => style = new,
+        Step::Byte(byte) => match spans.last_mut().filter(|last| last.style == style) {
+            Some(last) => last.text.push(byte),
+            None => spans.push(Span { style, text: vec![byte] }),
+        },
     });
-    spans.extend(Some(open).filter(|span| !span.text.is_empty()));
     spans
 }
 
@@ -306,6 +304,8 @@ mod tests {
         ] {
             assert_eq!(strip_formatting(text), expected.as_bytes(), "{text:?}");
         }
+        // A look that nothing has is no part.
+        assert_eq!(parse_formatting(b"a\x02\x02b\x03\x0304\x03c").len(), 1);
         let spans = parse_formatting(b"\x0304,99a");
         assert_eq!(spans[0].style.foreground, Some(Color::Palette(4)));
         assert_eq!(spans[0].style.background, None);

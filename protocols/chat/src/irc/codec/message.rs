@@ -16,7 +16,7 @@ pub enum MessageError {
     /// There is no command.
     #[error("the line has no command")]
     NoCommand,
-    /// A command has letters and digits only.
+    /// A command is a word of visible ASCII. Those that exist have letters and digits only.
     #[error("the command has the byte {byte:#04x}")]
     Command {
         /// The first byte that it cannot have.
@@ -79,7 +79,7 @@ impl<'a> Message<'a> {
         if command.is_empty() {
             return Err(MessageError::NoCommand);
         }
-        if let Some(&byte) = command.iter().find(|byte| !byte.is_ascii_alphanumeric()) {
+        if let Some(&byte) = command.iter().find(|byte| !byte.is_ascii_graphic()) {
             return Err(MessageError::Command { byte });
         }
         let mut params: [&[u8]; PARAMETERS_MAX] = [b""; PARAMETERS_MAX];

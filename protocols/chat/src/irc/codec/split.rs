@@ -4,13 +4,11 @@ use memchr::memrchr;
 
 /// How far before the limit a code of colour can begin that ends behind it: 0x04 and twice six digits with a comma.
 const CODE_MAX: usize = 14;
+/// Shortest limit of a piece.
+const PIECE_MIN: usize = 16;
 
-/// Splits a text into pieces of at most `max` bytes: at spaces where there are some, which are dropped, else between characters; never
+/// Splits a text into pieces of at most `max` bytes, or 16 if that is more, which every character and every code needs: at spaces where there are some, which are dropped, else between characters; never
 /// inside of a character of UTF-8 or of a code of colour. An empty text is one empty piece.
-///
-/// # Panics
-///
-/// If `max` is less than 16, which no character and no code needs.
 ///
 /// # Examples
 ///
@@ -21,9 +19,8 @@ const CODE_MAX: usize = 14;
 /// assert_eq!(pieces, [&b"The quick brown"[..], b"fox jumps"]);
 /// ```
 #[must_use]
-#[track_caller]
 pub fn split_text(text: &[u8], max: usize) -> Vec<&[u8]> {
-    assert!(max >= 16, "a piece has room for 16 bytes at least");
+    let max = max.max(PIECE_MIN);
     let mut pieces = Vec::with_capacity(text.len() / max + 1);
     let mut rest = text;
     while rest.len() > max {

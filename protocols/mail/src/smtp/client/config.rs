@@ -26,7 +26,6 @@ pub struct ClientConfig {
     pub(super) tls: Tls,
     pub(super) login: Option<ClientLogin>,
     pub(super) server_name: Option<String>,
-    #[cfg_attr(not(feature = "dns"), allow(dead_code, reason = "of mail exchangers"))]
     pub(super) port: u16,
     command_timeout: Duration,
     data_timeout: Duration,
@@ -131,6 +130,15 @@ impl ClientConfig {
     pub fn end_timeout(mut self, timeout: Duration) -> Self {
         self.end_timeout = timeout;
         self
+    }
+
+    #[cfg(feature = "dns")]
+    pub(crate) fn hostname(&self) -> &Word {
+        &self.hostname
+    }
+
+    pub(crate) fn smtp_port(&self) -> u16 {
+        self.port
     }
 
     /// How long a reply may take.

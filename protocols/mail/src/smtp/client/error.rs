@@ -89,6 +89,9 @@ pub enum SmtpError {
         /// The extension.
         extension: &'static str,
     },
+    /// The message could not be read to its end, or is not what its source said. The server has no whole message.
+    #[error("the message could not be read")]
+    Message(#[source] io::Error),
     /// An earlier message of this client has failed, or was given up: a new connection is needed.
     #[error("the connection is of no more use after a message that was not sent to its end")]
     Unusable,
@@ -187,6 +190,7 @@ impl SmtpError {
             | Self::NotAReply { .. }
             | Self::Framing { .. }
             | Self::Tls { .. }
+            | Self::Message(_)
             | Self::Unusable
             | Self::GivenUp(_) => true,
         }

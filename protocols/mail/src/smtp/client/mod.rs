@@ -14,7 +14,8 @@ mod exchangers;
 mod link;
 mod sendmail;
 mod smtp_client;
-mod text;
+mod source;
+pub(crate) mod text;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(not(feature = "tls"))]
@@ -31,4 +32,5 @@ pub use {
     error::{SmtpError, Stage},
     sendmail::sendmail,
     smtp_client::SmtpClient,
+    source::MessageSource,
 };

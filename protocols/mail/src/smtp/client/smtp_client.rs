@@ -5,7 +5,10 @@ use std::{fmt, time::Duration};
 use bytes::Bytes;
 use sinew_transports::{AsyncStream, endpoint::ClientEndpoint, reactor::Reactor};
 
-use super::{ClientConfig, Delivery, Envelope, Security, SmtpError, Stage, link::Link, text::Text};
+use super::{
+    ClientConfig, Delivery, Envelope, MessageSource, Security, SmtpError, Stage, link::Link,
+    text::Text,
+};
 use crate::smtp::codec::{Capabilities, Command, Reply};
 
 /// How long [`SmtpClient::quit`] waits for the reply.
@@ -73,6 +76,16 @@ impl SmtpClient {
         &self.capabilities
     }
 
+    pub(crate) fn is_lmtp(&self) -> bool {
+        self.link.config.is_lmtp
+    }
+
+    /// Whether further messages can be sent: not after a [`send`](Self::send) that has failed or was dropped.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        !self.is_unusable
+    }
+
     /// Whether TLS is on.
     #[must_use]
     pub fn is_tls(&self) -> bool {
@@ -93,7 +106,23 @@ impl SmtpClient {
         envelope: &Envelope,
         message: impl Into<Bytes>,
     ) -> Result<Delivery, SmtpError> {
-        self.transaction(envelope, &Text::new(message.into())).await
+        self.transaction(envelope, &mut Text::new(message.into())).await
+    }
+
+    /// As [`send`](Self::send), with a message that is not in memory, but read piece by piece as the server takes it.
+    ///
+    /// Its lines must end in CRLF: unlike a message in memory, this one is not changed, but not sent to its end if one does not.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send); and [`SmtpError::Message`], after which the client is of no more use, if the source fails, has a bare CR
+    /// or LF, or has another length than it said. The server has no whole message then.
+    pub async fn send_stream(
+        &mut self,
+        envelope: &Envelope,
+        message: &mut impl MessageSource,
+    ) -> Result<Delivery, SmtpError> {
+        self.transaction(envelope, message).await
     }
 
     /// Says goodbye, and closes the connection. Waits at most 5 seconds for the reply, which does not matter. Does not say anything

@@ -1,58 +1,47 @@
-//! The text of a message, made ready to be sent: [`Text`]. Pure.
+//! The text of a message in memory, made ready to be sent: [`Text`]. Pure.
+
+use std::io;
 
 use bytes::Bytes;
-use memchr::{memchr, memchr2};
-use sinew_protocols::basic::DotStuffing;
+use memchr::memchr2;
 
-/// Bytes that are encoded at once.
+use super::MessageSource;
+use crate::smtp::codec::MessageFacts;
+
+/// Bytes of a piece.
 const PIECE: usize = 16 * 1024;
 
-/// A message whose lines all end in CRLF.
+/// A message in memory whose lines all end in CRLF.
 #[derive(Clone, Debug)]
-pub(super) struct Text {
-    bytes: Bytes,
-    /// Bytes from 128 on in the header, and in the body.
-    pub(super) header_is_8bit: bool,
-    pub(super) body_is_8bit: bool,
+pub(crate) struct Text {
+    facts: MessageFacts,
+    /// What is not sent yet.
+    rest: Bytes,
 }
 
 impl Text {
     /// Bare CRs and LFs become CRLF, and so does the end.
-    pub(super) fn new(message: Bytes) -> Self {
-        let bytes = if is_whole(&message) { message } else { normalized(&message) };
-        let (header, body) = bytes.split_at(header_len(&bytes));
-        let (header_is_8bit, body_is_8bit) = (!header.is_ascii(), !body.is_ascii());
-        Self { header_is_8bit, body_is_8bit, bytes }
+    pub(crate) fn new(message: Bytes) -> Self {
+        let rest = if is_whole(&message) { message } else { normalized(&message) };
+        let mut facts = MessageFacts::default();
+        facts.feed(&rest);
+        Self { facts, rest }
     }
 
-    pub(super) fn bytes(&self) -> &Bytes {
-        &self.bytes
+    /// All of it.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        self.rest
+    }
+}
+
+impl MessageSource for Text {
+    fn facts(&self) -> MessageFacts {
+        self.facts
     }
 
-    pub(super) fn len(&self) -> u64 {
-        self.bytes.len() as u64
-    }
-
-    /// The text with stuffed dots and its end, piece by piece.
-    pub(super) fn stuffed(&self) -> impl Iterator<Item = Vec<u8>> {
-        let mut stuffing = DotStuffing::strict();
-        let mut rest = &self.bytes[..];
-        let mut is_ended = false;
-        std::iter::from_fn(move || {
-            if is_ended {
-                return None;
-            }
-            let (piece, after) = rest.split_at(rest.len().min(PIECE));
-            rest = after;
-            let mut out = Vec::with_capacity(piece.len() + 64);
-            let whole = "all lines end in CRLF";
-            stuffing.encode(piece, |bytes| out.extend_from_slice(bytes)).expect(whole);
-            if rest.is_empty() {
-                is_ended = true;
-                stuffing.finish(|bytes| out.extend_from_slice(bytes)).expect(whole);
-            }
-            Some(out)
-        })
+    async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        let piece = self.rest.split_to(self.rest.len().min(PIECE));
+        Ok(Some(piece).filter(|piece| !piece.is_empty()))
     }
 }
 
@@ -83,22 +72,10 @@ fn normalized(message: &[u8]) -> Bytes {
     out.into()
 }
 
-/// Bytes up to the empty line.
-fn header_len(text: &[u8]) -> usize {
-    let mut at = 0;
-    while let Some(len) = memchr(b'\n', &text[at..]) {
-        if text[at..].starts_with(b"\r\n") {
-            return at;
-        }
-        at += len + 1;
-    }
-    text.len()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use sinew_protocols::basic::{DotStuffed, Unstuffed};
+    use sinew_protocols::basic::{DotStuffed, DotStuffing, Unstuffed};
 
     use super::*;
 
@@ -115,21 +92,7 @@ mod tests {
             ("a\n\r\nb", "a\r\n\r\nb\r\n"),
         ] {
             let text = Text::new(Bytes::from_static(message.as_bytes()));
-            assert_eq!(text.bytes(), expected, "{message:?}");
-        }
-    }
-
-    #[test]
-    fn header_and_body_are_told_apart() {
-        for (message, header, body) in [
-            ("Subject: x\r\n\r\nx", false, false),
-            ("Subject: ä\r\n\r\nx", true, false),
-            ("Subject: x\n\nä", false, true),
-            ("\r\nä", false, true),
-            ("ä", true, false),
-        ] {
-            let text = Text::new(Bytes::from_static(message.as_bytes()));
-            assert_eq!((text.header_is_8bit, text.body_is_8bit), (header, body), "{message:?}");
+            assert_eq!(text.into_bytes(), expected, "{message:?}");
         }
     }
 
@@ -142,7 +105,11 @@ mod tests {
             parts in prop::collection::vec(prop::sample::select(&PARTS[..]), 0..40),
         ) {
             let text = Text::new(parts.concat().into());
-            let sent: Vec<u8> = text.stuffed().flatten().collect();
+            let (mut stuffing, mut sent) = (DotStuffing::strict(), Vec::new());
+            for piece in text.clone().into_bytes().chunks(PIECE) {
+                stuffing.encode(piece, |bytes| sent.extend_from_slice(bytes)).unwrap();
+            }
+            stuffing.finish(|bytes| sent.extend_from_slice(bytes)).unwrap();
             let (mut input, mut received, mut decoder) = (&sent[..], Vec::new(), DotStuffed::strict());
             loop {
                 match decoder.decode(&mut input) {
@@ -152,7 +119,7 @@ mod tests {
                 }
             }
             prop_assert!(input.is_empty());
-            prop_assert_eq!(&received[..], &text.bytes()[..]);
+            prop_assert_eq!(received, text.into_bytes());
         }
     }
 }

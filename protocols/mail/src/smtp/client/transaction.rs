@@ -1,25 +1,31 @@
 //! One message on a connection: MAIL, RCPT, and DATA or BDAT, pipelined if the server allows it (RFC 2920).
 
+use std::io;
+
+use sinew_protocols::basic::DotStuffing;
+
 use super::{
-    Delivery, Envelope, RecipientReply, SmtpClient, SmtpError, Stage, smtp_client::accepted,
-    text::Text,
+    Delivery, Envelope, MessageSource, RecipientReply, SmtpClient, SmtpError, Stage,
+    smtp_client::accepted,
 };
-use crate::smtp::codec::{Body, Command, Recipient, Reply, Sender};
+use crate::smtp::codec::{Body, Command, LineEnds, MessageFacts, Recipient, Reply, Sender};
 
 /// Commands that are sent before their replies are read. They and the replies fit into any buffer, so that neither side waits for the
 /// other to read.
 const PIPELINED: usize = 100;
+/// Bytes of a message that are written at once.
+const WRITTEN: usize = 16 * 1024;
 
 impl SmtpClient {
     pub(super) async fn transaction(
         &mut self,
         envelope: &Envelope,
-        text: &Text,
+        text: &mut impl MessageSource,
     ) -> Result<Delivery, SmtpError> {
         if self.is_unusable {
             return Err(SmtpError::Unusable);
         }
-        let sender = self.sender(envelope, text)?;
+        let sender = self.sender(envelope, &text.facts())?;
         if envelope.recipients().is_empty() {
             return Err(SmtpError::NoRecipient);
         }
@@ -39,7 +45,7 @@ impl SmtpClient {
     async fn converse(
         &mut self,
         sender: Sender,
-        text: &Text,
+        text: &mut impl MessageSource,
         progress: &mut Progress<'_>,
     ) -> Result<(), SmtpError> {
         if std::mem::take(&mut self.needs_reset) {
@@ -75,7 +81,7 @@ impl SmtpClient {
     }
 
     /// The sender with what the message needs, as far as the server offers it.
-    fn sender(&self, envelope: &Envelope, text: &Text) -> Result<Sender, SmtpError> {
+    fn sender(&self, envelope: &Envelope, text: &MessageFacts) -> Result<Sender, SmtpError> {
         let capabilities = &self.capabilities;
         if let Some(max) = capabilities.size_max().filter(|max| text.len() > *max) {
             return Err(SmtpError::TooLarge { len: text.len(), max });
@@ -84,13 +90,13 @@ impl SmtpClient {
         if capabilities.has_size() {
             sender = sender.with_size(text.len());
         }
-        if text.header_is_8bit || envelope.needs_utf8() {
+        if text.header_is_8bit() || envelope.needs_utf8() {
             if !capabilities.has_smtputf8() {
                 return Err(SmtpError::Needs { extension: "SMTPUTF8" });
             }
             sender = sender.with_utf8();
         }
-        if text.body_is_8bit || text.header_is_8bit {
+        if text.body_is_8bit() || text.header_is_8bit() {
             if !capabilities.has_8bitmime() {
                 return Err(SmtpError::Needs { extension: "8BITMIME" });
             }
@@ -112,7 +118,7 @@ impl SmtpClient {
 
     async fn data(
         &mut self,
-        text: &Text,
+        text: &mut impl MessageSource,
         progress: &mut Progress<'_>,
         was_said: bool,
     ) -> Result<(), SmtpError> {
@@ -134,20 +140,44 @@ impl SmtpClient {
             tracing::debug!(%reply, "to a message without recipients");
             return Ok(());
         }
-        for piece in text.stuffed() {
-            self.link.write(Stage::Data, &piece).await?;
+        let (mut stuffing, mut left) = (DotStuffing::strict(), text.facts().len());
+        let mut out = Vec::with_capacity(WRITTEN + 64);
+        while let Some(piece) = next(text, &mut left).await? {
+            for piece in piece.chunks(WRITTEN) {
+                out.clear();
+                let stuffed = stuffing.encode(piece, |bytes| out.extend_from_slice(bytes));
+                stuffed.map_err(|error| not_a_message(error.to_string()))?;
+                self.link.write(Stage::Data, &out).await?;
+            }
         }
+        out.clear();
+        let stuffed = stuffing.finish(|bytes| out.extend_from_slice(bytes));
+        stuffed.map_err(|error| not_a_message(error.to_string()))?;
+        self.link.write(Stage::Data, &out).await?;
         self.end(progress).await
     }
 
-    async fn chunk(&mut self, text: &Text, progress: &mut Progress<'_>) -> Result<(), SmtpError> {
+    async fn chunk(
+        &mut self,
+        text: &mut impl MessageSource,
+        progress: &mut Progress<'_>,
+    ) -> Result<(), SmtpError> {
         if !progress.has_recipients() {
             return Ok(());
         }
-        let command = Command::Bdat { len: text.len(), is_last: true };
+        let len = text.facts().len();
+        let (mut line_ends, mut left) = (LineEnds::default(), len);
+        // The last piece completes the message: it is held back until it is known to be the last.
+        let mut held = next(text, &mut left).await?;
+        let command = Command::Bdat { len, is_last: true };
         self.link.send(Stage::Data, [&command]).await?;
-        for piece in text.bytes().chunks(64 * 1024) {
-            self.link.write(Stage::Data, piece).await?;
+        while let Some(piece) = held {
+            // It may be sent on by DATA.
+            if !line_ends.are_whole(&piece) || left == 0 && !line_ends.may_end() {
+                return Err(not_a_message("a bare CR or LF"));
+            }
+            held = next(text, &mut left).await?;
+            self.link.write(Stage::Data, &piece).await?;
         }
         self.end(progress).await
     }
@@ -192,6 +222,27 @@ impl SmtpClient {
             None => Ok(()),
         }
     }
+}
+
+/// The next piece of a message of which so many bytes are missing; one that is empty is none.
+async fn next(
+    text: &mut impl MessageSource,
+    left: &mut u64,
+) -> Result<Option<bytes::Bytes>, SmtpError> {
+    let mut piece = text.next().await.map_err(SmtpError::Message)?;
+    while piece.as_ref().is_some_and(bytes::Bytes::is_empty) {
+        piece = text.next().await.map_err(SmtpError::Message)?;
+    }
+    let len = piece.as_ref().map_or(0, |piece| piece.len() as u64);
+    match left.checked_sub(len) {
+        Some(rest) if piece.is_some() || rest == 0 => *left = rest,
+        _ => return Err(not_a_message("it has another length than its source said")),
+    }
+    Ok(piece)
+}
+
+fn not_a_message(why: impl Into<String>) -> SmtpError {
+    SmtpError::Message(io::Error::new(io::ErrorKind::InvalidData, why.into()))
 }
 
 /// What the server has replied so far.

@@ -9,9 +9,10 @@ mod command;
 mod command_line;
 mod hops;
 mod line_ends;
+mod message_facts;
 mod parameters;
 mod reply;
-mod xtext;
+pub(crate) mod xtext;
 
 pub use address::{Address, AddressError};
 pub use capabilities::Capabilities;
@@ -19,5 +20,6 @@ pub use command::{Command, CommandError};
 pub use command_line::CommandLine;
 pub use hops::HopCounter;
 pub use line_ends::LineEnds;
+pub use message_facts::MessageFacts;
 pub use parameters::{Body, Notify, Recipient, Return, Sender};
 pub use reply::{EnhancedCode, Reply, ReplyDecoder, ReplyError};

@@ -288,6 +288,11 @@ impl Notify {
             && (self.delay || !other.delay)
     }
 
+    /// The same without a report of success.
+    pub(crate) const fn without_success(self) -> Self {
+        Self { success: false, ..self }
+    }
+
     fn parse(value: &str) -> Option<Self> {
         if value.eq_ignore_ascii_case("NEVER") {
             return Some(Self::NEVER);

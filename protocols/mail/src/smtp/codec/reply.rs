@@ -70,6 +70,12 @@ pub enum ReplyError {
 
 sinew_transports::reactor::error_debug!(ReplyError);
 
+impl fmt::Display for EnhancedCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.class, self.subject, self.detail)
+    }
+}
+
 impl Reply {
     /// A reply of one line, with its enhanced code at the front of the text.
     ///

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 /// Appends `text` as xtext, which is one word of ASCII without `=` and `+`.
-pub(super) fn push(out: &mut String, text: &str) {
+pub(crate) fn push(out: &mut String, text: &str) {
     for byte in text.bytes() {
         match byte {
             b'!'..=b'~' if byte != b'+' && byte != b'=' => out.push(byte.into()),
@@ -15,7 +15,7 @@ pub(super) fn push(out: &mut String, text: &str) {
 }
 
 /// The text that `xtext` stands for, if it is xtext, and the text has no control character: it ends up in reports and logs.
-pub(super) fn decode(xtext: &str) -> Option<String> {
+pub(crate) fn decode(xtext: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(xtext.len());
     let mut rest = xtext.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {

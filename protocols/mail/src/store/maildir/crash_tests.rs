@@ -6,7 +6,10 @@ use std::{
     future::Future,
     path::{Path, PathBuf},
     rc::Rc,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -16,10 +19,14 @@ use sinew_transports::reactor::Reactor;
 use super::{
     MaildirConfig, MaildirStore,
     disk::faults::{crash_after, has_crashed},
+    edits::Transfer,
+    folder::{Folder, Tried, Work},
+    place::Place,
+    unique::Unique,
 };
 use crate::store::{
     Account, Expunge, FlagChange, Flags, MailboxName, NewMessage, Store, StoreError, StoreLimits,
-    SystemFlag, Uid, UidSet,
+    SystemFlag, Uid, UidSet, index::Index,
 };
 
 /// A folder for a test, removed when it is dropped.
@@ -457,6 +464,48 @@ proptest! {
             model = now;
         }
     }
+}
+
+/// The index of the loop is changed in place: work copies it only if others have changed the mailbox.
+#[test]
+fn work_does_not_copy_the_index() {
+    let disk = Disk::new();
+    process(&disk, u32::MAX, |account| async move {
+        for text in ["one", "two"] {
+            add(&account, "INBOX", text.into()).await.unwrap();
+        }
+    });
+    let config = MaildirConfig::default();
+    let (path, settings) = (disk.0.join("ann"), Arc::new(config.settings));
+    let mut folder = Folder::new(MailboxName::inbox(), path.clone(), path, settings);
+    let mut work = |index: Option<&Arc<Index<Place>>>, call: &dyn Fn(&mut Work<'_>)| {
+        let tried = folder.work(index.cloned(), 0, &mut |work| call(work.ok().unwrap()));
+        let Tried::Done(outcome) = tried else { panic!("nobody has the lock") };
+        outcome
+    };
+    let opened = work(None, &|work| work.sync().and_then(|()| work.scan()).unwrap());
+    let mut index = opened.replaced.unwrap();
+    Arc::make_mut(&mut index).apply(opened.changes);
+    let unique = Unique { time: std::time::SystemTime::UNIX_EPOCH, random: 0, host: "h".into() };
+    let seen = FlagChange::Add(SystemFlag::Seen.into());
+    let calls: [&dyn Fn(&mut Work<'_>); 4] = [
+        &|work| drop(work.set_flags(&uid(1).into(), &seen, None).unwrap()),
+        &|work| work.settle(Uid::MAX).unwrap(),
+        &|work| drop(work.take(&[], Transfer::Copy, &unique).unwrap()),
+        &|work| drop(work.expunge(&uid(1).into(), Expunge::All).unwrap()),
+    ];
+    for (number, call) in calls.into_iter().enumerate() {
+        let outcome = work(Some(&index), call);
+        assert!(outcome.replaced.is_none(), "{number}");
+        Arc::get_mut(&mut index).expect("the work has ended").apply(outcome.changes);
+    }
+    assert_eq!(index.uids(), [uid(2)]);
+    // Others have changed it.
+    process(&disk, u32::MAX, |account| async move {
+        add(&account, "INBOX", "three".into()).await.unwrap();
+    });
+    let outcome = work(Some(&index), &|work| drop(work.expunge(&uid(2).into(), Expunge::All)));
+    assert_eq!(outcome.replaced.unwrap().uids(), [uid(2), uid(3)]);
 }
 
 #[test]

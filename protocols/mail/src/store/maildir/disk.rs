@@ -86,6 +86,29 @@ pub(super) fn read(path: &Path, offset: u64) -> Done<Option<Vec<u8>>> {
     read().map_err(failed("read", path))
 }
 
+/// The beginning and the end of a file.
+#[derive(Debug)]
+pub(super) struct Ends {
+    pub(super) first: Vec<u8>,
+    /// All of it if it is not longer.
+    pub(super) last: Vec<u8>,
+    pub(super) len: u64,
+}
+
+/// The first and the last bytes of a file, of at most this length; `None` if there is none.
+pub(super) fn read_ends(path: &Path, max: u64) -> Done<Option<Ends>> {
+    let read = || {
+        let Some(mut file) = if_there(File::open(path))? else { return Ok(None) };
+        let len = file.metadata()?.len();
+        let (mut first, mut last) = (Vec::new(), Vec::new());
+        (&mut file).take(max).read_to_end(&mut first)?;
+        file.seek(SeekFrom::Start(len.saturating_sub(max)))?;
+        file.take(max).read_to_end(&mut last)?;
+        Ok(Some(Ends { first, last, len }))
+    };
+    read().map_err(failed("read", path))
+}
+
 /// As [`read`], as text; what is no UTF-8 is replaced.
 pub(super) fn read_text(path: &Path) -> Done<Option<String>> {
     Ok(read(path, 0)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))

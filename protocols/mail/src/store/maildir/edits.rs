@@ -21,6 +21,7 @@ use super::{
     folder::Work,
     place::Place,
     quota, scan,
+    uid_list::ListEnd,
     unique::Unique,
 };
 use crate::store::{
@@ -59,8 +60,17 @@ pub(super) enum Transfer {
 impl Work<'_> {
     /// Adds a message.
     pub(super) fn add(&mut self, new: &NewFile, unique: &Unique) -> Done<Appended> {
-        self.sync()?;
-        self.check_count(1)?;
+        let end = if self.has_index() { None } else { self.sync_end()? };
+        let end = match end {
+            Some(end) if end.next < Uid::MAX => end,
+            _ => {
+                self.sync()?;
+                self.check_count(1)?;
+                let index = self.index();
+                let (validity, next, highest) = (index.validity(), index.next(), index.highest());
+                ListEnd { validity, next, highest }
+            }
+        };
         self.check_quota(unique, new.size, 1)?;
         self.learn(&new.flags)?;
         let flags = FlagBits::of(&new.flags, self.keywords());
@@ -69,7 +79,7 @@ impl Work<'_> {
         if !disk::rename(&new.path, &path)? {
             return Err(self.gone_or_lost(&new.path));
         }
-        let (uid, mod_seq) = (self.index().next(), self.next_mod_seq());
+        let (uid, mod_seq) = (end.next, end.highest.next());
         let (date, size) = (new.date, new.size);
         let is_recent = place.in_new;
         let entry = Entry { uid, mod_seq, date, size, flags, is_recent, place };
@@ -82,7 +92,7 @@ impl Work<'_> {
             return Err(error);
         }
         self.note_quota(size, 1);
-        Ok(Appended::new(self.index().validity(), uid))
+        Ok(Appended::new(end.validity, uid))
     }
 
     fn gone_or_lost(&mut self, path: &Path) -> StoreError {
@@ -102,7 +112,8 @@ impl Work<'_> {
         self.sync()?;
         self.learn_for(change)?;
         let named = FlagBits::of(change.flags(), self.keywords());
-        let mod_seq = self.next_mod_seq();
+        let mut highest = self.index().highest();
+        let mod_seq = highest.next();
         let (wanted, mut done, modified) =
             self.index().flag_changes(uids, change, named, unchanged_since);
         let (mut changes, mut gone, mut paths) = (Vec::new(), UidSet::new(), Vec::new());
@@ -123,12 +134,13 @@ impl Work<'_> {
             paths.push(self.folder.path.join("cur/x"));
             self.sync_folders(&paths)?;
             self.commit(changes)?;
+            highest = mod_seq;
         }
         if !gone.is_empty() {
             // The next look finds that they are gone.
             done = done.iter().filter(|uid| !gone.contains(*uid)).collect();
         }
-        Ok(FlagsSet { done, modified, mod_seq: self.index().highest() })
+        Ok(FlagsSet { done, modified, mod_seq: highest })
     }
 
     /// Renames the file of a message, wherever it is by now: where it was, and where it is. `None` if it is gone.
@@ -196,7 +208,7 @@ impl Work<'_> {
             self.learn(&source.flags)?;
         }
         let mod_seq = self.next_mod_seq();
-        let mut next = self.index().next();
+        let (mut next, validity) = (self.index().next(), self.index().validity());
         let (mut changes, mut pairs, mut paths) = (Vec::new(), Vec::new(), Vec::new());
         for source in sources {
             let flags = FlagBits::of(&source.flags, self.keywords());
@@ -235,7 +247,7 @@ impl Work<'_> {
         if how == Transfer::Copy {
             self.note_quota(bytes, count);
         }
-        Ok(Copied::new(self.index().validity(), pairs))
+        Ok(Copied::new(validity, pairs))
     }
 
     fn finish_take(

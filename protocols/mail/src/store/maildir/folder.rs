@@ -18,7 +18,7 @@ use super::{
     keywords_file,
     place::Place,
     scan::Stamp,
-    uid_list::{self, Lines},
+    uid_list::{self, Lines, ListEnd},
 };
 use crate::store::{
     FlagChange, Flags, Keyword, MailboxName, ModSeq, StoreError, Uid, UidValidity,
@@ -34,6 +34,9 @@ const KEYWORDS: &str = "dovecot-keywords";
 
 /// A list with fewer lines than this is not made shorter.
 const LINES_MIN: usize = 1_024;
+
+/// How much of the end of a list is read for a message that is added.
+const END_LEN: u64 = 8 * 1024;
 
 /// What is remembered of the files of a mailbox between two pieces of work.
 #[derive(Debug)]
@@ -150,6 +153,26 @@ impl Work<'_> {
             self.write_list(&path)?;
         }
         Ok(())
+    }
+
+    /// Whether the loop has the index, or this work has read it.
+    pub(super) fn has_index(&self) -> bool {
+        self.index.is_some()
+    }
+
+    /// What a message needs to know that is added to a mailbox that nobody has open: from the first and the last lines of the list, so that
+    /// it does not take longer the more messages there are. `None` if these do not tell it; then all of the list is read.
+    pub(super) fn sync_end(&mut self) -> Done<Option<ListEnd>> {
+        let path = self.folder.path.join(LIST);
+        let Some(bytes) = disk::read_ends(&path, END_LEN)? else { return Ok(None) };
+        let end = ListEnd::parse(&bytes.first, &bytes.last);
+        // There may be as many messages as there is room for lines.
+        let lines_max = bytes.len / uid_list::LINE_LEN_MIN as u64;
+        let is_known = lines_max < u64::from(self.folder.settings.limits.messages_max);
+        if end.is_some() && is_known {
+            self.sync_keywords()?;
+        }
+        Ok(end.filter(|_| is_known))
     }
 
     /// The index, with all changes.

@@ -112,8 +112,9 @@ impl Work<'_> {
         });
         let (mut next, len) = (self.index().next(), self.index().len());
         let max = self.folder.settings.limits.messages_max as usize;
+        let mut added = 0;
         for place in new {
-            if len + changes.len() >= max || next == Uid::MAX {
+            if len + added >= max || next == Uid::MAX {
                 tracing::warn!(folder = ?self.folder.path, max, "a mailbox has too many messages; the newest are not shown");
                 break;
             }
@@ -122,6 +123,7 @@ impl Work<'_> {
                 let entry = Entry { uid: next, mod_seq, date, size, flags, is_recent, place };
                 changes.push(Change::Added(entry));
                 next = next.next().unwrap_or(Uid::MAX);
+                added += 1;
             }
         }
         Ok(changes)

@@ -45,11 +45,19 @@ pub(crate) struct Lines {
 }
 
 /// No line of a message is shorter.
-const LINE_LEN_MIN: usize = "00000000 A 1 1 0 0 - b\n".len();
+pub(crate) const LINE_LEN_MIN: usize = "00000000 A 1 1 0 0 - b\n".len();
 
 /// The file cannot be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Damaged;
+
+/// What a message needs to know that is added to a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ListEnd {
+    pub(crate) validity: UidValidity,
+    pub(crate) next: Uid,
+    pub(crate) highest: ModSeq,
+}
 
 enum Line {
     Header(Header),
@@ -76,6 +84,32 @@ impl Lines {
             }
         }
         if has_header && lines.header.is_none() { Err(Damaged) } else { Ok(lines) }
+    }
+}
+
+impl ListEnd {
+    /// From the beginning and the end of a list. `None` if they do not tell, or are not whole.
+    pub(crate) fn parse(first: &[u8], last: &[u8]) -> Option<Self> {
+        let header = first.split(|byte| *byte == b'\n').next()?;
+        let Some(Line::Header(header)) = parse_line(header) else { return None };
+        // Behind the line that is cut off, or the first.
+        let lines = &last[memchr::memchr(b'\n', last)? + 1..];
+        let Lines { changes, torn: 0, .. } = Lines::parse(lines, false).ok()? else { return None };
+        let (mut next, mut highest, mut has_message) = (header.next, header.highest, false);
+        for change in changes {
+            let mod_seq = match change {
+                // UIDs ascend, so the last of them tells the next.
+                Change::Added(entry) => {
+                    has_message = true;
+                    next = next.max(entry.uid.next()?);
+                    entry.mod_seq
+                }
+                Change::Flags { mod_seq, .. } | Change::Expunged { mod_seq, .. } => mod_seq,
+                Change::Place { .. } => continue,
+            };
+            highest = highest.max(mod_seq);
+        }
+        has_message.then_some(Self { validity: header.validity, next, highest })
     }
 }
 

@@ -73,6 +73,45 @@ fn a_whole_list_says_what_the_index_does() {
     assert_eq!(again.changes_since(at(3)), index.changes_since(at(3)));
 }
 
+/// Whenever the ends of a list tell what the next message needs to know, all of it says the same.
+#[test]
+fn the_ends_of_a_list_say_what_all_of_it_does() {
+    let limits = StoreLimits::default();
+    let mut index: Index<Place> = Index::new(UidValidity::new(7).unwrap(), &limits);
+    let mut text = encode(&index);
+    let mut told = 0;
+    for number in 1..200u32 {
+        let (uid, mod_seq) = (index.next(), index.highest().next());
+        let old = Uid::new(number / 3 + 1).unwrap();
+        let place = Place::guess(&format!("{number}.x"), FlagBits::default());
+        let (date, size, flags) = (0, 1, FlagBits::default());
+        let change = match number % 50 {
+            0..20 => {
+                Change::Added(Entry { uid, mod_seq, date, size, flags, is_recent: false, place })
+            }
+            20..35 => Change::Flags { uid: old, mod_seq, flags },
+            _ => Change::Expunged { uid: old, mod_seq },
+        };
+        text.push_str(&encode_changes(std::slice::from_ref(&change)));
+        index.apply([change]);
+        if number == 120 {
+            text = encode(&index);
+        }
+        for len in [60, 500, 100_000] {
+            let (first, last) =
+                (&text[..len.min(text.len())], &text[text.len().saturating_sub(len)..]);
+            if let Some(end) = ListEnd::parse(first.as_bytes(), last.as_bytes()) {
+                told += 1;
+                let (validity, next, highest) = (index.validity(), index.next(), index.highest());
+                assert_eq!(end, ListEnd { validity, next, highest });
+            }
+            let torn = &last[..last.len() - 1];
+            assert_eq!(ListEnd::parse(first.as_bytes(), torn.as_bytes()), None);
+        }
+    }
+    assert!(told > 200, "{told}");
+}
+
 #[test]
 fn a_line_in_the_middle_that_is_wrong_is_damage() {
     let changes: Vec<_> = (1..=3)

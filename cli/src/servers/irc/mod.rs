@@ -1,0 +1,169 @@
+//! `sinew irc`: a server of IRC with accounts, registered channels, a message of the day and bans from files. `service.rs` is the service:
+//! SIGHUP, and the end.
+
+mod service;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+use sinew::{
+    application::{Service, StartError},
+    auth::{Authenticator, AuthenticatorConfig, PasswordFile},
+    chat::irc::server::{IrcServer, ServerConfig},
+    prelude::{ListenConfig, StreamConfig},
+};
+
+use crate::{
+    quantity::{Interval, Size},
+    run::{Context, ServerCommand},
+};
+use service::IrcService;
+
+/// Where it listens by default.
+const LISTEN: &str = "tcp:127.0.0.1:6667";
+/// Clients of one network, unless another limit is given.
+const PER_NETWORK: usize = 16;
+/// Longest file with a secret.
+const SECRET_MAX: u64 = 4_096;
+
+/// The arguments of `sinew irc`.
+#[derive(Clone, Debug, PartialEq, clap::Args, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Irc {
+    /// The name of the server, which clients see
+    #[arg(long, default_value = "irc.localhost", value_name = "NAME")]
+    pub(crate) name: String,
+    /// The name of the network
+    #[arg(long, default_value = "IRC", value_name = "NAME")]
+    pub(crate) network: String,
+    /// The message of the day. SIGHUP reads it again
+    #[arg(long, value_name = "FILE")]
+    pub(crate) motd: Option<PathBuf>,
+    /// Bans from the server: on each line user@host and a reason. Operators change it by KLINE; SIGHUP reads it again
+    #[arg(long, value_name = "FILE")]
+    pub(crate) bans: Option<PathBuf>,
+    /// Where registered channels are stored
+    #[arg(long, value_name = "FILE")]
+    pub(crate) channels: Option<PathBuf>,
+    /// Accounts: lines of name:hash, as htpasswd writes them. Clients log in by SASL
+    #[arg(long, value_name = "FILE", help_heading = "Logins")]
+    pub(crate) accounts: Option<PathBuf>,
+    /// Let in only clients that have logged in
+    #[arg(long, help_heading = "Logins")]
+    pub(crate) account_required: bool,
+    /// Who may become an operator of the server, by OPER: lines of name:hash
+    #[arg(long, value_name = "FILE", help_heading = "Logins")]
+    pub(crate) operators: Option<PathBuf>,
+    /// Let clients send passwords over connections that are not encrypted
+    #[arg(long, help_heading = "Logins")]
+    pub(crate) plaintext_logins: bool,
+    /// A file with the password that clients have to say to connect (PASS)
+    #[arg(long, value_name = "FILE", help_heading = "Logins")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Show names in place of addresses, made with the secret in this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cloak: Option<PathBuf>,
+    /// Most clients of one IPv4 address, or of one /64 of IPv6
+    #[arg(long, default_value_t = PER_NETWORK, value_name = "N")]
+    pub(crate) per_network: usize,
+    /// Drop a client for which so much waits to be sent: one that does not read
+    #[arg(long, default_value_t = Size(256 << 10), value_name = "SIZE")]
+    pub(crate) max_unread: Size,
+}
+
+impl Default for Irc {
+    fn default() -> Self {
+        Self {
+            name: "irc.localhost".to_owned(),
+            network: "IRC".to_owned(),
+            motd: None,
+            bans: None,
+            channels: None,
+            accounts: None,
+            account_required: false,
+            operators: None,
+            plaintext_logins: false,
+            password_file: None,
+            cloak: None,
+            per_network: PER_NETWORK,
+            max_unread: Size(256 << 10),
+        }
+    }
+}
+
+impl ServerCommand for Irc {
+    fn service(&self, context: &Context) -> Result<Box<dyn Service>, StartError> {
+        let config = self.config(context)?;
+        let server = IrcServer::open(context.reactor(), config).map_err(StartError::other)?;
+        let (ports, stream) = (ListenConfig::default(), StreamConfig::default());
+        let streams = context.serve_with(LISTEN, ports, stream, server.clone(), |_, port| port)?;
+        Ok(Box::new(IrcService::new(streams, server)))
+    }
+
+    /// There is one network.
+    fn on_all_reactors(&self) -> bool {
+        false
+    }
+}
+
+impl Irc {
+    fn config(&self, context: &Context) -> Result<ServerConfig, StartError> {
+        let named = ServerConfig::new(&self.name).and_then(|config| config.network(&self.network));
+        let mut config = named.map_err(|error| StartError::other(format!("a name: {error}")))?;
+        if self.account_required && self.accounts.is_none() {
+            return Err(StartError::other("account-required needs accounts, or nobody gets in"));
+        }
+        if let Some(motd) = &self.motd {
+            config = config.motd_file(motd);
+        }
+        if let Some(bans) = &self.bans {
+            config = config.bans_file(bans);
+        }
+        if let Some(channels) = &self.channels {
+            config = config.channels_file(channels);
+        }
+        if let Some(accounts) = &self.accounts {
+            config = config.accounts(self.users(accounts)?).account_required(self.account_required);
+        }
+        if let Some(operators) = &self.operators {
+            config = config.operators(self.users(operators)?);
+        }
+        if let Some(file) = &self.password_file {
+            config = config.password(secret(file)?);
+        }
+        if let Some(file) = &self.cloak {
+            config = config.cloak(secret(file)?);
+        }
+        if let Some(Interval(timeout)) = context.limits().idle_timeout {
+            config = config.ping_after(timeout);
+        }
+        if let Some(max) = context.limits().max_connections {
+            config = config.clients_max(max);
+        }
+        let max_unread = usize::try_from(self.max_unread.0).unwrap_or(usize::MAX);
+        Ok(config.clients_per_network_max(self.per_network).send_queue_max(max_unread))
+    }
+
+    fn users(&self, file: &Path) -> Result<Authenticator, StartError> {
+        let users = PasswordFile::open(file).map_err(StartError::other)?;
+        let rules = AuthenticatorConfig::default().allow_plaintext(self.plaintext_logins);
+        Ok(Authenticator::with(users, rules))
+    }
+}
+
+/// The first line of a file.
+fn secret(file: &Path) -> Result<String, StartError> {
+    let failed = |why: String| StartError::other(format!("{}: {why}", file.display()));
+    let len = fs::metadata(file).map_err(|error| failed(error.to_string()))?.len();
+    if len > SECRET_MAX {
+        return Err(failed(format!("longer than {SECRET_MAX} bytes")));
+    }
+    let text = fs::read_to_string(file).map_err(|error| failed(error.to_string()))?;
+    match text.lines().next().map(str::trim).filter(|line| !line.is_empty()) {
+        Some(line) => Ok(line.to_owned()),
+        None => Err(failed("there is no secret in it".to_owned())),
+    }
+}

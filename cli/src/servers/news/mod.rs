@@ -1,0 +1,149 @@
+//! `sinew news`: a news server on a spool, which feeds others.
+//!
+//! | file | |
+//! |---|---|
+//! | `values.rs` | values of the options, pure |
+//! | `access.rs` | who may read, post and feed |
+//! | `service.rs` | the service: opens the spool, feeds peers, removes old articles |
+
+mod access;
+mod service;
+mod values;
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use sinew::{
+    application::{Service, StartError},
+    auth::PasswordFile,
+    news::nntp::{codec::ArticleLimits, server::ServerConfig},
+    transports::tls::{Identity, TlsServerConfig},
+};
+
+use super::dns::Network;
+use crate::{
+    quantity::{Interval, Size},
+    run::{Context, ServerCommand},
+};
+use access::Rights;
+use service::{NewsService, Plan};
+use values::{Group, Peer};
+
+/// The arguments of `sinew news`.
+#[derive(Clone, Debug, PartialEq, clap::Args, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct News {
+    /// The folder of the spool, which is created if it is not there
+    #[arg(value_name = "DIR", default_value = "news")]
+    pub(crate) spool: PathBuf,
+    /// The name of this server, in its greeting and in Path; no other server may have it
+    #[arg(long, default_value = "", value_name = "NAME", hide_default_value = true)]
+    pub(crate) name: String,
+    /// A group, which is created if it is not there, as misc.test, misc.news:m for a moderated one, or misc.test=DESCRIPTION. May be
+    /// repeated
+    #[arg(long, value_name = "GROUP", help_heading = "Articles")]
+    pub(crate) newsgroup: Vec<Group>,
+    /// Remove articles after so long
+    #[arg(long, default_value_t = Interval::seconds(30 * 86_400), value_name = "DURATION", help_heading = "Articles")]
+    pub(crate) keep: Interval,
+    /// Longest article
+    #[arg(long, default_value_t = Size(1_000_000), value_name = "BYTES", help_heading = "Articles")]
+    pub(crate) max_article: Size,
+    /// Who may read without a login, besides this machine, as 192.168.0.0/16. May be repeated
+    #[arg(long, value_name = "SUBNET", help_heading = "Access")]
+    pub(crate) read: Vec<Network>,
+    /// Who may read and post without a login, besides this machine. May be repeated
+    #[arg(long, value_name = "SUBNET", help_heading = "Access")]
+    pub(crate) post: Vec<Network>,
+    /// Servers that may send articles of others, by IHAVE, CHECK and TAKETHIS. May be repeated
+    #[arg(long, value_name = "SUBNET", help_heading = "Access")]
+    pub(crate) accept: Vec<Network>,
+    /// Let in who is in this file, which `htpasswd -B` makes, to read and post. Names and passwords are asked for over TLS only
+    #[arg(long, value_name = "FILE", help_heading = "Access")]
+    pub(crate) users: Option<PathBuf>,
+    /// Offer STARTTLS, with this certificate (PEM)
+    #[arg(long, requires = "key", value_name = "FILE", help_heading = "Access")]
+    pub(crate) cert: Option<PathBuf>,
+    /// The key of the certificate (PEM)
+    #[arg(long, requires = "cert", value_name = "FILE", help_heading = "Access")]
+    pub(crate) key: Option<PathBuf>,
+    /// Send articles on to a server, as news.example.net=tcp:news.example.net:119; its name is that in Path. May be repeated
+    #[arg(long, value_name = "NAME=ENDPOINT", help_heading = "Feeds")]
+    pub(crate) feed: Vec<Peer>,
+    /// Send on articles of these groups only, as '*,!local.*'
+    #[arg(long, default_value = "*", value_name = "WILDMAT", help_heading = "Feeds")]
+    pub(crate) feed_groups: String,
+}
+
+impl Default for News {
+    fn default() -> Self {
+        Self {
+            spool: "news".into(),
+            name: String::new(),
+            newsgroup: Vec::new(),
+            keep: Interval::seconds(30 * 86_400),
+            max_article: Size(1_000_000),
+            read: Vec::new(),
+            post: Vec::new(),
+            accept: Vec::new(),
+            users: None,
+            cert: None,
+            key: None,
+            feed: Vec::new(),
+            feed_groups: "*".to_owned(),
+        }
+    }
+}
+
+impl News {
+    fn config(&self) -> Result<ServerConfig, StartError> {
+        if self.name.is_empty() {
+            return Err(StartError::other("the server has no name: give one by --name"));
+        }
+        let mut config = ServerConfig::new(&self.name)
+            .map_err(|error| StartError::other(format!("the name of the server: {error}")))?;
+        let bytes = usize::try_from(self.max_article.0).unwrap_or(usize::MAX);
+        config = config.article_limits(ArticleLimits::default().bytes_max(bytes));
+        if let Some(file) = &self.users {
+            config = config.auth(PasswordFile::open(file).map_err(StartError::other)?);
+        }
+        if let (Some(cert), Some(key)) = (&self.cert, &self.key) {
+            let identity = Identity::from_pem_files(cert, key).map_err(StartError::other)?;
+            config = config.starttls(TlsServerConfig::new(identity));
+        }
+        Ok(config)
+    }
+}
+
+impl ServerCommand for News {
+    fn service(&self, context: &Context) -> Result<Box<dyn Service>, StartError> {
+        if self.cert.is_some() != self.key.is_some() {
+            return Err(StartError::other(
+                "a certificate needs its key, and a key its certificate",
+            ));
+        }
+        let feed_groups = self
+            .feed_groups
+            .parse()
+            .map_err(|error| StartError::other(format!("the groups of feeds: {error}")))?;
+        let plan = Plan {
+            spool: self.spool.clone(),
+            config: self.config()?,
+            rights: Rights::new(&self.read, &self.post, &self.accept),
+            groups: self.newsgroup.clone(),
+            keep: self.keep.0,
+            feeds: self.feed.clone(),
+            feed_groups,
+        };
+        Ok(Box::new(NewsService::new(context, plan)?))
+    }
+
+    /// A spool is open once.
+    fn on_all_reactors(&self) -> bool {
+        false
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        [&self.users, &self.cert, &self.key].into_iter().flatten().cloned().collect()
+    }
+}

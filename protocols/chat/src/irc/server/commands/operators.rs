@@ -1,0 +1,124 @@
+//! What operators of the server do: OPER, KILL, KLINE, UNKLINE, REHASH, WALLOPS.
+
+use crate::irc::{
+    codec::Message,
+    server::{
+        network::{Later, Network},
+        outgoing::Outgoing,
+        user::UserId,
+    },
+};
+
+impl Network {
+    pub(super) fn oper(&mut self, id: UserId, message: &Message<'_>) {
+        if self.config.operators.is_none() {
+            return self.reply(id, 491, &[], "No O-lines for your host");
+        }
+        let (name, password) = (message.params()[0], message.params()[1]);
+        let name = String::from_utf8_lossy(name).into_owned();
+        self.later.push(Later::Oper { id, name, password: password.to_vec() });
+    }
+
+    /// The password of an operator was checked.
+    pub(in crate::irc::server) fn oper_checked(&mut self, id: UserId, is_right: bool) {
+        let max = self.config.logins_max;
+        let Some(user) = self.users.get_mut(&id) else { return };
+        if !is_right {
+            user.failed_opers += 1;
+            let is_last = user.failed_opers >= max;
+            self.reply(id, 464, &[], "Password incorrect");
+            if is_last {
+                self.leave(id, b"Too many logins have failed", true);
+            }
+            return;
+        }
+        user.modes.is_operator = true;
+        let (nick, source) = (user.nick.clone(), user.source());
+        tracing::info!(user = %source.escape_ascii(), "somebody is an operator of the IRC server now");
+        self.reply(id, 381, &[], "You are now an IRC operator");
+        self.send(id, &Outgoing::new(&source, "MODE").param(nick).param("+o"));
+    }
+
+    fn is_operator(&mut self, id: UserId) -> bool {
+        let is_operator = self.users.get(&id).is_some_and(|user| user.modes.is_operator);
+        if !is_operator {
+            self.reply(id, 481, &[], "Permission Denied- You're not an IRC operator");
+        }
+        is_operator
+    }
+
+    pub(super) fn kill(&mut self, id: UserId, message: &Message<'_>) {
+        if !self.is_operator(id) {
+            return;
+        }
+        let (nick, reason) = (message.params()[0], message.params()[1]);
+        let Some(target) = self.by_nick(nick) else {
+            return self.reply(id, 401, &[nick], "No such nick/channel");
+        };
+        let Some(user) = self.users.get(&id) else { return };
+        let (source, by) = (user.source(), user.nick.clone());
+        let kill = Outgoing::new(&source, "KILL").param(nick).text(reason);
+        self.send(target, &kill);
+        let reason = [b"Killed (", by.as_slice(), b" (", reason, b"))"].concat();
+        self.leave(target, &reason, true);
+    }
+
+    pub(super) fn kline(&mut self, id: UserId, message: &Message<'_>) {
+        if !self.is_operator(id) {
+            return;
+        }
+        let mask = message.params()[0];
+        let reason = message.params().get(1).copied().unwrap_or(b"No reason");
+        if !self.bans.add(mask, reason) {
+            return self.notice(id, "A ban from the server is user@host");
+        }
+        self.later.push(Later::SaveBans);
+        self.notice(id, [b"Added a ban for ", mask].concat());
+        let names = |user: &crate::irc::server::user::User| {
+            [&user.host, &user.real_host]
+                .map(|host| [&user.user, &b"@"[..], host.as_bytes()].concat())
+        };
+        let banned = self
+            .users
+            .iter()
+            .filter(|(other, user)| **other != id && self.bans.reason(&names(user)).is_some());
+        let banned: Vec<UserId> = banned.map(|(other, _)| *other).collect();
+        for other in banned {
+            self.reply(other, 465, &[], [b"You are banned from this server: ", reason].concat());
+            self.leave(other, b"Banned", true);
+        }
+    }
+
+    pub(super) fn unkline(&mut self, id: UserId, message: &Message<'_>) {
+        if !self.is_operator(id) {
+            return;
+        }
+        let mask = message.params()[0];
+        match self.bans.remove(mask) {
+            true => {
+                self.later.push(Later::SaveBans);
+                self.notice(id, [b"Removed the ban for ", mask].concat());
+            }
+            false => self.notice(id, [b"There is no ban for ", mask].concat()),
+        }
+    }
+
+    pub(super) fn rehash(&mut self, id: UserId, _: &Message<'_>) {
+        if self.is_operator(id) {
+            self.reply(id, 382, &[b"*"], "Rehashing");
+            self.later.push(Later::Rehash(id));
+        }
+    }
+
+    pub(super) fn wallops(&mut self, id: UserId, message: &Message<'_>) {
+        if !self.is_operator(id) {
+            return;
+        }
+        let Some(source) = self.users.get(&id).map(|user| user.source()) else { return };
+        let wallops = Outgoing::new(&source, "WALLOPS").text(message.params()[0]);
+        let wanted =
+            self.users.iter().filter(|(_, user)| user.is_registered && user.modes.has_wallops);
+        let wanted: Vec<UserId> = wanted.map(|(other, _)| *other).collect();
+        wanted.into_iter().for_each(|other| self.send(other, &wallops));
+    }
+}

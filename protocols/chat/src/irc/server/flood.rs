@@ -1,0 +1,134 @@
+//! How fast commands may come: [`Bucket`]; and how often connections: [`Throttle`]. Pure: time is an argument.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    time::{Duration, Instant},
+};
+
+use sinew_transports::client_network;
+
+/// Networks whose connections are counted. More are not, until old ones are forgotten.
+const NETWORKS_MAX: usize = 65_536;
+
+/// A token bucket.
+#[derive(Debug)]
+pub(super) struct Bucket {
+    /// When it will be full again.
+    full_at: Option<Instant>,
+}
+
+impl Bucket {
+    pub(super) const fn new() -> Self {
+        Self { full_at: None }
+    }
+
+    /// Takes a token, or says how long to wait for one.
+    pub(super) fn take(
+        &mut self,
+        now: Instant,
+        burst: u32,
+        interval: Duration,
+    ) -> Result<(), Duration> {
+        let from = self.full_at.filter(|full_at| *full_at > now).unwrap_or(now);
+        let allowed = interval.saturating_mul(burst.saturating_sub(1));
+        let wait = from.saturating_duration_since(now).saturating_sub(allowed);
+        if !wait.is_zero() {
+            return Err(wait);
+        }
+        self.full_at = from.checked_add(interval);
+        Ok(())
+    }
+}
+
+/// Counts connections by network.
+#[derive(Debug, Default)]
+pub(super) struct Throttle {
+    networks: HashMap<IpAddr, Counts>,
+}
+
+#[derive(Debug)]
+struct Counts {
+    clients: usize,
+    connects: u32,
+    since: Instant,
+}
+
+/// Why a connection is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Throttled {
+    TooMany,
+    TooFast,
+}
+
+impl Throttle {
+    /// A connection has come. If it is let in, it has to [leave](Self::leave) later.
+    pub(super) fn enter(
+        &mut self,
+        now: Instant,
+        ip: IpAddr,
+        clients_max: usize,
+        (connects, within): (u32, Duration),
+    ) -> Result<(), Throttled> {
+        let network = client_network(ip, 64);
+        if self.networks.len() >= NETWORKS_MAX && !self.networks.contains_key(&network) {
+            self.networks.retain(|_, counts| {
+                counts.clients > 0 || now.saturating_duration_since(counts.since) < within
+            });
+        }
+        let counts = self.networks.entry(network);
+        let counts = counts.or_insert(Counts { clients: 0, connects: 0, since: now });
+        if now.saturating_duration_since(counts.since) >= within {
+            (counts.connects, counts.since) = (0, now);
+        }
+        counts.connects = counts.connects.saturating_add(1);
+        if counts.connects > connects {
+            return Err(Throttled::TooFast);
+        }
+        if counts.clients >= clients_max {
+            return Err(Throttled::TooMany);
+        }
+        counts.clients += 1;
+        Ok(())
+    }
+
+    pub(super) fn leave(&mut self, ip: IpAddr) {
+        if let Some(counts) = self.networks.get_mut(&client_network(ip, 64)) {
+            counts.clients = counts.clients.saturating_sub(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sinew_transports::reactor::Reactor;
+
+    use super::*;
+
+    #[test]
+    fn commands_and_connections() {
+        let start = Reactor::simulated(0).now();
+        let second = |seconds| start + Duration::from_secs(seconds);
+        let mut bucket = Bucket::new();
+        let mut take = |at| bucket.take(at, 2, Duration::from_secs(1));
+        assert_eq!((take(second(0)), take(second(0))), (Ok(()), Ok(())));
+        assert_eq!(take(second(0)), Err(Duration::from_secs(1)));
+        assert_eq!((take(second(1)), take(second(9)), take(second(9))), (Ok(()), Ok(()), Ok(())));
+
+        let mut throttle = Throttle::default();
+        let mut enter =
+            |at, ip: &str| throttle.enter(at, ip.parse().unwrap(), 2, (3, Duration::from_secs(10)));
+        // One network of 64 bits.
+        assert_eq!(enter(second(0), "2001:db8::1"), Ok(()));
+        assert_eq!(enter(second(0), "2001:db8::2"), Ok(()));
+        assert_eq!(enter(second(0), "2001:db8:0:1::2"), Ok(()));
+        assert_eq!(enter(second(0), "2001:db8::3"), Err(Throttled::TooMany));
+        assert_eq!(enter(second(0), "2001:db8::3"), Err(Throttled::TooFast));
+        assert_eq!(enter(second(10), "2001:db8::3"), Err(Throttled::TooMany));
+        throttle.leave("2001:db8::7".parse().unwrap());
+        let mut enter =
+            |at, ip: &str| throttle.enter(at, ip.parse().unwrap(), 2, (3, Duration::from_secs(10)));
+        assert_eq!(enter(second(10), "2001:db8::3"), Ok(()));
+        assert_eq!(enter(second(10), "192.0.2.1"), Ok(()));
+    }
+}

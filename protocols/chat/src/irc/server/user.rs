@@ -1,0 +1,93 @@
+//! One connection as the network sees it: [`User`], by its [`UserId`]. Data, and what follows from it.
+
+use std::{
+    cell::Cell,
+    collections::BTreeSet,
+    net::IpAddr,
+    rc::Rc,
+    time::{Instant, SystemTime},
+};
+
+use sinew_auth::SaslServer;
+
+use super::{capability::Capabilities, wire::Wire};
+use crate::irc::codec::SaslText;
+
+/// A connection: a number that is never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct UserId(pub(super) u64);
+
+/// Modes of users.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct UserModes {
+    pub(super) is_invisible: bool,
+    pub(super) is_operator: bool,
+    pub(super) has_wallops: bool,
+    pub(super) is_bot: bool,
+}
+
+pub(super) struct User {
+    pub(super) wire: Box<dyn Wire>,
+    pub(super) ip: Option<IpAddr>,
+    pub(super) is_secure: bool,
+    /// Empty until it is said.
+    pub(super) nick: Vec<u8>,
+    pub(super) user: Vec<u8>,
+    /// As others see it.
+    pub(super) host: String,
+    pub(super) real_host: String,
+    pub(super) real_name: Vec<u8>,
+    pub(super) password: Option<Vec<u8>>,
+    pub(super) account: Option<String>,
+    pub(super) capabilities: Capabilities,
+    pub(super) knows_302: bool,
+    /// CAP was said, and CAP END was not yet.
+    pub(super) is_negotiating: bool,
+    pub(super) is_registered: bool,
+    /// QUIT was sent, or the connection is over: nothing more is sent to it.
+    pub(super) is_gone: bool,
+    pub(super) modes: UserModes,
+    pub(super) away: Option<Vec<u8>>,
+    /// Channels by their folded names.
+    pub(super) channels: BTreeSet<Vec<u8>>,
+    pub(super) invited: BTreeSet<Vec<u8>>,
+    pub(super) monitored: BTreeSet<Vec<u8>>,
+    /// Long lists that are being sent.
+    pub(super) lists: Rc<Cell<usize>>,
+    pub(super) signed_on: SystemTime,
+    pub(super) spoke_at: Instant,
+    pub(super) sasl: Option<SaslServer>,
+    pub(super) sasl_text: SaslText,
+    pub(super) failed_logins: usize,
+    pub(super) failed_opers: usize,
+}
+
+impl User {
+    /// `nick!user@host`.
+    pub(super) fn source(&self) -> Vec<u8> {
+        [&self.nick, &b"!"[..], &self.user, b"@", self.host.as_bytes()].concat()
+    }
+
+    /// What masks are compared with: as others see it, and by its address.
+    pub(super) fn names(&self) -> [Vec<u8>; 2] {
+        let real = [&self.nick, &b"!"[..], &self.user, b"@", self.real_host.as_bytes()].concat();
+        [self.source(), real]
+    }
+
+    /// The nick, or `*` before it is said.
+    pub(super) fn nick_or_star(&self) -> &[u8] {
+        if self.nick.is_empty() { b"*" } else { &self.nick }
+    }
+
+    /// The modes as letters.
+    pub(super) fn mode_letters(&self) -> String {
+        let modes = [
+            (self.modes.is_invisible, 'i'),
+            (self.modes.is_operator, 'o'),
+            (self.modes.has_wallops, 'w'),
+            (self.modes.is_bot, 'B'),
+        ];
+        let letters = modes.iter().filter(|(is_on, _)| *is_on).map(|(_, letter)| *letter);
+        std::iter::once('+').chain(letters).collect()
+    }
+}

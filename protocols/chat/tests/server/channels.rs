@@ -1,0 +1,219 @@
+//! JOIN, PART, KICK, INVITE, TOPIC, NAMES, LIST, and the end of clients.
+
+use std::time::Duration;
+
+use crate::server::network::{Network, codes, config};
+
+#[test]
+fn who_is_told_of_what() {
+    let network = Network::new(config());
+    let (ann, bob) = (network.client("ann"), network.client("bob"));
+    assert_eq!(
+        ann.say("JOIN #A"),
+        ":ann!~ann@localhost JOIN #A\n:irc.test 353 ann = #A :@ann\n:irc.test 366 ann #A :End of /NAMES list\n"
+    );
+    assert!(bob.say("JOIN #a").contains("353 bob = #A :@ann bob\n"), "names keep their case");
+    assert_eq!(ann.received(), ":bob!~bob@localhost JOIN #A\n");
+    assert_eq!(bob.say("JOIN #a"), "", "it is there already");
+    assert_eq!(ann.say("TOPIC #a :new things"), ":ann!~ann@localhost TOPIC #A :new things\n");
+    assert_eq!(bob.received(), ":ann!~ann@localhost TOPIC #A :new things\n");
+    assert_eq!(codes(&bob.say("TOPIC #a")), ["332", "333"]);
+    assert_eq!(bob.codes("TOPIC #a :mine"), ["482"]);
+    assert_eq!(bob.say("PART #a :so long"), ":bob!~bob@localhost PART #A :so long\n");
+    assert_eq!(ann.received(), ":bob!~bob@localhost PART #A :so long\n");
+    assert_eq!(bob.codes("PART #a"), ["442"]);
+    assert_eq!(bob.codes("PART #x,#y"), ["403", "403"]);
+    bob.say("JOIN #a");
+    ann.received();
+    assert_eq!(ann.say("KICK #a bob"), ":ann!~ann@localhost KICK #A bob :ann\n");
+    assert_eq!(bob.received(), ":ann!~ann@localhost KICK #A bob :ann\n");
+    assert_eq!(ann.codes("KICK #a bob"), ["441"]);
+    assert_eq!(ann.codes("KICK #a nobody"), ["401"]);
+    assert_eq!(bob.codes("KICK #a ann"), ["442"]);
+    ann.say("PART #a");
+    assert_eq!(network.server.report().channels, 0, "a channel without members is forgotten");
+}
+
+#[test]
+fn names_that_are_none() {
+    let network = Network::new(config());
+    let ann = network.client("ann");
+    for name in ["a", "#", "&a", "#a\x07", &format!("#{}", "x".repeat(64))] {
+        assert_eq!(ann.codes(&format!("JOIN {name}")), ["403"], "{name}");
+    }
+    assert_eq!(codes(&ann.say("JOIN #a,#b,,#c")).iter().filter(|code| *code == "JOIN").count(), 3);
+    assert_eq!(codes(&ann.say("JOIN 0")), ["PART", "PART", "PART"]);
+}
+
+#[test]
+fn limits_of_channels() {
+    let network = Network::new(config().channels_per_client_max(2).members_max(2).channels_max(3));
+    let [ann, bob, carl] = ["ann", "bob", "carl"].map(|nick| network.client(nick));
+    assert_eq!(ann.codes("JOIN #a,#b,#c").last().unwrap(), "405");
+    bob.say("JOIN #a");
+    assert_eq!(carl.codes("JOIN #a"), ["471"]);
+    assert!(carl.codes("JOIN #c").contains(&"366".to_owned()));
+    assert_eq!(carl.codes("JOIN #d"), ["405"]);
+}
+
+#[test]
+fn invitations() {
+    let network = Network::new(config());
+    let [ann, bob] = network.in_channel(["ann", "bob"]);
+    let carl = network.client("carl");
+    ann.say("MODE #a +i");
+    bob.received();
+    assert_eq!(carl.codes("JOIN #a"), ["473"]);
+    assert_eq!(bob.codes("INVITE carl #a"), ["482"]);
+    assert_eq!(ann.codes("INVITE nobody #a"), ["401"]);
+    assert_eq!(ann.codes("INVITE bob #a"), ["443"]);
+    assert_eq!(ann.codes("INVITE carl #x"), ["403"]);
+    assert_eq!(ann.codes("INVITE carl"), ["461"]);
+    assert_eq!(ann.say("INVITE carl #a"), ":irc.test 341 ann carl #a\n");
+    assert_eq!(carl.received(), ":ann!~ann@localhost INVITE carl #a\n");
+    assert_eq!(codes(&carl.say("INVITE")), ["336", "337"]);
+    assert!(carl.codes("JOIN #a").contains(&"JOIN".to_owned()));
+    carl.say("PART #a");
+    assert_eq!(carl.codes("JOIN #a"), ["473"], "once");
+}
+
+#[test]
+fn quit_reaches_all_common_channels_once() {
+    let network = Network::new(config());
+    let [ann, bob] = network.in_channel(["ann", "bob"]);
+    let carl = network.client("carl");
+    ann.say("JOIN #b,#c");
+    bob.say("JOIN #b,#c");
+    carl.say("JOIN #x");
+    ann.received();
+    let error = bob.say("QUIT :bye");
+    assert_eq!(error, "ERROR :Closing Link: localhost (Quit: bye)\n");
+    assert!(bob.is_closed());
+    assert_eq!(ann.received(), ":bob!~bob@localhost QUIT :Quit: bye\n");
+    assert_eq!(carl.received(), "");
+    // A connection that is cut.
+    let dan = network.client("dan");
+    dan.say("JOIN #a,#b");
+    ann.received();
+    dan.wire.reset();
+    ann.advance(0);
+    assert_eq!(codes(&ann.received()), ["QUIT"]);
+    let eve = network.client("eve");
+    eve.say("JOIN #a");
+    ann.received();
+    eve.wire.close();
+    ann.advance(0);
+    assert_eq!(ann.received(), ":eve!~eve@localhost QUIT :Remote host closed the connection\n");
+    assert_eq!(network.server.report().clients, 2);
+}
+
+#[test]
+fn lists_of_channels() {
+    let network = Network::new(config());
+    let [ann, bob] = network.in_channel(["ann", "bob"]);
+    ann.say("TOPIC #a :things\nJOIN #secret\nMODE #secret +s\nJOIN #b");
+    bob.received();
+    let listed = |lines: &str| {
+        let received = bob.say(lines);
+        let lines = received.lines().filter(|line| line.contains(" 322 "));
+        lines.map(|line| line.split(' ').skip(3).collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
+    };
+    assert_eq!(listed("LIST"), ["#a 2 :things", "#b 1 :"]);
+    assert_eq!(listed("LIST #b,#none"), ["#b 1 :"]);
+    assert_eq!(listed("LIST >1"), ["#a 2 :things"]);
+    assert_eq!(listed("LIST <2"), ["#b 1 :"]);
+    assert_eq!(bob.say("NAMES #secret"), ":irc.test 366 bob #secret :End of /NAMES list\n");
+    assert!(ann.say("NAMES #secret").contains("353 ann @ #secret :@ann\n"));
+    assert_eq!(bob.codes("TOPIC #secret"), ["442"]);
+}
+
+#[test]
+fn a_list_that_is_longer_than_the_queue() {
+    let network = Network::new(config().send_queue_max(80_000).channels_per_client_max(5_000));
+    let ann = network.client("ann");
+    for number in 0..40 {
+        let names: Vec<_> = (0..50).map(|other| format!("#channel{number}x{other}")).collect();
+        ann.say(&format!("JOIN {}", names[..25].join(",")));
+        ann.say(&format!("JOIN {}", names[25..].join(",")));
+    }
+    let bob = network.client("bob");
+    bob.wire.set_capacity(1_000);
+    bob.send(b"LIST\n");
+    let mut received = String::new();
+    while !bob.is_closed() && !received.ends_with("End of /LIST\n") {
+        received += &bob.received();
+    }
+    let listed = received.matches(" 322 ").count();
+    assert_eq!(listed, 2_000);
+    assert!(!bob.is_closed());
+    bob.advance(Duration::from_secs(1).as_millis() as u64);
+}
+
+#[test]
+fn netsplit_of_1000() {
+    let network = Network::new(config().send_queue_max(1 << 20));
+    let ann = network.client("ann");
+    ann.say("JOIN #a,#b");
+    let others: Vec<_> = (0..1_000)
+        .map(|number| {
+            let client = network.client(&format!("u{number}"));
+            client.send(b"JOIN #a,#b\n");
+            client
+        })
+        .collect();
+    let names = ann.say("NAMES #a");
+    assert!(names.lines().all(|line| line.len() <= 510));
+    let shown: usize = names
+        .lines()
+        .filter(|line| line.contains(" 353 "))
+        .map(|line| line.split(':').nth(2).unwrap().split(' ').count())
+        .sum();
+    assert_eq!(shown, 1_001);
+    ann.received();
+    others.iter().for_each(|client| client.wire.reset());
+    ann.advance(0);
+    let received = ann.received();
+    assert_eq!(received.matches(" QUIT ").count(), 1_000, "once each");
+    assert_eq!(network.server.report().clients, 1);
+}
+
+#[test]
+fn who_and_names_that_are_longer_than_the_queue() {
+    let network = Network::new(config().send_queue_max(20_000));
+    let ann = network.with("ann", "userhost-in-names");
+    ann.say("JOIN #a");
+    // Those who do not read of the others would be disconnected, too.
+    let others: Vec<_> = (0..800)
+        .map(|number| {
+            let client = network.client(&format!("member{number}"));
+            client.send(b"JOIN #a\n");
+            ann.received();
+            client
+        })
+        .collect();
+    others.iter().for_each(|client| drop(client.received()));
+    ann.wire.set_capacity(1_000);
+    for (line, reply, end) in [
+        ("WHO #a", " 352 ", "End of /WHO list\n"),
+        ("NAMES #a", "@localhost", "End of /NAMES list\n"),
+    ] {
+        ann.send(format!("{line}\n").as_bytes());
+        let mut received = String::new();
+        while !ann.is_closed() && !received.ends_with(end) {
+            received += &ann.received();
+        }
+        assert!(received.len() > 20_000, "{line}");
+        assert_eq!(received.matches(reply).count(), 801, "{line}");
+    }
+    assert!(!ann.is_closed());
+    // One that does not read gets a few of them.
+    for _ in 0..10 {
+        ann.send(b"WHO #a\n");
+    }
+    let mut received = String::new();
+    while !received.ends_with("End of /WHO list\n") || received.matches("End of").count() < 3 {
+        received += &ann.received();
+    }
+    assert_eq!(received.matches("End of").count(), 3);
+    assert_eq!(received.matches(" 263 ann WHO ").count(), 7);
+}

@@ -1,0 +1,103 @@
+//! WHO, WHOIS, WHOWAS, MONITOR and the questions about the server.
+
+use crate::server::network::{Network, codes, config};
+
+#[test]
+fn who() {
+    let network = Network::new(config());
+    let [ann, bob] = network.in_channel(["ann", "bob"]);
+    let carl = network.client("carl");
+    assert_eq!(
+        bob.say("WHO #a"),
+        ":irc.test 352 bob #a ~ann localhost irc.test ann H@ :0 Name of ann\n\
+         :irc.test 352 bob #a ~bob localhost irc.test bob H :0 Name of bob\n:irc.test 315 bob #a :End of /WHO list\n"
+    );
+    assert!(
+        bob.say("WHO ann %tcnuhaf,42")
+            .contains(":irc.test 354 bob 42 #a ~ann localhost ann H@ 0\n")
+    );
+    assert_eq!(carl.codes("WHO #a"), ["352", "352", "315"]);
+    ann.say("MODE ann +i\nMODE #a +s");
+    assert_eq!(carl.codes("WHO #a"), ["315"], "a hidden channel");
+    assert_eq!(carl.say("WHO a*").matches(" 352 ").count(), 0, "an invisible user");
+    assert_eq!(bob.say("WHO a*").matches(" 352 ").count(), 1, "but for those in a common channel");
+    assert_eq!(carl.say("WHO *name*car*").matches(" 352 ").count(), 1, "by the real name");
+}
+
+#[test]
+fn whois_and_whowas() {
+    let network = Network::new(config());
+    let [ann, bob] = network.in_channel(["ann", "bob"]);
+    ann.say("JOIN #hidden\nMODE #hidden +s");
+    ann.advance(5_000);
+    let whois = bob.say("WHOIS ANN");
+    assert_eq!(codes(&whois), ["311", "319", "312", "317", "318"]);
+    assert!(whois.contains("311 bob ann ~ann localhost * :Name of ann\n"));
+    assert!(whois.contains("319 bob ann :@#a\n") && whois.contains("317 bob ann 5 "));
+    assert_eq!(bob.codes("WHOIS nobody"), ["401", "318"]);
+    assert_eq!(bob.codes("WHOIS"), ["431"]);
+    assert_eq!(bob.codes("WHOIS irc.test ann").last().unwrap(), "318");
+    ann.say("NICK anna");
+    assert!(bob.say("WHOWAS ann").contains(" 314 bob ann ~ann localhost * :Name of ann\n"));
+    assert_eq!(bob.codes("WHOWAS nobody"), ["406", "369"]);
+    ann.say("QUIT");
+    bob.received();
+    assert_eq!(bob.codes("WHOWAS anna 1"), ["314", "312", "369"]);
+}
+
+#[test]
+fn monitor() {
+    let network = Network::new(config());
+    let ann = network.client("ann");
+    assert_eq!(ann.say("MONITOR + bob,Carl"), ":irc.test 731 ann :bob,Carl\n");
+    let bob = network.client("BOB");
+    assert_eq!(ann.received(), ":irc.test 730 ann :BOB!~BOB@localhost\n");
+    assert_eq!(ann.codes("MONITOR S"), ["730", "731"]);
+    bob.say("NICK carl");
+    assert_eq!(ann.received(), ":irc.test 731 ann :BOB\n:irc.test 730 ann :carl!~BOB@localhost\n");
+    bob.say("NICK CARL");
+    assert_eq!(ann.received(), "", "the same nick");
+    assert_eq!(ann.codes("MONITOR L"), ["732", "733"]);
+    ann.say("MONITOR - carl");
+    bob.say("QUIT");
+    assert_eq!(ann.received(), "");
+    let nicks: Vec<_> = (0..60).map(|number| format!("u{number}")).collect();
+    ann.say(&format!("MONITOR + {}", nicks.join(",")));
+    let nicks: Vec<_> = (60..120).map(|number| format!("u{number}")).collect();
+    assert_eq!(ann.codes(&format!("MONITOR + {}", nicks.join(","))).first().unwrap(), "734");
+    ann.say("MONITOR C");
+    assert_eq!(ann.codes("MONITOR L"), ["733"]);
+    assert_eq!(ann.codes("MONITOR X"), ["461"]);
+}
+
+#[test]
+fn questions() {
+    let network = Network::new(config());
+    let ann = network.client("ann");
+    for (line, expected) in [
+        ("LUSERS", &["251", "252", "253", "254", "255", "265", "266"][..]),
+        ("MOTD", &["422"]),
+        ("VERSION", &["351"]),
+        ("TIME", &["391"]),
+        ("ADMIN", &["256", "257"]),
+        ("INFO", &["371", "371", "374"]),
+        ("LINKS", &["364", "365"]),
+        ("HELP JOIN", &["704", "705", "706"]),
+        ("HELP RUBBISH", &["524"]),
+        ("VERSION irc.*", &["351"]),
+        ("VERSION other.net", &["402"]),
+        ("INFO other.net", &["402"]),
+        ("STATS u", &["242", "219"]),
+        ("USERS", &["446"]),
+        ("USERHOST ann nobody", &["302"]),
+        ("ISON ann nobody", &["303"]),
+        ("PING :a b", &["PONG"]),
+        ("PING", &["461"]),
+        ("PONG x", &[]),
+    ] {
+        assert_eq!(ann.codes(line), expected, "{line}");
+    }
+    assert_eq!(ann.say("PING :a b"), ":irc.test PONG irc.test :a b\n");
+    assert_eq!(ann.say("USERHOST ANN"), ":irc.test 302 ann :ann=+~ann@localhost\n");
+    assert_eq!(ann.say("ISON :ann nobody"), ":irc.test 303 ann :ann\n");
+}

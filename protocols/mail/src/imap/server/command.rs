@@ -1,0 +1,145 @@
+//! Which part of the server does what a command says; and the commands about the session itself.
+
+use std::rc::Rc;
+
+use super::{answer::Done, compression::IS_OFFERED, selected::Enabled, session::Session};
+use crate::imap::codec::{Atom, Command, CommandBody};
+
+/// What the server can do for a client that has logged in, as far as it does not depend on the configuration.
+const CAPABILITIES: &str = "ENABLE IDLE NAMESPACE UNSELECT UIDPLUS MOVE CHILDREN SPECIAL-USE LIST-EXTENDED LIST-STATUS \
+    STATUS=SIZE ESEARCH WITHIN CONDSTORE QRESYNC";
+
+impl Session {
+    /// Does what a command says, except for what concerns the connection itself. `None` if the answer comes later: a login goes on.
+    pub(super) async fn execute(&self, command: Command) -> Option<Result<Done, Done>> {
+        let tag = command.tag;
+        Some(match command.body {
+            CommandBody::Capability => self.capability(),
+            CommandBody::Noop | CommandBody::Check => self.refresh().await,
+            CommandBody::Id(_) => self.id(),
+            CommandBody::Namespace => self.namespace(),
+            CommandBody::Enable(capabilities) => self.enable(&capabilities),
+            CommandBody::Login { user, password } => self.login(user, password).await,
+            CommandBody::Authenticate { mechanism, initial } => {
+                return self.authenticate(&tag, &mechanism, initial.as_deref()).await;
+            }
+            CommandBody::Select(command) => self.select_mailbox(command, false).await,
+            CommandBody::Examine(command) => self.select_mailbox(command, true).await,
+            CommandBody::Create { mailbox, special_use } => {
+                self.create(&mailbox, &special_use).await
+            }
+            CommandBody::Delete(mailbox) => self.delete(&mailbox).await,
+            CommandBody::Rename { from, to } => self.rename(&from, &to).await,
+            CommandBody::Subscribe(mailbox) => self.subscribe(&mailbox, true).await,
+            CommandBody::Unsubscribe(mailbox) => self.subscribe(&mailbox, false).await,
+            CommandBody::List(command) => self.list(command).await,
+            CommandBody::Lsub { reference, pattern } => self.lsub(&reference, &pattern).await,
+            CommandBody::Status { mailbox, items } => self.status(&mailbox, &items).await,
+            CommandBody::Close => self.close().await,
+            CommandBody::Unselect => {
+                self.unselect();
+                Ok(Done::ok("Done"))
+            }
+            CommandBody::Expunge(uids) => self.expunge(uids).await,
+            CommandBody::Search(command) => self.search(&tag, command).await,
+            CommandBody::Fetch(command) => self.fetch(command).await,
+            CommandBody::Store(command) => self.store(command).await,
+            CommandBody::Copy(command) => self.copy(command).await,
+            CommandBody::Move(command) => self.move_to(command).await,
+            _ => Err(Done::bad("Not offered here")),
+        })
+    }
+
+    /// What the server can do, for this client and now.
+    pub(super) fn capabilities(&self) -> String {
+        let mut all = "IMAP4rev1 LITERAL- SASL-IR ID".to_owned();
+        if self.phase.get() != super::phase::Phase::BeforeLogin {
+            let can_compress = IS_OFFERED && self.deflating.borrow().is_none();
+            let compress = if can_compress { " COMPRESS=DEFLATE" } else { "" };
+            return format!(
+                "{all} {CAPABILITIES}{compress} APPENDLIMIT={}",
+                self.config.append_max
+            );
+        }
+        if self.config.tls.is_offered() && !self.transport.is_tls() {
+            all += " STARTTLS";
+        }
+        let channel = self.channel();
+        if self.config.authenticator.allows_plaintext(&channel).is_err() {
+            all += " LOGINDISABLED";
+        }
+        for mechanism in self.config.authenticator.mechanisms(&channel) {
+            all += &format!(" AUTH={mechanism}");
+        }
+        all
+    }
+
+    fn capability(&self) -> Result<Done, Done> {
+        self.write(format!("* CAPABILITY {}\r\n", self.capabilities()).as_bytes());
+        Ok(Done::ok("Done"))
+    }
+
+    fn id(&self) -> Result<Done, Done> {
+        self.write(b"* ID (\"name\" \"sinew\")\r\n");
+        Ok(Done::ok("Done"))
+    }
+
+    fn namespace(&self) -> Result<Done, Done> {
+        self.write(b"* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n");
+        Ok(Done::ok("Done"))
+    }
+
+    /// ENABLE (RFC 5161): what is not known is left out.
+    fn enable(&self, capabilities: &[Atom]) -> Result<Done, Done> {
+        let mut enabled = self.enabled.get();
+        let mut told = String::new();
+        for name in capabilities {
+            if name.is("CONDSTORE") {
+                enabled.condstore = true;
+                told += " CONDSTORE";
+            } else if name.is("QRESYNC") {
+                enabled = Enabled { condstore: true, qresync: true };
+                told += " QRESYNC";
+            }
+        }
+        self.enabled.set(enabled);
+        self.write(format!("* ENABLED{told}\r\n").as_bytes());
+        Ok(Done::ok("Done"))
+    }
+
+    /// Begins IDLE (RFC 2177): changes are told as they happen.
+    pub(super) fn begin_idle(self: &Rc<Self>, tag: crate::imap::codec::Tag) {
+        self.write(b"+ Idling\r\n");
+        self.idle.replace(Some(tag));
+        let weak = Rc::downgrade(self);
+        let changed = Rc::new(move |_: &sinew_transports::reactor::Reactor| {
+            if let Some(session) = weak.upgrade() {
+                session.tell_idle();
+            }
+        });
+        let watch = self.mailbox().ok().map(|mailbox| mailbox.watch(changed));
+        drop(self.with_selected(|selected| selected.watch = watch));
+        self.tell_idle();
+    }
+
+    /// Tells what has changed, unless the client does not receive: then the next change tells it, or the end of IDLE.
+    fn tell_idle(&self) {
+        if self.idle.borrow().is_none() || self.transport.queued() > super::session::QUEUE_MAX {
+            return;
+        }
+        self.write_changes(super::selected::Occasion::Any, &super::selected::Known::default());
+        self.end_answer();
+        let is_gone =
+            self.selected.borrow().as_ref().is_some_and(|selected| selected.mailbox.is_deleted());
+        if is_gone {
+            self.bye("The mailbox was deleted");
+        }
+    }
+
+    /// Ends IDLE.
+    pub(super) fn end_idle(&self) -> Option<crate::imap::codec::Tag> {
+        let watch = self.with_selected(|selected| selected.watch.take());
+        drop(watch);
+        self.idle.take()
+    }
+}

@@ -1,0 +1,166 @@
+//! The receiving side of a mail server: [`Receiver`], whose handlers accept mail into a queue.
+//!
+//! | step | refused |
+//! |---|---|
+//! | MAIL | 530 who has not logged in, for submission; 553 a sender that is not one's own |
+//! | RCPT | 550 5.1.1 no such mailbox; 550 5.7.1 another host, from who may not; 554 5.4.6 a loop of aliases |
+//! | DATA | 452 the queue is full |
+//! | the message | 250 once it is safe on disk |
+
+use std::{cell::RefCell, collections::BTreeSet, fmt, rc::Rc};
+
+use super::{RouteError, Router, Rules};
+use crate::{
+    queue::{Queue, QueuedEnvelope, QueuedRecipient},
+    smtp::{
+        codec::{Recipient, Reply, Sender},
+        server::{MessageSink, Session, SmtpHandler, Verdict},
+    },
+};
+
+/// Accepts mail for the domains of a [`Router`], and for other hosts as [`Rules`] say, into a [`Queue`].
+///
+/// # Examples
+///
+/// ```
+/// use std::rc::Rc;
+/// use sinew_mail::{
+///     queue::{Agents, MemoryFiles, Queue, QueueConfig, Spool},
+///     routing::{LocalDomain, MAILBOX_AGENT, MailboxAgent, Receiver, Router, RouterConfig, Rules, StoreUsers, Target},
+///     smtp::server::{ServerConfig, SmtpServer},
+///     store::MemoryStore,
+/// };
+/// use sinew_transports::{Peer, ReactorTcp, reactor::Reactor};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let reactor = Reactor::new()?;
+/// let store = MemoryStore::default();
+/// store.create_account("ann")?;
+/// let store = Rc::new(store);
+/// let users = LocalDomain::new(StoreUsers::new(store.clone()));
+/// let router = Router::new(RouterConfig::new(Target::Name("ann".into())).domain("example.org", users));
+/// let agents = Agents::default().with(MAILBOX_AGENT, MailboxAgent::new(store));
+/// let opening = Queue::open(&reactor, Spool::on(MemoryFiles::default()), QueueConfig::new("mail.example.org")?, agents);
+/// let config = ServerConfig::new("mail.example.org")?;
+/// opening.then(move |reactor, queue| {
+///     let Ok(queue) = queue else { return };
+///     let receiver = Receiver::new(queue, router, Rules::exchanger());
+///     let server = SmtpServer::new(config, move |_: &Peer| receiver.handler());
+///     drop(reactor.listen_tcp("127.0.0.1:0", server));
+///     # let _ = reactor.stop();
+/// });
+/// reactor.run()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Receiver {
+    queue: Queue,
+    router: Router,
+    rules: Rc<Rules>,
+    recipients_max: usize,
+}
+
+/// Handles the mail of one connection. Made by [`Receiver::handler`].
+pub struct ReceiverHandler {
+    receiver: Receiver,
+    /// Where the recipients of the current message lead.
+    routed: Routed,
+}
+
+type Routed = Rc<RefCell<Vec<(Recipient, Vec<QueuedRecipient>)>>>;
+
+impl Receiver {
+    /// A receiver with these rules.
+    #[must_use]
+    pub fn new(queue: Queue, router: Router, rules: Rules) -> Self {
+        Self { queue, router, rules: Rc::new(rules), recipients_max: 10_000 }
+    }
+
+    /// Most recipients of a message, with those that aliases stand for. Default 10,000; past it, 452 is the reply to RCPT.
+    #[must_use]
+    pub fn recipients_max(mut self, recipients: usize) -> Self {
+        self.recipients_max = recipients;
+        self
+    }
+
+    /// A handler for a connection.
+    #[must_use]
+    pub fn handler(&self) -> ReceiverHandler {
+        ReceiverHandler { receiver: self.clone(), routed: Rc::default() }
+    }
+}
+
+impl ReceiverHandler {
+    fn route(&self, session: &Session, to: &Recipient) -> Verdict {
+        let Receiver { router, rules, recipients_max, .. } = &self.receiver;
+        let Some(reactor) = session.transport().reactor() else {
+            return Verdict::refuse(Reply::try_later());
+        };
+        let (identity, ip) = (session.identity(), session.peer().ip());
+        let address = to.address();
+        if !router.is_local(address) && !rules.may_relay(identity, ip, address.domain()) {
+            return Verdict::refuse(RouteError::RelayDenied.reply());
+        }
+        let sender = session.sender().cloned().unwrap_or_default();
+        let routing = router.route(&reactor, to, &sender);
+        let (routed, to, max) = (Rc::clone(&self.routed), to.clone(), *recipients_max);
+        Verdict::later(routing.map(move |found| {
+            let found = found.map_err(|error| error.reply())?;
+            let mut routed = routed.borrow_mut();
+            let there: usize = routed.iter().map(|(_, found)| found.len()).sum();
+            if there + found.len() > max {
+                return Err(Reply::fixed(452, "4.5.3 Too many recipients"));
+            }
+            routed.push((to, found));
+            Ok(())
+        }))
+    }
+}
+
+impl SmtpHandler for ReceiverHandler {
+    fn mail(&mut self, session: &Session, from: &Sender) -> Verdict {
+        self.routed.borrow_mut().clear();
+        let rules = &self.receiver.rules;
+        let identity = session.identity();
+        if !rules.may_send(identity) {
+            return Verdict::refuse(Reply::fixed(530, "5.7.0 Log in first"));
+        }
+        let is_local = from.address().is_some_and(|from| self.receiver.router.is_local(from));
+        if !rules.may_send_from(identity, from.address(), is_local) {
+            return Verdict::refuse(Reply::fixed(553, "5.7.1 That sender address is not yours"));
+        }
+        Verdict::accept()
+    }
+
+    fn rcpt(&mut self, session: &Session, to: &Recipient) -> Verdict {
+        self.route(session, to)
+    }
+
+    fn data(&mut self, session: &Session) -> Verdict<Box<dyn MessageSink>> {
+        let mut routed = self.routed.take();
+        let sender = session.sender().cloned().unwrap_or_default();
+        let mut envelope = QueuedEnvelope::new(sender);
+        let mut seen = BTreeSet::new();
+        for to in session.recipients() {
+            let Some(at) = routed.iter().position(|(routed, _)| routed == to) else {
+                return Verdict::refuse(Reply::try_later());
+            };
+            for recipient in routed.swap_remove(at).1 {
+                // RFC 5321 4.1.1.3: one copy, even if several addresses lead there.
+                if recipient.is_list() || seen.insert(recipient.key()) {
+                    envelope = envelope.with(recipient);
+                }
+            }
+        }
+        let sink = self.receiver.queue.sink(envelope);
+        let sink = sink.map(|sink| Box::new(sink) as Box<dyn MessageSink>);
+        sink.map_err(|error| error.reply()).into()
+    }
+}
+
+impl fmt::Debug for ReceiverHandler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReceiverHandler").finish_non_exhaustive()
+    }
+}

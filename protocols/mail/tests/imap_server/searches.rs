@@ -1,0 +1,76 @@
+//! SEARCH by what the mailbox knows.
+
+use sinew_mail::store::{Flags, SystemFlag};
+
+use super::support::World;
+
+#[test]
+fn keys_and_what_they_find() {
+    let world = World::with_messages(2);
+    world.deliver_with(
+        "INBOX",
+        "Subject: a\r\nDate: 1 Feb 2020 10:00 +0000\r\n\r\nlonger text\r\n",
+        Flags::from(SystemFlag::Seen),
+    );
+    world.deliver_with(
+        "INBOX",
+        "",
+        Flags::from(SystemFlag::Flagged).with_keyword("$Junk".parse().unwrap()),
+    );
+    let client = world.selected();
+    let cases = [
+        ("ALL", "1 2 3 4"),
+        ("2:3", "2 3"),
+        ("4:9", "4"),
+        ("UID 1,3", "1 3"),
+        ("UID 3:*", "3 4"),
+        ("SEEN", "3"),
+        ("UNSEEN NOT FLAGGED", "1 2"),
+        ("OR SEEN FLAGGED", "3 4"),
+        ("(SEEN FLAGGED)", ""),
+        ("NOT (1 2)", "1 2 3 4"),
+        ("KEYWORD $junk", "4"),
+        ("UNKEYWORD $Junk", "1 2 3"),
+        ("KEYWORD Unknown", ""),
+        ("LARGER 22", "3"),
+        ("SMALLER 22", "4"),
+        ("NEW", "1 2 4"),
+        ("OLD", ""),
+        ("SINCE 1-Jan-1970", "1 2 3 4"),
+        ("SENTON 1-Feb-2020", "3"),
+        ("SENTBEFORE 1-Feb-2020", ""),
+        ("SENTSINCE 31-Jan-2020", "3"),
+        ("YOUNGER 100", "1 2 3 4"),
+        ("OLDER 100", ""),
+        ("UNDELETED UNANSWERED UNDRAFT UNFLAGGED RECENT", "1 2 3"),
+    ];
+    for (key, found) in cases {
+        let space = if found.is_empty() { "" } else { " " };
+        assert_eq!(
+            client.say(format!("a SEARCH {key}\r\n")),
+            format!("* SEARCH{space}{found}\r\na OK Done\r\n"),
+            "{key}"
+        );
+    }
+}
+
+#[test]
+fn extended_results() {
+    let world = World::with_messages(5);
+    let client = world.selected();
+    client.dialogue(
+        r#"
+        C: a SEARCH RETURN (MIN MAX COUNT) 2:4
+        S: * ESEARCH (TAG "a") MIN 2 MAX 4 COUNT 3
+        S: a OK Done
+        C: b UID SEARCH RETURN () 1,3:5
+        S: * ESEARCH (TAG "b") UID ALL 1,3:5
+        S: b OK Done
+        C: c SEARCH RETURN (ALL) SEEN
+        S: * ESEARCH (TAG "c")
+        S: c OK Done
+        C: d SEARCH CHARSET X-NONE ALL
+        S: d NO [BADCHARSET (UTF-8 US-ASCII ISO-8859-1)] This charset is not known
+        "#,
+    );
+}

@@ -1,0 +1,170 @@
+//! A server that receives mail, over a connection in memory.
+
+use std::{rc::Rc, time::Duration};
+
+use sinew_auth::{Authenticator, AuthenticatorConfig, Mechanism, Users};
+use sinew_mail::{
+    queue::{Agents, MemoryFiles, Queue, QueueConfig, Relay, SMTP_AGENT, Spool},
+    routing::{
+        Aliases, LocalDomain, MAILBOX_AGENT, MailboxAgent, REROUTE_AGENT, Receiver, Reroute,
+        Router, RouterConfig, Rules, StoreUsers, Target, TargetRules,
+    },
+    smtp::{
+        client::ClientConfig,
+        server::{ServerConfig, SmtpServer},
+    },
+    store::{MailboxName, MemoryStore, Store, Uid},
+};
+use sinew_transports::{Peer, StreamConfig, memory, memory::Wire, reactor::Reactor};
+
+struct Server {
+    reactor: Reactor,
+    store: Rc<MemoryStore>,
+    queue: Queue,
+    receiver: Receiver,
+}
+
+impl Server {
+    fn new(rules: Rules) -> Self {
+        crate::watchdog::watch_this_test();
+        let reactor = Reactor::simulated(0);
+        let store = MemoryStore::default();
+        for user in ["ann", "bob"] {
+            store.create_account(user).unwrap();
+        }
+        let store = Rc::new(store);
+        let aliases =
+            "staff: ann, bob, zoe@other.example\nloop: loop2\nloop2: loop\nboth: ann, bob\n";
+        let domain = LocalDomain::new(StoreUsers::new(Rc::clone(&store) as Rc<dyn Store>));
+        let config = RouterConfig::new(Target::Name("ann".into()))
+            .domain("example.org", domain)
+            .aliases(Aliases::parse(aliases, TargetRules::default()).unwrap());
+        let router = Router::new(config);
+        let relay = Relay::new(ClientConfig::new("mail.example.org").unwrap());
+        let agents = Agents::default()
+            .with(SMTP_AGENT, relay.smart_host("memory:none"))
+            .with(MAILBOX_AGENT, MailboxAgent::new(Rc::clone(&store) as Rc<dyn Store>));
+        let reroute = Reroute::new(router.clone(), agents.clone());
+        let agents = agents.with(REROUTE_AGENT, reroute.clone());
+        let config = QueueConfig::new("mail.example.org").unwrap().report_agent(REROUTE_AGENT);
+        let opening = Queue::open(&reactor, Spool::on(MemoryFiles::default()), config, agents);
+        reactor.advance(Duration::from_secs(1)).unwrap();
+        let queue = opening.take().expect("it is open").unwrap();
+        reroute.set_queue(&queue);
+        let receiver = Receiver::new(queue.clone(), router, rules);
+        Self { reactor, store, queue, receiver }
+    }
+
+    fn connect(&self) -> Wire {
+        let receiver = self.receiver.clone();
+        let users = AuthenticatorConfig::default().allow_plaintext(true);
+        let users = users.mechanisms([Mechanism::Plain]);
+        let users = Authenticator::with(Users::new().user("ann", "secret"), users);
+        let config = ServerConfig::new("mail.example.org").unwrap();
+        let config = config.received_line(false).auth(users);
+        let server = SmtpServer::new(config, move |_: &Peer| receiver.handler());
+        let connection = server.connection(&Peer::Memory);
+        let (_, wire) =
+            memory::connect(&self.reactor, StreamConfig::default(), connection).unwrap();
+        wire
+    }
+
+    /// The codes of the replies to what a client sends.
+    fn say(&self, wire: &Wire, text: &str) -> Vec<u16> {
+        // A message waits until it is asked for.
+        let (commands, message) = text.split_once("DATA\r\n").unwrap_or((text, ""));
+        let data = if message.is_empty() { "" } else { "DATA\r\n" };
+        let mut replies = Vec::new();
+        for part in [commands, data, message] {
+            wire.receive_if_open(part.as_bytes());
+            self.reactor.advance(Duration::from_secs(1)).unwrap();
+            replies.extend(wire.take(usize::MAX));
+        }
+        crate::support::codes(&String::from_utf8(replies).unwrap())
+    }
+
+    /// The texts of the messages in the inbox of a user.
+    fn inbox(&self, user: &str) -> Vec<String> {
+        let (store, user, reactor) =
+            (Rc::clone(&self.store), user.to_owned(), self.reactor.clone());
+        let reading = async move {
+            let account = store.account(&reactor, &user).await.unwrap();
+            let inbox = account.open(&MailboxName::inbox()).await.unwrap();
+            let mut texts = Vec::new();
+            for message in inbox.messages(Uid::MIN, 99) {
+                let text = inbox.read(message.uid, 0, 65_536).await.unwrap();
+                texts.push(String::from_utf8(text.to_vec()).unwrap());
+            }
+            texts
+        };
+        let reading = self.reactor.spawn(reading);
+        self.reactor.advance(Duration::from_secs(1)).unwrap();
+        reading.take().expect("it is read").unwrap()
+    }
+}
+
+#[test]
+fn mail_arrives_in_the_mailboxes_of_all_who_are_meant_once() {
+    let server = Server::new(Rules::exchanger());
+    let wire = server.connect();
+    let codes = server.say(
+        &wire,
+        "EHLO x\r\nMAIL FROM:<eve@other.example>\r\nRCPT TO:<both@example.org>\r\nRCPT TO:<ann+x@example.org>\r\nRCPT TO:<zoe@other.example>\r\nRCPT TO:<nobody@example.org>\r\nRCPT TO:<loop@example.org>\r\nDATA\r\nSubject: x\r\n\r\n..dot\r\n.\r\n",
+    );
+    assert_eq!(codes, [220, 250, 250, 250, 250, 550, 550, 554, 354, 250]);
+    server.reactor.advance(Duration::from_secs(5)).unwrap();
+    let expected = "Return-Path: <eve@other.example>\r\nDelivered-To: ann@example.org\r\nSubject: x\r\n\r\n.dot\r\n";
+    assert_eq!(server.inbox("ann"), [expected]);
+    assert_eq!(server.inbox("bob").len(), 1);
+    assert_eq!(server.queue.stats().messages, 0);
+    // A second message of the connection has none of the first's recipients.
+    let codes =
+        server.say(&wire, "MAIL FROM:<>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\n.\r\nQUIT\r\n");
+    assert_eq!(codes, [250, 250, 354, 250, 221]);
+    server.reactor.advance(Duration::from_secs(5)).unwrap();
+    assert_eq!((server.inbox("ann").len(), server.inbox("bob").len()), (1, 2));
+}
+
+#[test]
+fn a_report_to_a_user_of_this_host_goes_to_its_mailbox() {
+    let server = Server::new(Rules::exchanger());
+    let wire = server.connect();
+    // Nothing is refused at once, since the list has another member: but its host is down, and the message expires.
+    let codes = server.say(
+        &wire,
+        "EHLO x\r\nMAIL FROM:<bob@example.org>\r\nRCPT TO:<staff@example.org>\r\nDATA\r\nSubject: x\r\n\r\n.\r\n",
+    );
+    assert_eq!(codes, [220, 250, 250, 250, 354, 250]);
+    server.reactor.advance(Duration::from_secs(6 * 24 * 3600)).unwrap();
+    let inbox = server.inbox("bob");
+    assert_eq!((inbox.len(), server.queue.stats().messages), (2, 0));
+    assert!(
+        inbox[1].contains("Final-Recipient: rfc822; zoe@other.example\r\nAction: failed\r\n"),
+        "{}",
+        inbox[1]
+    );
+    assert!(inbox[1].starts_with("Return-Path: <>\r\n"));
+}
+
+#[test]
+fn submission_wants_a_login_and_an_own_sender() {
+    let server = Server::new(Rules::submission());
+    let wire = server.connect();
+    let codes = server.say(&wire, "EHLO x\r\nMAIL FROM:<ann@example.org>\r\n");
+    assert_eq!(codes, [220, 250, 530]);
+    // `\0ann\0secret`.
+    assert_eq!(server.say(&wire, "AUTH PLAIN AGFubgBzZWNyZXQ=\r\n"), [235]);
+    for (from, code) in [
+        ("ann@example.org", 250),
+        ("Ann+x@example.org", 250),
+        ("", 250),
+        ("bob@example.org", 553),
+        ("ann@other.example", 553),
+    ] {
+        let codes = server.say(&wire, &format!("RSET\r\nMAIL FROM:<{from}>\r\n"));
+        assert_eq!(codes, [250, code], "{from}");
+    }
+    // Who has logged in may send to other hosts.
+    let to = "RSET\r\nMAIL FROM:<ann@example.org>\r\nRCPT TO:<zoe@other.example>\r\n";
+    assert_eq!(server.say(&wire, to), [250, 250, 250]);
+}

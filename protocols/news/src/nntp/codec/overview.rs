@@ -1,0 +1,226 @@
+//! The overview: one line of what matters of an article, [`OverviewLine`] (RFC 3977 8.3 and 8.4).
+
+use bytes::Bytes;
+
+use super::{Article, MessageId};
+
+/// The fields of a line, in their order, as LIST OVERVIEW.FMT says them.
+pub const OVERVIEW_FIELDS: [&str; 8] =
+    ["Subject:", "From:", "Date:", "Message-ID:", "References:", ":bytes", ":lines", "Xref:full"];
+
+/// Most bytes of a value: the first kilobytes of a longer one are kept.
+const VALUE_MAX: usize = 2_000;
+
+/// What the overview says of one article. Cheap to clone.
+///
+/// # Examples
+///
+/// ```
+/// use sinew_news::nntp::codec::OverviewLine;
+///
+/// let line = OverviewLine::parse(b"7\thello\tann@example.net\t6 Nov 1994\t<1@a>\t\t123\t4")?;
+/// assert_eq!((line.number(), line.subject(), line.bytes()), (7, "hello".into(), Some(123)));
+/// # Ok::<(), sinew_news::nntp::codec::OverviewError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OverviewLine {
+    number: u64,
+    /// The fields between tabs, without CR, LF and NUL.
+    fields: Bytes,
+}
+
+/// A line is none of the overview.
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a line of the overview has a number and at least seven fields, between tabs")]
+#[non_exhaustive]
+pub struct OverviewError;
+
+sinew_transports::reactor::error_debug!(OverviewError);
+
+impl OverviewLine {
+    /// Makes the line of an article, with the value of its Xref.
+    pub(crate) fn of(article: &Article, number: u64, bytes: u64, lines: u64, xref: &str) -> Self {
+        let mut fields = Vec::with_capacity(256);
+        for name in ["Subject", "From", "Date", "Message-ID", "References"] {
+            clean(article.field(name).unwrap_or_default(), &mut fields);
+            fields.push(b'\t');
+        }
+        fields.extend_from_slice(format!("{bytes}\t{lines}\tXref: ").as_bytes());
+        clean(xref.as_bytes(), &mut fields);
+        Self { number, fields: fields.into() }
+    }
+
+    /// Fields that were made by [`of`](Self::of).
+    pub(crate) fn of_fields(number: u64, fields: Bytes) -> Self {
+        Self { number, fields }
+    }
+
+    /// Reads a line, which is given without its line end.
+    ///
+    /// # Errors
+    ///
+    /// [`OverviewError`]: there is no number, there are fewer than seven fields, or there is a CR, LF or NUL.
+    pub fn parse(line: &[u8]) -> Result<Self, OverviewError> {
+        let at = line.iter().position(|byte| *byte == b'\t').ok_or(OverviewError)?;
+        let number = str::from_utf8(&line[..at]).map_err(|_| OverviewError)?;
+        let number = super::range::number(number).map_err(|_| OverviewError)?;
+        let fields = &line[at + 1..];
+        let is_bad = fields.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0));
+        if is_bad || fields.iter().filter(|byte| **byte == b'\t').count() < 6 {
+            return Err(OverviewError);
+        }
+        Ok(Self { number, fields: Bytes::copy_from_slice(fields) })
+    }
+
+    /// The number of the article in its group; 0 if it was asked for by its identifier.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The same with another number.
+    pub(crate) fn with_number(&self, number: u64) -> Self {
+        Self { number, fields: self.fields.clone() }
+    }
+
+    /// All fields, between tabs.
+    #[must_use]
+    pub fn fields(&self) -> &[u8] {
+        &self.fields
+    }
+
+    /// The field at this place, from 0 on, in the order of [`OVERVIEW_FIELDS`]; those behind the seventh have their names in front.
+    #[must_use]
+    pub fn field(&self, at: usize) -> Option<&[u8]> {
+        self.fields.split(|byte| *byte == b'\t').nth(at)
+    }
+
+    fn text(&self, at: usize) -> String {
+        String::from_utf8_lossy(self.field(at).unwrap_or_default()).into_owned()
+    }
+
+    /// The subject. What is not UTF-8 is replaced, here and below.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        self.text(0)
+    }
+
+    /// The author.
+    #[must_use]
+    pub fn from(&self) -> String {
+        self.text(1)
+    }
+
+    /// The date.
+    #[must_use]
+    pub fn date(&self) -> String {
+        self.text(2)
+    }
+
+    /// The identifier, if it is one.
+    #[must_use]
+    pub fn message_id(&self) -> Option<MessageId> {
+        str::from_utf8(self.field(3)?).ok()?.parse().ok()
+    }
+
+    /// The identifiers of earlier articles of the thread.
+    #[must_use]
+    pub fn references(&self) -> String {
+        self.text(4)
+    }
+
+    /// The length of the article in bytes, if it is known.
+    #[must_use]
+    pub fn bytes(&self) -> Option<u64> {
+        str::from_utf8(self.field(5)?).ok()?.parse().ok()
+    }
+
+    /// The number of lines of its body, if it is known.
+    #[must_use]
+    pub fn lines(&self) -> Option<u64> {
+        str::from_utf8(self.field(6)?).ok()?.parse().ok()
+    }
+
+    /// The value of a field that stands here with its name, as Xref.
+    #[must_use]
+    pub fn extra(&self, name: &str) -> Option<&[u8]> {
+        self.fields.split(|byte| *byte == b'\t').skip(7).find_map(|field| {
+            let (found, value) = field.split_at_checked(name.len())?;
+            let value = value.strip_prefix(b":")?;
+            found.eq_ignore_ascii_case(name.as_bytes()).then(|| value.trim_ascii_start())
+        })
+    }
+
+    /// Appends the line as it is sent, without its CRLF.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.number.to_string().as_bytes());
+        out.push(b'\t');
+        out.extend_from_slice(&self.fields);
+    }
+}
+
+/// RFC 3977 8.3.2: a CRLF is removed, then each TAB, CR, LF and NUL becomes a space.
+fn clean(value: &[u8], out: &mut Vec<u8>) {
+    let value = &value[..value.len().min(VALUE_MAX)];
+    let mut at = 0;
+    while at < value.len() {
+        match value[at] {
+            b'\r' if value.get(at + 1) == Some(&b'\n') => at += 1,
+            b'\t' | b'\r' | b'\n' | 0 => out.push(b' '),
+            byte => out.push(byte),
+        }
+        at += 1;
+    }
+}
+
+/// A value without line ends, of any length.
+pub(crate) fn unfolded(value: &[u8]) -> Vec<u8> {
+    let is_kept = |byte: &u8| !matches!(byte, b'\r' | b'\n' | 0);
+    value.iter().copied().filter(is_kept).collect()
+}
+
+/// The value of a field as HDR sends it.
+pub(crate) fn hdr_value(value: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(value.len());
+    clean(value, &mut out);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_stay_in_their_place() {
+        for (value, expect) in [
+            (&b"a b"[..], &b"a b"[..]),
+            (b"a\r\n b", b"a b"),
+            (b"a\r\n\tb", b"a b"),
+            (b"a\tb\0c", b"a b c"),
+            (b"a\nb\rc\r\r\nd", b"a b c d"),
+        ] {
+            assert_eq!(hdr_value(value), expect, "{}", value.escape_ascii());
+        }
+        assert_eq!(hdr_value(&[b'x'; 3_000]).len(), VALUE_MAX);
+    }
+
+    #[test]
+    fn lines_are_read_and_written() {
+        let text = b"7\ts\tf\td\t<a@b>\t\t12\t3\tXref: h a.b:7";
+        let line = OverviewLine::parse(text).unwrap();
+        assert_eq!(line.message_id().unwrap().as_str(), "<a@b>");
+        assert_eq!(
+            (line.bytes(), line.lines(), line.references().as_str()),
+            (Some(12), Some(3), "")
+        );
+        assert_eq!(line.extra("xref"), Some(&b"h a.b:7"[..]));
+        let mut out = Vec::new();
+        line.encode(&mut out);
+        assert_eq!(out, text);
+        for text in
+            [&b""[..], b"7", b"7\ta\tb\tc\td\te\tf", b"x\t\t\t\t\t\t\t", b"7\t\t\t\t\t\t\t\r"]
+        {
+            assert_eq!(OverviewLine::parse(text), Err(OverviewError), "{}", text.escape_ascii());
+        }
+    }
+}

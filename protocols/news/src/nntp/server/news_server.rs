@@ -1,0 +1,143 @@
+//! The factory: [`NewsServer`].
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashSet,
+    fmt,
+    rc::Rc,
+};
+
+use sinew_transports::{AsyncStream, Factory, Peer, Protocol, Transport};
+
+use super::{NewsHandler, ServerConfig, connection::Connection};
+use crate::{nntp::codec::MessageId, store::NewsStore};
+
+/// A server of news: a factory for any endpoint. Clones are the same server.
+///
+/// # Examples
+///
+/// ```
+/// use sinew_news::{
+///     nntp::server::{Access, NewsServer, ServerConfig, Session},
+///     store::MemoryStore,
+/// };
+/// use sinew_transports::{ReactorTcp, reactor::Reactor};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let reactor = Reactor::new()?;
+/// let config = ServerConfig::new("news.example.org")?;
+/// let server = NewsServer::new(config, MemoryStore::new(), |session: &Session| {
+///     match session.identity() {
+///         Some(_) => Access::read_and_post(),
+///         None => Access::read(),
+///     }
+/// });
+/// let port = reactor.listen_tcp("127.0.0.1:0", server)?;
+/// # drop(port);
+/// # Ok(())
+/// # }
+/// ```
+pub struct NewsServer<S>(Rc<Shared<S>>);
+
+/// What all connections of a server share.
+pub(super) struct Shared<S> {
+    pub(super) config: ServerConfig,
+    pub(super) store: S,
+    pub(super) handler: Box<dyn NewsHandler>,
+    /// Articles that are being received: another connection that offers one is asked to try later.
+    receiving: RefCell<HashSet<MessageId>>,
+    /// For identifiers.
+    count: Cell<u64>,
+}
+
+/// An article that is being received.
+pub(super) struct Receiving<S> {
+    shared: Rc<Shared<S>>,
+    id: MessageId,
+}
+
+impl<S: NewsStore> NewsServer<S> {
+    /// A server on a store.
+    #[must_use]
+    pub fn new(config: ServerConfig, store: S, handler: impl NewsHandler) -> Self {
+        Self(Rc::new(Shared {
+            config,
+            store,
+            handler: Box::new(handler),
+            receiving: RefCell::default(),
+            count: Cell::default(),
+        }))
+    }
+
+    /// A connection of this server with a client, for callers that establish connections themselves.
+    #[must_use]
+    pub fn connection(&self) -> NewsConnection<S> {
+        NewsConnection(Rc::clone(&self.0))
+    }
+}
+
+impl<S> Shared<S> {
+    /// Notes that an article is being received; `None` if it is already.
+    pub(super) fn receive(self: &Rc<Self>, id: &MessageId) -> Option<Receiving<S>> {
+        let is_first = self.receiving.borrow_mut().insert(id.clone());
+        is_first.then(|| Receiving { shared: Rc::clone(self), id: id.clone() })
+    }
+
+    pub(super) fn is_receiving(&self, id: &MessageId) -> bool {
+        self.receiving.borrow().contains(id)
+    }
+
+    /// A number that was not returned before.
+    pub(super) fn next_count(&self) -> u64 {
+        self.count.set(self.count.get() + 1);
+        self.count.get()
+    }
+}
+
+impl<S> Drop for Receiving<S> {
+    fn drop(&mut self) {
+        self.shared.receiving.borrow_mut().remove(&self.id);
+    }
+}
+
+/// The protocol of a connection: a task takes it over as soon as it is made.
+pub struct NewsConnection<S>(Rc<Shared<S>>);
+
+impl<S: NewsStore> Protocol for NewsConnection<S> {
+    fn connection_made(&mut self, transport: &Transport) {
+        let Some(reactor) = transport.reactor() else { return };
+        // It fails only if the connection is over.
+        let Ok(stream) = AsyncStream::take_over(transport) else { return };
+        let shared = Rc::clone(&self.0);
+        let of_task = reactor.clone();
+        reactor.spawn(async move { Connection::new(of_task, stream, shared).run().await }).detach();
+    }
+
+    fn data_received(&mut self, _: &Transport, _: &[u8]) {}
+}
+
+impl<S: NewsStore> Factory for NewsServer<S> {
+    type Protocol = NewsConnection<S>;
+
+    fn build_protocol(&mut self, _: &Peer) -> Option<NewsConnection<S>> {
+        Some(self.connection())
+    }
+}
+
+impl<S> Clone for NewsServer<S> {
+    fn clone(&self) -> Self {
+        Self(Rc::clone(&self.0))
+    }
+}
+
+impl<S> fmt::Debug for NewsServer<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewsServer").field("config", &self.0.config).finish_non_exhaustive()
+    }
+}
+
+impl<S> fmt::Debug for NewsConnection<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewsConnection").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,472 @@
+//! The spool: [`Spool`], opened, changed and cleaned by calls that block. What a server needs, on threads of the pool, is in `store.rs`.
+
+use std::{
+    fmt,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use fs4::fs_std::FileExt;
+
+use super::{
+    super::{
+        Expired, ExpiryRule, GroupInfo, GroupStatus, Locator, NewArticle, NewGroup, StoreError,
+        Stored,
+        index::{Entry, Index},
+        memory::{line_of, placed},
+    },
+    folder,
+    history::History,
+    overviews::{self, LineAt},
+    record::Record,
+    texts,
+};
+use crate::nntp::codec::{
+    Article, ArticleLimits, GroupName, MessageId, OverviewLine, Range, seconds,
+};
+
+/// Records of the history that are there in any case before it is written anew.
+const RECORDS_MIN: usize = 1_000;
+
+/// Most bytes of a piece of the overview that are read for one question.
+const OVERVIEW_PIECE: u64 = 1024 * 1024;
+
+/// How a spool is kept.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct SpoolConfig {
+    is_synced: bool,
+    remember: Duration,
+}
+
+impl Default for SpoolConfig {
+    fn default() -> Self {
+        Self { is_synced: true, remember: Duration::from_secs(14 * 24 * 60 * 60) }
+    }
+}
+
+impl SpoolConfig {
+    /// Whether an article is on the disk before it is said to be stored. Default yes. Without, a crash of the process loses nothing;
+    /// one of the system may lose the last articles.
+    pub fn sync(mut self, is_synced: bool) -> Self {
+        self.is_synced = is_synced;
+        self
+    }
+
+    /// How long identifiers are remembered, counted from the arrival of the article. Default 14 days. It must be longer than the
+    /// age at which a server refuses articles, or old ones can arrive twice.
+    pub fn remember(mut self, time: Duration) -> Self {
+        self.remember = time;
+        self
+    }
+}
+
+/// Groups and articles in a folder. A handle: clones are the same spool, also on other threads.
+///
+/// Its own methods block: call them before the loop runs, or by `defer_to_thread`. As a [`NewsStore`](super::super::NewsStore) it
+/// reads and writes files on the thread pool. What it knows of articles, but for texts and overview, it keeps in memory: some hundred
+/// bytes an article.
+///
+/// # Examples
+///
+/// ```no_run
+/// use std::time::SystemTime;
+/// use sinew_news::store::{NewGroup, Spool, SpoolConfig};
+///
+/// fn open(now: SystemTime) -> Result<Spool, Box<dyn std::error::Error>> {
+///     let spool = Spool::open("/var/spool/news", SpoolConfig::default())?;
+///     let name = "misc.test".parse()?;
+///     if spool.group_info(&name).is_none() {
+///         spool.create_group(NewGroup::new(name), now)?;
+///     }
+///     Ok(spool)
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Spool(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) root: PathBuf,
+    config: SpoolConfig,
+    /// Held while something is changed. Never taken while `index` is held.
+    history: Mutex<History>,
+    /// Held for lookups only, never while a file is read or written.
+    index: Mutex<Index<LineAt>>,
+    _lock: File,
+}
+
+impl Spool {
+    /// Opens the spool in this folder, or creates it, and mends what a crash has left.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]: a file cannot be read or written, another process has the spool open, or its history is damaged.
+    pub fn open(root: impl Into<PathBuf>, config: SpoolConfig) -> Result<Self, StoreError> {
+        let root = root.into();
+        for path in [root.clone(), root.join("articles"), root.join("overview"), root.join("feeds")]
+        {
+            folder::create(&path, config.is_synced)?;
+        }
+        let path = root.join("lock");
+        let lock = File::create(&path).map_err(StoreError::file("open", &path))?;
+        match FileExt::try_lock_exclusive(&lock) {
+            Ok(true) => {}
+            Ok(false) => return Err(StoreError::InUse { path: root }),
+            Err(error) => return Err(StoreError::file("lock", path)(error)),
+        }
+        let mut index = Index::default();
+        let mut homeless = Vec::new();
+        let history = History::open(&root, config.is_synced, |record| {
+            homeless.extend(apply(&mut index, record));
+        })?;
+        // A crash between a record and its removals.
+        homeless.retain(|sequence| !index.articles.contains_key(sequence));
+        homeless.iter().for_each(|sequence| texts::remove(&root, *sequence));
+        let inner = Inner {
+            root,
+            config,
+            history: Mutex::new(history),
+            index: Mutex::new(index),
+            _lock: lock,
+        };
+        inner.mend_overview()?;
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// What is known of a group.
+    #[must_use]
+    pub fn group_info(&self, name: &GroupName) -> Option<GroupInfo> {
+        self.0.index().group(name)
+    }
+
+    /// Creates a group.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::GroupExists`], or the history cannot be written.
+    pub fn create_group(&self, group: NewGroup, now: SystemTime) -> Result<(), StoreError> {
+        let mut history = self.0.history();
+        let id = self.0.index().new_group(&group)?;
+        let created = seconds(now);
+        history.append(&[Record::Group { id, group: group.clone(), created, high: 0 }])?;
+        self.0.index().put_group(id, group, created, 0);
+        Ok(())
+    }
+
+    /// Changes who may post to a group.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoGroup`], or the history cannot be written.
+    pub fn set_status(&self, name: &GroupName, status: GroupStatus) -> Result<(), StoreError> {
+        let mut history = self.0.history();
+        let (id, group, created, high) = {
+            let index = self.0.index();
+            let group = index.groups.get(name).ok_or_else(|| StoreError::NoGroup(name.clone()))?;
+            (group.id, group.as_new(name).status(status), group.created, group.high)
+        };
+        history.append(&[Record::Group { id, group: group.clone(), created, high }])?;
+        self.0.index().put_group(id, group, created, high);
+        Ok(())
+    }
+
+    /// Removes a group, with the articles that are in no other.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoGroup`], or the history cannot be written.
+    pub fn remove_group(&self, name: &GroupName) -> Result<(), StoreError> {
+        let mut history = self.0.history();
+        let id = self.0.index().groups.get(name).map(|group| group.id);
+        let id = id.ok_or_else(|| StoreError::NoGroup(name.clone()))?;
+        history.append(&[Record::GroupGone { id }])?;
+        let homeless = apply(&mut self.0.index(), Record::GroupGone { id });
+        drop(history);
+        homeless.into_iter().for_each(|sequence| texts::remove(&self.0.root, sequence));
+        overviews::remove(&self.0.root, id);
+        Ok(())
+    }
+
+    /// Removes articles whose time is over in all their groups, and forgets identifiers whose time is over. Groups without a rule
+    /// keep their articles.
+    ///
+    /// # Errors
+    ///
+    /// The history cannot be written.
+    pub fn expire(&self, rules: &[ExpiryRule], now: SystemTime) -> Result<Expired, StoreError> {
+        let mut history = self.0.history();
+        let gone = self.0.index().expired(rules, now);
+        for some in gone.chunks(500) {
+            let records: Vec<_> = some.iter().map(|&sequence| Record::Gone { sequence }).collect();
+            history.append(&records)?;
+            let mut index = self.0.index();
+            some.iter().for_each(|sequence| index.remove_article(*sequence));
+            drop(index);
+            some.iter().for_each(|sequence| texts::remove(&self.0.root, *sequence));
+        }
+        let before = seconds(now).saturating_sub(self.0.config.remember.as_secs());
+        let forgotten = self.0.index().forget(before);
+        self.0.compact(&mut history)?;
+        Ok(Expired { articles: gone.len(), forgotten })
+    }
+}
+
+/// Makes a change. Returns the articles whose texts are not needed any more.
+fn apply(index: &mut Index<LineAt>, record: Record) -> Vec<u64> {
+    match record {
+        Record::Begin { next_sequence } => {
+            index.next_sequence = index.next_sequence.max(next_sequence);
+        }
+        Record::Group { id, group, created, high } => index.put_group(id, group, created, high),
+        Record::GroupGone { id } => {
+            let homeless = index.remove_group(id);
+            homeless.iter().for_each(|sequence| index.remove_article(*sequence));
+            return homeless;
+        }
+        Record::Article { sequence, entry } => index.put_article(sequence, entry),
+        Record::Gone { sequence } => {
+            index.remove_article(sequence);
+            return vec![sequence];
+        }
+        Record::Seen { id, at } => index.remember(id, at),
+    }
+    Vec::new()
+}
+
+impl Inner {
+    fn history(&self) -> MutexGuard<'_, History> {
+        // A panic in between leaves a state that the next change finds as it is on the disk, or refuses.
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn index(&self) -> MutexGuard<'_, Index<LineAt>> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stores an article. `None` if it was seen before.
+    pub(super) fn put(
+        &self,
+        new: &NewArticle,
+        now: SystemTime,
+    ) -> Result<Option<Stored>, StoreError> {
+        let mut history = self.history();
+        let (sequence, places, stored, at) = {
+            let index = self.index();
+            if index.history.contains_key(&new.id) {
+                return Ok(None);
+            }
+            let (sequence, places) = (index.next_sequence, index.places(&new.groups));
+            let stored = index.stored(sequence, &places);
+            (sequence, places, stored, seconds(now).max(index.last_at))
+        };
+        let (article, line) = placed(&new.article, &new.host, &stored.places);
+        texts::write(&self.root, sequence, article.text(), self.config.is_synced)?;
+        let entry = Entry { id: new.id.clone(), at, places: places.clone() };
+        history.append(&[Record::Article { sequence, entry: entry.clone() }])?;
+        self.index().put_article(sequence, entry);
+        for (id, number) in places {
+            if let Err(error) = self.add_line(id, &line.with_number(number)) {
+                // It is made anew when the spool is opened, and read from the article until then.
+                tracing::warn!(%error, "a line of the overview was not written");
+            }
+        }
+        Ok(Some(stored))
+    }
+
+    pub(super) fn remember(&self, id: &MessageId, now: SystemTime) -> Result<(), StoreError> {
+        let mut history = self.history();
+        if self.index().history.contains_key(id) {
+            return Ok(());
+        }
+        let at = seconds(now);
+        history.append(&[Record::Seen { id: id.clone(), at }])?;
+        self.index().remember(id.clone(), at);
+        Ok(())
+    }
+
+    fn add_line(&self, group: u32, line: &OverviewLine) -> Result<(), StoreError> {
+        let note = overviews::append(&self.root, group, line)?;
+        let mut index = self.index();
+        if let Some(slot) =
+            index.group_of(group).and_then(|group| group.articles.get_mut(&line.number()))
+        {
+            slot.note = note;
+        }
+        Ok(())
+    }
+
+    /// Finds the lines of the overview, and makes those that are missing.
+    fn mend_overview(&self) -> Result<(), StoreError> {
+        let mut index = self.index();
+        let groups: Vec<_> =
+            index.groups.iter().map(|(name, group)| (name.clone(), group.id)).collect();
+        let mut missing = Vec::new();
+        for (name, id) in groups {
+            overviews::scan(&self.root, id, |number, line, note| {
+                let Some(found) = index.find(&Locator::Number(name.clone(), number)) else {
+                    return;
+                };
+                // A line of another article, whose record was lost, may have had the number.
+                let is_right = line.message_id().as_ref() == Some(&found.id);
+                let group = index.groups.get_mut(&name).filter(|_| is_right);
+                if let Some(slot) = group.and_then(|group| group.articles.get_mut(&number)) {
+                    slot.note = note;
+                }
+            })?;
+            let without = index.slots(&name, Range::all()).filter(|(_, slot)| slot.note.len == 0);
+            missing.extend(without.map(|(number, slot)| (id, number, slot.sequence)));
+        }
+        drop(index);
+        for (group, number, sequence) in missing {
+            match self.line_from_text(sequence, number)? {
+                Some(line) => self.add_line(group, &line)?,
+                None => self.lost(sequence)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The text of an article is gone, or is no article: the spool goes on without.
+    fn lost(&self, sequence: u64) -> Result<(), StoreError> {
+        tracing::error!(path = %texts::path(&self.root, sequence).display(), "an article is lost");
+        self.history().append(&[Record::Gone { sequence }])?;
+        self.index().remove_article(sequence);
+        texts::remove(&self.root, sequence);
+        Ok(())
+    }
+
+    fn line_from_text(
+        &self,
+        sequence: u64,
+        number: u64,
+    ) -> Result<Option<OverviewLine>, StoreError> {
+        let Some(text) = texts::read(&self.root, sequence)? else { return Ok(None) };
+        let limits = ArticleLimits::default().bytes_max(usize::MAX).head_max(usize::MAX);
+        let article = Article::new(text, &limits.fields_max(usize::MAX));
+        Ok(article.ok().map(|article| line_of(&article, number)))
+    }
+
+    /// The overview of some articles of a group, whose places were looked up.
+    pub(super) fn lines(
+        &self,
+        group: &GroupName,
+        range: Range,
+        max: usize,
+    ) -> Result<Vec<OverviewLine>, StoreError> {
+        let (id, slots) = {
+            let index = self.index();
+            let Some(id) = index.groups.get(group).map(|group| group.id) else {
+                return Ok(Vec::new());
+            };
+            let slots = index.slots(group, range).take(max);
+            let slots: Vec<_> =
+                slots.map(|(number, slot)| (number, slot.sequence, slot.note)).collect();
+            (id, slots)
+        };
+        let mut reader = overviews::Reader::open(&self.root, id)?;
+        let mut lines = Vec::with_capacity(slots.len());
+        let mut rest = &slots[..];
+        while let Some((_, _, first)) = rest.first() {
+            // Lines that lie behind one another are read together, as far as they are not too many bytes.
+            let end = |note: &LineAt| note.at + u64::from(note.len);
+            let is_near = |note: &LineAt| {
+                note.len > 0 && note.at >= first.at && end(note) - first.at <= OVERVIEW_PIECE
+            };
+            let count = rest.iter().take_while(|(_, _, note)| is_near(note)).count().max(1);
+            let (some, others) = rest.split_at(count);
+            rest = others;
+            let to = some.iter().map(|(_, _, note)| end(note)).max().unwrap_or_default();
+            let bytes = reader.read(first.at, to)?;
+            for (number, sequence, note) in some {
+                let at = usize::try_from(note.at.saturating_sub(first.at)).unwrap_or(usize::MAX);
+                let line = match note.len {
+                    0 => None,
+                    _ => overviews::line(&bytes, at).filter(|line| line.number() == *number),
+                };
+                match line {
+                    Some(line) => lines.push(line),
+                    None => lines.extend(self.line_from_text(*sequence, *number)?),
+                }
+            }
+        }
+        Ok(lines)
+    }
+
+    pub(super) fn line_of_id(&self, id: &MessageId) -> Result<Option<OverviewLine>, StoreError> {
+        let found = self.index().find(&Locator::Id(id.clone()));
+        match found {
+            Some(found) => self.line_from_text(found.sequence, 0),
+            None => Ok(None),
+        }
+    }
+
+    /// Writes the history anew, if most of it is about what is not here any more.
+    fn compact(&self, history: &mut History) -> Result<(), StoreError> {
+        let index = self.index();
+        let needed = 1 + index.groups.len() + index.history.len();
+        if history.records < RECORDS_MIN.max(2 * needed) {
+            return Ok(());
+        }
+        let mut records = Vec::with_capacity(needed);
+        records.push(Record::Begin { next_sequence: index.next_sequence });
+        records.extend(index.groups.iter().map(|(name, group)| Record::Group {
+            id: group.id,
+            group: group.as_new(name),
+            created: group.created,
+            high: group.high,
+        }));
+        let gone = index.history.iter().filter(|(_, seen)| seen.sequence.is_none());
+        records.extend(gone.map(|(id, seen)| Record::Seen { id: id.clone(), at: seen.at }));
+        let articles = index.articles.iter();
+        records.extend(articles.map(|(sequence, entry)| Record::Article {
+            sequence: *sequence,
+            entry: entry.clone(),
+        }));
+        drop(index);
+        history.replace(&self.root, records.into_iter())
+    }
+
+    pub(super) fn position(&self, peer: &str) -> Result<u64, StoreError> {
+        let path = self.feed(peer);
+        match fs::read_to_string(&path) {
+            // A crash of the system may leave an empty file: everything is offered again.
+            Ok(text) => Ok(text.trim().parse().unwrap_or_default()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(StoreError::file("read", path)(error)),
+        }
+    }
+
+    pub(super) fn set_position(&self, peer: &str, sequence: u64) -> Result<(), StoreError> {
+        let path = self.feed(peer);
+        let new = path.with_file_name(format!(".{}.new", file_name(peer)));
+        let written =
+            fs::write(&new, format!("{sequence}\n")).and_then(|()| fs::rename(&new, &path));
+        written.map_err(StoreError::file("write", path))
+    }
+
+    fn feed(&self, peer: &str) -> PathBuf {
+        self.root.join("feeds").join(file_name(peer))
+    }
+}
+
+/// The name of a peer, as it may stand in a path.
+fn file_name(peer: &str) -> String {
+    let plain = peer.bytes().map(|byte| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' => char::from(byte).to_string(),
+        _ => format!("%{byte:02x}"),
+    });
+    plain.fold("to-".to_owned(), |name, part| name + &part)
+}
+
+impl fmt::Debug for Spool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let index = self.0.index();
+        f.debug_struct("Spool")
+            .field("root", &Path::new(&self.0.root))
+            .field("groups", &index.groups.len())
+            .field("articles", &index.articles.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,14 @@
+//! With programs of others: Python's nntplib, slrnpull, and INN, as peers in both directions. What is missing is said.
+
+#[path = "../../../tests/support/watchdog.rs"]
+mod watchdog;
+
+#[allow(dead_code, reason = "each test binary uses a part of this")]
+#[path = "support/mod.rs"]
+mod support;
+
+mod interop {
+    mod inn;
+    mod program;
+    mod readers;
+}

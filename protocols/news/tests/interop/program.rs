@@ -1,0 +1,89 @@
+//! Programs of others: where they are, and how they are run.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+};
+
+/// Python with a module: of the path or of the system.
+pub(crate) fn python(module: &str) -> Option<Command> {
+    for program in ["python3.11", "python3", "/usr/bin/python3"] {
+        let mut import = Command::new(program);
+        let import = import.args(["-c", &format!("import {module}")]).stderr(Stdio::null());
+        if import.status().is_ok_and(|status| status.success()) {
+            return Some(Command::new(program));
+        }
+    }
+    skipped(&format!("Python with {module}"))
+}
+
+/// A program out of the packages that `.ci/peers` unpacks, or of the system.
+pub(crate) fn packaged(folder: &str, name: &str) -> Option<Command> {
+    let own = target().join("peers/news");
+    let found = [own.join(folder), Path::new("/").join(folder)].map(|folder| folder.join(name));
+    let Some(found) = found.into_iter().find(|path| path.is_file()) else { return skipped(name) };
+    let mut command = Command::new(found);
+    command.env("LD_LIBRARY_PATH", own.join("usr/lib/news"));
+    Some(command)
+}
+
+/// Where INN's programs are.
+pub(crate) fn inn_folder() -> PathBuf {
+    let own = target().join("peers/news/usr/lib/news");
+    if own.is_dir() { own } else { "/usr/lib/news".into() }
+}
+
+fn skipped<T>(what: &str) -> Option<T> {
+    eprintln!("skipped: {what} is not installed");
+    None
+}
+
+/// The target directory: the test lies in it.
+fn target() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let deps = test.parent().and_then(Path::parent).and_then(Path::parent);
+    deps.expect("target/debug/deps/test").to_owned()
+}
+
+/// Runs a program with this input to its end.
+pub(crate) fn run(mut command: Command, input: &str) -> Output {
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = piped.spawn().unwrap();
+    // One that does not read it has ended, or will.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+pub(crate) fn assert_success(output: &Output) {
+    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{}\n{}", said(&output.stdout), said(&output.stderr));
+}
+
+/// A program that runs until the end of the test.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A folder that is removed at the end, which programs of other users may write to.
+pub(crate) struct Folder(pub(crate) PathBuf);
+
+impl Folder {
+    pub(crate) fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("sinew-news-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

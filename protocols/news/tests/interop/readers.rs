@@ -1,0 +1,123 @@
+//! Readers of others with our server.
+
+use std::process::{Command, Output};
+
+use sinew_auth::{Authenticator, AuthenticatorConfig, Users};
+use sinew_news::{
+    nntp::server::{Access, NewsServer, Session},
+    store::{MemoryStore, NewsStore},
+};
+use sinew_transports::{ReactorTcp, reactor::Reactor};
+
+use super::program::{self, Folder, assert_success};
+use crate::support::{self, new_article};
+
+/// Runs a client with a server on this port that has three articles; returns what it prints, and the store.
+fn with_server(
+    input: &'static str,
+    client: impl FnOnce(u16) -> Command,
+) -> (Output, MemoryStore, Reactor) {
+    crate::watchdog::watch_this_test();
+    let reactor = Reactor::new().unwrap();
+    let now = reactor.wall_clock();
+    let store = support::store(now);
+    for (id, body) in
+        [("<1@a>", ".dot\r\n..\r\n.\r\nlast\r\n"), ("<2@a>", "two\r\n"), ("<3@a>", "\r\n")]
+    {
+        let stored = store.store(&reactor, new_article(id, &["a.open"], body, now));
+        reactor.run_until(stored).unwrap().unwrap();
+    }
+    let plain = AuthenticatorConfig::default().allow_plaintext(true);
+    let users = Authenticator::with(Users::new().user("ann", "secret"), plain);
+    let config = support::config().auth(users);
+    let access = |_: &Session| Access::read_and_post().feeding();
+    let port =
+        reactor.listen_tcp("127.0.0.1:0", NewsServer::new(config, store.clone(), access)).unwrap();
+    let client = client(port.local().port());
+    let output = reactor.defer_to_thread(move || program::run(client, input));
+    let output = reactor.run_until(output).unwrap().unwrap();
+    (output, store, reactor)
+}
+
+const NNTPLIB: &str = r#"
+import nntplib, sys, datetime
+s = nntplib.NNTP("127.0.0.1", int(sys.argv[1]), user="ann", password="secret", readermode=True)
+caps = s.getcapabilities()
+assert "READER" in caps and "POST" in caps and "OVER" in caps, caps
+resp, count, first, last, name = s.group("a.open")
+assert (count, first, last) == (3, 1, 3)
+resp, overviews = s.over((1, None))
+assert [o["subject"] for n, o in overviews] == ["about <1@a>", "about <2@a>", "about <3@a>"], overviews
+assert overviews[0][1]["xref"].endswith("a.open:1"), overviews[0]
+assert int(overviews[1][1][":lines"]) == 1
+resp, overviews = s.xover(2, 3)
+assert len(overviews) == 2
+resp, values = s.xhdr("subject", "1-2")
+assert values == [("1", "about <1@a>"), ("2", "about <2@a>")], values
+resp, info = s.body("<1@a>")
+assert info.lines == [b".dot", b"..", b".", b"last"], info.lines
+resp, info = s.article(2)
+assert info.message_id == "<2@a>" and info.lines[-1] == b"two"
+assert s.stat("<3@a>")[1:] == (0, "<3@a>")
+resp, number, id = s.next()
+assert (number, id) == (3, "<3@a>")
+resp, groups = s.list("a.*")
+assert [g.group for g in groups] == ["a.closed", "a.moderated", "a.open"], groups
+resp, described = s.descriptions("a.open")
+assert described == {"a.open": "What it is"}, described
+assert s.description("a.open") == "What it is"
+resp, ids = s.newnews("*", datetime.date(2000, 1, 1))
+assert ids == ["<1@a>", "<2@a>", "<3@a>"], ids
+assert len(s.newgroups(datetime.date(2000, 1, 1))[1]) == 4
+now = s.date()[1]
+s.post(b"From: ann@example.net\r\nNewsgroups: a.open\r\nMessage-ID: <4@a>\r\nSubject: posted\r\n\r\n.x\r\n.\r\n")
+try:
+    s.post(b"From: ann@example.net\r\nNewsgroups: no.such\r\nSubject: x\r\n\r\nx\r\n")
+    raise SystemExit("it was posted")
+except nntplib.NNTPTemporaryError as error:
+    assert error.response.startswith("441"), error
+assert s.body("<4@a>")[1].lines == [b".x", b"."]
+date = now.strftime("%a, %d %b %Y %H:%M:%S +0000").encode()
+s.ihave("<5@a>", b"Path: x!y\r\nFrom: a@b\r\nNewsgroups: a.open\r\nMessage-ID: <5@a>\r\nDate: " + date + b"\r\nSubject: relayed\r\n\r\nx\r\n")
+s.help()
+s.quit()
+"#;
+
+#[test]
+fn nntplib() {
+    let Some(mut python) = program::python("nntplib") else { return };
+    let (output, store, reactor) = with_server("", |port| {
+        python.args(["-W", "ignore", "-c", NNTPLIB, &port.to_string()]);
+        python
+    });
+    assert_success(&output);
+    let group = store.group(&reactor, &support::group("a.open"));
+    assert_eq!(reactor.run_until(group).unwrap().unwrap().unwrap().count, 5);
+}
+
+/// The batch reader of slrn: it pulls a group into a spool of its own, and posts what waits there.
+#[test]
+fn slrnpull() {
+    let Some(mut slrnpull) = program::packaged("usr/bin", "slrnpull") else { return };
+    let folder = Folder::new("slrnpull");
+    let outgoing = folder.0.join("out.going");
+    std::fs::create_dir_all(&outgoing).unwrap();
+    std::fs::create_dir_all(folder.0.join("news")).unwrap();
+    std::fs::write(folder.0.join("slrnpull.conf"), "a.open 100 14\n").unwrap();
+    let article =
+        "From: ann@example.net\nNewsgroups: a.open\nMessage-ID: <slrn@a>\nSubject: posted\n\n.x\n";
+    std::fs::write(outgoing.join("Xann"), article).unwrap();
+    let spool = folder.0.clone();
+    let (output, store, reactor) = with_server("", move |port| {
+        slrnpull.arg("-d").arg(&spool).args(["-h", "127.0.0.1"]).env("NNTPPORT", port.to_string());
+        slrnpull.args(["--logfile", "/dev/stderr"]).arg("-h").arg(format!("127.0.0.1:{port}"));
+        slrnpull
+    });
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let text = std::fs::read_to_string(folder.0.join("news/a/open/1"));
+    let text = text.unwrap_or_else(|error| panic!("{error}: {said}"));
+    assert!(text.ends_with("\n\n.dot\n..\n.\nlast\n"), "{text}");
+    assert!(folder.0.join("news/a/open/.overview").is_file(), "{said}");
+    let seen = store.has_seen(&reactor, &support::id("<slrn@a>"));
+    assert!(reactor.run_until(seen).unwrap().unwrap(), "{said}");
+}

@@ -1,0 +1,19 @@
+//! The server as a client sees it: whole connections in memory, on a virtual clock.
+
+#[path = "../../../tests/support/watchdog.rs"]
+mod watchdog;
+
+#[allow(dead_code, reason = "each test binary uses a part of this")]
+#[path = "support/mod.rs"]
+mod support;
+
+mod server {
+    mod articles;
+    mod deadlines;
+    mod feeding;
+    mod lists;
+    mod logins;
+    mod order;
+    mod posting;
+    mod splits;
+}
