@@ -84,9 +84,11 @@ impl XmppConnection {
         }
         let asks = silence >= config.ping_after && !link.pinged && link.phase == Phase::Online;
         link.pinged |= asks;
-        let wait = match silence >= config.ping_after {
-            true => dead_after.saturating_sub(silence),
-            false => config.ping_after - silence,
+        let wait = match (silence >= config.ping_after, link.pinged) {
+            (true, true) => dead_after.saturating_sub(silence),
+            // Before the client is online, the deadline of the login counts.
+            (true, false) => config.ping_after,
+            (false, _) => config.ping_after - silence,
         };
         link.alive_timer = transport.call_later(wait.max(Duration::from_millis(1)));
         drop(link);
