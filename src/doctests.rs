@@ -73,6 +73,7 @@ pages! {
 #[cfg(feature = "chat")]
 pages! {
     Irc: "../docs/guide/35-irc.md";
+    Xmpp: "../docs/guide/39-xmpp.md";
     NetworksThatAreGone: "../docs/guide/38-networks-that-are-gone.md";
 }
 

@@ -392,6 +392,7 @@ fn with_chat() -> impl Iterator<Item = Printed> {
             codec::{BuildError, MessageError, ModesError, SaslTooLong},
             server::FileError,
         },
+        xmpp,
     };
 
     let made = printed![
@@ -407,6 +408,13 @@ fn with_chat() -> impl Iterator<Item = Printed> {
         SessionError::Lost(cause()),
         SignOnError::Refused { name: "ann".parse().unwrap(), code: 5 },
         msnp::Command::new("no", [""]).unwrap_err(),
+        "a b@c".parse::<xmpp::codec::Jid>().unwrap_err(),
+        xmpp::codec::XmlError::NotUtf8,
+        xmpp::codec::EncodeError::Character,
+        xmpp::codec::StanzaProblem::NoId,
+        xmpp::client::XmppError::TlsNotOffered,
+        xmpp::client::SendError::NotConnected,
+        xmpp::client::RequestError::Lost,
     ];
     made.into_iter()
 }

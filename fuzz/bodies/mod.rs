@@ -31,6 +31,7 @@ mod proxy;
 mod reference_model;
 mod smtp;
 mod web_sockets;
+mod xmpp;
 
 use self::{format::Format, input::Input};
 
@@ -38,7 +39,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 70] = [
+pub(crate) const TARGETS: [Target; 73] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -82,6 +83,9 @@ pub(crate) const TARGETS: [Target; 70] = [
     ("irc_formatting", irc_formatting),
     ("irc_isupport", irc_isupport),
     ("irc_client", irc_client),
+    ("xmpp_stream", xmpp_stream),
+    ("xmpp_jid", xmpp_jid),
+    ("xmpp_client", xmpp_client),
     ("irc_server", irc_server),
     ("oscar_server", oscar_server),
     ("toc_server", toc_server),
@@ -317,6 +321,18 @@ pub(crate) fn irc_isupport(data: &[u8]) {
 
 pub(crate) fn irc_client(data: &[u8]) {
     irc::client(&mut Input::new(data));
+}
+
+pub(crate) fn xmpp_stream(data: &[u8]) {
+    xmpp::stream(&mut Input::new(data));
+}
+
+pub(crate) fn xmpp_jid(data: &[u8]) {
+    xmpp::jid(&mut Input::new(data));
+}
+
+pub(crate) fn xmpp_client(data: &[u8]) {
+    xmpp::client(&mut Input::new(data));
 }
 
 pub(crate) fn irc_server(data: &[u8]) {

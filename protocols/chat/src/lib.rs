@@ -2,6 +2,7 @@
 //!
 //! - [`irc`] is Internet Relay Chat: [`irc::client::IrcClient`], [`irc::server::IrcServer`], and a codec for all that
 //!   speaks IRC.
+//! - [`xmpp`] is XMPP: [`xmpp::client::XmppClient`], with sessions that outlive connections, and a codec.
 //! - [`historical`] has AIM, ICQ and MSN, whose networks are gone: for history, and for servers of one's own.
 //!
 //! # Examples
@@ -42,6 +43,7 @@
 
 pub mod historical;
 pub mod irc;
+pub mod xmpp;
 
 /// The code of the README, which `cargo test` compiles.
 #[cfg(doctest)]

@@ -1,0 +1,38 @@
+//! A client of XMPP: [`XmppClient`] is the handle, an [`XmppHandler`] is told what happens, and questions are answered by a
+//! [`Deferred`](sinew_transports::reactor::Deferred).
+//!
+//! TLS is required by default and forgets what was said before it; the mechanism of the login cannot become a worse one from one
+//! connection to the next; stanzas that a lost connection may have taken with it are sent again where the server resumes the session.
+
+mod commands;
+mod config;
+mod connection;
+mod contact;
+mod error;
+mod handler;
+mod incoming;
+mod iq_request;
+mod login;
+mod negotiation;
+mod requests;
+mod rooms;
+mod roster;
+mod session;
+mod state;
+mod stream_management;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "tls_missing.rs"]
+mod tls;
+mod xmpp_client;
+
+pub use {
+    config::{Security, XmppConfig},
+    connection::XmppConnection,
+    contact::{Contact, Subscription},
+    error::{RequestError, SendError, XmppError},
+    handler::XmppHandler,
+    iq_request::IqRequest,
+    xmpp_client::XmppClient,
+};

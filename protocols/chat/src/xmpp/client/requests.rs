@@ -1,0 +1,98 @@
+//! Questions that wait for their answers: [`Requests`]. Answers count by their id and their sender. Pure, but for promises, which call
+//! nobody.
+
+use std::collections::BTreeMap;
+
+use sinew_transports::reactor::{DelayedCall, Promise};
+
+use super::RequestError;
+use crate::xmpp::codec::{Iq, IqKind, Jid};
+
+#[derive(Default)]
+pub(super) struct Requests {
+    waiting: BTreeMap<String, Request>,
+    last: u64,
+}
+
+struct Request {
+    to: Option<Jid>,
+    timer: DelayedCall,
+    promise: Promise<Iq, RequestError>,
+}
+
+impl Requests {
+    pub(super) fn next_id(&mut self) -> String {
+        self.last += 1;
+        format!("s{}", self.last)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Forgets those whose deferred was cancelled.
+    pub(super) fn prune(&mut self) {
+        self.waiting.retain(|_, request| {
+            let is_pending = request.promise.is_pending();
+            if !is_pending {
+                request.timer.cancel();
+            }
+            is_pending
+        });
+    }
+
+    pub(super) fn push(
+        &mut self,
+        id: String,
+        to: Option<Jid>,
+        timer: DelayedCall,
+        promise: Promise<Iq, RequestError>,
+    ) {
+        self.waiting.insert(id, Request { to, timer, promise });
+    }
+
+    /// An answer has come. Returns whether somebody waited for it.
+    pub(super) fn answered(&mut self, me: &Jid, answer: Iq) -> bool {
+        let Some(id) = answer.id().map(str::to_owned) else { return false };
+        let is_from_it = self
+            .waiting
+            .get(&id)
+            .is_some_and(|request| is_from(request.to.as_ref(), me, answer.from()));
+        if !is_from_it {
+            return false;
+        }
+        let Some(request) = self.waiting.remove(&id) else { return false };
+        request.timer.cancel();
+        request.promise.settle(match answer.error() {
+            Some(error) if answer.kind() == IqKind::Error => Err(RequestError::Refused(error)),
+            _ => Ok(answer),
+        });
+        true
+    }
+
+    pub(super) fn fail(&mut self, id: &str, error: RequestError) {
+        if let Some(request) = self.waiting.remove(id) {
+            request.timer.cancel();
+            request.promise.reject(error);
+        }
+    }
+
+    /// The session is over.
+    pub(super) fn fail_all(&mut self) {
+        for request in std::mem::take(&mut self.waiting).into_values() {
+            request.timer.cancel();
+            request.promise.reject(RequestError::Lost);
+        }
+    }
+}
+
+/// Whether an answer is from whom was asked. The own server answers for the account, with either name or none (RFC 6120 8.1.2.1, 10.3).
+fn is_from(asked: Option<&Jid>, me: &Jid, from: Option<&Jid>) -> bool {
+    let is_own = |jid: &Jid| *jid == me.bare();
+    match (asked, from) {
+        (None, None) => true,
+        (None, Some(from)) => is_own(from) || from == me || *from == me.of_domain(),
+        (Some(asked), None) => is_own(asked) || *asked == me.of_domain(),
+        (Some(asked), Some(from)) => asked == from,
+    }
+}

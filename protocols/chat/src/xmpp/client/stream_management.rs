@@ -1,0 +1,126 @@
+//! Which stanzas have arrived (XEP-0198): [`StreamManagement`]. Pure. Counts wrap at 2^32.
+
+use std::collections::VecDeque;
+
+use crate::xmpp::codec::{Element, ns};
+
+#[derive(Debug, Default)]
+pub(super) struct StreamManagement {
+    /// With which the session can be resumed.
+    id: Option<String>,
+    /// How long, as the server says.
+    pub(super) max_seconds: Option<u64>,
+    /// How many stanzas were received.
+    handled: u32,
+    /// How many of those that were sent the server has acknowledged.
+    acknowledged: u32,
+    unacknowledged: VecDeque<(Element, String)>,
+    /// The server was asked for an acknowledgement, and has not answered.
+    is_asked: bool,
+}
+
+/// The server acknowledges what was not sent.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct TooMany;
+
+impl StreamManagement {
+    pub(super) fn enabled(&mut self, enabled: &Element) {
+        let can_resume = matches!(enabled.attribute("resume"), Some("true" | "1"));
+        self.id = enabled.attribute("id").filter(|_| can_resume).map(str::to_owned);
+        self.max_seconds = enabled.attribute("max").and_then(|max| max.parse().ok());
+    }
+
+    pub(super) fn can_resume(&self) -> bool {
+        self.id.is_some()
+    }
+
+    pub(super) fn resume(&self) -> Option<Element> {
+        let resume = Element::new("resume", ns::STREAM_MANAGEMENT);
+        Some(
+            resume
+                .with_attribute("previd", self.id.as_ref()?)
+                .with_attribute("h", self.handled.to_string()),
+        )
+    }
+
+    pub(super) fn received(&mut self) {
+        self.handled = self.handled.wrapping_add(1);
+    }
+
+    pub(super) fn answer(&self) -> Element {
+        Element::new("a", ns::STREAM_MANAGEMENT).with_attribute("h", self.handled.to_string())
+    }
+
+    /// A stanza is sent. Returns whether to ask for an acknowledgement: there is one question at a time.
+    pub(super) fn sent(&mut self, stanza: Element, text: String) -> bool {
+        self.unacknowledged.push_back((stanza, text));
+        self.ask()
+    }
+
+    /// Whether to ask for an acknowledgement now.
+    pub(super) fn ask(&mut self) -> bool {
+        !self.unacknowledged.is_empty() && !std::mem::replace(&mut self.is_asked, true)
+    }
+
+    /// An acknowledgement.
+    pub(super) fn acknowledged(&mut self, count: u32) -> Result<(), TooMany> {
+        self.is_asked = false;
+        let new = count.wrapping_sub(self.acknowledged);
+        let new = usize::try_from(new).unwrap_or(usize::MAX);
+        if new > self.unacknowledged.len() {
+            return Err(TooMany);
+        }
+        self.unacknowledged.drain(..new);
+        self.acknowledged = count;
+        Ok(())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.unacknowledged.len()
+    }
+
+    /// What has to be sent again after the session was resumed.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.unacknowledged.iter().map(|(_, text)| text.as_str())
+    }
+
+    /// The session is over: the stanzas of which nothing is known.
+    pub(super) fn forget(&mut self) -> Vec<Element> {
+        let stanzas = std::mem::take(self).unacknowledged;
+        stanzas.into_iter().map(|(stanza, _)| stanza).collect()
+    }
+
+    /// The connection is lost, and with it the question.
+    pub(super) fn cut(&mut self) {
+        self.is_asked = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ack_count_wraps() {
+        let stanza = || Element::new("message", ns::CLIENT);
+        let mut management = StreamManagement {
+            handled: u32::MAX,
+            acknowledged: u32::MAX - 1,
+            ..StreamManagement::default()
+        };
+        management.received();
+        assert_eq!(management.answer().attribute("h"), Some("0"));
+        for number in 0..4 {
+            assert_eq!(management.sent(stanza(), number.to_string()), number == 0);
+        }
+        management.acknowledged(1).unwrap();
+        assert_eq!(management.texts().collect::<Vec<_>>(), ["3"]);
+        assert!(management.ask() && !management.ask());
+        management.acknowledged(1).unwrap();
+        for bad in [0, 3, u32::MAX] {
+            assert_eq!(management.acknowledged(bad), Err(TooMany));
+        }
+        management.acknowledged(2).unwrap();
+        assert_eq!((management.len(), management.ask()), (0, false));
+    }
+}

@@ -1,0 +1,208 @@
+//! A piece of XML as a tree: [`Element`]. Holds anything; what XML cannot hold is found by [`Element::encode`].
+
+use std::sync::Arc;
+
+use super::ns;
+
+/// An element with its namespace, attributes and children. Prefixes are not kept.
+///
+/// # Examples
+///
+/// ```
+/// use sinew_chat::xmpp::codec::Element;
+///
+/// let note = Element::new("note", "urn:example:notes")
+///     .with_attribute("by", "ann & bob")
+///     .with_child(Element::new("title", "urn:example:notes").with_text("1 < 2"));
+/// assert_eq!(
+///     note.encode("jabber:client")?,
+///     "<note xmlns='urn:example:notes' by='ann &amp; bob'><title>1 &lt; 2</title></note>"
+/// );
+/// assert_eq!(note.child("title", "urn:example:notes").map(Element::text).as_deref(), Some("1 < 2"));
+/// # Ok::<(), sinew_chat::xmpp::codec::EncodeError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Element {
+    name: Box<str>,
+    ns: Arc<str>,
+    attributes: Vec<Attribute>,
+    nodes: Vec<Node>,
+    /// How many elements are in each other, this one included.
+    height: usize,
+}
+
+/// What is in an element.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Node {
+    /// An element.
+    Element(Element),
+    /// Text, as it is meant, not as it is written.
+    Text(String),
+}
+
+/// An attribute of an element.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Attribute {
+    /// The namespace, if it has a prefix.
+    pub ns: Option<Arc<str>>,
+    /// The name without a prefix.
+    pub name: Box<str>,
+    /// The value, as it is meant.
+    pub value: String,
+}
+
+impl Element {
+    /// An empty element.
+    #[must_use]
+    pub fn new(name: &str, ns: &str) -> Self {
+        Self::of(name.into(), ns.into())
+    }
+
+    pub(super) fn of(name: Box<str>, ns: Arc<str>) -> Self {
+        Self { name, ns, attributes: Vec::new(), nodes: Vec::new(), height: 1 }
+    }
+
+    /// Sets an attribute that has no namespace.
+    #[must_use]
+    pub fn with_attribute(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.set_attribute(name, value);
+        self
+    }
+
+    /// Sets the language of the text (`xml:lang`).
+    #[must_use]
+    pub fn with_lang(mut self, lang: impl Into<String>) -> Self {
+        self.set(Some(ns::XML.into()), "lang", lang.into());
+        self
+    }
+
+    /// Adds text, behind what is there.
+    #[must_use]
+    pub fn with_text(mut self, text: impl Into<String>) -> Self {
+        self.push_text(text.into());
+        self
+    }
+
+    /// Adds an element, behind what is there.
+    #[must_use]
+    pub fn with_child(mut self, child: impl Into<Self>) -> Self {
+        self.push(child.into());
+        self
+    }
+
+    /// Sets an attribute that has no namespace.
+    pub fn set_attribute(&mut self, name: &str, value: impl Into<String>) {
+        self.set(None, name, value.into());
+    }
+
+    fn set(&mut self, ns: Option<Arc<str>>, name: &str, value: String) {
+        match self.attributes.iter_mut().find(|known| *known.name == *name && known.ns == ns) {
+            Some(known) => known.value = value,
+            None => self.attributes.push(Attribute { ns, name: name.into(), value }),
+        }
+    }
+
+    /// Takes an attribute away.
+    pub fn remove_attribute(&mut self, name: &str) {
+        self.attributes.retain(|known| known.ns.is_some() || *known.name != *name);
+    }
+
+    pub(super) fn push_attribute(&mut self, attribute: Attribute) {
+        self.attributes.push(attribute);
+    }
+
+    /// Adds an element, behind what is there.
+    pub fn push(&mut self, child: Self) {
+        self.height = self.height.max(child.height.saturating_add(1));
+        self.nodes.push(Node::Element(child));
+    }
+
+    pub(super) fn push_text(&mut self, text: String) {
+        match self.nodes.last_mut() {
+            _ if text.is_empty() => {}
+            Some(Node::Text(before)) => before.push_str(&text),
+            _ => self.nodes.push(Node::Text(text)),
+        }
+    }
+
+    /// Takes the children of that name away.
+    pub fn remove_children(&mut self, name: &str, ns: &str) {
+        self.nodes.retain(|node| !matches!(node, Node::Element(child) if child.is(name, ns)));
+    }
+
+    /// The name, without a prefix.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The namespace; empty if there is none.
+    #[must_use]
+    pub fn ns(&self) -> &str {
+        &self.ns
+    }
+
+    /// Whether it has this name in this namespace.
+    #[must_use]
+    pub fn is(&self, name: &str, ns: &str) -> bool {
+        *self.name == *name && *self.ns == *ns
+    }
+
+    /// The value of an attribute that has no namespace.
+    #[must_use]
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        let known = self.attributes.iter().find(|known| known.ns.is_none() && *known.name == *name);
+        known.map(|known| known.value.as_str())
+    }
+
+    /// The language of the text, if it is said here (`xml:lang`).
+    #[must_use]
+    pub fn lang(&self) -> Option<&str> {
+        let mut attributes = self.attributes.iter();
+        let is_lang =
+            |known: &&Attribute| known.ns.as_deref() == Some(ns::XML) && *known.name == *"lang";
+        attributes.find(is_lang).map(|known| known.value.as_str())
+    }
+
+    /// All attributes.
+    #[must_use]
+    pub fn attributes(&self) -> &[Attribute] {
+        &self.attributes
+    }
+
+    /// All that is in it.
+    #[must_use]
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// The elements in it.
+    pub fn children(&self) -> impl Iterator<Item = &Self> {
+        self.nodes.iter().filter_map(|node| match node {
+            Node::Element(child) => Some(child),
+            Node::Text(_) => None,
+        })
+    }
+
+    /// The first child of that name.
+    #[must_use]
+    pub fn child(&self, name: &str, ns: &str) -> Option<&Self> {
+        self.children().find(|child| child.is(name, ns))
+    }
+
+    /// The text in it, without that of its children.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let texts = self.nodes.iter().filter_map(|node| match node {
+            Node::Text(text) => Some(text.as_str()),
+            Node::Element(_) => None,
+        });
+        texts.collect()
+    }
+
+    pub(super) const fn height(&self) -> usize {
+        self.height
+    }
+}

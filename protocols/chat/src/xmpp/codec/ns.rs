@@ -1,0 +1,46 @@
+//! Namespaces that XMPP and its extensions use.
+
+/// Stanzas between a client and its server.
+pub const CLIENT: &str = "jabber:client";
+/// Streams: the root, its features and its errors.
+pub const STREAMS: &str = "http://etherx.jabber.org/streams";
+/// Conditions of stream errors.
+pub const STREAM_ERRORS: &str = "urn:ietf:params:xml:ns:xmpp-streams";
+/// Conditions of stanza errors.
+pub const STANZA_ERRORS: &str = "urn:ietf:params:xml:ns:xmpp-stanzas";
+/// STARTTLS.
+pub const TLS: &str = "urn:ietf:params:xml:ns:xmpp-tls";
+/// Logins.
+pub const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
+/// The types of channel bindings that a server has (XEP-0440).
+pub const CHANNEL_BINDING: &str = "urn:xmpp:sasl-cb:0";
+/// The binding of a resource.
+pub const BIND: &str = "urn:ietf:params:xml:ns:xmpp-bind";
+/// Sessions of RFC 3921, which need not be asked for any more.
+pub const SESSION: &str = "urn:ietf:params:xml:ns:xmpp-session";
+/// Stream management (XEP-0198).
+pub const STREAM_MANAGEMENT: &str = "urn:xmpp:sm:3";
+/// The roster.
+pub const ROSTER: &str = "jabber:iq:roster";
+/// What an entity is and can do (XEP-0030).
+pub const DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
+/// What belongs to an entity (XEP-0030).
+pub const DISCO_ITEMS: &str = "http://jabber.org/protocol/disco#items";
+/// Pings (XEP-0199).
+pub const PING: &str = "urn:xmpp:ping";
+/// Receipts of messages (XEP-0184).
+pub const RECEIPTS: &str = "urn:xmpp:receipts";
+/// Carbon copies of messages (XEP-0280).
+pub const CARBONS: &str = "urn:xmpp:carbons:2";
+/// Stanzas within others (XEP-0297).
+pub const FORWARD: &str = "urn:xmpp:forward:0";
+/// When a stanza was delayed (XEP-0203).
+pub const DELAY: &str = "urn:xmpp:delay";
+/// Rooms (XEP-0045).
+pub const MUC: &str = "http://jabber.org/protocol/muc";
+/// What rooms say of their occupants.
+pub const MUC_USER: &str = "http://jabber.org/protocol/muc#user";
+/// `xml:lang` and such.
+pub const XML: &str = "http://www.w3.org/XML/1998/namespace";
+/// Declarations of namespaces, which are no attributes here.
+pub(crate) const XMLNS: &str = "http://www.w3.org/2000/xmlns/";
