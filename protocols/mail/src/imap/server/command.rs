@@ -41,9 +41,18 @@ impl Session {
                 Ok(Done::ok("Done"))
             }
             CommandBody::Expunge(uids) => self.expunge(uids).await,
-            CommandBody::Search(command) => self.search(&tag, command).await,
-            CommandBody::Fetch(command) => self.fetch(command).await,
-            CommandBody::Store(command) => self.store(command).await,
+            CommandBody::Search(command) => {
+                let is_uid = command.is_uid;
+                by_numbers(self.search(&tag, command).await, is_uid)
+            }
+            CommandBody::Fetch(command) => {
+                let is_uid = command.is_uid;
+                by_numbers(self.fetch(command).await, is_uid)
+            }
+            CommandBody::Store(command) => {
+                let is_uid = command.is_uid;
+                by_numbers(self.store(command).await, is_uid)
+            }
             CommandBody::Copy(command) => self.copy(command).await,
             CommandBody::Move(command) => self.move_to(command).await,
             _ => Err(Done::bad("Not offered here")),
@@ -141,5 +150,14 @@ impl Session {
         let watch = self.with_selected(|selected| selected.watch.take());
         drop(watch);
         self.idle.take()
+    }
+}
+
+/// The end of a FETCH, STORE or SEARCH. No message goes with it, also if it has failed: the client may have sent a command ahead that
+/// names messages by their numbers (RFC 3501 5.5 and 7.4.1).
+fn by_numbers(done: Result<Done, Done>, is_uid: bool) -> Result<Done, Done> {
+    match done {
+        Ok(done) => Ok(done.by_numbers(is_uid)),
+        Err(refused) => Err(refused.by_numbers(is_uid)),
     }
 }
