@@ -121,3 +121,23 @@ fn a_server_that_goes_down_waits_for_commands() {
         "{answer}"
     );
 }
+
+/// Items of one message that are asked for again and again are not all in memory, and take turns with others.
+#[test]
+fn long_items_are_written_as_the_client_reads() {
+    let world = World::new();
+    let long = format!("Subject: {}\r\n\r\n", "x".repeat(50_000));
+    world.deliver("INBOX", &long);
+    let client = world.selected();
+    for item in ["ENVELOPE", "BODY.PEEK[HEADER.FIELDS (SUBJECT)]"] {
+        let items = vec![item; 200].join(" ");
+        client.wire.set_capacity(4_096);
+        client.wire.receive_if_open(format!("a FETCH 1 ({items})\r\n").as_bytes());
+        client.advance(Duration::from_secs(1));
+        let queued = client.wire.transport().queued();
+        assert!((1..=200_000).contains(&queued), "{item}: {queued} bytes are queued");
+        let answer = client.received();
+        assert!(answer.len() > 10_000_000, "{item}: {} bytes", answer.len());
+        assert!(answer.ends_with(")\r\na OK Done\r\n"), "{item}");
+    }
+}
