@@ -102,6 +102,9 @@ fn an_idle_client_that_receives_nothing_is_bounded() {
         other.say("a STORE 1 +FLAGS.SILENT \\Seen\r\nb STORE 1 -FLAGS.SILENT \\Seen\r\n");
     }
     assert!(client.wire.transport().queued() < 70_000);
+    assert!(!client.wire.is_closed());
+    client.advance(Duration::from_secs(301));
+    assert!(client.wire.is_closed());
 }
 
 #[test]
@@ -140,4 +143,22 @@ fn long_items_are_written_as_the_client_reads() {
         assert!(answer.len() > 10_000_000, "{item}: {} bytes", answer.len());
         assert!(answer.ends_with(")\r\na OK Done\r\n"), "{item}");
     }
+}
+
+/// Commands that were sent ahead by a client that does not read wait: none of their answers is queued without end.
+#[test]
+fn commands_wait_for_a_client_that_does_not_read() {
+    let world = World::new();
+    let client = world.client();
+    client.wire.set_capacity(1_000);
+    for command in ["a CAPABILITY\r\n", "a LIST \"\" \"\"\r\n"] {
+        client.wire.receive_if_open(command.repeat(5_000).as_bytes());
+        client.advance(Duration::from_secs(1));
+        let queued = client.wire.transport().queued();
+        assert!((1..=100_000).contains(&queued), "{command:?}: {queued} bytes are queued");
+        assert_eq!(client.received().matches("a OK Done\r\n").count(), 5_000, "{command:?}");
+    }
+    client.wire.receive_if_open("a CAPABILITY\r\n".repeat(5_000).as_bytes());
+    client.advance(Duration::from_secs(301));
+    assert!(client.wire.is_closed());
 }

@@ -2,7 +2,12 @@
 
 use std::rc::Rc;
 
-use super::{answer::Done, compression::IS_OFFERED, selected::Enabled, session::Session};
+use super::{
+    answer::Done,
+    compression::IS_OFFERED,
+    selected::Enabled,
+    session::{QUEUE_MAX, Session},
+};
 use crate::imap::codec::{Atom, Command, CommandBody};
 
 /// What the server can do for a client that has logged in, as far as it does not depend on the configuration.
@@ -132,9 +137,12 @@ impl Session {
     }
 
     /// Tells what has changed, unless the client does not receive: then the next change tells it, or the end of IDLE.
-    fn tell_idle(&self) {
-        if self.idle.borrow().is_none() || self.transport.queued() > super::session::QUEUE_MAX {
+    fn tell_idle(self: &Rc<Self>) {
+        if self.idle.borrow().is_none() {
             return;
+        }
+        if self.transport.queued() > QUEUE_MAX {
+            return self.await_idle_client();
         }
         self.write_changes(super::selected::Occasion::Any, &super::selected::Known::default());
         self.end_answer();
@@ -142,7 +150,25 @@ impl Session {
             self.selected.borrow().as_ref().is_some_and(|selected| selected.mailbox.is_deleted());
         if is_gone {
             self.bye("The mailbox was deleted");
+        } else if self.transport.queued() > QUEUE_MAX {
+            self.await_idle_client();
         }
+    }
+
+    /// A client in IDLE that does not receive is not read from, so that no other clock runs: it is disconnected if that lasts.
+    fn await_idle_client(self: &Rc<Self>) {
+        let Some(reactor) = self.transport.reactor() else { return };
+        if self.is_awaiting_client.replace(true) {
+            return;
+        }
+        let weak = Rc::downgrade(self);
+        reactor.call_later(self.config.send_timeout, move |_| {
+            let Some(session) = weak.upgrade() else { return };
+            session.is_awaiting_client.set(false);
+            if session.idle.borrow().is_some() && session.transport.queued() > QUEUE_MAX {
+                session.transport.abort();
+            }
+        });
     }
 
     /// Ends IDLE.

@@ -23,7 +23,7 @@ use super::{
     compression::{IS_OFFERED, Inflating},
     login::LINE_MAX,
     phase::Phase,
-    session::Session,
+    session::{QUEUE_MAX, Session},
 };
 use crate::imap::codec::{
     Command, CommandBody, Dialect, Event, LiteralHead, Message, MessageDecoder, Tag,
@@ -88,6 +88,11 @@ impl ImapConnection {
         let is_inflated = self.inflating.is_some();
         while !transport.is_closing() && !session.is_busy.get() {
             if transport.is_starting_tls() || self.inflating.is_some() != is_inflated {
+                break;
+            }
+            if transport.queued() > QUEUE_MAX {
+                // Answers that need no task are not queued without end, either.
+                self.run(&session, async {});
                 break;
             }
             match self.decoder.decode(&mut input) {
@@ -279,6 +284,8 @@ impl ImapConnection {
         self.task = Some(reactor.spawn(async move {
             let mut running = running;
             work.await;
+            // The next command waits for a client that does not read. If it never does, the connection is closed.
+            let _ = running.session.room().await;
             running.is_done = true;
         }));
     }
