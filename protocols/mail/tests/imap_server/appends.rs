@@ -121,3 +121,21 @@ fn a_second_literal_is_refused() {
     assert_eq!(client.say("A: 1 {4}\r\n"), "a BAD No literal was expected\r\n");
     client.dialogue("C: b STATUS INBOX (MESSAGES)\nS: * STATUS INBOX (MESSAGES 0)\nS: b OK Done");
 }
+
+/// The last piece of a message cannot be written: the end of the command is not taken for another APPEND.
+#[test]
+fn a_message_that_becomes_too_large_at_its_end() {
+    let store = MemoryStore::new(StoreLimits::default().message_len_max(100));
+    store.create_account("ann").unwrap();
+    let world = World::with_store(store.clone(), store, |config| config);
+    for plus in ["", "+"] {
+        let client = world.client();
+        let began = client.say(format!("a APPEND INBOX {{60{plus}}}\r\n"));
+        assert_eq!(began, if plus.is_empty() { "+ Go on\r\n" } else { "" });
+        // Each line end becomes two bytes.
+        assert_eq!(
+            client.say(format!("{}\r\nb STATUS INBOX (MESSAGES)\r\n", "\n".repeat(60))),
+            "a NO [TOOBIG] The message is too large\r\n* STATUS INBOX (MESSAGES 0)\r\nb OK Done\r\n"
+        );
+    }
+}

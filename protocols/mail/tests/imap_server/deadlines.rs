@@ -102,6 +102,9 @@ fn an_idle_client_that_receives_nothing_is_bounded() {
         other.say("a STORE 1 +FLAGS.SILENT \\Seen\r\nb STORE 1 -FLAGS.SILENT \\Seen\r\n");
     }
     assert!(client.wire.transport().queued() < 70_000);
+    assert!(!client.wire.is_closed());
+    client.advance(Duration::from_secs(301));
+    assert!(client.wire.is_closed());
 }
 
 #[test]
@@ -120,4 +123,42 @@ fn a_server_that_goes_down_waits_for_commands() {
             && answer.ends_with("* BYE The server is shutting down\r\n"),
         "{answer}"
     );
+}
+
+/// Items of one message that are asked for again and again are not all in memory, and take turns with others.
+#[test]
+fn long_items_are_written_as_the_client_reads() {
+    let world = World::new();
+    let long = format!("Subject: {}\r\n\r\n", "x".repeat(50_000));
+    world.deliver("INBOX", &long);
+    let client = world.selected();
+    for item in ["ENVELOPE", "BODY.PEEK[HEADER.FIELDS (SUBJECT)]"] {
+        let items = vec![item; 200].join(" ");
+        client.wire.set_capacity(4_096);
+        client.wire.receive_if_open(format!("a FETCH 1 ({items})\r\n").as_bytes());
+        client.advance(Duration::from_secs(1));
+        let queued = client.wire.transport().queued();
+        assert!((1..=200_000).contains(&queued), "{item}: {queued} bytes are queued");
+        let answer = client.received();
+        assert!(answer.len() > 10_000_000, "{item}: {} bytes", answer.len());
+        assert!(answer.ends_with(")\r\na OK Done\r\n"), "{item}");
+    }
+}
+
+/// Commands that were sent ahead by a client that does not read wait: none of their answers is queued without end.
+#[test]
+fn commands_wait_for_a_client_that_does_not_read() {
+    let world = World::new();
+    let client = world.client();
+    client.wire.set_capacity(1_000);
+    for command in ["a CAPABILITY\r\n", "a LIST \"\" \"\"\r\n"] {
+        client.wire.receive_if_open(command.repeat(5_000).as_bytes());
+        client.advance(Duration::from_secs(1));
+        let queued = client.wire.transport().queued();
+        assert!((1..=100_000).contains(&queued), "{command:?}: {queued} bytes are queued");
+        assert_eq!(client.received().matches("a OK Done\r\n").count(), 5_000, "{command:?}");
+    }
+    client.wire.receive_if_open("a CAPABILITY\r\n".repeat(5_000).as_bytes());
+    client.advance(Duration::from_secs(301));
+    assert!(client.wire.is_closed());
 }

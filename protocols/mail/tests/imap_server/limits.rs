@@ -97,3 +97,34 @@ fn search_nested_10000() {
     let nested = format!("a SEARCH {}ALL\r\n", "NOT ".repeat(60));
     assert_eq!(client.say(nested), "* SEARCH 1\r\na OK Done\r\n");
 }
+
+/// What has begun is given up, and the next line is a command.
+#[test]
+fn a_line_that_is_too_long_ends_what_has_begun() {
+    let world = World::new();
+    let client = world.client();
+    let long = "x".repeat(65 << 10);
+    let begun = [("a APPEND INBOX {4}", "A: 1"), ("a IDLE", "")];
+    for (begin, front) in begun {
+        assert!(client.say(format!("{begin}\r\n")).starts_with("+ "), "{begin}");
+        assert_eq!(
+            client.say(format!("{front}{long}\r\nb STATUS INBOX (MESSAGES)\r\n")),
+            "a BAD The command is too long\r\n* STATUS INBOX (MESSAGES 0)\r\nb OK Done\r\n",
+            "{begin}"
+        );
+    }
+    let client = world.connect();
+    client.received();
+    assert_eq!(client.say("a AUTHENTICATE PLAIN\r\n"), "+ \r\n");
+    assert_eq!(
+        client.say(format!("{long}\r\nb NOOP\r\n")),
+        "a BAD The command is too long\r\nb OK Done\r\n"
+    );
+}
+
+/// No limit is no overflow.
+#[test]
+fn the_largest_limits() {
+    let world = World::with(|config| config.line_max(usize::MAX).append_max(u64::MAX));
+    world.client().dialogue("C: a NOOP\nS: a OK Done\nC: b COMPRESS DEFLATE\nS: b…");
+}

@@ -46,3 +46,27 @@ fn pieces_do_not_matter() {
         assert_eq!(answer(cut), whole, "cut at {cut}");
     }
 }
+
+/// RFC 3501 5.5: a command that was sent behind a FETCH may name messages by their numbers, whatever becomes of the FETCH.
+#[test]
+fn numbers_stay_when_a_command_is_refused() {
+    for (refused, answer) in [
+        ("a FETCH 9 UID", "a BAD There is no message with this number\r\n"),
+        ("a FETCH 1 BINARY[1]", "a BAD BINARY is not offered\r\n"),
+        ("a STORE 9 +FLAGS (\\Seen)", "a BAD There is no message with this number\r\n"),
+        (
+            "a SEARCH CHARSET x-none ALL",
+            "a NO [BADCHARSET (UTF-8 US-ASCII ISO-8859-1)] This charset is not known\r\n",
+        ),
+        ("a SEARCH TEXT {100000}", "a NO [TOOBIG] The literal is too long\r\n"),
+    ] {
+        let world = World::with_messages(3);
+        let (ann, eve) = (world.selected(), world.selected());
+        eve.say("a STORE 1 +FLAGS.SILENT (\\Deleted)\r\nb EXPUNGE\r\n");
+        assert_eq!(
+            ann.say(format!("{refused}\r\nb FETCH 2 UID\r\n")),
+            format!("{answer}* 2 FETCH (UID 2)\r\nb OK Done\r\n"),
+            "{refused}"
+        );
+    }
+}

@@ -98,3 +98,71 @@ fn a_quick_resynchronization() {
         after + 2,
     ));
 }
+
+/// The number that CLOSE tells is one up to which the client knows all.
+#[test]
+fn close_tells_no_number_beyond_what_was_told() {
+    let world = World::with_messages(3);
+    let (ann, eve) = (world.client(), world.selected());
+    ann.say("a ENABLE QRESYNC\r\nb SELECT INBOX\r\nc STORE 1 +FLAGS.SILENT (\\Deleted)\r\n");
+    let told = highest(&world);
+    eve.say("a STORE 2 +FLAGS (\\Flagged)\r\n");
+    ann.dialogue(&format!("C: d CLOSE\nS: d OK [HIGHESTMODSEQ {told}] Done"));
+    let answer = ann.say(format!("e SELECT INBOX (QRESYNC ({} {told}))\r\n", validity(&world)));
+    assert!(answer.contains("* VANISHED (EARLIER) 1\r\n* 1 FETCH (UID 2 MODSEQ ("), "{answer}");
+}
+
+/// A silent STORE does not hide what another client has changed of the same message.
+#[test]
+fn silence_is_about_own_changes() {
+    let world = World::with_messages(1);
+    let (ann, eve) = (world.selected(), world.selected());
+    eve.say("a STORE 1 +FLAGS (\\Flagged)\r\n");
+    ann.dialogue(
+        r"
+        C: a STORE 1 +FLAGS.SILENT (\Seen)
+        S: * 1 FETCH (FLAGS (\Recent \Flagged))
+        S: a OK Done
+        C: b NOOP
+        S: b OK Done
+        ",
+    );
+}
+
+/// A message that has a number still goes once, with the response that changes the numbers.
+#[test]
+fn what_has_a_number_did_not_vanish_earlier() {
+    let world = World::with_messages(3);
+    let before = highest(&world);
+    let (ann, eve) = (world.client(), world.selected());
+    ann.say("a ENABLE QRESYNC\r\nb SELECT INBOX\r\n");
+    eve.say("a STORE 2 +FLAGS.SILENT (\\Deleted)\r\nb EXPUNGE\r\n");
+    ann.dialogue(&format!(
+        r"
+        C: c UID FETCH 1:3 (UID) (CHANGEDSINCE {before} VANISHED)
+        S: * VANISHED 2
+        S: c OK Done
+        "
+    ));
+}
+
+/// RFC 7162 3.2: flags that change are told with their number, also by reading.
+#[test]
+fn reading_tells_the_number_of_the_change() {
+    let world = World::with_messages(2);
+    let client = world.selected();
+    let before = highest(&world);
+    client.dialogue(&format!(
+        r"
+        C: a FETCH 2 (MODSEQ)
+        S: * 2 FETCH (MODSEQ ({before}))
+        S: a OK Done
+        C: b FETCH 1 BODY[HEADER.FIELDS (X)]
+        S: * 1 FETCH (FLAGS (\Recent \Seen) MODSEQ ({}) BODY[HEADER.FIELDS (X)] {{2}}
+        S:
+        S: )
+        S: b OK Done
+        ",
+        before + 1,
+    ));
+}

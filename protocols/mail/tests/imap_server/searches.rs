@@ -74,3 +74,15 @@ fn extended_results() {
         "#,
     );
 }
+
+/// Each set is kept as it was sent, however many messages it means.
+#[test]
+fn many_sets_in_a_mailbox_with_gaps() {
+    let world = World::with_messages(9);
+    let client = world.selected();
+    client.say("a STORE 2,4,6,8 +FLAGS.SILENT (\\Deleted)\r\nb EXPUNGE\r\n");
+    let all = "1:* UID 1:* NOT 3,9,1,3:2 ".repeat(1_000);
+    assert_eq!(client.say(format!("c SEARCH {all}ALL\r\n")), "* SEARCH 4 5\r\nc OK Done\r\n");
+    assert_eq!(client.say("d SEARCH UID 2:5,9:*,12\r\n"), "* SEARCH 2 3 5\r\nd OK Done\r\n");
+    assert_eq!(client.say("e SEARCH *\r\n"), "* SEARCH 5\r\ne OK Done\r\n");
+}

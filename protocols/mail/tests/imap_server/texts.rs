@@ -42,8 +42,10 @@ fn texts_are_found_decoded() {
 fn too_many_texts() {
     let world = World::with_messages(1);
     let client = world.selected();
-    let answer = client.say(format!("a SEARCH {}ALL\r\n", "SUBJECT a ".repeat(51)));
-    assert_eq!(answer, "a NO [LIMIT] There are too many texts to search for\r\n");
+    for key in ["SUBJECT a", "NOT SENTON 1-Jan-2000"] {
+        let answer = client.say(format!("a SEARCH {}ALL\r\n", format!("{key} ").repeat(51)));
+        assert_eq!(answer, "a NO [LIMIT] There are too many texts to search for\r\n");
+    }
 }
 
 /// A search for texts in a large mailbox takes its turns, and has a limit.
@@ -55,4 +57,16 @@ fn a_search_ends_by_its_limit() {
     let answer = client.say("a SEARCH BODY y\r\n");
     client.advance(Duration::from_secs(1));
     assert_eq!(answer + &client.received(), "a NO [LIMIT] The search took too long\r\n");
+}
+
+/// Thousands of fields are searched in one go.
+#[test]
+fn a_header_of_many_fields() {
+    let world = World::new();
+    world.deliver("INBOX", &format!("{}Last: end\r\n\r\n", "A:\r\n".repeat(15_000)));
+    let client = world.selected();
+    let absent = "x".repeat(50_000);
+    assert_eq!(client.say(format!("a SEARCH TEXT {absent}\r\n")), "* SEARCH\r\na OK Done\r\n");
+    assert_eq!(client.say("b SEARCH TEXT \"a: last: end\"\r\n"), "* SEARCH\r\nb OK Done\r\n");
+    assert_eq!(client.say("c SEARCH TEXT \"LAST: end\"\r\n"), "* SEARCH 1\r\nc OK Done\r\n");
 }

@@ -254,6 +254,11 @@ impl Command {
     /// literal. `None` if it is another command, or an argument of APPEND.
     #[must_use]
     pub fn parse_append(front: &Message, dialect: Dialect) -> Option<Self> {
+        // Other commands may have thousands of literals, and are not read again at each.
+        let name = front.bytes.split(|byte| *byte == b' ').nth(1)?;
+        if !name.eq_ignore_ascii_case(b"APPEND") {
+            return None;
+        }
         let mut reader = Reader::of_command(front, dialect).of_front();
         let command = Self::parse_from(&mut reader).ok()?;
         let is_append =

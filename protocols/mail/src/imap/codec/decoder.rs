@@ -11,6 +11,8 @@
 //! | `Kept` | all bytes of the literal | `Text` |
 //! | `Streamed` | bytes of the literal | `Streamed`, [`Event::Bytes`] |
 //! | `Streamed` | all bytes of it | `Text`, [`Event::LiteralEnd`] |
+//! | `Streamed` | [`skip`](MessageDecoder::skip) | `SkippedLiteral` |
+//! | `Text` within a message | [`skip`](MessageDecoder::skip) | `SkippedText` |
 //! | `SkippedLiteral` | all bytes of it | `SkippedText` |
 //! | `SkippedText` | a line that ends in `{length+}` | `SkippedLiteral` |
 //! | `SkippedText` | another line | `Text` |
@@ -185,6 +187,11 @@ impl MessageDecoder {
                 self.state = State::SkippedLiteral(left);
             }
             State::Announced(_) => self.refuse(),
+            // All bytes of the literal are there.
+            State::Text if !self.message.bytes.is_empty() => {
+                self.skip_line();
+                self.begin();
+            }
             _ => {}
         }
     }
@@ -240,14 +247,15 @@ impl MessageDecoder {
         }
         let end = memchr(b'\n', input).map_or(input.len(), |at| at + 1);
         // Room for the line end.
-        let room = (self.text_max + 2).saturating_sub(self.text);
+        let text_max = self.text_max.saturating_add(2);
+        let room = text_max.saturating_sub(self.text);
         let (piece, rest) = input.split_at(end.min(room));
         *input = rest;
         let has_ended = piece.ends_with(b"\n");
         self.message.bytes.extend_from_slice(piece);
         self.text += piece.len();
         if !has_ended {
-            return match self.text >= self.text_max + 2 {
+            return match self.text >= text_max {
                 true => Ok(Some(self.too_long())),
                 false => Ok(None),
             };
@@ -278,10 +286,15 @@ impl MessageDecoder {
 
     /// The front stays where it can be looked at.
     fn too_long<'a>(&mut self) -> Event<'a> {
+        self.skip_line();
+        Event::TooLong
+    }
+
+    /// The rest of the line is skipped.
+    fn skip_line(&mut self) {
         let line = &self.message.bytes[self.line..];
         self.tail = line[line.len().saturating_sub(TAIL)..].to_vec();
         self.state = State::SkippedText;
-        Event::TooLong
     }
 
     fn skip_text(&mut self, input: &mut &[u8]) -> Result<(), DecodeError> {

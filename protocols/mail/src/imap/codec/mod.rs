@@ -71,3 +71,5 @@ pub use {
     status_item::StatusItem,
     writer::{Encoded, Pause},
 };
+
+pub(crate) use self::sequence::merged_ranges;

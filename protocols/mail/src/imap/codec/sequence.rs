@@ -148,6 +148,20 @@ impl SequenceSet {
     }
 }
 
+/// Sorted ranges that do not overlap: a client may send a million that do.
+pub(crate) fn merged_ranges(ranges: impl Iterator<Item = (u32, u32)>) -> Vec<(u32, u32)> {
+    let mut ranges: Vec<_> = ranges.collect();
+    ranges.sort_unstable();
+    ranges.dedup_by(|next, last| {
+        let is_merged = next.0 <= last.1.saturating_add(1);
+        if is_merged {
+            last.1 = last.1.max(next.1);
+        }
+        is_merged
+    });
+    ranges
+}
+
 impl FromStr for SequenceSet {
     type Err = ValueError;
 

@@ -2,8 +2,8 @@
 
 use super::quoting::write_nstring;
 
-/// Most addresses that are told of one field. The others are left out.
-const ADDRESSES_MAX: usize = 10_000;
+/// Most addresses that are told of one field, and of a header. The others are left out.
+pub(super) const ADDRESSES_MAX: usize = 10_000;
 
 /// An address, or the beginning or end of a group (RFC 3501 7.4.2).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

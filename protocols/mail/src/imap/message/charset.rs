@@ -102,8 +102,6 @@ fn encoded_word(text: &[u8]) -> Option<(String, usize)> {
     let text = &text[..text.len().min(1_024)];
     let mut parts = text.splitn(3, |&byte| byte == b'?');
     let (charset, encoding, rest) = (parts.next()?, parts.next()?, parts.next()?);
-    let end = memchr::memmem::find(rest, b"?=")?;
-    let len = text.len() - rest.len() + end + 2;
     let is_word = |part: &[u8]| part.iter().all(u8::is_ascii_graphic);
     if !is_word(charset) || encoding.len() != 1 {
         return None;
@@ -111,6 +109,8 @@ fn encoded_word(text: &[u8]) -> Option<(String, usize)> {
     // RFC 2231 5: a language may follow.
     let charset = charset.split(|&byte| byte == b'*').next()?;
     let charset = Charset::named(charset)?;
+    let end = memchr::memmem::find(rest, b"?=")?;
+    let len = text.len() - rest.len() + end + 2;
     let word = &rest[..end];
     let mut bytes = Vec::new();
     match encoding[0].to_ascii_lowercase() {

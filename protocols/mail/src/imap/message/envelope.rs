@@ -1,6 +1,6 @@
 //! What ENVELOPE tells of a message (RFC 3501 7.4.2): [`Envelope`].
 
-use super::{Address, header::fields, quoting::write_nstring};
+use super::{Address, address::ADDRESSES_MAX, header::fields, quoting::write_nstring};
 
 /// The fields of a header that ENVELOPE tells, as they are in the message: dates and encoded words are not decoded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,10 +29,18 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// Reads a header. Of fields that occur twice, the first counts for texts, and all addresses do.
+    /// Reads a header. Of fields that occur twice, the first counts for texts, and all addresses do,
+    /// up to 10,000 in all: a short one takes a hundred times as much memory as it has bytes.
     #[must_use]
     pub fn of_header(header: &[u8]) -> Self {
         let mut envelope = Self::default();
+        let mut left = ADDRESSES_MAX;
+        let mut add = |addresses: &mut Vec<Address>, text: &[u8]| {
+            let mut added = if left > 0 { Address::parse_list(text) } else { Vec::new() };
+            added.truncate(left);
+            left -= added.len();
+            addresses.append(&mut added);
+        };
         for field in fields(header) {
             let name = field.name().to_ascii_lowercase();
             match &name[..] {
@@ -40,12 +48,12 @@ impl Envelope {
                 b"subject" => first(&mut envelope.subject, field.text()),
                 b"in-reply-to" => first(&mut envelope.in_reply_to, field.text()),
                 b"message-id" => first(&mut envelope.message_id, field.text()),
-                b"from" => envelope.from.extend(Address::parse_list(&field.text())),
-                b"sender" => envelope.sender.extend(Address::parse_list(&field.text())),
-                b"reply-to" => envelope.reply_to.extend(Address::parse_list(&field.text())),
-                b"to" => envelope.to.extend(Address::parse_list(&field.text())),
-                b"cc" => envelope.cc.extend(Address::parse_list(&field.text())),
-                b"bcc" => envelope.bcc.extend(Address::parse_list(&field.text())),
+                b"from" => add(&mut envelope.from, &field.text()),
+                b"sender" => add(&mut envelope.sender, &field.text()),
+                b"reply-to" => add(&mut envelope.reply_to, &field.text()),
+                b"to" => add(&mut envelope.to, &field.text()),
+                b"cc" => add(&mut envelope.cc, &field.text()),
+                b"bcc" => add(&mut envelope.bcc, &field.text()),
                 _ => {}
             }
         }
@@ -120,5 +128,14 @@ mod tests {
             Envelope::of_header(header.as_bytes()).write(&mut out);
             assert_eq!(String::from_utf8_lossy(&out), *expected, "{header}");
         }
+    }
+
+    #[test]
+    fn addresses_have_a_limit_together() {
+        let field = format!("To: {}\r\n", "a,".repeat(6_000));
+        let envelope =
+            Envelope::of_header(format!("From: b\r\n{field}{field}Cc: c\r\n").as_bytes());
+        let count = envelope.from.len() + envelope.to.len() + envelope.cc.len();
+        assert_eq!((count, envelope.from.len()), (ADDRESSES_MAX, 1));
     }
 }

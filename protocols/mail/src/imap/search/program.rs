@@ -3,10 +3,10 @@
 use super::needles::{Needle, TextSearch};
 use crate::{
     imap::{
-        codec::{AString, Atom, Date, DateTime, SearchKey, SequenceSet},
+        codec::{AString, Atom, Date, DateTime, SearchKey, merged_ranges},
         message::{Charset, date_of_field, field_text, fields},
     },
-    store::{Keyword, MessageInfo, SystemFlag, UidSet},
+    store::{Keyword, MessageInfo, SystemFlag},
 };
 
 /// What a key is decided with.
@@ -14,6 +14,8 @@ use crate::{
 pub(crate) struct Known<'a> {
     /// What the mailbox knows.
     pub(crate) info: &'a MessageInfo,
+    /// Its sequence number in the session.
+    pub(crate) number: u32,
     pub(crate) is_recent: bool,
     /// The header, if it was read.
     pub(crate) header: Option<&'a [u8]>,
@@ -29,15 +31,14 @@ pub(crate) enum Need {
 }
 
 /// What a key means in a session.
-pub(crate) trait SearchContext {
-    /// The messages with these sequence numbers.
-    fn of_numbers(&self, numbers: &SequenceSet) -> UidSet;
-
-    /// The messages with these UIDs.
-    fn of_uids(&self, uids: &SequenceSet) -> UidSet;
-
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SearchContext {
+    /// The sequence number of the last message.
+    pub(crate) last_number: u32,
+    /// Its UID.
+    pub(crate) last_uid: u32,
     /// The time, in seconds since 1970.
-    fn now(&self) -> i64;
+    pub(crate) now: i64,
 }
 
 /// The charset of a search is not known: BADCHARSET.
@@ -51,10 +52,13 @@ pub(crate) struct Program {
     bodies: Vec<Needle>,
     texts: Vec<Needle>,
     nodes: usize,
-    /// Keys that look for a text.
+    /// Keys that look for a text or a field.
     text_keys: usize,
     has_mod_seq: bool,
 }
+
+/// Ranges that are sorted and do not overlap.
+type Ranges = Vec<(u32, u32)>;
 
 #[derive(Debug)]
 enum Node {
@@ -62,7 +66,9 @@ enum Node {
     And(Vec<Self>),
     Or(Vec<Self>),
     Not(Box<Self>),
-    Uids(UidSet),
+    /// Ranges as they were sent, not the messages in them: a key of three bytes may mean all of a mailbox.
+    Numbers(Ranges),
+    Uids(Ranges),
     Flag(SystemFlag),
     Keyword(Keyword),
     Recent,
@@ -101,7 +107,7 @@ impl Program {
     pub(crate) fn new(
         key: &SearchKey,
         charset: Option<&[u8]>,
-        context: &dyn SearchContext,
+        context: &SearchContext,
     ) -> Result<Self, UnknownCharset> {
         let charset = match charset {
             Some(name) => Charset::named(name).ok_or(UnknownCharset)?,
@@ -124,7 +130,7 @@ impl Program {
         self.nodes
     }
 
-    /// How many texts are looked for.
+    /// How many texts and fields are looked for.
     pub(crate) fn text_keys(&self) -> usize {
         self.text_keys
     }
@@ -149,7 +155,7 @@ impl Program {
         TextSearch::new(self.texts.clone())
     }
 
-    fn node(&mut self, key: &SearchKey, charset: Charset, context: &dyn SearchContext) -> Node {
+    fn node(&mut self, key: &SearchKey, charset: Charset, context: &SearchContext) -> Node {
         self.nodes += 1;
         let not = |node| Node::Not(Box::new(node));
         match key {
@@ -161,8 +167,10 @@ impl Program {
                 Node::Or(vec![self.node(one, charset, context), self.node(other, charset, context)])
             }
             SearchKey::Not(key) => not(self.node(key, charset, context)),
-            SearchKey::Sequence(numbers) => Node::Uids(context.of_numbers(numbers)),
-            SearchKey::Uid(uids) => Node::Uids(context.of_uids(uids)),
+            SearchKey::Sequence(numbers) => {
+                Node::Numbers(merged_ranges(numbers.ranges(context.last_number)))
+            }
+            SearchKey::Uid(uids) => Node::Uids(merged_ranges(uids.ranges(context.last_uid))),
             SearchKey::Answered => Node::Flag(SystemFlag::Answered),
             SearchKey::Deleted => Node::Flag(SystemFlag::Deleted),
             SearchKey::Draft => Node::Flag(SystemFlag::Draft),
@@ -181,10 +189,10 @@ impl Program {
             SearchKey::Larger(len) => Node::Larger(*len),
             SearchKey::Smaller(len) => Node::Smaller(*len),
             SearchKey::Younger(seconds) => {
-                Node::After(context.now().saturating_sub(i64::from(*seconds)))
+                Node::After(context.now.saturating_sub(i64::from(*seconds)))
             }
             SearchKey::Older(seconds) => {
-                not(Node::After(context.now().saturating_sub(i64::from(*seconds))))
+                not(Node::After(context.now.saturating_sub(i64::from(*seconds))))
             }
             SearchKey::ModSeq(mod_seq, _) => {
                 self.has_mod_seq = true;
@@ -193,11 +201,17 @@ impl Program {
             SearchKey::Before(day) => Node::Date(When::Before, *day),
             SearchKey::On(day) => Node::Date(When::On, *day),
             SearchKey::Since(day) => Node::Date(When::Since, *day),
-            SearchKey::SentBefore(day) => Node::Sent(When::Before, *day),
-            SearchKey::SentOn(day) => Node::Sent(When::On, *day),
-            SearchKey::SentSince(day) => Node::Sent(When::Since, *day),
+            SearchKey::SentBefore(day) => self.sent(When::Before, *day),
+            SearchKey::SentOn(day) => self.sent(When::On, *day),
+            SearchKey::SentSince(day) => self.sent(When::Since, *day),
             other => self.text_node(other, charset),
         }
+    }
+
+    /// The field `Date` is looked for.
+    fn sent(&mut self, when: When, day: Date) -> Node {
+        self.text_keys += 1;
+        Node::Sent(when, day)
     }
 
     fn text_node(&mut self, key: &SearchKey, charset: Charset) -> Node {
@@ -240,7 +254,8 @@ impl Node {
             Self::And(nodes) => return all(nodes, known, bodies, false),
             Self::Or(nodes) => return all(nodes, known, bodies, true),
             Self::Not(node) => !node.decide(known, bodies)?,
-            Self::Uids(uids) => uids.contains(info.uid),
+            Self::Numbers(numbers) => contains(numbers, known.number),
+            Self::Uids(uids) => contains(uids, info.uid.get()),
             Self::Flag(flag) => info.flags.contains(*flag),
             Self::Keyword(word) => info.flags.has_keyword(word),
             Self::Recent => known.is_recent,
@@ -266,6 +281,11 @@ impl Node {
             Self::Text(index) => known.found.ok_or(Need::Text)?[bodies + index],
         })
     }
+}
+
+fn contains(ranges: &[(u32, u32)], number: u32) -> bool {
+    let at = ranges.partition_point(|(_, to)| *to < number);
+    ranges.get(at).is_some_and(|(from, _)| *from <= number)
 }
 
 /// Whether all nodes are true; with `is_any`, whether one is. One that decides is enough, whatever the others need.

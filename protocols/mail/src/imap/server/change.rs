@@ -49,6 +49,10 @@ impl Session {
         if unchanged_since.is_some() {
             self.enable_condstore();
         }
+        if command.is_silent {
+            // What others have changed is told first: afterwards, it looks like what this client has changed.
+            self.write_changes(Occasion::NumbersAreUsed, &Known::default());
+        }
         let keywords = mailbox.keywords().len();
         let set = mailbox.set_flags(&uids, change, unchanged_since).await?;
         if mailbox.keywords().len() > keywords {
@@ -63,7 +67,7 @@ impl Session {
             false => Done::ok("Some had changed")
                 .code(format!("MODIFIED {}", self.told(&set.modified, command.is_uid)?)),
         };
-        Ok(done.by_numbers(command.is_uid).knowing(known))
+        Ok(done.knowing(known))
     }
 
     /// Tells the flags of the messages that were changed. If the client does not want to know them, their modification sequences are
@@ -76,6 +80,9 @@ impl Session {
         }
         let mailbox = self.mailbox()?;
         for (index, uid) in set.done.iter().enumerate() {
+            if index % 100 == 99 {
+                self.pause().await?;
+            }
             let Some(info) = mailbox.message(uid) else { continue };
             if command.is_silent && info.mod_seq != set.mod_seq {
                 continue;
@@ -97,9 +104,6 @@ impl Session {
             })?;
             self.write(&out.unwrap_or_default());
             self.room().await?;
-            if index % 100 == 99 {
-                self.pause().await?;
-            }
         }
         Ok(())
     }
@@ -138,17 +142,18 @@ impl Session {
 
     /// CLOSE: messages with `\Deleted` go, and nobody is told here.
     pub(super) async fn close(&self) -> Result<Done, Done> {
-        let all = self.with_selected(|selected| selected.view.all())?;
+        // Not the number of the last change: the client was not told of all up to there, nor of what goes now.
+        let (all, told) =
+            self.with_selected(|selected| (selected.view.all(), selected.highest()))?;
         let expunged = match self.writable_mailbox() {
             Ok(mailbox) => mailbox.expunge(&all, Expunge::Deleted).await.map(drop),
             Err(_) => Ok(()),
         };
-        let highest = self.with_selected(|selected| selected.mailbox.status().highest_mod_seq)?;
         self.unselect();
         expunged?;
         let done = Done::ok("Done");
         Ok(if self.enabled.get().qresync {
-            done.code(format!("HIGHESTMODSEQ {highest}"))
+            done.code(format!("HIGHESTMODSEQ {told}"))
         } else {
             done
         })

@@ -2,7 +2,12 @@
 
 use std::rc::Rc;
 
-use super::{answer::Done, compression::IS_OFFERED, selected::Enabled, session::Session};
+use super::{
+    answer::Done,
+    compression::IS_OFFERED,
+    selected::Enabled,
+    session::{QUEUE_MAX, Session},
+};
 use crate::imap::codec::{Atom, Command, CommandBody};
 
 /// What the server can do for a client that has logged in, as far as it does not depend on the configuration.
@@ -41,9 +46,18 @@ impl Session {
                 Ok(Done::ok("Done"))
             }
             CommandBody::Expunge(uids) => self.expunge(uids).await,
-            CommandBody::Search(command) => self.search(&tag, command).await,
-            CommandBody::Fetch(command) => self.fetch(command).await,
-            CommandBody::Store(command) => self.store(command).await,
+            CommandBody::Search(command) => {
+                let is_uid = command.is_uid;
+                by_numbers(self.search(&tag, command).await, is_uid)
+            }
+            CommandBody::Fetch(command) => {
+                let is_uid = command.is_uid;
+                by_numbers(self.fetch(command).await, is_uid)
+            }
+            CommandBody::Store(command) => {
+                let is_uid = command.is_uid;
+                by_numbers(self.store(command).await, is_uid)
+            }
             CommandBody::Copy(command) => self.copy(command).await,
             CommandBody::Move(command) => self.move_to(command).await,
             _ => Err(Done::bad("Not offered here")),
@@ -123,9 +137,12 @@ impl Session {
     }
 
     /// Tells what has changed, unless the client does not receive: then the next change tells it, or the end of IDLE.
-    fn tell_idle(&self) {
-        if self.idle.borrow().is_none() || self.transport.queued() > super::session::QUEUE_MAX {
+    fn tell_idle(self: &Rc<Self>) {
+        if self.idle.borrow().is_none() {
             return;
+        }
+        if self.transport.queued() > QUEUE_MAX {
+            return self.await_idle_client();
         }
         self.write_changes(super::selected::Occasion::Any, &super::selected::Known::default());
         self.end_answer();
@@ -133,7 +150,25 @@ impl Session {
             self.selected.borrow().as_ref().is_some_and(|selected| selected.mailbox.is_deleted());
         if is_gone {
             self.bye("The mailbox was deleted");
+        } else if self.transport.queued() > QUEUE_MAX {
+            self.await_idle_client();
         }
+    }
+
+    /// A client in IDLE that does not receive is not read from, so that no other clock runs: it is disconnected if that lasts.
+    fn await_idle_client(self: &Rc<Self>) {
+        let Some(reactor) = self.transport.reactor() else { return };
+        if self.is_awaiting_client.replace(true) {
+            return;
+        }
+        let weak = Rc::downgrade(self);
+        reactor.call_later(self.config.send_timeout, move |_| {
+            let Some(session) = weak.upgrade() else { return };
+            session.is_awaiting_client.set(false);
+            if session.idle.borrow().is_some() && session.transport.queued() > QUEUE_MAX {
+                session.transport.abort();
+            }
+        });
     }
 
     /// Ends IDLE.
@@ -141,5 +176,14 @@ impl Session {
         let watch = self.with_selected(|selected| selected.watch.take());
         drop(watch);
         self.idle.take()
+    }
+}
+
+/// The end of a FETCH, STORE or SEARCH. No message goes with it, also if it has failed: the client may have sent a command ahead that
+/// names messages by their numbers (RFC 3501 5.5 and 7.4.1).
+fn by_numbers(done: Result<Done, Done>, is_uid: bool) -> Result<Done, Done> {
+    match done {
+        Ok(done) => Ok(done.by_numbers(is_uid)),
+        Err(refused) => Err(refused.by_numbers(is_uid)),
     }
 }

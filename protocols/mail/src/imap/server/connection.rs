@@ -23,7 +23,7 @@ use super::{
     compression::{IS_OFFERED, Inflating},
     login::LINE_MAX,
     phase::Phase,
-    session::Session,
+    session::{QUEUE_MAX, Session},
 };
 use crate::imap::codec::{
     Command, CommandBody, Dialect, Event, LiteralHead, Message, MessageDecoder, Tag,
@@ -90,6 +90,11 @@ impl ImapConnection {
             if transport.is_starting_tls() || self.inflating.is_some() != is_inflated {
                 break;
             }
+            if transport.queued() > QUEUE_MAX {
+                // Answers that need no task are not queued without end, either.
+                self.run(&session, async {});
+                break;
+            }
             match self.decoder.decode(&mut input) {
                 Ok(Event::Incomplete) => break,
                 Ok(Event::Message(message)) => self.message(&session, &message),
@@ -100,7 +105,7 @@ impl ImapConnection {
                 }
                 Ok(Event::LiteralEnd) => {}
                 Ok(Event::TooLong) => {
-                    let tag = self.decoder.front().tag();
+                    let tag = self.give_up(&session).or_else(|| self.decoder.front().tag());
                     self.wrong(&session, tag.as_ref(), "The command is too long");
                 }
                 Err(error) => {
@@ -279,6 +284,8 @@ impl ImapConnection {
         self.task = Some(reactor.spawn(async move {
             let mut running = running;
             work.await;
+            // The next command waits for a client that does not read. If it never does, the connection is closed.
+            let _ = running.session.room().await;
             running.is_done = true;
         }));
     }
@@ -313,7 +320,8 @@ impl ImapConnection {
         }
         session.finish(tag, &Done::ok("Compressed from now on"));
         // A message, and what is around it.
-        let command_max = self.config.append_max.saturating_add(4 * self.config.line_max as u64);
+        let command_max =
+            self.config.append_max.saturating_add((self.config.line_max as u64).saturating_mul(4));
         self.inflating = Some(Box::new(Inflating::new(command_max)));
         session.compress();
     }
@@ -334,9 +342,7 @@ impl ImapConnection {
             && session.idle.borrow().is_none()
             && self.append.is_none();
         if !is_command {
-            let tag = session.end_idle();
-            let tag = tag.or_else(|| session.login.take().map(|(tag, _)| tag));
-            let tag = tag.or_else(|| self.append.take().map(|append| append.tag));
+            let tag = self.give_up(session);
             self.refuse(session, head, tag.as_ref(), &Done::bad("No literal was expected"));
             return;
         }
@@ -363,8 +369,16 @@ impl ImapConnection {
             session,
             head,
             tag.as_ref(),
-            &Done::no("The literal is too long").code("TOOBIG"),
+            // It may be one of a SEARCH.
+            &Done::no("The literal is too long").code("TOOBIG").by_numbers(false),
         );
+    }
+
+    /// Gives up what the client is in the middle of: IDLE, a login, an APPEND. Returns its tag.
+    fn give_up(&mut self, session: &Session) -> Option<Tag> {
+        let tag = session.end_idle();
+        let tag = tag.or_else(|| session.login.take().map(|(tag, _)| tag));
+        tag.or_else(|| self.append.take().map(|append| append.tag))
     }
 
     /// A literal that is not taken: a client that waits does not send it.

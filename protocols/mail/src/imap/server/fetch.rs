@@ -22,6 +22,9 @@ use crate::{
 /// How many messages are told of before others have the loop.
 const MESSAGES_IN_TURN: usize = 100;
 
+/// How much of an answer about one message is in memory: a client may ask for long items as often as a command has room.
+const OUT_MAX: usize = 16 << 10;
+
 impl Session {
     /// The messages that a set means. Numbers that there are not are an error, UIDs are not.
     pub(super) fn messages(&self, set: &SequenceSet, is_uid: bool) -> Result<UidSet, Done> {
@@ -59,6 +62,9 @@ impl Session {
         let known = self.mark_seen(&mailbox, &uids, &mut command).await;
         let mut is_missing = false;
         for (index, uid) in uids.iter().enumerate() {
+            if index % MESSAGES_IN_TURN == MESSAGES_IN_TURN - 1 {
+                self.pause().await?;
+            }
             let Some(info) = mailbox.message(uid) else {
                 is_missing = true;
                 continue;
@@ -69,15 +75,12 @@ impl Session {
             if !self.fetch_message(&mailbox, &info, &command, &known).await? {
                 is_missing = true;
             }
-            if index % MESSAGES_IN_TURN == MESSAGES_IN_TURN - 1 {
-                self.pause().await?;
-            }
         }
         let done = match is_missing && !command.is_uid {
             true => Done::no("Some of the messages are gone").code("EXPUNGEISSUED"),
             false => Done::ok("Done"),
         };
-        Ok(done.by_numbers(command.is_uid).knowing(known))
+        Ok(done.knowing(known))
     }
 
     /// Messages that went before the client came (RFC 7162 3.2.6).
@@ -93,8 +96,10 @@ impl Session {
         let asked = uid_set(asked.ranges(last.max(1)), last);
         let gone = match mailbox.changes_since(since).vanished {
             Some(vanished) => intersection(&vanished, &asked),
-            None => difference(&asked, uids),
+            None => asked,
         };
+        // Those that have a number here go with a response of their own, which changes the numbers.
+        let gone = difference(&gone, uids);
         if !gone.is_empty() {
             let mut out = Vec::new();
             line(&mut out, format_args!("* VANISHED (EARLIER) {gone}"));
@@ -157,13 +162,21 @@ impl Session {
             has_begun: false,
         };
         let mut is_first = true;
-        let has_flags = command.items.contains(&FetchItem::Flags);
-        let tells_flags = known.uids.contains(info.uid) && !has_flags;
-        for item in tells_flags.then_some(&FetchItem::Flags).into_iter().chain(&command.items) {
+        let is_seen_now = known.uids.contains(info.uid);
+        let missing =
+            |item: FetchItem| (is_seen_now && !command.items.contains(&item)).then_some(item);
+        let flags = missing(FetchItem::Flags);
+        // RFC 7162 3.2: with flags that have changed.
+        let mod_seq = missing(FetchItem::ModSeq).filter(|_| self.enabled.get().condstore);
+        for item in flags.iter().chain(&mod_seq).chain(&command.items) {
             if !std::mem::take(&mut is_first) {
                 fetching.out.push(b' ');
             }
-            match fetching.item(info, item).await {
+            let written = match fetching.item(info, item).await {
+                Ok(()) => fetching.write_long().await,
+                Err(error) => Err(error),
+            };
+            match written {
                 Ok(()) => {}
                 // It has gone since the list of messages was made.
                 Err(ReadError::Store(StoreError::NoSuchMessage { .. })) if !fetching.has_begun => {
@@ -267,6 +280,17 @@ impl Fetching<'_> {
         Ok(())
     }
 
+    /// Writes what there is, if it is long.
+    async fn write_long(&mut self) -> Result<(), ReadError> {
+        if self.out.len() > OUT_MAX {
+            self.has_begun = true;
+            self.session.write(&std::mem::take(&mut self.out));
+            self.session.room().await?;
+            self.session.pause().await?;
+        }
+        Ok(())
+    }
+
     fn text(&mut self, text: impl AsRef<str>) {
         self.out.extend_from_slice(text.as_ref().as_bytes());
     }
@@ -347,7 +371,6 @@ impl Fetching<'_> {
     /// Writes a part of the message as it is read.
     async fn stream(&mut self, range: std::ops::Range<u64>) -> Result<(), ReadError> {
         let mut at = range.start;
-        self.has_begun = true;
         while at < range.end {
             let mut piece = None;
             let next = at..range.end;
@@ -359,6 +382,7 @@ impl Fetching<'_> {
                 .await?;
             let piece = piece.ok_or(ReadError::Short)?;
             at += piece.len() as u64;
+            self.has_begun = true;
             self.session.write(&std::mem::take(&mut self.out));
             if memchr::memchr(0, &piece).is_some() {
                 // A literal has no NUL (RFC 3501 9); the length has to stay.

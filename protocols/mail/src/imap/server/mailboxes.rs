@@ -15,6 +15,9 @@ const PATTERN_MAX: usize = 512;
 /// Most patterns of a LIST.
 const PATTERNS_MAX: usize = 16;
 
+/// How many bytes of names are compared before others have the loop.
+const STEPS_IN_TURN: usize = 1 << 20;
+
 impl Session {
     pub(super) async fn create(
         &self,
@@ -92,7 +95,9 @@ impl Session {
     pub(super) async fn lsub(&self, reference: &Pattern, pattern: &Pattern) -> Result<Done, Done> {
         let pattern = joined(reference, pattern)?;
         let mailboxes = self.account()?.mailboxes().await?;
-        for (index, info) in mailboxes.iter().enumerate() {
+        let mut steps = 0;
+        for info in &mailboxes {
+            steps += (pattern.len() + 1) * info.name.as_str().len() + mailboxes.len();
             let has_subscribed = || {
                 mailboxes
                     .iter()
@@ -104,7 +109,7 @@ impl Session {
                 let attributes = (!info.is_subscribed).then_some(ListAttribute::NoSelect);
                 self.respond(Response::Data(Data::Lsub(entry.with(attributes))));
             }
-            self.room_after(index).await?;
+            self.room_after(&mut steps).await?;
         }
         Ok(Done::ok("Done"))
     }
@@ -127,7 +132,10 @@ impl Session {
         let account = self.account()?;
         let mailboxes = account.mailboxes().await?;
         let listing = Listing::new(&command);
-        for (index, info) in mailboxes.iter().enumerate() {
+        let pattern_len: usize = patterns.iter().map(|pattern| pattern.len() + 1).sum();
+        let mut steps = 0;
+        for info in &mailboxes {
+            steps += pattern_len * info.name.as_str().len() + mailboxes.len();
             if patterns.iter().any(|pattern| matches(pattern, info.name.as_str()))
                 && let Some(entry) = listing.entry(info, &mailboxes)?
             {
@@ -137,7 +145,7 @@ impl Session {
                     self.list_status(&*account, name, info, items).await?;
                 }
             }
-            self.room_after(index).await?;
+            self.room_after(&mut steps).await?;
         }
         Ok(Done::ok("Done"))
     }
@@ -158,9 +166,11 @@ impl Session {
         Ok(())
     }
 
-    async fn room_after(&self, index: usize) -> Result<(), Done> {
+    /// Waits for room for more output, and lets others have the loop after so many steps.
+    async fn room_after(&self, steps: &mut usize) -> Result<(), Done> {
         self.room().await?;
-        if index % 100 == 99 {
+        if *steps >= STEPS_IN_TURN {
+            *steps = 0;
             self.pause().await?;
         }
         Ok(())

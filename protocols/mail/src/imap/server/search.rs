@@ -6,11 +6,10 @@ use super::{
     answer::Done,
     reading::{ReadError, Reading},
     session::Session,
-    view::View,
 };
 use crate::{
     imap::{
-        codec::{SearchCommand, SearchReturn, SequenceSet, Tag},
+        codec::{SearchCommand, SearchReturn, Tag},
         message::{Content, Part, field_text, fields},
         search::{Known, Need, PartReader, Program, SearchContext, TextSearch},
     },
@@ -29,31 +28,6 @@ const HEADER_MAX: usize = 64 << 10;
 /// How many messages are asked of the mailbox at once.
 const MESSAGES_AT_ONCE: usize = 1_000;
 
-struct Context<'a> {
-    view: &'a View,
-    now: i64,
-}
-
-impl SearchContext for Context<'_> {
-    fn of_numbers(&self, numbers: &SequenceSet) -> UidSet {
-        let len = self.view.len();
-        // Numbers that there are not match nothing.
-        let ranges = numbers
-            .ranges(len)
-            .map(|(from, to)| (from, to.min(len)))
-            .filter(|(from, to)| from <= to);
-        self.view.of_numbers(ranges).unwrap_or_default()
-    }
-
-    fn of_uids(&self, uids: &SequenceSet) -> UidSet {
-        self.view.of_uids(uids.ranges(self.view.last().unwrap_or(u32::MAX)))
-    }
-
-    fn now(&self) -> i64 {
-        self.now
-    }
-}
-
 /// What a search has found.
 #[derive(Default)]
 struct Found {
@@ -68,10 +42,12 @@ impl Session {
         let now = reactor.wall_clock().duration_since(std::time::SystemTime::UNIX_EPOCH);
         let now = now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
         let charset = command.charset.as_ref().map(AsRef::as_ref);
-        let program = self.with_selected(|selected| {
-            Program::new(&command.key, charset, &Context { view: &selected.view, now })
+        let context = self.with_selected(|selected| SearchContext {
+            last_number: selected.view.len(),
+            last_uid: selected.view.last().unwrap_or(u32::MAX),
+            now,
         })?;
-        let program = program.map_err(|_| {
+        let program = Program::new(&command.key, charset, &context).map_err(|_| {
             Done::no("This charset is not known").code("BADCHARSET (UTF-8 US-ASCII ISO-8859-1)")
         })?;
         if program.text_keys() > TEXT_KEYS_MAX {
@@ -87,7 +63,7 @@ impl Session {
         };
         let found = found?;
         self.write_found(tag, &command, &program, &found).await?;
-        Ok(Done::ok("Done").by_numbers(command.is_uid))
+        Ok(Done::ok("Done"))
     }
 
     async fn search_mailbox(
@@ -128,12 +104,15 @@ impl Session {
         program: &Program,
     ) -> Result<Option<bool>, Done> {
         let place = self.with_selected(|selected| {
-            let is_known = selected.view.number(info.uid).is_some();
-            is_known.then(|| selected.recent.contains(info.uid))
+            let number = selected.view.number(info.uid)?;
+            Some((number, selected.recent.contains(info.uid)))
         })?;
-        let Some(is_recent) = place else { return Ok(None) };
-        let known = Known { info, is_recent, header: None, found: None };
-        let Err(mut need) = program.decide(&known) else { return Ok(program.decide(&known).ok()) };
+        let Some((number, is_recent)) = place else { return Ok(None) };
+        let known = Known { info, number, is_recent, header: None, found: None };
+        let mut need = match program.decide(&known) {
+            Ok(is_found) => return Ok(Some(is_found)),
+            Err(need) => need,
+        };
         let reading = Reading::new(mailbox, info);
         let result = async {
             let (part, _) = reading.header(self).await?;
@@ -265,12 +244,15 @@ fn write_returns(out: &mut String, returns: &[SearchReturn], ranges: &[(u32, u32
 }
 
 fn search_header(header: &[u8], search: &mut TextSearch) {
+    // Each piece is searched together with the end of those before it: thousands of small ones would take long.
+    let mut text = String::new();
     for field in fields(header) {
-        search.push(&String::from_utf8_lossy(field.name()));
-        search.push(": ");
-        search.push(&field_text(&field.text()));
-        search.push("\n");
+        text += &String::from_utf8_lossy(field.name());
+        text += ": ";
+        text += &field_text(&field.text());
+        text.push('\n');
     }
+    search.push(&text);
     search.end_text();
 }
 

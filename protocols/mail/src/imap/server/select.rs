@@ -89,8 +89,10 @@ impl Session {
         let changes = mailbox.changes_since(since);
         let vanished = match changes.vanished {
             Some(vanished) => intersection(&vanished, &known),
-            None => difference(&known, &selected.view.all()),
+            None => known.clone(),
         };
+        // What has gone since the messages were counted is told later.
+        let vanished = difference(&vanished, &selected.view.all());
         let mut out = Vec::new();
         if !vanished.is_empty() {
             line(&mut out, format_args!("* VANISHED (EARLIER) {vanished}"));

@@ -85,6 +85,10 @@ impl Selected {
             let vanished = vanished.unwrap_or_else(|| self.missing());
             self.write_vanished(out, &vanished, enabled);
             self.expunged = changes.highest;
+        } else if self.expunged == self.seen
+            && changes.vanished.as_ref().is_some_and(UidSet::is_empty)
+        {
+            self.expunged = changes.highest;
         }
         self.write_new(out, &changes.changed);
         for &uid in &changes.changed {

@@ -50,6 +50,8 @@ pub(super) struct Session {
     /// With COMPRESS.
     pub(super) deflating: RefCell<Option<Box<Deflating>>>,
     pub(super) failed_logins: Cell<u8>,
+    /// In IDLE, a clock runs until the client receives.
+    pub(super) is_awaiting_client: Cell<bool>,
     /// A command is at work: the next one waits.
     pub(super) is_busy: Cell<bool>,
 }
@@ -81,6 +83,7 @@ impl Session {
             parts: RefCell::default(),
             deflating: RefCell::default(),
             failed_logins: Cell::new(0),
+            is_awaiting_client: Cell::new(false),
             is_busy: Cell::new(false),
         }
     }

@@ -4,7 +4,10 @@
 //! session has been told (RFC 3501 7.4.1). A view has a run for UIDs that follow one another: twelve bytes for a mailbox of any size
 //! from which nothing was deleted.
 
-use crate::store::{Uid, UidSet};
+use crate::{
+    imap::codec::merged_ranges,
+    store::{Uid, UidSet},
+};
 
 /// The messages that a session knows, in ascending order of their UIDs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -114,7 +117,7 @@ impl View {
     /// The messages with these numbers. `None` if a number is larger than that of the last message.
     pub(super) fn of_numbers(&self, ranges: impl Iterator<Item = (u32, u32)>) -> Option<UidSet> {
         let mut uids = UidSet::new();
-        for (from, to) in merged(ranges) {
+        for (from, to) in merged_ranges(ranges) {
             if from == 0 || to > self.len() {
                 return None;
             }
@@ -132,7 +135,7 @@ impl View {
     /// The messages with these UIDs; others do not count.
     pub(super) fn of_uids(&self, ranges: impl Iterator<Item = (u32, u32)>) -> UidSet {
         let mut uids = UidSet::new();
-        for (from, to) in merged(ranges) {
+        for (from, to) in merged_ranges(ranges) {
             let mut at = self.runs.partition_point(|run| run.last < from);
             while let Some(run) = self.runs.get(at).filter(|run| run.first <= to) {
                 insert(&mut uids, run.first.max(from), run.last.min(to));
@@ -165,20 +168,6 @@ impl View {
         }
         numbers
     }
-}
-
-/// Sorted ranges that do not overlap: a client may send a million that do.
-fn merged(ranges: impl Iterator<Item = (u32, u32)>) -> Vec<(u32, u32)> {
-    let mut ranges: Vec<_> = ranges.collect();
-    ranges.sort_unstable();
-    ranges.dedup_by(|next, last| {
-        let is_merged = next.0 <= last.1.saturating_add(1);
-        if is_merged {
-            last.1 = last.1.max(next.1);
-        }
-        is_merged
-    });
-    ranges
 }
 
 fn insert(uids: &mut UidSet, from: u32, to: u32) {

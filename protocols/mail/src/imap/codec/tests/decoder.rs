@@ -162,6 +162,23 @@ fn statuses_announce_no_literals() {
     assert!(matches!(decoder.decode(&mut input), Ok(Event::Literal(_))));
 }
 
+/// Wherever a streamed literal is, the rest of its message can be skipped.
+#[test]
+fn the_rest_of_a_message_is_skipped() {
+    for taken in 0..=3 {
+        let mut decoder = MessageDecoder::of_commands(100);
+        let mut input = &b"a X {3}\r\n"[..];
+        assert!(matches!(decoder.decode(&mut input), Ok(Event::Literal(_))));
+        decoder.stream();
+        let (mut first, mut rest) = b"123 {2+}\r\n45 6\r\nb NOOP\r\n".split_at(taken);
+        while !matches!(decoder.decode(&mut first), Ok(Event::Incomplete | Event::LiteralEnd)) {}
+        decoder.skip();
+        let next = decoder.decode(&mut rest);
+        let Ok(Event::Message(message)) = next else { panic!("{next:?} behind {taken} bytes") };
+        assert_eq!(message.bytes(), b"b NOOP", "behind {taken} bytes");
+    }
+}
+
 #[test]
 fn a_decoder_between_messages_holds_nothing() {
     let mut decoder = MessageDecoder::of_commands(100);
