@@ -67,14 +67,7 @@ async fn send_request(
             return Ok(());
         }
     };
-    let timer = (!is_streamed).then(|| {
-        let (weak, tag) = (Rc::downgrade(shared), tag.clone());
-        shared.reactor.call_later(shared.config.command_timeout, move |_| {
-            if let Some(shared) = weak.upgrade() {
-                shared.time_up(&tag);
-            }
-        })
-    });
+    let timer = (!is_streamed).then(|| Shared::begin_time(shared, tag.clone()));
     let pending =
         Pending { sink, promise: Some(promise), timer, ..Pending::new(tag.clone(), name, kind) };
     begin(shared, pending);
@@ -146,9 +139,9 @@ async fn send_source(
     };
     let mut left = source.len;
     while left > 0 {
-        shared.is_held.set(true);
+        shared.held.set(shared.held.get() + 1);
         let piece = next(&shared.reactor).await;
-        shared.is_held.set(false);
+        shared.held.set(shared.held.get().saturating_sub(1));
         shared.touch();
         let piece = match piece {
             Ok(Some(piece)) if piece.len() as u64 <= left => piece,
