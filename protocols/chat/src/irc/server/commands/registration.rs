@@ -295,6 +295,7 @@ impl Network {
         }
         let [shown, real] = [&user.host, &user.real_host]
             .map(|host| [&user.user, &b"@"[..], host.as_bytes()].concat());
+        let ip = user.ip;
         let is_right = self.config.password.as_ref().is_none_or(|expected| {
             user.password.as_ref().is_some_and(|password| expected.is(password))
         });
@@ -307,7 +308,7 @@ impl Network {
             self.reply(id, 465, &[], "You have to log in by SASL");
             return self.leave(id, b"A login is required", true);
         }
-        if let Some(reason) = self.bans.reason(&[shown, real]) {
+        if let Some(reason) = self.bans.reason(&[shown, real], ip) {
             let reason = reason.to_vec();
             self.reply(
                 id,
