@@ -114,6 +114,22 @@ fn idle_that_is_refused_is_not_tried_again() {
     });
 }
 
+/// A server that ends it at once is not asked in a circle.
+#[test]
+fn idle_that_the_server_ends_is_not_tried_again() {
+    for answer in ["+ idling\r\na1 OK\r\n", "a1 OK\r\n"] {
+        let script: &[(&str, &str)] =
+            Vec::leak(vec![("a1 IDLE", answer), ("a2 NOOP", "a2 OK\r\n")]);
+        with(script, |client, reactor: Reactor| async move {
+            let mut events = client.events();
+            let _idle = client.idle()?;
+            assert!(matches!(events.next_event().await, Some(Event::IdleRefused(_))));
+            reactor.sleep(Duration::from_secs(1)).await;
+            client.noop().await
+        });
+    }
+}
+
 #[test]
 fn idle_then_done_in_pieces() {
     let script: Script = &[

@@ -163,7 +163,7 @@ impl ClientConfig {
         self
     }
 
-    /// All that is collected of the answer to one command. Default 64 MiB.
+    /// All that is collected of the answer to one command, as it is received: in memory, short items take several times as much. Default 64 MiB.
     pub fn reply_max(mut self, bytes: u64) -> Self {
         self.reply_max = bytes;
         self

@@ -31,7 +31,7 @@ pub enum Event {
     Alert(StatusText),
     /// The server is about to close the connection.
     Bye(StatusText),
-    /// IDLE was refused. It is not tried again until [`idle`](super::ImapClient::idle) is called again.
+    /// IDLE was refused, or ended by the server. It is not tried again until [`idle`](super::ImapClient::idle) is called again.
     IdleRefused(StatusText),
     /// So many events were dropped, since nobody has taken them: what is known of the mailbox is not complete.
     Missed(u64),

@@ -178,6 +178,7 @@ async fn idle(shared: &Rc<Shared>, output: &mut Output) -> Result<(), Connection
     let tag = shared.next_tag();
     let body = CommandBody::Idle;
     begin(shared, Pending::new(tag.clone(), body.name(), Kind::Exclusive));
+    shared.is_idle_done.set(false);
     shared.continuation.set(Continuation::Awaited);
     output.write(format!("{tag} IDLE\r\n").as_bytes()).await?;
     if !is_continued(shared, &tag).await? {
@@ -199,5 +200,6 @@ async fn idle(shared: &Rc<Shared>, output: &mut Output) -> Result<(), Connection
     }
     shared.touch();
     Shared::watch(shared);
+    shared.is_idle_done.set(true);
     output.write(b"DONE\r\n").await
 }

@@ -46,6 +46,8 @@ pub(super) struct Shared {
     /// How often IDLE was refused: who wanted it before does not count any more.
     pub(super) idle_refusals: Cell<u64>,
     pub(super) is_idling: Cell<bool>,
+    /// DONE was sent: IDLE may be answered.
+    pub(super) is_idle_done: Cell<bool>,
     /// In how many places user code takes its time. Nothing is due from the server then.
     pub(super) held: Cell<usize>,
     last_received: Cell<Instant>,
@@ -91,6 +93,7 @@ impl Shared {
             idle_wanted: Cell::default(),
             idle_refusals: Cell::default(),
             is_idling: Cell::default(),
+            is_idle_done: Cell::default(),
             held: Cell::default(),
             last_received,
             watch: RefCell::default(),
@@ -266,7 +269,8 @@ impl Shared {
                 self.view.replace(view.filter(|_| is_ok));
             }
             "CLOSE" | "UNSELECT" if is_ok => drop(self.view.take()),
-            "IDLE" if !is_ok => {
+            // One that ends at once would be sent again and again.
+            "IDLE" if !is_ok || !self.is_idle_done.get() => {
                 self.idle_wanted.set(0);
                 self.idle_refusals.set(self.idle_refusals.get() + 1);
                 self.events.push(Event::IdleRefused(status.clone()));
