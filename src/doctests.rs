@@ -94,6 +94,7 @@ pages! {
 pages! {
     MailQueue: "../docs/guide/30-mail-queue.md";
     Smtp: "../docs/guide/29-smtp.md";
+    MailServer: "../docs/guide/37-mail-server.md";
     ImapServer: "../docs/guide/32-imap-server.md";
     ImapClient: "../docs/guide/33-imap-client.md";
     Pop3: "../docs/guide/31-pop3.md";

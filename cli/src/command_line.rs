@@ -1,5 +1,7 @@
 //! The command line: a clap command made from the table of commands, and what is called for a parsed one.
 
+use std::{ffi::OsString, path::Path};
+
 use clap::{ArgMatches, Args, Command};
 
 use crate::{
@@ -17,6 +19,17 @@ pub(crate) fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommands(COMMANDS.iter().map(subcommand))
+}
+
+/// The words of a command line. A program that was started by the name of sendmail(8) is `sinew sendmail`, so that a symbolic link serves
+/// those who expect that program.
+pub(crate) fn words(given: impl Iterator<Item = OsString>) -> impl Iterator<Item = OsString> {
+    let mut given = given.peekable();
+    let is_sendmail = given
+        .peek()
+        .is_some_and(|name| Path::new(name).file_name().is_some_and(|name| name == "sendmail"));
+    let front: &[&str] = if is_sendmail { &["sinew", "sendmail"] } else { &[] };
+    front.iter().map(OsString::from).chain(given.skip(usize::from(is_sendmail)))
 }
 
 fn subcommand(row: &Row) -> Command {
@@ -70,6 +83,17 @@ mod tests {
     #[test]
     fn the_table_makes_a_command_line() {
         command().debug_assert();
+    }
+
+    #[test]
+    fn the_name_of_sendmail_is_its_command() {
+        let words = |given: &[&str]| {
+            let given: Vec<_> = given.iter().map(OsString::from).collect();
+            words(given.into_iter()).collect::<Vec<_>>()
+        };
+        assert_eq!(words(&["/usr/sbin/sendmail", "-t"]), ["sinew", "sendmail", "-t"]);
+        assert_eq!(words(&["./sinew", "sendmail"]), ["./sinew", "sendmail"]);
+        assert!(words(&[]).is_empty());
     }
 
     /// What a file says by leaving a key out, and the command line by leaving an option out, must be the same.

@@ -9,9 +9,9 @@ use crate::{
     config::keys_of,
     dig,
     exit::Failure,
-    files, look, man,
+    files, look, mailq, man, password,
     run::{Description, ServerCommand, Tool},
-    servers, top,
+    sendmail, servers, top,
 };
 
 /// A command of `sinew`.
@@ -96,6 +96,12 @@ pub(crate) const COMMANDS: &[Row] = &[
         "Serve news (NNTP) from a spool, and feed other servers",
         "sinew news --listen tcp:1119 --name news.example.org --newsgroup misc.test spool\n\
          sinew news --name news.example.org --feed news.example.net=tcp:news.example.net:119 /var/spool/news",
+    ),
+    server::<servers::Mail>(
+        "mail",
+        "A whole mail server: SMTP with a queue, mailboxes, submission, IMAP, POP3",
+        "sinew mail --domain example.org --mailboxes /var/mail/sinew --queue /var/spool/sinew --users users --postmaster ann --cert c.pem --key k.pem --submissions tcp:465 --imaps tcp:993\n\
+         sinew config --example | sed -n '/services.mail/,/^$/p'     # its options as keys of a file",
     ),
     server::<servers::PortForward>(
         "portforward",
@@ -188,12 +194,30 @@ pub(crate) const COMMANDS: &[Row] = &[
          sinew dig @192.0.2.53 example.org MX +short\n\
          sinew dig -x 192.0.2.7 +trace",
     ),
+    tool::<sendmail::Sendmail>(
+        "sendmail",
+        "Send a message, as sendmail does",
+        "sinew sendmail --server mail.example.org --user ann --password-file ~/.password bob@example.org < message\n\
+         ln -s /usr/bin/sinew /usr/sbin/sendmail     # for programs that start sendmail\n\
+         printf 'To: bob\\nSubject: hello\\n\\nHello.\\n' | sendmail -t",
+    ),
+    tool::<mailq::Mailq>(
+        "mailq",
+        "List and change the queue of a mail server",
+        "sinew mailq --at unix:/run/sinew/mail.sock\n\
+         sinew mailq --at unix:/run/sinew/mail.sock retry",
+    ),
     tool::<bench::Args>(
         "bench",
         "Measure a server",
         "sinew bench tcp:localhost:7000 --connections 100\n\
          sinew bench http://localhost:8000/ --rate 5000 --duration 30s\n\
          sinew bench --protocol line --send PING --answer +PONG tcp:localhost:6379",
+    ),
+    tool::<password::Password>(
+        "password",
+        "Print the line of a user for a file of users",
+        "sinew password ann >> /etc/sinew/users",
     ),
     description::<completions::Completions>(
         "completions",

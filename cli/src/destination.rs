@@ -1,8 +1,11 @@
 //! Where a client connects: an endpoint string, and the options `--tls`, `--ca`, `--insecure` and `--server-name`: [`TlsOptions`].
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
-use sinew::transports::endpoint::{ClientEndpoint, quote};
+use sinew::{
+    prelude::{TlsClientConfig, TrustedRoots},
+    transports::endpoint::{ClientEndpoint, quote},
+};
 
 use crate::exit::{Code, Failure};
 
@@ -56,6 +59,28 @@ impl TlsOptions {
             eprintln!(
                 "warning: --insecure: the server is not verified; anyone on the path can read and change what is sent"
             );
+        }
+    }
+
+    /// A configuration with these options, for connections that are no endpoints. The certificate has to be for `--server-name`, else for
+    /// `server`, else for the host that is connected to. Warns if the server is not verified.
+    pub(crate) fn config(&self, server: Option<&str>) -> Result<TlsClientConfig, Failure> {
+        self.warn();
+        let failed = |error: &dyn fmt::Display| Failure::new(Code::Usage, error.to_string());
+        let config = if self.insecure {
+            TlsClientConfig::insecure_without_verification()
+        } else {
+            let roots = match &self.ca {
+                Some(file) => TrustedRoots::from_pem_file(file),
+                None => TrustedRoots::system(),
+            };
+            TlsClientConfig::new(roots.map_err(|error| failed(&error))?)
+        };
+        match self.server_name.as_deref().or(server) {
+            Some(name) => {
+                config.server_name(name.trim_matches(['[', ']'])).map_err(|error| failed(&error))
+            }
+            None => Ok(config),
         }
     }
 

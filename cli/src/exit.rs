@@ -29,6 +29,8 @@ pub(crate) enum Code {
     /// Reading or writing failed (`EX_IOERR`).
     #[allow(dead_code, reason = "the table is whole; some commands have no use for it")]
     Io = 74,
+    /// It has failed for now, and may succeed later (`EX_TEMPFAIL`).
+    Temporary = 75,
     /// A peer did not answer, or answered wrongly (`EX_PROTOCOL`).
     Protocol = 76,
     /// A permission is missing (`EX_NOPERM`).

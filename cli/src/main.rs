@@ -2,7 +2,7 @@
 
 #![deny(unsafe_code)]
 
-use std::process::ExitCode;
+use std::{env, process::ExitCode};
 
 #[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
 compile_error!("the command `sinew` is for Linux and FreeBSD; the library is not");
@@ -19,17 +19,21 @@ mod exit;
 mod files;
 mod log;
 mod look;
+mod mailq;
 mod man;
+mod password;
 mod process;
 mod quantity;
 mod run;
+mod secret_prompt;
+mod sendmail;
 mod servers;
 mod top;
 
 use exit::Code;
 
 fn main() -> ExitCode {
-    let parsed = command_line::command().try_get_matches();
+    let parsed = command_line::command().try_get_matches_from(command_line::words(env::args_os()));
     let failed = match parsed.and_then(|matches| command_line::run(&matches)) {
         Ok(Ok(())) => return ExitCode::SUCCESS,
         Ok(Err(failure)) => failure,

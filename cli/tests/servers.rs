@@ -18,10 +18,13 @@ mod servers {
     mod inetd;
     mod irc;
     mod log;
+    mod mail;
     mod news;
+    mod password;
     mod peers;
     mod portforward;
     mod procmon;
+    mod sendmail;
     mod small_services;
     mod texts;
 }

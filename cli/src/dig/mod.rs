@@ -27,7 +27,7 @@ use sinew::{
         client::DnsResolver,
         codec::{Question, RecordType},
     },
-    prelude::{Reactor, TlsClientConfig, TrustedRoots},
+    prelude::Reactor,
     reactor::Excerpt,
 };
 
@@ -109,7 +109,7 @@ async fn all(
     let port = port.unwrap_or(PORTS[usize::from(words.flags.is_tls)]);
     let servers = find_servers(&resolver, words.server.as_deref(), port).await?;
     let tls = match words.flags.is_tls {
-        true => Some(tls_config(tls, words.server.as_deref())?),
+        true => Some(tls.config(words.server.as_deref())?),
         false => None,
     };
     let asker = Asker::new(reactor, &words.flags, tls);
@@ -198,28 +198,6 @@ async fn find_servers(
         Failure::new(Code::NoHost, why)
     })?;
     Ok(Servers { name, addrs: found.iter().map(|addr| (addr.ip(), port).into()).collect() })
-}
-
-/// Whose certificate is accepted: one of `--server-name`, or of the server as it was named.
-fn tls_config(options: &TlsOptions, server: Option<&str>) -> Result<TlsClientConfig, Failure> {
-    let failed = |error: &dyn fmt::Display| Failure::new(Code::Usage, error.to_string());
-    let config = if options.insecure {
-        options.warn();
-        TlsClientConfig::insecure_without_verification()
-    } else {
-        let roots = match &options.ca {
-            Some(file) => TrustedRoots::from_pem_file(file),
-            None => TrustedRoots::system(),
-        };
-        TlsClientConfig::new(roots.map_err(|error| failed(&error))?)
-    };
-    match options.server_name.as_deref().or(server) {
-        Some(name) => {
-            config.server_name(name.trim_matches(['[', ']'])).map_err(|error| failed(&error))
-        }
-        // Its address.
-        None => Ok(config),
-    }
 }
 
 /// Prints a line.

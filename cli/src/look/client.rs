@@ -145,10 +145,16 @@ impl Client {
         Ok(found(done)?.is_some())
     }
 
-    async fn get<T: DeserializeOwned>(&self, path: String) -> Result<T, LookError> {
+    /// The JSON at a path.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: String) -> Result<T, LookError> {
         let text = self.request(Method::GET, path).await?;
         let at = self.at.clone();
         serde_json::from_slice(&text).map_err(|source| LookError::Format { at, source })
+    }
+
+    /// Has the program do something.
+    pub(crate) async fn post(&self, path: String) -> Result<(), LookError> {
+        self.request(Method::POST, path).await.map(drop)
     }
 
     async fn request(&self, method: Method, path: String) -> Result<Vec<u8>, LookError> {

@@ -7,7 +7,7 @@ mod status;
 mod text;
 
 pub(crate) use {
-    client::{Action, ask, endpoint},
+    client::{Action, Client, LookError, ask, endpoint},
     shown::{age, bytes, count, micros, name},
     status::Status,
     text::port_rows,

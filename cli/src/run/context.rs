@@ -115,44 +115,59 @@ impl Context {
         factory: impl Factory,
         configure: impl Fn(&ServerEndpoint, ServerService) -> ServerService,
     ) -> Result<Box<dyn Service>, StartError> {
+        let services = MultiService::new();
+        let endpoints = self.endpoints(default)?;
+        self.serve_group(&services, "", endpoints, config, stream, factory, configure)?;
+        Ok(Box::new(services))
+    }
+
+    /// Adds the ports of one protocol of a server that has several, which are called as the group: in an upgrade, in a reload, and in
+    /// the log.
+    #[allow(clippy::too_many_arguments, reason = "what a port consists of")]
+    pub(crate) fn serve_group(
+        &self,
+        services: &MultiService,
+        group: &str,
+        endpoints: Vec<ServerEndpoint>,
+        config: ListenConfig,
+        stream: StreamConfig,
+        factory: impl Factory,
+        configure: impl Fn(&ServerEndpoint, ServerService) -> ServerService,
+    ) -> Result<(), StartError> {
         let config = self.limits.applied_to(config, stream);
         let factory = SharedFactory::new(DynFactory::new(factory));
-        let services = MultiService::new();
-        for (index, endpoint) in self.endpoints(default)?.into_iter().enumerate() {
-            let Some(config) = self.port_config(index, &endpoint, &config) else { continue };
+        let name = match group {
+            "" => self.name.clone(),
+            group => format!("{}/{group}", self.name),
+        };
+        for (index, endpoint) in endpoints.into_iter().enumerate() {
+            let port = format!("{name}/{index}");
+            let Some(config) = self.port_config(&port, &name, &endpoint, &config) else { continue };
             let server = ServerService::new(endpoint.clone(), factory.clone());
             let mut server = server.config(config).drain(self.drain);
             if let Some(handover) = &self.handover {
-                server = server.handover(handover, self.port_name(index));
+                server = server.handover(handover, &port);
             }
-            let listening = Listening::new(
-                configure(&endpoint, server),
-                self.name.clone(),
-                endpoint.to_string(),
-            );
-            services.add(index.to_string(), listening)?;
+            let text = endpoint.to_string();
+            let listening = Listening::new(configure(&endpoint, server), name.clone(), text);
+            services.add(port, listening)?;
         }
-        Ok(Box::new(services))
+        Ok(())
     }
 
     /// The configuration of the port of one endpoint; `None` if only the first of several reactors has it.
     fn port_config(
         &self,
-        index: usize,
+        port: &str,
+        service: &str,
         endpoint: &ServerEndpoint,
         config: &ListenConfig,
     ) -> Option<ListenConfig> {
         let config = match Shard::of(&self.reactor) {
-            Some(shard) if shard.count() > 1 => {
-                shard.share_port(&self.port_name(index), config.clone())?
-            }
+            Some(shard) if shard.count() > 1 => shard.share_port(port, config.clone())?,
             _ => config.clone(),
         };
-        let stopped = Stopped::of(&self.reactor).take(&self.name, &endpoint.to_string());
+        let stopped = Stopped::of(&self.reactor).take(service, &endpoint.to_string());
         Some(config.handed_over(stopped))
-    }
-
-    fn port_name(&self, index: usize) -> String {
-        format!("{}/{index}", self.name)
     }
 }

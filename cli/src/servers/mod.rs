@@ -13,6 +13,7 @@ mod inetd;
 mod irc;
 mod listens_nowhere;
 mod log;
+pub(crate) mod mail;
 mod news;
 mod portforward;
 mod procmon;
@@ -21,6 +22,6 @@ mod time;
 
 pub(crate) use {
     chargen::Chargen, chat::Chat, connect::Connect, daytime::Daytime, discard::Discard, dns::Dns,
-    echo::Echo, http::Http, inetd::Inetd, irc::Irc, log::LogServer, news::News,
+    echo::Echo, http::Http, inetd::Inetd, irc::Irc, log::LogServer, mail::Mail, news::News,
     portforward::PortForward, procmon::ProcMon, qotd::Qotd, time::Time,
 };

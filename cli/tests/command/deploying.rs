@@ -19,20 +19,35 @@ fn the_program_is_good() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
+/// The file of the mail server, whose certificate and users are elsewhere here.
 #[test]
-fn the_unit_is_understood_by_systemd() {
+fn the_mail_server_is_good() {
     let scratch = Scratch::new();
-    let unit = fs::read_to_string(file("sinew.service")).unwrap();
-    // Where the program is here.
-    let unit = unit.replace("/usr/local/bin/sinew", env!("CARGO_BIN_EXE_sinew"));
-    let path = scratch.write("sinew.service", &unit);
-    let Ok(output) = Command::new("systemd-analyze").args(["verify", &path]).output() else {
-        eprintln!("skipped: systemd-analyze is not installed");
-        return;
-    };
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    let about_it: Vec<_> = said.lines().filter(|line| line.contains("sinew")).collect();
-    assert!(output.status.success() && about_it.is_empty(), "{said}");
+    let (cert, key) = scratch.certificate();
+    let text = fs::read_to_string(file("mail.toml")).unwrap();
+    let text = text.replace("/etc/sinew/cert.pem", &cert).replace("/etc/sinew/key.pem", &key);
+    let text = text.replace("/etc/sinew/users", &scratch.write("users", ""));
+    let text = text.replace("/etc/sinew/aliases", &scratch.write("aliases", ""));
+    let output = output(&["check", &scratch.write("mail.toml", &text)]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn the_units_are_understood_by_systemd() {
+    for name in ["sinew.service", "mail.service"] {
+        let scratch = Scratch::new();
+        let unit = fs::read_to_string(file(name)).unwrap();
+        // Where the program is here.
+        let unit = unit.replace("/usr/local/bin/sinew", env!("CARGO_BIN_EXE_sinew"));
+        let path = scratch.write("sinew.service", &unit);
+        let Ok(output) = Command::new("systemd-analyze").args(["verify", &path]).output() else {
+            eprintln!("skipped: systemd-analyze is not installed");
+            return;
+        };
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let about_it: Vec<_> = said.lines().filter(|line| line.contains("sinew")).collect();
+        assert!(output.status.success() && about_it.is_empty(), "{name}: {said}");
+    }
 }
 
 #[test]

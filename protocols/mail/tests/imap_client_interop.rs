@@ -12,5 +12,6 @@ mod program;
 
 mod imap_client_interop {
     mod dovecot;
+    mod ours;
     mod session;
 }

@@ -129,6 +129,30 @@ fn msmtp_delivers_and_says_what_was_refused() {
     assert!(mails.is_empty());
 }
 
+/// It makes the head of the message itself.
+#[test]
+fn s_nail_delivers() {
+    let Some(_) = program::find("s-nail") else { return };
+    let (output, mails) = with_server(support::config(), "Hello, Bob.\n.\n..\n", |port| {
+        let mut nail = program::find("s-nail").unwrap();
+        nail.args([
+            "-:/",
+            "-Sv15-compat",
+            "-Ssendwait",
+            "-Ssmtp-auth=none",
+            "-Shostname=client.example",
+        ]);
+        nail.arg(format!("-Smta=smtp://127.0.0.1:{port}"));
+        nail.args(["-r", "ann@example.net", "-s", "hello", "bob@example.org"]);
+        nail
+    });
+    assert_success(&output);
+    let [mail] = &mails[..] else { panic!("{} messages", mails.len()) };
+    assert_eq!(mail.from, "ann@example.net");
+    assert!(mail.text.contains("\r\nSubject: hello\r\n"), "{}", mail.text);
+    assert!(mail.text.ends_with("\r\n\r\nHello, Bob.\r\n.\r\n..\r\n"), "{}", mail.text);
+}
+
 #[cfg(feature = "tls")]
 fn tls() -> sinew_transports::tls::TlsServerConfig {
     use sinew_transports::tls::{Identity, TlsServerConfig};

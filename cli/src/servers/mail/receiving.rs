@@ -1,0 +1,55 @@
+//! The handler of connections that bring mail: [`Receiving`]. What it decides is up to `sinew::mail::routing`.
+
+use sinew::mail::{
+    routing::{ReceiverHandler, Router, Rules},
+    smtp::{
+        codec::{Recipient, Reply, Sender},
+        server::{MessageSink, Session, SmtpHandler, Verdict},
+    },
+};
+
+use super::queue_slot::QueueSlot;
+
+/// Handles one connection. It holds the queue from MAIL to the end of the message, and not while the connection is idle: the next service
+/// can open the queue although connections of this one are drained.
+pub(super) struct Receiving {
+    slot: QueueSlot,
+    router: Router,
+    rules: Rules,
+    message: Option<ReceiverHandler>,
+}
+
+impl Receiving {
+    pub(super) fn new(slot: &QueueSlot, router: &Router, rules: &Rules) -> Self {
+        let (slot, router, rules) = (slot.clone(), router.clone(), rules.clone());
+        Self { slot, router, rules, message: None }
+    }
+}
+
+impl SmtpHandler for Receiving {
+    fn mail(&mut self, session: &Session, from: &Sender) -> Verdict {
+        self.message = self.slot.receiver(&self.router, &self.rules).map(|made| made.handler());
+        match &mut self.message {
+            Some(message) => message.mail(session, from),
+            None => Verdict::refuse(stopping()),
+        }
+    }
+
+    fn rcpt(&mut self, session: &Session, to: &Recipient) -> Verdict {
+        match &mut self.message {
+            Some(message) => message.rcpt(session, to),
+            None => Verdict::refuse(stopping()),
+        }
+    }
+
+    fn data(&mut self, session: &Session) -> Verdict<Box<dyn MessageSink>> {
+        match self.message.take() {
+            Some(mut message) => message.data(session),
+            None => Verdict::refuse(stopping()),
+        }
+    }
+}
+
+fn stopping() -> Reply {
+    Reply::new(421, "4.3.2 The server stops").expect("it is a reply")
+}
