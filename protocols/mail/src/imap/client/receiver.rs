@@ -173,19 +173,19 @@ impl Receiver {
                     return Err(ConnectionEnd::protocol(error));
                 }
                 tracing::debug!(%error, "a response that cannot be read");
-                self.cannot_read(&error);
+                self.cannot_read(error);
             }
         }
         Ok(())
     }
 
     /// Whose data they were is not known: each command that takes some fails, or the first one if there is none.
-    fn cannot_read(&self, error: &ParseError) {
+    fn cannot_read(&self, error: ParseError) {
         let mut pending = self.shared.pending.borrow_mut();
         let has_taker = pending.iter().any(|pending| pending.kind.takes_data());
         for (at, pending) in pending.iter_mut().enumerate() {
             if pending.kind.takes_data() || !has_taker && at == 0 {
-                pending.unreadable.get_or_insert_with(|| error.clone());
+                pending.unreadable.get_or_insert(error);
             }
         }
     }
