@@ -163,6 +163,20 @@ fn rejoin_after_reconnect() {
     assert!(script.sent().ends_with("JOIN #a\n"));
 }
 
+/// A server cannot have a client remember channels without end.
+#[test]
+fn channels_to_rejoin_are_bounded() {
+    let mut script = Script::online(config().rate(10_000, Duration::from_millis(1)));
+    let joins: String = (0..1_100).map(|number| format!(":bot!b@h JOIN #{number}\n")).collect();
+    script.receive(&joins);
+    script.wire.reset();
+    script.advance(0);
+    script.reconnect();
+    script.receive(":irc 001 bot :Welcome\n");
+    let sent = script.sent();
+    assert_eq!(sent.lines().filter(|line| line.starts_with("JOIN")).count(), 1_000);
+}
+
 #[test]
 fn a_nick_is_tried_anew_at_each_connection() {
     let mut script = Script::new(config());

@@ -217,3 +217,32 @@ fn who_and_names_that_are_longer_than_the_queue() {
     assert_eq!(received.matches("End of").count(), 3);
     assert_eq!(received.matches(" 263 ann WHO ").count(), 7);
 }
+
+/// Who is not an operator can tell somebody of a channel, and not let in whom a ban or a key keeps out.
+#[test]
+fn invitations_of_members_open_no_doors() {
+    let network = Network::new(config());
+    let [ann, bob] = network.in_channel(["ann", "bob"]);
+    let carl = network.client("carl");
+    ann.say("MODE #a +bk carl!*@* key");
+    bob.received();
+    assert_eq!(bob.codes("INVITE carl #a"), ["341"]);
+    assert_eq!(carl.received(), ":bob!~bob@localhost INVITE carl #a\n");
+    assert_eq!(carl.codes("JOIN #a key"), ["474"]);
+    ann.say("INVITE carl #a");
+    carl.received();
+    assert!(carl.codes("JOIN #a").contains(&"JOIN".to_owned()));
+}
+
+/// An invitation is to the channel that there was, not to another one of its name.
+#[test]
+fn invitations_end_with_the_channel() {
+    let network = Network::new(config());
+    let [ann] = network.in_channel(["ann"]);
+    let [bob, carl] = ["bob", "carl"].map(|nick| network.client(nick));
+    ann.say("INVITE carl #a\nPART #a");
+    ann.advance(2_000);
+    bob.say("JOIN #a\nMODE #a +i");
+    carl.received();
+    assert_eq!(carl.codes("JOIN #a"), ["473"]);
+}

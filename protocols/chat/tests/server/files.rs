@@ -65,6 +65,16 @@ fn registered_channels_outlive_the_server() {
     let text = fs::read_to_string(&file).unwrap();
     assert!(text.contains("topic=number\\s19;") && !text.contains("#b"), "{text}");
     assert!(!folder.path("channels.new").exists());
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = || fs::metadata(&file).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(), 0o600, "there are keys in it");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+        ann.say("TOPIC #a :number 20\nTOPIC #a :number 19");
+        settle(&network);
+        assert_eq!(mode(), 0o640, "as its owner has set it");
+    }
 
     let opened = IrcServer::open(&network.reactor, with_file()).unwrap();
     assert_eq!(opened.report().registered_channels, 1);

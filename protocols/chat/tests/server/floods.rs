@@ -87,3 +87,18 @@ fn an_answer_that_is_longer_than_the_queue() {
     }
     assert!(ann.is_closed());
 }
+
+/// Each of many channels is told to others, so that they count as more than one command.
+#[test]
+fn many_channels_in_one_command_cost_more() {
+    let network = Network::new(config().flood(5, Duration::from_secs(1)));
+    let client = network.client("ann");
+    client.advance(10_000);
+    let names: Vec<String> = (0..21).map(|number| format!("#{number}")).collect();
+    client.say(&format!("JOIN {}\n", names.join(",")));
+    assert_eq!(client.say("PING x"), "", "20 / 4 more than one");
+    client.advance(1_999);
+    assert_eq!(client.received(), "");
+    client.advance(1);
+    assert_eq!(codes(&client.received()), ["PONG"]);
+}

@@ -1,6 +1,6 @@
 //! MODE, of channels and of users.
 
-use crate::server::network::{Network, config};
+use crate::server::network::{Network, codes, config};
 
 #[test]
 fn modes_of_channels() {
@@ -123,4 +123,33 @@ fn modes_of_users() {
     assert_eq!(bob.codes("MODE ann"), ["502"]);
     assert_eq!(bob.codes("MODE nobody"), ["401"]);
     assert!(bob.say("WHOIS ann").contains(" 335 "));
+}
+
+/// A mask is a word: one with a space could not be told to others, nor be read again from the file of channels.
+#[test]
+fn masks_are_words() {
+    let network = Network::new(config());
+    let [ann] = network.in_channel(["ann"]);
+    for mask in [":a b!c@d", "::a!b@c", "a\x07b"] {
+        for letter in ["b", "e", "I"] {
+            assert_eq!(ann.codes(&format!("MODE #a +{letter} {mask}")), ["696"], "{mask}");
+        }
+    }
+    assert_eq!(ann.codes("MODE #a b"), ["368"]);
+}
+
+#[test]
+fn modes_of_hidden_channels_are_for_members() {
+    let network = Network::new(config());
+    let [ann, bob] = network.in_channel(["ann", "bob"]);
+    let carl = network.client("carl");
+    ann.say("MODE #a +b *!*@bad");
+    assert_eq!(carl.codes("MODE #a"), ["324", "329"]);
+    for hidden in ["+s", "-s+p"] {
+        ann.say(&format!("MODE #a {hidden}"));
+        assert_eq!(carl.codes("MODE #a"), ["442"]);
+        assert_eq!(carl.codes("MODE #a b"), ["442"]);
+        assert_eq!(codes(&bob.say("MODE #a b")).last().unwrap(), "368");
+    }
+    assert_eq!(ann.codes(&format!("MODE #a {}", "Z".repeat(400))).len(), 12, "no more errors");
 }

@@ -81,6 +81,13 @@ fn bans_from_the_server() {
     assert!(again.say("NICK bad\nUSER bad 0 * :x").contains(" 465 ") && again.is_closed());
     assert!(ann.say("UNKLINE *@192.0.2.*").contains("Removed"));
     assert!(ann.say("UNKLINE *@192.0.2.*").contains("There is no ban"));
+    // However the addresses of a network are written.
+    let bad = network.connect_from("2001:db8:1::5");
+    bad.say("NICK bad6\nUSER bad 0 * :x");
+    ann.say("KLINE *@2001:db8:1::/64 :spam");
+    assert!(bad.received().contains(" 465 ") && bad.is_closed());
+    let again = network.connect_from("2001:db8:1:0:9:8:7:6");
+    assert!(again.say("NICK bad6\nUSER bad 0 * :x").contains(" 465 ") && again.is_closed());
     let again = network.connect_from("192.0.2.8");
     assert!(again.say("NICK bad\nUSER bad 0 * :x").contains(" 001 "));
 }

@@ -114,6 +114,22 @@ fn idle_that_is_refused_is_not_tried_again() {
     });
 }
 
+/// A server that ends it at once is not asked in a circle.
+#[test]
+fn idle_that_the_server_ends_is_not_tried_again() {
+    for answer in ["+ idling\r\na1 OK\r\n", "a1 OK\r\n"] {
+        let script: &[(&str, &str)] =
+            Vec::leak(vec![("a1 IDLE", answer), ("a2 NOOP", "a2 OK\r\n")]);
+        with(script, |client, reactor: Reactor| async move {
+            let mut events = client.events();
+            let _idle = client.idle()?;
+            assert!(matches!(events.next_event().await, Some(Event::IdleRefused(_))));
+            reactor.sleep(Duration::from_secs(1)).await;
+            client.noop().await
+        });
+    }
+}
+
 #[test]
 fn idle_then_done_in_pieces() {
     let script: Script = &[
@@ -183,4 +199,83 @@ fn events_that_nobody_takes_are_bounded() {
         Ok::<_, ImapError>(())
     });
     result.unwrap();
+}
+
+/// Few events may be long: their memory counts.
+#[test]
+fn long_events_are_bounded_by_their_memory() {
+    let script: Script = &[(
+        "a1 NOOP",
+        concat!(
+            "* VANISHED 1,3,5,7,9,11,13,15,17\r\n* VANISHED 2,4,6,8,10,12,14,16,18\r\n",
+            "a1 OK\r\n"
+        ),
+    )];
+    let (result, _) =
+        play(GREETING, script, config().events_bytes_max(400), |client, _| async move {
+            let mut events = client.events();
+            client.noop().await?;
+            assert_eq!(events.next_event().await, Some(Event::Missed(1)));
+            let Some(Event::Vanished(uids)) = events.next_event().await else {
+                panic!("it is kept")
+            };
+            assert!(uids.contains(18, 0));
+            Ok::<_, ImapError>(())
+        });
+    result.unwrap();
+}
+
+#[test]
+fn a_stream_of_events_that_takes_the_place_of_another_one_gets_them() {
+    let script: Script = &[("a1 NOOP", "* 1 EXISTS\r\na1 OK\r\n")];
+    with(script, |client, _| async move {
+        let first = client.events();
+        let mut second = client.events();
+        drop(first);
+        client.noop().await?;
+        assert_eq!(second.next_event().await, Some(Event::Exists(1)));
+        Ok(())
+    });
+}
+
+/// A handle from before IDLE was refused does not end that of a later one.
+#[test]
+fn handles_of_a_refused_idle_do_not_count() {
+    let script: Script =
+        &[("a1 IDLE", "a1 NO not now\r\n"), ("a2 IDLE", "+ idling\r\n"), ("DONE", "a2 OK\r\n")];
+    with(script, |client, reactor: Reactor| async move {
+        let mut events = client.events();
+        let refused = client.idle()?;
+        assert!(matches!(events.next_event().await, Some(Event::IdleRefused(_))));
+        let idle = client.idle()?;
+        drop(refused);
+        reactor.sleep(Duration::from_secs(1)).await;
+        assert!(idle.is_idling());
+        drop(idle);
+        reactor.sleep(Duration::from_secs(1)).await;
+        Ok(())
+    });
+}
+
+/// Flags that change while something else is fetched are an event; those that were asked for are not.
+#[test]
+fn flags_that_nobody_has_asked_for_are_news() {
+    let script: Script = &[
+        ("a1 SELECT INBOX", "* 5 EXISTS\r\na1 OK\r\n"),
+        (
+            "a2 UID FETCH 1 BODY.PEEK[]",
+            "* 4 FETCH (FLAGS (\\Seen))\r\n* 1 FETCH (UID 1 BODY[] {1}\r\nx)\r\na2 OK\r\n",
+        ),
+        ("a3 UID FETCH 1 FLAGS", "* 1 FETCH (UID 1 FLAGS ())\r\na3 OK\r\n"),
+    ];
+    with(script, |client, _| async move {
+        client.select(MailboxName::inbox()).await?;
+        let mut events = client.events();
+        client.uid_fetch("1".parse()?, [FetchItem::peek(Section::all())]).await?;
+        client.uid_fetch("1".parse()?, [FetchItem::Flags]).await?;
+        client.close();
+        assert!(matches!(events.next_event().await, Some(Event::Changed { number: 4, .. })));
+        assert_eq!(events.next_event().await, None);
+        Ok(())
+    });
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use sinew_mail::imap::{
-    client::{ClientConfig, ConnectionEnd, ImapError},
-    codec::{FetchItem, Flag, MailboxName, Section},
+    client::{ClientConfig, ConnectionEnd, ImapError, MessageSource},
+    codec::{FetchItem, Flag, MailboxName, SearchKey, Section, StatusItem},
 };
 
 use super::script::{GREETING, Script, config, play};
@@ -167,4 +167,95 @@ fn dropped_handles() {
         Ok(())
     });
     result.unwrap();
+}
+
+/// A server that talks, and never answers, holds nobody up for good.
+#[test]
+fn an_answer_that_does_not_come_ends_the_connection() {
+    let script: Script = &[("a1 SELECT INBOX", "* OK wait\r\n")];
+    let config = config().command_timeout(Duration::from_secs(5));
+    let (result, is_over) = play(GREETING, script, config, |client, reactor| async move {
+        let before = reactor.now();
+        let select = client.select(MailboxName::inbox());
+        let noop = client.noop();
+        assert!(matches!(select.await, Err(ImapError::TimedOut { command: "SELECT", .. })));
+        let Err(ImapError::Lost { source: ConnectionEnd::Unanswered { command, .. }, .. }) =
+            noop.await
+        else {
+            panic!("it waits for SELECT")
+        };
+        assert_eq!((command, (reactor.now() - before).as_secs()), ("SELECT", 10));
+        Ok(())
+    });
+    result.unwrap();
+    assert!(is_over);
+}
+
+/// Many short responses do not become more numbers than one may.
+#[test]
+fn ranges_of_numbers_are_bounded_together() {
+    let script: Script = &[(
+        "a1 UID SEARCH ALL",
+        "* ESEARCH UID ALL 1:9000000\r\n* ESEARCH UID ALL 1:9000000\r\na1 OK\r\n",
+    )];
+    let (result, _) = play(GREETING, script, config(), |client, _| async move {
+        client.uid_search(SearchKey::All).await
+    });
+    let error = result.unwrap_err();
+    assert!(matches!(error, ImapError::TooManyNumbers { .. }), "{error:?}");
+}
+
+/// It is not known of which command a response is that cannot be read: none of them succeeds.
+#[test]
+fn what_cannot_be_read_fails_all_that_may_miss_it() {
+    let script: Script = &[
+        ("a1 STATUS x (MESSAGES)", ""),
+        (
+            "a2 UID SEARCH ALL",
+            "* STATUS x (MESSAGES 1)\r\n* SEARCH 1 x\r\na1 OK\r\n* SEARCH 2\r\na2 OK\r\n",
+        ),
+    ];
+    let (result, _) = play(GREETING, script, config(), |client, _| async move {
+        let status = client.status("x".parse()?, [StatusItem::Messages]);
+        let search = client.uid_search(SearchKey::All);
+        assert!(matches!(status.await, Err(ImapError::Unreadable { command: "STATUS", .. })));
+        search.await
+    });
+    let error = result.unwrap_err();
+    assert!(matches!(error, ImapError::Unreadable { command: "SEARCH", .. }), "{error:?}");
+}
+
+/// Numbers in a search by UID mean other messages once some are gone (RFC 9051 5.5).
+#[test]
+fn a_search_by_uid_with_numbers_waits() {
+    let script: Script =
+        &[("a1 NOOP", "a1 OK\r\n"), ("a2 UID SEARCH NOT 3", "* SEARCH 7\r\na2 OK\r\n")];
+    for (key, is_behind) in
+        [(SearchKey::Sequence("3".parse().unwrap()), true), (SearchKey::All, false)]
+    {
+        let script = if is_behind {
+            script
+        } else {
+            &[("a1 NOOP", ""), ("a2 UID SEARCH NOT ALL", "a1 OK\r\na2 OK\r\n")]
+        };
+        let (result, is_over) = play(GREETING, script, config(), |client, _| async move {
+            let noop = client.noop();
+            let search = client.uid_search(key.negated());
+            noop.await?;
+            search.await
+        });
+        result.unwrap();
+        assert!(is_over);
+    }
+}
+
+/// A server that does not know binary literals may read the message as commands.
+#[test]
+fn binary_literals_need_a_server_that_knows_them() {
+    let (result, _) = play(GREETING, &[], config(), |client, _| async move {
+        let message = MessageSource::new("a DELETE INBOX\r\n").binary();
+        client.append("a".parse()?, message, [Flag::Seen], None).await
+    });
+    let error = result.unwrap_err();
+    assert!(matches!(error, ImapError::Needs { capability: "BINARY" }), "{error:?}");
 }

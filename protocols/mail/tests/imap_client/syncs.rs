@@ -1,9 +1,9 @@
 //! What has changed since the last time: with QRESYNC, with CONDSTORE, and with neither.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use sinew_mail::imap::{
-    client::{SyncState, Synced},
+    client::{ImapError, SyncState, Synced},
     codec::MailboxName,
 };
 
@@ -159,4 +159,49 @@ fn qresync_is_enabled_once() {
         client.sync(MailboxName::inbox(), synced.state).await
     });
     assert!(result.unwrap().state.uids.is_empty() && is_over);
+}
+
+/// What is told of the mailbox that was selected before does not become a part of the new one.
+#[test]
+fn news_of_the_mailbox_before_are_not_taken() {
+    let script: Script = &[
+        ("a1 ENABLE QRESYNC", "* ENABLED QRESYNC\r\na1 OK\r\n"),
+        ("a2 SELECT x", "* 9 EXISTS\r\n* OK [UIDVALIDITY 5] x\r\na2 OK\r\n"),
+        (
+            "a3 SELECT INBOX (QRESYNC (7 10 1:3))",
+            concat!(
+                "* 9 FETCH (UID 2 FLAGS (\\Deleted))\r\n* VANISHED (EARLIER) 1\r\n* OK [CLOSED] x\r\n",
+                "* 3 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [HIGHESTMODSEQ 20] x\r\n",
+                "* 3 FETCH (UID 3 FLAGS (\\Seen) MODSEQ (15))\r\na3 OK\r\n"
+            ),
+        ),
+    ];
+    let (result, is_over) = play(GREETING, script, config(), |client, _| async move {
+        client.enable(["QRESYNC".parse()?]).await?;
+        client.select("x".parse()?).await?;
+        client.sync(MailboxName::inbox(), known(Some(10))).await
+    });
+    let synced = result.unwrap();
+    assert!(is_over && synced.vanished.is_empty());
+    assert_eq!(uids(&synced.changed), [3]);
+}
+
+/// The UIDs of one mailbox are never taken for those of another one.
+#[test]
+fn a_mailbox_that_is_left_meanwhile_is_not_synced() {
+    let script: Script = &[
+        ("a1 SELECT INBOX", "* 3 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\na1 OK\r\n"),
+        ("a2 SELECT x", "* 1 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\na2 OK\r\n"),
+        ("a3 UID SEARCH ALL", "* SEARCH 9\r\na3 OK\r\n"),
+        ("a4 UID FETCH 9 (UID FLAGS)", "* 1 FETCH (UID 9 FLAGS ())\r\na4 OK\r\n"),
+    ];
+    let (result, is_over) = play(NEITHER, script, config(), |client, reactor| async move {
+        let other = client.clone();
+        // While the first one is on its way.
+        reactor.call_later(Duration::ZERO, move |_| drop(other.select("x".parse().unwrap())));
+        client.sync(MailboxName::inbox(), known(None)).await
+    });
+    assert!(is_over);
+    let error = result.unwrap_err();
+    assert!(matches!(error, ImapError::NotSelected), "{error:?}");
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::irc::codec::{CaseMapping, ModeChange, ModeKinds};
 
 /// Most channels that are remembered.
-const CHANNELS_MAX: usize = 1_000;
+pub(super) const CHANNELS_MAX: usize = 1_000;
 
 /// Somebody in a channel.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,7 +6,7 @@ use sinew_transports::Transport;
 
 use super::{
     IrcClient, IrcError, Said,
-    channels::member,
+    channels::{CHANNELS_MAX, member},
     state::{Phase, State},
 };
 use crate::irc::codec::{CaseMapping, Ctcp, IrcText, Message, MessageBuf, Source};
@@ -213,7 +213,8 @@ impl IrcClient {
         }
         let mapping = mapping(&self.0.state.borrow());
         let mut wanted = self.0.wanted.borrow_mut();
-        if !wanted.iter().any(|(name, _)| mapping.is_equal(name, channel)) {
+        let is_known = wanted.iter().any(|(name, _)| mapping.is_equal(name, channel));
+        if !is_known && wanted.len() < CHANNELS_MAX {
             wanted.push((channel.to_vec(), None));
         }
     }

@@ -164,6 +164,12 @@ pub(super) fn whole_mask(mask: &[u8]) -> Vec<u8> {
     }
 }
 
+/// Whether a mask can be a parameter, and a word in the file of channels.
+pub(super) fn is_mask(mask: &[u8]) -> bool {
+    mask.first().is_some_and(|first| *first != b':')
+        && !mask.iter().any(|byte| *byte <= b' ' || *byte == 0x7f)
+}
+
 /// Longest names.
 pub(super) const NICK_MAX: usize = 30;
 pub(super) const CHANNEL_MAX: usize = 64;
@@ -214,6 +220,15 @@ mod tests {
             [("ann", "ann!*@*"), ("a@b", "*!a@b"), ("a!b", "a!b@*"), ("a!b@c", "a!b@c")]
         {
             assert_eq!(whole_mask(mask.as_bytes()), whole.as_bytes());
+        }
+        for (mask, expected) in [
+            ("a!b@c", true),
+            ("", false),
+            (":a!b@c", false),
+            ("a b!c@d", false),
+            ("a\x07!b@c", false),
+        ] {
+            assert_eq!(is_mask(mask.as_bytes()), expected, "{mask:?}");
         }
     }
 }

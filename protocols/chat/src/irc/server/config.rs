@@ -172,7 +172,8 @@ impl ServerConfig {
         self
     }
 
-    /// A file with bans from the server (k-lines): on each line a mask `user@host`, and behind it a reason. It need not exist. KLINE and
+    /// A file with bans from the server (k-lines): on each line a mask `user@host`, where the host may be a network
+    /// (`*@2001:db8::/64`), and behind it a reason. It need not exist. KLINE and
     /// UNKLINE of operators write it.
     pub fn bans_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.bans_file = Some(path.into());
@@ -223,7 +224,8 @@ impl ServerConfig {
         self
     }
 
-    /// How many commands of a client are carried out at once, and the time between those that follow. Default 10 and 0.5 s.
+    /// How many commands of a client are carried out at once, and the time between those that follow. JOIN and PART count once more for each
+    /// 4 channels. Default 10 and 0.5 s.
     pub fn flood(mut self, burst: u32, interval: Duration) -> Self {
         self.burst = burst.max(1);
         self.interval = interval;

@@ -10,7 +10,7 @@ use sinew_protocols::basic::{FrameError, FrameHandler, FrameTransport, Framed, P
 use sinew_transports::{ConnectionLost, TimerId};
 
 use super::{IrcServer, flood::Bucket, outgoing::Outgoing, user::UserId};
-use crate::irc::codec::IrcLine;
+use crate::irc::codec::{IrcLine, Message};
 
 /// A connection of an [`IrcServer`], as a [`Protocol`](sinew_transports::Protocol).
 pub type IrcServerConnection = Framed<IrcLine, IrcSession>;
@@ -49,6 +49,9 @@ pub(super) fn new(server: IrcServer) -> IrcServerConnection {
 
 /// Shortest timer.
 const TICK: Duration = Duration::from_millis(1);
+
+/// As many channels of JOIN and PART count as one command.
+const CHANNELS_OF_A_COMMAND: usize = 4;
 
 /// In the queue, a line that was too long.
 const TOO_LONG: &[u8] = b"";
@@ -112,6 +115,11 @@ impl IrcSession {
                 network.reply(id, 417, &[], "Input line was too long");
             });
         }
+        let more = more_cost(line);
+        if more > 0 {
+            let interval = self.server.limits(|config| config.interval);
+            self.bucket.charge(reactor.now(), more, interval);
+        }
         self.server.run(&reactor, id, line);
         if self.registration.is_running() && self.server.is_registered(id) {
             self.registration.end(transport);
@@ -141,6 +149,17 @@ impl IrcSession {
         };
         self.alive_timer = transport.call_later(wait.max(TICK));
     }
+}
+
+/// How many commands more a line counts as: one with many channels is answered, and told to others, for each of them.
+fn more_cost(line: &[u8]) -> u32 {
+    let Ok(message) = Message::parse(line) else { return 0 };
+    if !message.is("JOIN") && !message.is("PART") {
+        return 0;
+    }
+    let channels = message.params().first().copied().unwrap_or_default();
+    let commas = channels.iter().filter(|byte| **byte == b',').count();
+    u32::try_from(commas / CHANNELS_OF_A_COMMAND).unwrap_or(u32::MAX)
 }
 
 impl FrameHandler<IrcLine> for IrcSession {

@@ -10,6 +10,8 @@ use sinew_transports::client_network;
 
 /// Networks whose connections are counted. More are not, until old ones are forgotten.
 const NETWORKS_MAX: usize = 65_536;
+/// How often old ones are looked for, since that takes time.
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// A token bucket.
 #[derive(Debug)]
@@ -39,12 +41,19 @@ impl Bucket {
         self.full_at = from.checked_add(interval);
         Ok(())
     }
+
+    /// Takes more tokens, also if they are not there yet: what was done has cost so much.
+    pub(super) fn charge(&mut self, now: Instant, tokens: u32, interval: Duration) {
+        let from = self.full_at.filter(|full_at| *full_at > now).unwrap_or(now);
+        self.full_at = from.checked_add(interval.saturating_mul(tokens));
+    }
 }
 
 /// Counts connections by network.
 #[derive(Debug, Default)]
 pub(super) struct Throttle {
     networks: HashMap<IpAddr, Counts>,
+    swept: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -72,9 +81,10 @@ impl Throttle {
     ) -> Result<(), Throttled> {
         let network = client_network(ip, 64);
         if self.networks.len() >= NETWORKS_MAX && !self.networks.contains_key(&network) {
-            self.networks.retain(|_, counts| {
-                counts.clients > 0 || now.saturating_duration_since(counts.since) < within
-            });
+            self.sweep(now, within);
+            if self.networks.len() >= NETWORKS_MAX {
+                return Ok(());
+            }
         }
         let counts = self.networks.entry(network);
         let counts = counts.or_insert(Counts { clients: 0, connects: 0, since: now });
@@ -90,6 +100,17 @@ impl Throttle {
         }
         counts.clients += 1;
         Ok(())
+    }
+
+    /// Forgets networks without clients that have not connected lately.
+    fn sweep(&mut self, now: Instant, within: Duration) {
+        let is_due = self.swept.is_none_or(|swept| now.saturating_duration_since(swept) >= SWEEP);
+        if is_due {
+            self.swept = Some(now);
+            self.networks.retain(|_, counts| {
+                counts.clients > 0 || now.saturating_duration_since(counts.since) < within
+            });
+        }
     }
 
     pub(super) fn leave(&mut self, ip: IpAddr) {
@@ -130,5 +151,38 @@ mod tests {
             |at, ip: &str| throttle.enter(at, ip.parse().unwrap(), 2, (3, Duration::from_secs(10)));
         assert_eq!(enter(second(10), "2001:db8::3"), Ok(()));
         assert_eq!(enter(second(10), "192.0.2.1"), Ok(()));
+    }
+
+    #[test]
+    fn what_costs_more_is_paid_for_later() {
+        let start = Reactor::simulated(0).now();
+        let mut bucket = Bucket::new();
+        let second = Duration::from_secs(1);
+        assert_eq!(bucket.take(start, 2, second), Ok(()));
+        bucket.charge(start, 5, second);
+        assert_eq!(bucket.take(start, 2, second), Err(second * 5));
+        assert_eq!(bucket.take(start + second * 5, 2, second), Ok(()));
+    }
+
+    /// Networks that nobody counts do not take memory, nor time to look for room.
+    #[test]
+    fn networks_are_bounded() {
+        let start = Reactor::simulated(0).now();
+        let mut throttle = Throttle::default();
+        let within = Duration::from_secs(60);
+        let network = |number: u32| IpAddr::from(number.to_be_bytes());
+        for number in 0..NETWORKS_MAX as u32 + 100 {
+            assert_eq!(throttle.enter(start, network(number), 1, (1, within)), Ok(()));
+        }
+        assert_eq!(throttle.networks.len(), NETWORKS_MAX);
+        // The known ones are counted still, and the others have room when those are gone.
+        assert_eq!(throttle.enter(start, network(0), 1, (1, within)), Err(Throttled::TooFast));
+        throttle.leave(network(0));
+        let later = start + within;
+        assert_eq!(throttle.enter(later, network(u32::MAX), 1, (1, within)), Ok(()));
+        assert_eq!(
+            throttle.enter(later, network(u32::MAX), 1, (1, within)),
+            Err(Throttled::TooFast)
+        );
     }
 }

@@ -301,6 +301,14 @@ impl IrcServer {
         let Some(path) = network.config.channels_file.clone() else { return };
         let text = registry::encode(network.channels.values());
         drop(network);
+        if text.len() as u64 > registry::FILE_MAX {
+            // It could not be read again.
+            return tracing::error!(
+                path = %Excerpt::path(&path),
+                max = registry::FILE_MAX,
+                "the registered channels of the IRC server are too many to be stored"
+            );
+        }
         self.0.is_saving.set(true);
         let (shown, this) = (path.clone(), self.clone());
         reactor.defer_to_thread(move || files::replace(&path, &text)).then(

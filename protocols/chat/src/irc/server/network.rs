@@ -169,7 +169,7 @@ impl Network {
             modes: UserModes::default(),
             away: None,
             channels: BTreeSet::new(),
-            invited: BTreeSet::new(),
+            invited: BTreeMap::new(),
             monitored: BTreeSet::new(),
             lists: Rc::default(),
             signed_on: self.now,

@@ -92,9 +92,9 @@ fn channel(line: &[u8]) -> Option<Channel> {
             b"invite" => b'I',
             _ => continue,
         };
-        let mut parts = value.split(|byte| *byte == b' ');
-        let (mask, by) = (parts.next()?.to_vec(), parts.next()?.to_vec());
+        let mut parts = value.rsplitn(3, |byte| *byte == b' ');
         let at = str::from_utf8(parts.next()?).ok()?.parse().ok()?;
+        let (by, mask) = (parts.next()?.to_vec(), parts.next()?.to_vec());
         channel.list(list).push(Listed { mask, by, at });
     }
     Some(channel)

@@ -1,5 +1,7 @@
 //! Bans from the server (k-lines), and the file with them: [`ServerBans`]. Pure.
 
+use std::net::IpAddr;
+
 use crate::irc::codec::{CaseMapping, mask_matches};
 
 /// Most bans.
@@ -9,9 +11,12 @@ const BANS_MAX: usize = 10_000;
 struct Ban {
     mask: Vec<u8>,
     reason: Vec<u8>,
+    /// The addresses of a mask `user@address/length`.
+    network: Option<(IpAddr, u8)>,
 }
 
-/// Masks `user@host` of clients that are not let in.
+/// Masks `user@host` of clients that are not let in. A host may be a network, `2001:db8::/64`: an address of IPv6 has no one text that a mask
+/// could be of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ServerBans(Vec<Ban>);
 
@@ -51,7 +56,8 @@ impl ServerBans {
             return false;
         }
         self.remove(mask);
-        self.0.push(Ban { mask: mask.to_vec(), reason: reason.to_vec() });
+        let network = network_of(mask);
+        self.0.push(Ban { mask: mask.to_vec(), reason: reason.to_vec(), network });
         true
     }
 
@@ -62,12 +68,44 @@ impl ServerBans {
         self.0.len() < before
     }
 
-    /// The reason of a ban that one of these names `user@host` fits.
-    pub(super) fn reason(&self, names: &[Vec<u8>]) -> Option<&[u8]> {
-        let fits =
-            |ban: &&Ban| names.iter().any(|name| mask_matches(CaseMapping::Ascii, &ban.mask, name));
+    /// The reason of a ban that one of these names `user@host` fits, or the user of the names with this address.
+    pub(super) fn reason(&self, names: &[Vec<u8>], ip: Option<IpAddr>) -> Option<&[u8]> {
+        let fits = |ban: &&Ban| match (ban.network, ip) {
+            (Some(network), Some(ip)) if contains(network, ip) => {
+                let (user, _) = halves(&ban.mask);
+                names.iter().any(|name| mask_matches(CaseMapping::Ascii, user, halves(name).0))
+            }
+            _ => names.iter().any(|name| mask_matches(CaseMapping::Ascii, &ban.mask, name)),
+        };
         self.0.iter().find(fits).map(|ban| ban.reason.as_slice())
     }
+}
+
+/// What is before and behind the last `@`.
+fn halves(name: &[u8]) -> (&[u8], &[u8]) {
+    match name.iter().rposition(|byte| *byte == b'@') {
+        Some(at) => (&name[..at], &name[at + 1..]),
+        None => (name, b""),
+    }
+}
+
+fn network_of(mask: &[u8]) -> Option<(IpAddr, u8)> {
+    let (address, len) = str::from_utf8(halves(mask).1).ok()?.split_once('/')?;
+    let (address, len): (IpAddr, u8) = (address.parse().ok()?, len.parse().ok()?);
+    let max = if address.is_ipv4() { 32 } else { 128 };
+    (len <= max).then_some((address, len))
+}
+
+fn contains((network, len): (IpAddr, u8), ip: IpAddr) -> bool {
+    let (network, ip, bits) = match (network, ip.to_canonical()) {
+        (IpAddr::V4(network), IpAddr::V4(ip)) => {
+            (network.to_bits().into(), u128::from(ip.to_bits()), 32_u32)
+        }
+        (IpAddr::V6(network), IpAddr::V6(ip)) => (network.to_bits(), ip.to_bits(), 128),
+        _ => return false,
+    };
+    // All bits but the last ones; of none, all are the same.
+    (network ^ ip).checked_shr(bits.saturating_sub(len.into())).unwrap_or(0) == 0
 }
 
 #[cfg(test)]
@@ -78,11 +116,36 @@ mod tests {
     fn a_file_of_bans() {
         let mut bans =
             ServerBans::parse(b"# none\n\n*@192.0.2.*  spam and more \r\nbad@*\nnomask reason\n");
-        assert_eq!(bans.reason(&[b"a@192.0.2.7".to_vec()]), Some(&b"spam and more"[..]));
-        assert_eq!(bans.reason(&[b"x@y".to_vec(), b"BAD@host".to_vec()]), Some(&b""[..]));
-        assert_eq!(bans.reason(&[b"good@host".to_vec()]), None);
+        assert_eq!(bans.reason(&[b"a@192.0.2.7".to_vec()], None), Some(&b"spam and more"[..]));
+        assert_eq!(bans.reason(&[b"x@y".to_vec(), b"BAD@host".to_vec()], None), Some(&b""[..]));
+        assert_eq!(bans.reason(&[b"good@host".to_vec()], None), None);
         assert!(bans.add(b"*@evil", b"no") && bans.remove(b"BAD@*") && !bans.remove(b"bad@*"));
         assert!(!bans.add(b"nomask", b"") && !bans.add(b"a b@c", b"") && !bans.add(b"#@c", b""));
         assert_eq!(ServerBans::parse(&bans.encode()), bans);
+    }
+    #[test]
+    fn bans_of_networks() {
+        for (mask, user, ip, expected) in [
+            ("*@2001:db8:1::/64", "~a", "2001:db8:1::5", true),
+            ("*@2001:db8:1::/64", "~a", "2001:db8:1:0:9:8:7:6", true),
+            ("*@2001:db8:1::/64", "~a", "2001:db8:1:1::5", false),
+            ("*@2001:DB8::1/128", "~a", "2001:db8::1", true),
+            ("~b*@192.0.2.0/24", "~bob", "::ffff:192.0.2.200", true),
+            ("~b*@192.0.2.0/24", "~ann", "192.0.2.200", false),
+            ("*@192.0.2.0/24", "~a", "192.0.3.1", false),
+            ("*@0.0.0.0/0", "~a", "203.0.113.1", true),
+            ("*@::/0", "~a", "2001:db8::1", true),
+            ("*@::/0", "~a", "192.0.2.1", false),
+            // No network.
+            ("*@192.0.2.0/33", "~a", "192.0.2.1", false),
+        ] {
+            let mut bans = ServerBans::default();
+            assert!(bans.add(mask.as_bytes(), b"no"));
+            // Others see another host.
+            let names = [format!("{user}@cloaked").into_bytes()];
+            let found = bans.reason(&names, ip.parse().ok());
+            assert_eq!(found.is_some(), expected, "{mask} {ip}");
+            assert_eq!(ServerBans::parse(&bans.encode()), bans);
+        }
     }
 }

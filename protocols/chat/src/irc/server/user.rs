@@ -2,7 +2,7 @@
 
 use std::{
     cell::Cell,
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     rc::Rc,
     time::{Instant, SystemTime},
@@ -50,7 +50,8 @@ pub(super) struct User {
     pub(super) away: Option<Vec<u8>>,
     /// Channels by their folded names.
     pub(super) channels: BTreeSet<Vec<u8>>,
-    pub(super) invited: BTreeSet<Vec<u8>>,
+    /// Channels that operators of them have invited it to, by their folded names, and when those were made: one of the same name is another.
+    pub(super) invited: BTreeMap<Vec<u8>, u64>,
     pub(super) monitored: BTreeSet<Vec<u8>>,
     /// Long lists that are being sent.
     pub(super) lists: Rc<Cell<usize>>,

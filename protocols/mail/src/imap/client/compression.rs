@@ -52,7 +52,12 @@ impl Inflating {
             Ok(sinew_protocols::compression::Inflated::End) => {
                 Err(failed(&"the compressed data have ended"))
             }
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                if self.inflated.is_empty() {
+                    self.inflated = Vec::new();
+                }
+                Ok(())
+            }
             Err(error) => Err(failed(&error)),
         }
     }

@@ -14,7 +14,7 @@ use crate::imap::codec::IdFields;
 /// | [`connect_timeout`](Self::connect_timeout): the greeting, and each answer until the login is done | 60 s | [`ImapError::Silent`](super::ImapError::Silent) |
 /// | [`login_timeout`](Self::login_timeout): all of that, with the connection | 3 min | [`ImapError::TimedOut`](super::ImapError::TimedOut) |
 /// | [`silence_timeout`](Self::silence_timeout): the server says nothing, or takes nothing, while an answer is due | 2 min | the connection ends, with [`ImapError::Lost`](super::ImapError::Lost) for all commands |
-/// | [`command_timeout`](Self::command_timeout): the answer to a command, but for those that stream | 5 min | [`ImapError::TimedOut`](super::ImapError::TimedOut); the place in the order of answers is kept |
+/// | [`command_timeout`](Self::command_timeout): the answer to a command, but for those that stream | 5 min | [`ImapError::TimedOut`](super::ImapError::TimedOut); the place in the order of answers is kept as long again, then the connection ends |
 /// | [`idle_renewal`](Self::idle_renewal): how long one IDLE lasts | 28 min | it is renewed (RFC 2177: before 29 min) |
 /// | [`line_max`](Self::line_max): the text of one response, without its literals | 1 MiB | the connection ends |
 /// | [`literal_max`](Self::literal_max): a literal that is not streamed | 16 MiB | [`ImapError::TooLong`](super::ImapError::TooLong); it is read and dropped |
@@ -22,6 +22,7 @@ use crate::imap::codec::IdFields;
 /// | [`in_flight_max`](Self::in_flight_max): commands that are sent and not answered | 16 | later ones wait |
 /// | [`queue_max`](Self::queue_max): commands that wait to be sent | 1,024 | [`ImapError::QueueFull`](super::ImapError::QueueFull) |
 /// | [`events_max`](Self::events_max): events that nobody has taken | 1,024 | the oldest are dropped, which is an [event](super::Event::Missed) |
+/// | [`events_bytes_max`](Self::events_bytes_max): their memory | 4 MiB | the same |
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ClientConfig {
@@ -43,6 +44,7 @@ pub struct ClientConfig {
     pub(super) in_flight_max: usize,
     pub(super) queue_max: usize,
     pub(super) events_max: usize,
+    pub(super) events_bytes_max: u64,
 }
 
 /// When STARTTLS is used. With an endpoint that is TLS already, it is not.
@@ -78,6 +80,7 @@ impl Default for ClientConfig {
             in_flight_max: 16,
             queue_max: 1_024,
             events_max: 1_024,
+            events_bytes_max: 4 * 1024 * 1024,
         }
     }
 }
@@ -160,7 +163,7 @@ impl ClientConfig {
         self
     }
 
-    /// All that is collected of the answer to one command. Default 64 MiB.
+    /// All that is collected of the answer to one command, as it is received: in memory, short items take several times as much. Default 64 MiB.
     pub fn reply_max(mut self, bytes: u64) -> Self {
         self.reply_max = bytes;
         self
@@ -181,6 +184,12 @@ impl ClientConfig {
     /// Events that nobody has taken. Default 1,024.
     pub fn events_max(mut self, events: usize) -> Self {
         self.events_max = events.max(1);
+        self
+    }
+
+    /// The memory of events that nobody has taken, about: one that tells of many UIDs may have a megabyte. Default 4 MiB.
+    pub fn events_bytes_max(mut self, bytes: u64) -> Self {
+        self.events_bytes_max = bytes;
         self
     }
 }

@@ -52,6 +52,12 @@ pub enum ImapError {
         /// The limit.
         max: u64,
     },
+    /// The server has found more messages, in ranges, than are made numbers of.
+    #[error("the answer to SEARCH has more than {max} numbers")]
+    TooManyNumbers {
+        /// The limit.
+        max: u64,
+    },
     /// A response that may belong to the answer cannot be read. All of it was received, and the connection is of further use.
     #[error("what the IMAP server has sent for {command} cannot be read")]
     Unreadable {
@@ -80,8 +86,8 @@ pub enum ImapError {
         /// What is missing.
         missing: &'static str,
     },
-    /// No mailbox is selected.
-    #[error("no mailbox is selected")]
+    /// The mailbox is not selected, or is not any more.
+    #[error("the mailbox is not selected any more")]
     NotSelected,
     /// TLS is required, and the server does not offer STARTTLS.
     #[error("the IMAP server does not offer STARTTLS, which is required")]
@@ -143,6 +149,15 @@ pub enum ConnectionEnd {
     #[error("the IMAP server has said nothing for {after:?} while an answer was due")]
     Silent {
         /// The time that was allowed.
+        after: Duration,
+    },
+    /// A command was not answered in twice the time that it has, although the server has said other things. Later commands would wait
+    /// for it.
+    #[error("the IMAP server has not answered {command} for {after:?}")]
+    Unanswered {
+        /// The command.
+        command: &'static str,
+        /// Twice the time that was allowed.
         after: Duration,
     },
     /// The server has sent something that is not IMAP.

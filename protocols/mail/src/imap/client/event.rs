@@ -31,7 +31,7 @@ pub enum Event {
     Alert(StatusText),
     /// The server is about to close the connection.
     Bye(StatusText),
-    /// IDLE was refused. It is not tried again until [`idle`](super::ImapClient::idle) is called again.
+    /// IDLE was refused, or ended by the server. It is not tried again until [`idle`](super::ImapClient::idle) is called again.
     IdleRefused(StatusText),
     /// So many events were dropped, since nobody has taken them: what is known of the mailbox is not complete.
     Missed(u64),
@@ -115,6 +115,20 @@ impl MailboxView {
 }
 
 impl Event {
+    /// How much memory it takes, about.
+    pub(super) fn memory(&self) -> u64 {
+        let more = match self {
+            Self::Vanished(uids) => size_of_val(uids.parts()),
+            // Each has a name of its own.
+            Self::Changed { flags: Some(flags), .. } => 2 * size_of_val(flags.as_slice()),
+            Self::Alert(status) | Self::Bye(status) | Self::IdleRefused(status) => {
+                status.text.len()
+            }
+            _ => 0,
+        };
+        (size_of::<Self>() + more) as u64
+    }
+
     /// What data tell of the mailbox.
     pub(super) fn of(data: &Data) -> Option<Self> {
         Some(match data {

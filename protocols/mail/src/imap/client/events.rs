@@ -15,24 +15,30 @@ type Callback = Box<dyn FnMut(&Event)>;
 
 pub(super) struct EventQueue {
     max: usize,
+    bytes_max: u64,
     events: RefCell<VecDeque<Event>>,
+    /// The memory of the events, about.
+    bytes: Cell<u64>,
     missed: Cell<u64>,
-    /// Whether somebody takes them.
-    is_wanted: Cell<bool>,
+    /// How many take them.
+    takers: Cell<usize>,
     has_ended: Cell<bool>,
-    waker: RefCell<Option<Waker>>,
+    /// Of all tasks that wait.
+    wakers: RefCell<Vec<Waker>>,
     callback: RefCell<Option<Callback>>,
 }
 
 impl EventQueue {
-    pub(super) fn new(max: usize) -> Self {
+    pub(super) fn new(max: usize, bytes_max: u64) -> Self {
         Self {
             max,
+            bytes_max,
             events: RefCell::default(),
+            bytes: Cell::default(),
             missed: Cell::default(),
-            is_wanted: Cell::default(),
+            takers: Cell::default(),
             has_ended: Cell::default(),
-            waker: RefCell::default(),
+            wakers: RefCell::default(),
             callback: RefCell::default(),
         }
     }
@@ -52,17 +58,24 @@ impl EventQueue {
                 *place = Some(callback);
             }
         }
-        if !self.is_wanted.get() {
+        if self.takers.get() == 0 {
             return;
         }
-        let mut events = self.events.borrow_mut();
-        if events.len() >= self.max {
-            events.pop_front();
+        self.bytes.set(self.bytes.get() + event.memory());
+        self.events.borrow_mut().push_back(event);
+        while self.events.borrow().len() > self.max || self.bytes.get() > self.bytes_max {
+            if self.pop().is_none() {
+                break;
+            }
             self.missed.set(self.missed.get() + 1);
         }
-        events.push_back(event);
-        drop(events);
         self.wake();
+    }
+
+    fn pop(&self) -> Option<Event> {
+        let event = self.events.borrow_mut().pop_front()?;
+        self.bytes.set(self.bytes.get().saturating_sub(event.memory()));
+        Some(event)
     }
 
     pub(super) fn end(&self) {
@@ -71,21 +84,20 @@ impl EventQueue {
     }
 
     fn wake(&self) {
-        let waker = self.waker.borrow_mut().take();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        let wakers = self.wakers.take();
+        wakers.into_iter().for_each(Waker::wake);
     }
 }
 
-/// The events of a connection, from [`ImapClient::events`](super::ImapClient::events). Dropping it forgets those that were not taken.
+/// The events of a connection, from [`ImapClient::events`](super::ImapClient::events). Dropping the last one forgets those that were not taken.
 pub struct Events {
     shared: Rc<Shared>,
 }
 
 impl Events {
     pub(super) fn new(shared: Rc<Shared>) -> Self {
-        shared.events.is_wanted.set(true);
+        let takers = &shared.events.takers;
+        takers.set(takers.get() + 1);
         Self { shared }
     }
 
@@ -99,14 +111,16 @@ impl Events {
             if missed > 0 {
                 return Poll::Ready(Some(Event::Missed(missed)));
             }
-            let event = queue.events.borrow_mut().pop_front();
-            match event {
+            match queue.pop() {
                 Some(event) => Poll::Ready(Some(event)),
                 None if queue.has_ended.get() => Poll::Ready(None),
                 None => {
                     // An idle connection owns no buffer.
                     queue.events.borrow_mut().shrink_to_fit();
-                    queue.waker.replace(Some(context.waker().clone()));
+                    let mut wakers = queue.wakers.borrow_mut();
+                    if !wakers.iter().any(|waker| waker.will_wake(context.waker())) {
+                        wakers.push(context.waker().clone());
+                    }
                     Poll::Pending
                 }
             }
@@ -117,9 +131,12 @@ impl Events {
 impl Drop for Events {
     fn drop(&mut self) {
         let queue = &self.shared.events;
-        queue.is_wanted.set(false);
-        queue.missed.set(0);
-        drop(queue.events.take());
+        queue.takers.set(queue.takers.get().saturating_sub(1));
+        if queue.takers.get() == 0 {
+            queue.missed.set(0);
+            queue.bytes.set(0);
+            drop(queue.events.take());
+        }
     }
 }
 

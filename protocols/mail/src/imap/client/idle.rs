@@ -8,6 +8,8 @@ use super::ImapClient;
 #[must_use = "dropping it ends IDLE"]
 pub struct Idle {
     client: ImapClient,
+    /// How often IDLE had been refused when it was made.
+    refusals: u64,
 }
 
 impl Idle {
@@ -15,7 +17,8 @@ impl Idle {
         let wanted = &client.shared().idle_wanted;
         wanted.set(wanted.get() + 1);
         client.shared().wake_writer();
-        Self { client }
+        let refusals = client.shared().idle_refusals.get();
+        Self { client, refusals }
     }
 
     /// Whether the server has accepted it, and nothing else is being done.
@@ -27,6 +30,10 @@ impl Idle {
 
 impl Drop for Idle {
     fn drop(&mut self) {
+        if self.refusals != self.client.shared().idle_refusals.get() {
+            // It does not count any more, and others that do may be there.
+            return;
+        }
         let wanted = &self.client.shared().idle_wanted;
         wanted.set(wanted.get().saturating_sub(1));
         self.client.shared().wake_writer();

@@ -46,6 +46,10 @@ impl Input {
                 continue;
             };
             if inflating.inflated().is_empty() {
+                // There may be more output of input that is used up.
+                inflating.inflate(&mut &b""[..])?;
+            }
+            if inflating.inflated().is_empty() {
                 let mut input = filled(&mut self.read).await?;
                 let len = input.len();
                 let inflated = inflating.inflate(&mut input);

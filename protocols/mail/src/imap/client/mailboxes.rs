@@ -232,6 +232,12 @@ impl ImapClient {
         date: Option<DateTime>,
     ) -> Deferred<Option<(u32, u32)>, ImapError> {
         let source = message.into();
+        // A server that does not know such literals may take the message for commands.
+        if source.is_binary
+            && let Err(error) = self.needs("BINARY")
+        {
+            return self.fail(error);
+        }
         let mut append = AppendCommand::new(mailbox, Content::Streamed { len: source.len });
         (append.flags, append.date, append.is_binary) = (flags.into(), date, source.is_binary);
         let limit = self.capabilities().value("APPENDLIMIT").and_then(|limit| limit.parse().ok());

@@ -140,8 +140,8 @@ impl ImapClient {
                     Data::Search { numbers, .. } => found.extend(numbers),
                     // IMAP4rev2 answers so. A range may be as long as a client can count, but not longer than the answer may be.
                     Data::ESearch(ESearch { all: Some(all), .. }) => {
-                        if all.count(0) > NUMBERS_MAX {
-                            return Err(ImapError::TooLong { command: "SEARCH", max: NUMBERS_MAX });
+                        if all.count(0).saturating_add(found.len() as u64) > NUMBERS_MAX {
+                            return Err(ImapError::TooManyNumbers { max: NUMBERS_MAX });
                         }
                         found.extend(all.ranges(0).flat_map(|(from, to)| from..=to));
                     }
@@ -263,7 +263,7 @@ impl ImapClient {
     }
 }
 
-/// Most numbers that a range of ESEARCH is expanded to.
+/// Most numbers that the ranges of ESEARCH are expanded to, all together.
 const NUMBERS_MAX: u64 = 16 * 1024 * 1024;
 
 fn fetched(data: Vec<Data>) -> Vec<Fetched> {

@@ -11,7 +11,8 @@ use super::{
     shared::{Continuation, Shared},
 };
 use crate::imap::codec::{
-    Atom, Code, Data, LiteralHead, Message, PlainCode, Response, Status, StatusText, Tag,
+    Atom, Code, Data, LiteralHead, Message, ParseError, PlainCode, Response, Status, StatusText,
+    Tag,
 };
 
 /// Most literals in one response.
@@ -123,9 +124,9 @@ impl Receiver {
         let Some(tag) = &self.streaming else { return Ok(()) };
         let called = self.with_sink(Some(tag), |sink| sink.section_received(bytes));
         if let Some((_, Some(held))) = called {
-            self.shared.is_held.set(true);
+            self.shared.held.set(self.shared.held.get() + 1);
             let released = held.await;
-            self.shared.is_held.set(false);
+            self.shared.held.set(self.shared.held.get().saturating_sub(1));
             self.shared.touch();
             if let Err(failure) = released {
                 // The rest is not wanted, and is read and dropped.
@@ -172,13 +173,21 @@ impl Receiver {
                     return Err(ConnectionEnd::protocol(error));
                 }
                 tracing::debug!(%error, "a response that cannot be read");
-                let mut pending = self.shared.pending.borrow_mut();
-                if let Some(first) = pending.front_mut() {
-                    first.unreadable.get_or_insert(error);
-                }
+                self.cannot_read(error);
             }
         }
         Ok(())
+    }
+
+    /// Whose data they were is not known: each command that takes some fails, or the first one if there is none.
+    fn cannot_read(&self, error: ParseError) {
+        let mut pending = self.shared.pending.borrow_mut();
+        let has_taker = pending.iter().any(|pending| pending.kind.takes_data());
+        for (at, pending) in pending.iter_mut().enumerate() {
+            if pending.kind.takes_data() || !has_taker && at == 0 {
+                pending.unreadable.get_or_insert(error);
+            }
+        }
     }
 
     fn done(&self, tag: &Tag, status: StatusText) -> Result<(), ConnectionEnd> {
@@ -234,6 +243,10 @@ impl Receiver {
                 if let Some(view) = &mut *self.shared.selecting.borrow_mut() {
                     *view = super::MailboxView::new(view.name.clone(), view.is_read_only);
                 }
+                let mut pending = self.shared.pending.borrow_mut();
+                for select in pending.iter_mut().filter(|pending| pending.kind == Kind::Select) {
+                    (select.data, select.len) = (Vec::new(), 0);
+                }
             }
             Some(code) => self.shared.with_view(|view| view.note_code(code)),
         }
@@ -264,13 +277,15 @@ impl Receiver {
             pending
                 .iter()
                 .find(|pending| pending.kind.takes(&data))
-                .map(|pending| pending.tag.clone())
+                .map(|pending| (pending.tag.clone(), pending.kind.asks_for_flags()))
         };
-        let is_asked_for = taker.is_some() && matches!(data, Data::Fetch { .. });
+        // Flags that nobody has asked for are news also while messages are fetched.
+        let is_asked_for =
+            matches!(data, Data::Fetch { .. }) && taker.as_ref().is_some_and(|(_, asks)| *asks);
         if let Some(event) = Event::of(&data).filter(|_| !is_selecting && !is_asked_for) {
             self.shared.events.push(event);
         }
-        if let Some(tag) = taker {
+        if let Some((tag, _)) = taker {
             self.collect(&tag, data, len);
         }
     }

@@ -3,7 +3,7 @@
 use sinew_transports::reactor::{DelayedCall, Promise};
 
 use super::{FetchSink, ImapError, source::MessageSource};
-use crate::imap::codec::{CommandBody, Data, ParseError, StatusText, Tag};
+use crate::imap::codec::{CommandBody, Data, FetchItem, ParseError, StatusText, Tag};
 
 /// A command, with everything that belongs to it.
 pub(super) struct Request {
@@ -72,10 +72,12 @@ pub(super) enum Kind {
     /// Data of messages, FETCH or STORE.
     Messages {
         is_uid: bool,
+        asks_for_flags: bool,
     },
-    /// SEARCH.
+    /// SEARCH, which may have numbers among its conditions, also by UID.
     Search {
         is_uid: bool,
+        has_numbers: bool,
     },
     /// A copy of messages.
     Copy {
@@ -97,8 +99,15 @@ impl Kind {
     pub(super) fn of(body: &CommandBody) -> Self {
         let is_uid = body.is_uid();
         match body {
-            CommandBody::Fetch(_) | CommandBody::Store(_) => Self::Messages { is_uid },
-            CommandBody::Search(_) => Self::Search { is_uid },
+            CommandBody::Fetch(fetch) => {
+                let asks_for_flags = fetch.items.contains(&FetchItem::Flags);
+                Self::Messages { is_uid, asks_for_flags }
+            }
+            CommandBody::Store(_) => Self::Messages { is_uid, asks_for_flags: true },
+            CommandBody::Search(search) => {
+                let has_numbers = !is_uid || search.key.has_numbers();
+                Self::Search { is_uid, has_numbers }
+            }
             CommandBody::Copy(_) => Self::Copy { is_uid },
             CommandBody::Move(_) => Self::Expunge { is_uid },
             CommandBody::Expunge(_) => Self::Expunge { is_uid: true },
@@ -122,8 +131,8 @@ impl Kind {
     fn has_numbers(self) -> bool {
         matches!(
             self,
-            Self::Messages { is_uid: false }
-                | Self::Search { is_uid: false }
+            Self::Messages { is_uid: false, .. }
+                | Self::Search { has_numbers: true, .. }
                 | Self::Copy { is_uid: false }
                 | Self::Expunge { is_uid: false }
         )
@@ -131,7 +140,7 @@ impl Kind {
 
     /// Whether the server may tell during the command that messages are gone (RFC 9051 7.5.1).
     fn may_expunge(self) -> bool {
-        !matches!(self, Self::Messages { is_uid: false } | Self::Search { is_uid: false })
+        !matches!(self, Self::Messages { is_uid: false, .. } | Self::Search { is_uid: false, .. })
     }
 
     /// Whether a command may be sent while another one is in flight.
@@ -151,6 +160,16 @@ impl Kind {
         let statuses = [Self::List, Self::Status];
         let are_statuses = statuses.contains(&self) && statuses.contains(&pending);
         !same(self, pending) && !are_statuses
+    }
+
+    /// Whether what FETCH tells of flags is an answer.
+    pub(super) fn asks_for_flags(self) -> bool {
+        matches!(self, Self::Messages { asks_for_flags: true, .. } | Self::Select)
+    }
+
+    /// Whether the answer has data.
+    pub(super) fn takes_data(self) -> bool {
+        !matches!(self, Self::Copy { .. } | Self::Plain | Self::Expunge { .. })
     }
 
     /// Whether data belong to a command of this kind that is in flight.
@@ -179,10 +198,10 @@ mod tests {
     const KINDS: [Kind; 13] = [
         Kind::Exclusive,
         Kind::Select,
-        Kind::Messages { is_uid: false },
-        Kind::Messages { is_uid: true },
-        Kind::Search { is_uid: false },
-        Kind::Search { is_uid: true },
+        Kind::Messages { is_uid: false, asks_for_flags: true },
+        Kind::Messages { is_uid: true, asks_for_flags: true },
+        Kind::Search { is_uid: false, has_numbers: true },
+        Kind::Search { is_uid: true, has_numbers: false },
         Kind::Copy { is_uid: false },
         Kind::Copy { is_uid: true },
         Kind::List,

@@ -67,14 +67,7 @@ async fn send_request(
             return Ok(());
         }
     };
-    let timer = (!is_streamed).then(|| {
-        let (weak, tag) = (Rc::downgrade(shared), tag.clone());
-        shared.reactor.call_later(shared.config.command_timeout, move |_| {
-            if let Some(shared) = weak.upgrade() {
-                shared.time_up(&tag);
-            }
-        })
-    });
+    let timer = (!is_streamed).then(|| Shared::begin_time(shared, tag.clone()));
     let pending =
         Pending { sink, promise: Some(promise), timer, ..Pending::new(tag.clone(), name, kind) };
     begin(shared, pending);
@@ -146,9 +139,9 @@ async fn send_source(
     };
     let mut left = source.len;
     while left > 0 {
-        shared.is_held.set(true);
+        shared.held.set(shared.held.get() + 1);
         let piece = next(&shared.reactor).await;
-        shared.is_held.set(false);
+        shared.held.set(shared.held.get().saturating_sub(1));
         shared.touch();
         let piece = match piece {
             Ok(Some(piece)) if piece.len() as u64 <= left => piece,
@@ -185,6 +178,7 @@ async fn idle(shared: &Rc<Shared>, output: &mut Output) -> Result<(), Connection
     let tag = shared.next_tag();
     let body = CommandBody::Idle;
     begin(shared, Pending::new(tag.clone(), body.name(), Kind::Exclusive));
+    shared.is_idle_done.set(false);
     shared.continuation.set(Continuation::Awaited);
     output.write(format!("{tag} IDLE\r\n").as_bytes()).await?;
     if !is_continued(shared, &tag).await? {
@@ -206,5 +200,6 @@ async fn idle(shared: &Rc<Shared>, output: &mut Output) -> Result<(), Connection
     }
     shared.touch();
     Shared::watch(shared);
+    shared.is_idle_done.set(true);
     output.write(b"DONE\r\n").await
 }

@@ -36,14 +36,20 @@ pub(super) struct Shared {
     pub(super) view: RefCell<Option<MailboxView>>,
     /// The mailbox that SELECT was sent for.
     pub(super) selecting: RefCell<Option<MailboxView>>,
+    /// How often a mailbox was selected or left.
+    pub(super) selections: Cell<u64>,
     pub(super) events: super::events::EventQueue,
     pub(super) ended: RefCell<Option<ConnectionEnd>>,
     pub(super) bye: RefCell<Option<StatusText>>,
     /// How many want IDLE.
     pub(super) idle_wanted: Cell<usize>,
+    /// How often IDLE was refused: who wanted it before does not count any more.
+    pub(super) idle_refusals: Cell<u64>,
     pub(super) is_idling: Cell<bool>,
-    /// Nothing is due from the server: user code takes its time.
-    pub(super) is_held: Cell<bool>,
+    /// DONE was sent: IDLE may be answered.
+    pub(super) is_idle_done: Cell<bool>,
+    /// In how many places user code takes its time. Nothing is due from the server then.
+    pub(super) held: Cell<usize>,
     last_received: Cell<Instant>,
     watch: RefCell<Option<DelayedCall>>,
 }
@@ -65,7 +71,7 @@ impl Shared {
         tags: u64,
     ) -> Rc<Self> {
         let last_received = Cell::new(reactor.now());
-        let events = super::events::EventQueue::new(config.events_max);
+        let events = super::events::EventQueue::new(config.events_max, config.events_bytes_max);
         Rc::new(Self {
             reactor,
             transport,
@@ -80,12 +86,15 @@ impl Shared {
             writer: RefCell::default(),
             view: RefCell::default(),
             selecting: RefCell::default(),
+            selections: Cell::default(),
             events,
             ended: RefCell::default(),
             bye: RefCell::default(),
             idle_wanted: Cell::default(),
+            idle_refusals: Cell::default(),
             is_idling: Cell::default(),
-            is_held: Cell::default(),
+            is_idle_done: Cell::default(),
+            held: Cell::default(),
             last_received,
             watch: RefCell::default(),
         })
@@ -170,7 +179,7 @@ impl Shared {
         if this.is_ended() || this.pending.borrow().is_empty() || this.is_idling.get() {
             return;
         }
-        if this.is_held.get() {
+        if this.held.get() > 0 {
             this.touch();
         }
         let after = this.config.silence_timeout;
@@ -185,13 +194,31 @@ impl Shared {
         }
     }
 
-    /// The time of a command is up. Its place is kept, so that its answer is not taken for that of another one.
-    pub(super) fn time_up(&self, tag: &Tag) {
-        let mut pending = self.pending.borrow_mut();
-        let Some(pending) = pending.iter_mut().find(|pending| pending.tag == *tag) else { return };
-        let (promise, command) = (pending.promise.take(), pending.name);
-        if let Some(promise) = promise {
-            promise.reject(ImapError::TimedOut { command, after: self.config.command_timeout });
+    /// Begins the time of a command.
+    pub(super) fn begin_time(this: &Rc<Self>, tag: Tag) -> DelayedCall {
+        let weak = Rc::downgrade(this);
+        this.reactor.call_later(this.config.command_timeout, move |_| {
+            if let Some(this) = weak.upgrade() {
+                Self::time_up(&this, &tag);
+            }
+        })
+    }
+
+    /// The time of a command is up. Its place is kept for as long again, so that its answer is not taken for that of another one; a server
+    /// that has not answered then would hold up all later commands for good.
+    fn time_up(this: &Rc<Self>, tag: &Tag) {
+        let after = this.config.command_timeout;
+        let (promise, command) = {
+            let mut pending = this.pending.borrow_mut();
+            let found = pending.iter_mut().find(|pending| pending.tag == *tag);
+            let Some(pending) = found else { return };
+            let promise = pending.promise.take();
+            pending.timer = promise.is_some().then(|| Self::begin_time(this, tag.clone()));
+            (promise, pending.name)
+        };
+        match promise {
+            Some(promise) => promise.reject(ImapError::TimedOut { command, after }),
+            None => this.end(ConnectionEnd::Unanswered { command, after: after * 2 }),
         }
     }
 
@@ -233,14 +260,19 @@ impl Shared {
     /// A command was answered: what follows from that.
     pub(super) fn answered(&self, pending: Pending, status: StatusText) {
         let is_ok = status.status == crate::imap::codec::Status::Ok;
+        if matches!(pending.name, "SELECT" | "EXAMINE" | "CLOSE" | "UNSELECT") {
+            self.selections.set(self.selections.get() + 1);
+        }
         match pending.name {
             "SELECT" | "EXAMINE" => {
                 let view = self.selecting.take();
                 self.view.replace(view.filter(|_| is_ok));
             }
             "CLOSE" | "UNSELECT" if is_ok => drop(self.view.take()),
-            "IDLE" if !is_ok => {
+            // One that ends at once would be sent again and again.
+            "IDLE" if !is_ok || !self.is_idle_done.get() => {
                 self.idle_wanted.set(0);
+                self.idle_refusals.set(self.idle_refusals.get() + 1);
                 self.events.push(Event::IdleRefused(status.clone()));
             }
             _ => {}

@@ -68,7 +68,7 @@ impl MessageSource {
         })
     }
 
-    /// Sends it as a binary literal: with NULs, or with a header in UTF-8 (RFC 3516, RFC 6855).
+    /// Sends it as a binary literal: with NULs (RFC 3516). The server must have BINARY.
     #[must_use]
     pub fn binary(mut self) -> Self {
         self.is_binary = true;

@@ -66,7 +66,8 @@ impl ImapClient {
     ///
     /// # Errors
     ///
-    /// [`ImapError`]. Nothing that was returned before is void then.
+    /// [`ImapError`]. Nothing that was returned before is void then. [`ImapError::NotSelected`] if another mailbox was selected, or this one
+    /// was left, before it was done.
     pub async fn sync(&self, mailbox: MailboxName, known: SyncState) -> Result<Synced, ImapError> {
         let capabilities = self.capabilities();
         let modseq = known.highest_modseq.filter(|_| known.uid_validity != 0);
@@ -77,10 +78,12 @@ impl ImapClient {
             }
         }
         let has_condstore = capabilities.has("CONDSTORE") || capabilities.has("QRESYNC");
+        let name = mailbox.clone();
         let view = match has_condstore {
             true => self.select_condstore(mailbox).await?,
             false => self.select(mailbox).await?,
         };
+        let selection = self.selection_of(&name)?;
         let mut comparison = Comparison::new(known, view)?;
         comparison.compare(self.all_uids(&comparison.view).await?);
         let since =
@@ -89,7 +92,23 @@ impl ImapClient {
             Some(since) => self.fetch_changed(&mut comparison, since).await?,
             None => self.fetch_all(&mut comparison).await?,
         }
-        Ok(comparison.finish())
+        self.finish(comparison, selection)
+    }
+
+    /// The number of the selection, if this mailbox is the one that is selected.
+    fn selection_of(&self, mailbox: &MailboxName) -> Result<u64, ImapError> {
+        match self.selected() {
+            Some(view) if view.name == *mailbox => Ok(self.shared().selections.get()),
+            _ => Err(ImapError::NotSelected),
+        }
+    }
+
+    /// What has changed, unless somebody has selected another mailbox meanwhile: what was told then may be of that one.
+    fn finish(&self, comparison: Comparison, selection: u64) -> Result<Synced, ImapError> {
+        match self.shared().selections.get() == selection {
+            true => Ok(comparison.finish()),
+            false => Err(ImapError::NotSelected),
+        }
     }
 
     /// Once for a connection, and not while a mailbox is selected (RFC 5161 3.1).
@@ -113,12 +132,14 @@ impl ImapClient {
         let mut resync = QResync::new(known.uid_validity, modseq.max(1));
         let uids = SequenceSet::of_sorted(known.uids.iter().copied());
         resync.known_uids = uids.filter(|uids| uids.to_string().len() <= KNOWN_MAX);
+        let name = mailbox.clone();
         let selected = self.select_qresync(mailbox, resync).await?;
+        let selection = self.selection_of(&name)?;
         let mut comparison = Comparison::new(known, selected.view)?;
         if comparison.is_reset || comparison.view.highest_modseq.is_none() {
             comparison.compare(self.all_uids(&comparison.view).await?);
             self.fetch_all(&mut comparison).await?;
-            return Ok(comparison.finish());
+            return self.finish(comparison, selection);
         }
         for uids in &selected.vanished {
             comparison.vanish(uids);
@@ -131,7 +152,7 @@ impl ImapClient {
             comparison.compare(self.all_uids(&comparison.view).await?);
             self.fetch_missing(&mut comparison).await?;
         }
-        Ok(comparison.finish())
+        self.finish(comparison, selection)
     }
 
     /// The UIDs of all messages.

@@ -278,6 +278,18 @@ impl SearchKey {
         }
     }
 
+    /// Whether there are sequence numbers in it, which mean other messages once some are gone.
+    #[must_use]
+    pub fn has_numbers(&self) -> bool {
+        match self {
+            Self::Sequence(_) => true,
+            Self::And(keys) => keys.iter().any(Self::has_numbers),
+            Self::Or(one, other) => one.has_numbers() || other.has_numbers(),
+            Self::Not(key) => key.has_numbers(),
+            _ => false,
+        }
+    }
+
     /// Keys with spaces between them: all of them.
     pub(super) fn parse_all(reader: &mut Reader<'_>, depth: usize) -> Parsed<Self> {
         let first = Self::parse(reader, depth)?;

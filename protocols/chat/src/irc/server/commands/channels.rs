@@ -105,7 +105,7 @@ impl Network {
         password: Option<&[u8]>,
     ) -> Result<(), (u16, &'static str)> {
         let names = user.names();
-        let is_invited = user.invited.contains(key);
+        let is_invited = user.invited.get(key) == Some(&channel.created);
         let is_founder = channel.founder.is_some() && channel.founder == user.account;
         if is_founder {
             return Ok(());
@@ -221,6 +221,7 @@ impl Network {
         let Some(key) = self.channel_of(id, name) else { return };
         let Some(channel) = self.channels.get(&key) else { return };
         let (name, is_closed) = (channel.name.clone(), channel.is(b'i'));
+        let (is_operator, created) = (channel.is_operator(id), channel.created);
         if channel.members.contains_key(&target) {
             return self.reply(id, 443, &[nick, &name], "is already on channel");
         }
@@ -228,10 +229,12 @@ impl Network {
             return;
         }
         let Some(source) = self.users.get(&id).map(User::source) else { return };
-        if let Some(user) = self.users.get_mut(&target)
-            && user.invited.len() < INVITED_MAX
+        // Only operators can let somebody in whom a ban or a key keeps out.
+        if is_operator
+            && let Some(user) = self.users.get_mut(&target)
+            && (user.invited.len() < INVITED_MAX || user.invited.contains_key(&key))
         {
-            user.invited.insert(key.clone());
+            user.invited.insert(key.clone(), created);
         }
         let invited = self.users.get(&target).map(|user| (user.nick.clone(), user.away.clone()));
         let Some((nick, away)) = invited else { return };
@@ -267,7 +270,7 @@ impl Network {
 
     fn send_invited(&mut self, id: UserId) {
         let invited = self.users.get(&id).map(|user| user.invited.clone()).unwrap_or_default();
-        for key in invited {
+        for key in invited.into_keys() {
             let name = self.channels.get(&key).map_or(key, |channel| channel.name.clone());
             let message = self.numeric(id, 336).param(name);
             self.send(id, &message);

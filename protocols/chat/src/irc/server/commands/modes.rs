@@ -3,7 +3,7 @@
 use crate::irc::{
     codec::{Message, ModeChange, ModeKinds, ModesError},
     server::{
-        channel::{Listed, MAPPING, is_channel, seconds, whole_mask},
+        channel::{Listed, MAPPING, is_channel, is_mask, seconds, whole_mask},
         network::Network,
         outgoing::Outgoing,
         user::UserId,
@@ -12,6 +12,8 @@ use crate::irc::{
 
 /// Most changes with an argument in one message.
 const ARGUMENTS_MAX: usize = 12;
+/// Most changes of a message that cannot be understood, and are answered.
+const ERRORS_MAX: usize = 12;
 const KEY_MAX: usize = 32;
 const MASK_MAX: usize = 120;
 
@@ -30,6 +32,9 @@ impl Network {
         let Some(channel) = self.channels.get(&key) else {
             return self.reply(id, 403, &[target], "No such channel");
         };
+        if channel.is_hidden() && !channel.members.contains_key(&id) {
+            return self.reply(id, 442, &[target], "You are not on that channel");
+        }
         let Some(letters) = message.params().get(1) else {
             let (letters, arguments) = channel.modes(channel.members.contains_key(&id));
             let (name, created) = (channel.name.clone(), channel.created);
@@ -39,7 +44,7 @@ impl Network {
             return self.send(id, &reply);
         };
         let (changes, errors) = kinds().parse_known(letters, &message.params()[2..]);
-        for error in errors {
+        for error in errors.into_iter().take(ERRORS_MAX) {
             match error {
                 ModesError::Unknown { mode } => {
                     let letter = mode.to_string();
@@ -144,6 +149,11 @@ impl Network {
     fn apply_list(&mut self, id: UserId, key: &[u8], change: ModeChange) -> Option<ModeChange> {
         let mask = whole_mask(change.argument.as_deref()?);
         let mode = u8::try_from(change.mode).ok()?;
+        if change.is_set && !is_mask(&mask) {
+            let name = self.channels.get(key)?.name.clone();
+            self.reply(id, 696, &[&name, &[mode], b"*"], "The mask is not valid");
+            return None;
+        }
         let (max, at) = (self.config.lists_max, seconds(self.now));
         let by = self.users.get(&id)?.source();
         let channel = self.channels.get_mut(key)?;

@@ -78,10 +78,9 @@ impl Network {
             [&user.host, &user.real_host]
                 .map(|host| [&user.user, &b"@"[..], host.as_bytes()].concat())
         };
-        let banned = self
-            .users
-            .iter()
-            .filter(|(other, user)| **other != id && self.bans.reason(&names(user)).is_some());
+        let banned = self.users.iter().filter(|(other, user)| {
+            **other != id && self.bans.reason(&names(user), user.ip).is_some()
+        });
         let banned: Vec<UserId> = banned.map(|(other, _)| *other).collect();
         for other in banned {
             self.reply(other, 465, &[], [b"You are banned from this server: ", reason].concat());

@@ -12,7 +12,7 @@ use crate::irc::{
 };
 
 /// Longest real name.
-const NAME_MAX: usize = 150;
+pub(super) const NAME_MAX: usize = 150;
 
 impl Network {
     pub(super) fn away(&mut self, id: UserId, message: &Message<'_>) {

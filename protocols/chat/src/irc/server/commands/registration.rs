@@ -2,8 +2,9 @@
 
 use sinew_auth::{AuthError, SaslError};
 
+use super::presence::NAME_MAX;
 use crate::irc::{
-    codec::{Message, PARAMETERS_MAX, SaslTooLong},
+    codec::{Message, PARAMETERS_MAX, SaslTooLong, cut_at_character},
     server::{
         capability::{Capabilities, Capability},
         channel::{CHANNEL_MAX, MAPPING, NICK_MAX, is_nick},
@@ -260,7 +261,7 @@ impl Network {
             return self.reply(id, 461, &[b"USER"], "Not enough parameters");
         }
         user.user = [b"~", &name[..name.len().min(USER_MAX)]].concat();
-        user.real_name = real_name.to_vec();
+        user.real_name = cut_at_character(real_name, NAME_MAX).to_vec();
         self.try_welcome(id);
     }
 
@@ -294,6 +295,7 @@ impl Network {
         }
         let [shown, real] = [&user.host, &user.real_host]
             .map(|host| [&user.user, &b"@"[..], host.as_bytes()].concat());
+        let ip = user.ip;
         let is_right = self.config.password.as_ref().is_none_or(|expected| {
             user.password.as_ref().is_some_and(|password| expected.is(password))
         });
@@ -306,7 +308,7 @@ impl Network {
             self.reply(id, 465, &[], "You have to log in by SASL");
             return self.leave(id, b"A login is required", true);
         }
-        if let Some(reason) = self.bans.reason(&[shown, real]) {
+        if let Some(reason) = self.bans.reason(&[shown, real], ip) {
             let reason = reason.to_vec();
             self.reply(
                 id,
@@ -367,7 +369,7 @@ impl Network {
             "TOPICLEN=390".to_owned(),
             "KICKLEN=390".to_owned(),
             "AWAYLEN=390".to_owned(),
-            "NAMELEN=150".to_owned(),
+            format!("NAMELEN={NAME_MAX}"),
             "KEYLEN=32".to_owned(),
             format!("CHANLIMIT=#:{}", config.channels_per_client_max),
             format!("MAXLIST=beI:{}", config.lists_max),
