@@ -5,6 +5,7 @@ pub mod descriptors;
 pub mod dns;
 pub mod engine;
 pub mod http;
+pub mod mail;
 pub mod outcome;
 pub mod timings;
 pub mod tls;

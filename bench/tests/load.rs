@@ -205,6 +205,31 @@ fn queries_are_answered() -> Fallible {
 }
 
 #[test]
+fn mail_is_sent_and_fetched() -> Fallible {
+    let sent = [("smtp --messages 0", 0), ("smtp --messages 500 --connections 7", 500)];
+    let by_pop3 = [
+        ("pop3 --messages 1 --connections 4", 1),
+        ("pop3 --messages 3000 --connections 1 --outstanding 16", 3000),
+    ];
+    let by_imap = [
+        ("imap --messages 1 --connections 4", 1),
+        ("imap --messages 3000 --connections 3 --outstanding 100", 3000),
+        ("imap-idle --messages 0 --connections 30", 0),
+    ];
+    for engine in ["mio", "poll", "uring"] {
+        let options = ["--engine", engine];
+        serves(env!("CARGO_BIN_EXE_sinew_smtp"), &options, &sent)?;
+        let options = ["pop3", "--engine", engine];
+        serves(env!("CARGO_BIN_EXE_sinew_mailbox"), &options, &by_pop3)?;
+        let options = ["imap", "--engine", engine];
+        serves(env!("CARGO_BIN_EXE_sinew_mailbox"), &options, &by_imap)?;
+    }
+    serves(env!("CARGO_BIN_EXE_other_mail"), &["smtp-sink"], &sent)?;
+    serves(env!("CARGO_BIN_EXE_other_mail"), &["dovecot-pop3"], &by_pop3)?;
+    serves(env!("CARGO_BIN_EXE_other_mail"), &["dovecot-imap"], &by_imap[..2])
+}
+
+#[test]
 fn a_server_of_web_sockets_that_answers_wrongly_is_detected() -> Fallible {
     let opening = "HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
     let answers = |opening: &'static str, message: fn(&mut Vec<u8>)| {

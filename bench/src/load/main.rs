@@ -10,11 +10,13 @@ mod answered;
 mod budget;
 mod churn;
 mod dialer;
+mod dialog;
 mod dns;
 mod echo;
 mod fanout;
 mod http;
 mod https;
+mod mail;
 mod meter;
 mod one_shot;
 mod pattern;
@@ -26,6 +28,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use bench::mail::USERS;
 use bench::outcome::Outcome;
 use clap::{Parser, ValueEnum};
 
@@ -33,11 +36,13 @@ use crate::answered::{Answered, Exchange, Plan};
 use crate::budget::Budget;
 use crate::churn::Churn;
 use crate::dialer::Dialer;
+use crate::dialog::{Dialogs, Script};
 use crate::dns::Queries;
 use crate::echo::Echo;
 use crate::fanout::{Fanout, Messages};
 use crate::http::Requests;
 use crate::https::Https;
+use crate::mail::{Imap, ImapIdle, Pop3, Smtp};
 use crate::pattern::Pattern;
 use crate::storm::Storm;
 
@@ -117,6 +122,14 @@ enum Kind {
     WsBroadcast,
     /// Queries of DNS over UDP.
     Dns,
+    /// Messages sent by SMTP.
+    Smtp,
+    /// Messages fetched by POP3, as many in one piece as are outstanding; a user for each connection.
+    Pop3,
+    /// Messages fetched by IMAP, as many with one command as are outstanding.
+    Imap,
+    /// Connections of IMAP that idle.
+    ImapIdle,
 }
 
 fn main() -> ExitCode {
@@ -176,7 +189,19 @@ fn run(args: &Args) -> Result<()> {
             let mut queries = Queries::open(args.connect, connections, args.outstanding)?;
             session(args, window, |budget| queries.run(budget))
         }
+        Kind::Smtp => dialogs(args, window, dialer, Smtp),
+        Kind::Pop3 => {
+            ensure!(connections <= USERS, "pop3 has {USERS} users, with a mailbox each");
+            dialogs(args, window, dialer, Pop3)
+        }
+        Kind::Imap => dialogs(args, window, dialer, Imap),
+        Kind::ImapIdle => dialogs(args, window, dialer, ImapIdle),
     }
+}
+
+fn dialogs(args: &Args, window: Window, dialer: Dialer, script: impl Script) -> Result<()> {
+    let mut dialogs = Dialogs::open(dialer, args.connections, args.outstanding, script)?;
+    session(args, window, |budget| dialogs.run(budget))
 }
 
 fn requests(args: &Args, path: &str, body: Vec<u8>) -> Requests {

@@ -57,6 +57,14 @@ pub(crate) enum Command {
     WsBroadcast(Options),
     /// Queries of DNS over UDP, each answer checked
     Dns(Options),
+    /// Messages sent by SMTP to a server that forgets them
+    Smtp(Options),
+    /// Messages fetched by POP3 from a maildir in memory
+    Pop3(Options),
+    /// Messages fetched by IMAP from a maildir in memory
+    Imap(Options),
+    /// Connections of IMAP in IDLE: the memory of each
+    ImapIdle(Options),
     /// A full set of cases in bounded time
     All(AllOptions),
     /// Tables and pages from the files of --json, merging several runs

@@ -59,6 +59,10 @@ impl Case {
             Mode::Dns => {
                 format!("{connections} sockets, {outstanding} queries outstanding on each")
             }
+            Mode::Smtp => format!("{each}, a message of {size} bytes after the other"),
+            Mode::Pop3 => format!("{each}, {outstanding} of RETR outstanding, {size} bytes"),
+            Mode::Imap => format!("{each}, FETCH of {outstanding} at once, {size} bytes each"),
+            Mode::ImapIdle => format!("{each} in IDLE"),
         }
     }
 

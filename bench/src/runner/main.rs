@@ -86,6 +86,10 @@ fn run(command: Command) -> Result<()> {
         Command::WsIdle(options) => (Mode::WsIdle, options),
         Command::WsBroadcast(options) => (Mode::WsBroadcast, options),
         Command::Dns(options) => (Mode::Dns, options),
+        Command::Smtp(options) => (Mode::Smtp, options),
+        Command::Pop3(options) => (Mode::Pop3, options),
+        Command::Imap(options) => (Mode::Imap, options),
+        Command::ImapIdle(options) => (Mode::ImapIdle, options),
         Command::All(options) => {
             let plan = Plan::of_all(&options, bench::descriptors::connections_allowed())?;
             return measure(&plan, &options.who, &Options::SPINS, &options.output);

@@ -35,6 +35,10 @@ pub(crate) fn heading(mode: Mode) -> &'static str {
         Mode::WsIdle => "Idle WebSockets",
         Mode::WsBroadcast => "Broadcast to WebSockets",
         Mode::Dns => "DNS",
+        Mode::Smtp => "SMTP",
+        Mode::Pop3 => "POP3",
+        Mode::Imap => "IMAP",
+        Mode::ImapIdle => "Idle connections of IMAP",
     }
 }
 

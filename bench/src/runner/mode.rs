@@ -32,6 +32,11 @@ pub(crate) enum Mode {
     #[serde(rename = "ws-broadcast")]
     WsBroadcast,
     Dns,
+    Smtp,
+    Pop3,
+    Imap,
+    #[serde(rename = "imap-idle")]
+    ImapIdle,
 }
 
 impl Mode {
@@ -50,6 +55,10 @@ impl Mode {
             Self::WsEcho | Self::WsIdle => Service::WebSocket,
             Self::WsBroadcast => Service::WsBroadcast,
             Self::Dns => Service::Dns,
+            Self::Smtp => Service::Smtp,
+            Self::Pop3 => Service::Pop3,
+            Self::Imap => Service::Imap,
+            Self::ImapIdle => Service::ImapIdle,
         }
     }
 
@@ -73,6 +82,10 @@ impl Mode {
             Self::WsIdle => "ws-idle",
             Self::WsBroadcast => "ws-broadcast",
             Self::Dns => "dns",
+            Self::Smtp => "smtp",
+            Self::Pop3 => "pop3",
+            Self::Imap => "imap",
+            Self::ImapIdle => "imap-idle",
         }
     }
 
@@ -89,6 +102,10 @@ impl Mode {
             Self::WsEcho | Self::WsIdle => "ws-echo",
             Self::WsBroadcast => "ws-broadcast",
             Self::Dns => "dns",
+            Self::Smtp => "smtp",
+            Self::Pop3 => "pop3",
+            Self::Imap => "imap",
+            Self::ImapIdle => "imap-idle",
             _ => "echo",
         }
     }
@@ -100,7 +117,10 @@ impl Mode {
 
     /// Whether the memory of idle connections is measured.
     pub(crate) fn is_idle(self) -> bool {
-        matches!(self, Self::Idle | Self::HttpIdle | Self::HttpsIdle | Self::WsIdle)
+        matches!(
+            self,
+            Self::Idle | Self::HttpIdle | Self::HttpsIdle | Self::WsIdle | Self::ImapIdle
+        )
     }
 
     /// Whether a message goes to all connections, and counts once for each.
@@ -116,9 +136,10 @@ impl Mode {
             Self::Fanout | Self::WsBroadcast => vec![1_000],
             Self::Storm => vec![10_000],
             Self::HttpFile => vec![4],
-            Self::Dns => vec![16],
+            Self::Dns | Self::Smtp => vec![16],
+            Self::Pop3 | Self::Imap => vec![bench::mail::USERS],
             Self::Idle | Self::HttpIdle | Self::WsIdle => vec![allowed.min(20_000)],
-            Self::HttpsIdle => vec![allowed.min(2_000)],
+            Self::HttpsIdle | Self::ImapIdle => vec![allowed.min(2_000)],
             Self::Scale => vec![1_000, 5_000, allowed.min(100_000)],
             Self::Spin => vec![1],
             Self::Timers => vec![100_000],
@@ -131,6 +152,8 @@ impl Mode {
             Self::Echo | Self::Line | Self::Http | Self::WsEcho => vec![1, 16],
             Self::Bulk => vec![16],
             Self::Dns => vec![1, 8],
+            Self::Pop3 => vec![1, 16],
+            Self::Imap => vec![1, 100],
             _ => vec![1],
         }
     }
@@ -142,6 +165,7 @@ impl Mode {
             Self::Http | Self::HttpIdle | Self::HttpsIdle => bench::http::TEXT.len(),
             Self::HttpFile => bench::http::FILE_LEN,
             Self::Dns => bench::dns::QUERY_LEN,
+            Self::Smtp | Self::Pop3 | Self::Imap => bench::mail::MESSAGE_LEN,
             _ => 64,
         }
     }

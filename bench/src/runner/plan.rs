@@ -142,6 +142,7 @@ fn cases(quick: bool, allowed: usize) -> Vec<Case> {
     add(Mode::WsEcho, &[(64, 1), (64, 16)]);
     add(Mode::WsBroadcast, &[(1_000.min(allowed), 1)]);
     add(Mode::Dns, &[(16, 1), (16, 8)]);
+    add(Mode::Smtp, &[(16, 1)]);
     add(Mode::Churn, &[(64, 1)]);
     add(Mode::Storm, &[(many, 1)]);
     add(Mode::Idle, &[(many, 1)]);

@@ -20,4 +20,9 @@ pub(crate) enum Service {
     #[serde(rename = "ws-broadcast")]
     WsBroadcast,
     Dns,
+    Smtp,
+    Pop3,
+    Imap,
+    #[serde(rename = "imap-idle")]
+    ImapIdle,
 }

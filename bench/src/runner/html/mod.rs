@@ -17,7 +17,7 @@ use self::svg::escape;
 const STYLE: &str = include_str!("style.css");
 
 /// In the order of the page.
-const MODES: [Mode; 18] = [
+const MODES: [Mode; 22] = [
     Mode::Echo,
     Mode::Line,
     Mode::Fanout,
@@ -26,11 +26,15 @@ const MODES: [Mode; 18] = [
     Mode::WsEcho,
     Mode::WsBroadcast,
     Mode::Dns,
+    Mode::Smtp,
+    Mode::Pop3,
+    Mode::Imap,
     Mode::Bulk,
     Mode::Idle,
     Mode::HttpIdle,
     Mode::HttpsIdle,
     Mode::WsIdle,
+    Mode::ImapIdle,
     Mode::Scale,
     Mode::Churn,
     Mode::Storm,

@@ -71,6 +71,16 @@ pub(crate) fn about(mode: Mode) -> &'static str {
             "Queries over UDP for the addresses of a thousand names. The bare loop answers them one by one with a constant; dnsmasq and \
              the forwarder answer from a cache, the others from a zone."
         }
+        Mode::Smtp => {
+            "Messages sent on connections that are kept. All servers read them and forget them."
+        }
+        Mode::Pop3 => {
+            "Messages of a maildir in memory, each of 2,500 in turn, a mailbox for each connection."
+        }
+        Mode::Imap => "The same messages, whole, by FETCH.",
+        Mode::ImapIdle => {
+            "The growth of the server's resident memory for each connection that has selected a mailbox of 2,500 messages and idles."
+        }
     }
 }
 
@@ -108,13 +118,21 @@ fn plain(results: &CaseResults, first: bool) -> Vec<String> {
             vec![ratio(CPU), own(CPU), lines::latency(results), figure("Messages/s", MORE, RATE)]
         }
         Mode::Echo => vec![ratio(CPU), lines::latency(results)],
-        Mode::Line | Mode::Fanout | Mode::Http | Mode::WsEcho | Mode::WsBroadcast | Mode::Dns => {
+        Mode::Line
+        | Mode::Fanout
+        | Mode::Http
+        | Mode::WsEcho
+        | Mode::WsBroadcast
+        | Mode::Dns
+        | Mode::Smtp
+        | Mode::Pop3
+        | Mode::Imap => {
             vec![ratio(CPU), figure("Messages/s", MORE, RATE)]
         }
         Mode::Churn => vec![ratio(CPU), figure("Connections/s", MORE, RATE)],
         Mode::Bulk | Mode::HttpFile => vec![ratio(CPU_PER_MB), figure("MB/s", MORE, MB_RATE)],
         Mode::Storm => vec![figure("All answered, ms", LESS, ELAPSED), lines::latency(results)],
-        Mode::Idle | Mode::HttpIdle | Mode::HttpsIdle | Mode::WsIdle => {
+        Mode::Idle | Mode::HttpIdle | Mode::HttpsIdle | Mode::WsIdle | Mode::ImapIdle => {
             vec![figure("Bytes a connection", LESS, RESIDENT)]
         }
         Mode::Timers => vec![
