@@ -21,7 +21,7 @@ const COMPLETE: [(&str, &str); 6] = [
 ];
 
 /// Exhaustive structs with public fields, with the reason.
-const PLAIN: [(&str, &str); 14] = [
+const PLAIN: [(&str, &str); 17] = [
     ("BuildError", "users make it in tests of their handling"),
     ("ByteRange", "users make it: it is a pair of positions"),
     ("Flap", "users make it: it is a frame"),
@@ -36,6 +36,9 @@ const PLAIN: [(&str, &str); 14] = [
     ("SessionFull", "users make it in tests of their handling"),
     ("SetProtocolError", "users make it in tests of their handling"),
     ("UnreadInput", "users make it in tests of their handling"),
+    ("Span", "users make it: it is a text with its formatting"),
+    ("ModeChange", "users make it: it is a mode with its argument"),
+    ("SaslTooLong", "users make it in tests of their handling"),
 ];
 
 /// Types that do something only if they are used, or that must not be ignored.
