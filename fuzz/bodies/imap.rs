@@ -168,7 +168,7 @@ struct Sink;
 
 impl FetchSink for Sink {
     fn section_begun(&mut self, section: &StreamedSection<'_>) -> bool {
-        section.len % 2 == 0
+        section.len.is_multiple_of(2)
     }
 
     fn section_received(&mut self, _: &[u8]) -> Option<Deferred<()>> {

@@ -94,7 +94,7 @@ impl XmppHandler for Echo {
 /// A server that sends anything, before the login or after it; then it cuts the connection, and the client connects again.
 pub(crate) fn client(data: &mut Input<'_>) {
     let lens = data.piece_lens(64);
-    let is_online = data.byte() % 2 == 0;
+    let is_online = data.byte().is_multiple_of(2);
     let stream = data.bytes(4 * 1_024);
     let reactor = Reactor::simulated(0);
     let login = ClientLogin::password("ann", "secret").allow_plaintext(true);
