@@ -8,7 +8,7 @@ use sinew_transports::reactor::Deferred;
 
 use super::{
     MessageId, Queue, QueueError, QueuedEnvelope,
-    queue::Inner,
+    inner::Inner,
     record::{EnvelopeRecord, StateRecord},
     spool::{Draft, DraftError, Stored},
 };

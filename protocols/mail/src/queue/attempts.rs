@@ -6,8 +6,8 @@ use sinew_transports::reactor::Reactor;
 
 use super::{
     Attempt, AttemptResult, Status, flush,
+    inner::Inner,
     ledger::{Now, Unreported},
-    queue::Inner,
     schedule::{Destination, Parcel},
 };
 

@@ -20,8 +20,8 @@ use sinew_transports::reactor::Promise;
 use super::{
     DeliveryStage, MessageId, Progress, QueueConfig, QueueError, QueuedEnvelope, QueuedRecipient,
     Spool,
+    inner::Inner,
     ledger::millis,
-    queue::Inner,
     record::{EnvelopeRecord, StateRecord},
     report::{Action, Report, Returned},
     spool::{DraftError, Recovered, Stored},

@@ -18,6 +18,7 @@ mod envelope;
 mod error;
 mod flush;
 mod id;
+mod inner;
 mod ledger;
 mod listing;
 #[allow(clippy::module_inception, reason = "the noun of the module")]
@@ -41,14 +42,15 @@ pub use {
     envelope::{DeliveryStage, Progress, QueuedEnvelope, QueuedRecipient},
     error::QueueError,
     id::{MessageId, NotAMessageId},
+    inner::Agents,
     listing::{QueueStats, QueuedMessage},
-    queue::{Agents, Queue},
+    queue::Queue,
     relay::Relay,
     spool::{MemoryFiles, Spool, SpoolFile, SpoolFiles},
     status::Status,
 };
 pub(crate) use {
-    queue::Inner,
+    inner::Inner,
     spool::{lock, sync_folder, unlock},
 };
 

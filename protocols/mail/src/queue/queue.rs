@@ -2,59 +2,24 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, HashSet},
+    collections::HashSet,
     fmt,
     rc::{Rc, Weak},
-    sync::Arc,
     time::{Duration, UNIX_EPOCH},
 };
 
 use sinew_protocols::basic::Word;
-use sinew_transports::reactor::{Deferred, DelayedCall, Promise, Reactor, Task, WeakReactor};
+use sinew_transports::reactor::{Deferred, Reactor};
 
 use super::{
     DeliveryAgent, MessageId, QueueConfig, QueueError, QueueStats, QueuedMessage, QueuedRecipient,
     Spool, flush,
+    inner::{Agents, Inner},
     ledger::{Entry, Ledger, Now, Unreported, millis},
     record::StateRecord,
-    schedule::{Parcel, Schedule},
+    schedule::Schedule,
     spool::{Recovered, Stored},
 };
-
-/// The agents of a queue, by their names.
-///
-/// # Examples
-///
-/// ```
-/// use sinew_mail::{queue::{Agents, Relay, SMTP_AGENT}, smtp::client::ClientConfig};
-///
-/// // All mail for other hosts goes through one.
-/// let relay = Relay::new(ClientConfig::new("mail.example.org")?).smart_host("smtp.example.net:587");
-/// let agents = Agents::default().with(SMTP_AGENT, relay);
-/// # drop(agents);
-/// # Ok::<(), sinew_protocols::basic::ArgumentError>(())
-/// ```
-#[derive(Clone, Default)]
-pub struct Agents(BTreeMap<Word, Rc<dyn DeliveryAgent>>);
-
-impl Agents {
-    /// Adds an agent, in the place of one of the same name.
-    #[must_use]
-    pub fn with(mut self, name: Word, agent: impl DeliveryAgent) -> Self {
-        self.0.insert(name, Rc::new(agent));
-        self
-    }
-
-    pub(crate) fn find(&self, name: &Word) -> Option<Rc<dyn DeliveryAgent>> {
-        self.0.get(name).cloned()
-    }
-}
-
-impl fmt::Debug for Agents {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
-    }
-}
 
 /// A queue of mail: it accepts messages, keeps them safe on disk, and delivers them, again and again until it succeeds or they are too
 /// old. Cheap to clone; the queue works as long as a clone exists, in the run of the reactor in which it was opened.
@@ -96,26 +61,6 @@ impl fmt::Debug for Agents {
 #[derive(Clone)]
 pub struct Queue {
     pub(crate) inner: Rc<Inner>,
-}
-
-pub(crate) struct Inner {
-    pub(crate) reactor: WeakReactor,
-    pub(crate) config: QueueConfig,
-    pub(crate) spool: Spool,
-    pub(crate) agents: Agents,
-    pub(crate) ledger: RefCell<Ledger>,
-    pub(crate) schedule: RefCell<Schedule>,
-    pub(crate) running: RefCell<BTreeMap<Parcel, Task<()>>>,
-    pub(crate) timer: RefCell<Option<DelayedCall>>,
-    pub(crate) stats: RefCell<QueueStats>,
-    /// Messages, recipients and bytes of what is being received.
-    pub(crate) reserved: Cell<(usize, usize, u64)>,
-    pub(crate) is_stopping: Cell<bool>,
-    /// Who waits until nothing is written any more.
-    pub(crate) stopped: RefCell<Vec<Promise<(), QueueError>>>,
-    pub(crate) saving: Cell<usize>,
-    /// Held until the queue is gone, and all that it writes is written.
-    pub(crate) lock: Arc<dyn Send + Sync>,
 }
 
 impl Queue {
@@ -369,7 +314,7 @@ impl Inner {
     }
 
     fn destination(&self, to: &QueuedRecipient) -> String {
-        self.agents.0.get(&to.agent).map(|agent| agent.destination(to)).unwrap_or_default()
+        self.agents.get(&to.agent).map(|agent| agent.destination(to)).unwrap_or_default()
     }
 
     pub(crate) fn agent(&self, name: &Word) -> Option<Rc<dyn DeliveryAgent>> {

@@ -17,6 +17,7 @@ mod config;
 mod connect;
 mod error;
 mod event;
+mod event_queue;
 mod events;
 mod fetch_sink;
 mod idle;

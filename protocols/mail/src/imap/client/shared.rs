@@ -38,7 +38,7 @@ pub(super) struct Shared {
     pub(super) selecting: RefCell<Option<MailboxView>>,
     /// How often a mailbox was selected or left.
     pub(super) selections: Cell<u64>,
-    pub(super) events: super::events::EventQueue,
+    pub(super) events: super::event_queue::EventQueue,
     pub(super) ended: RefCell<Option<ConnectionEnd>>,
     pub(super) bye: RefCell<Option<StatusText>>,
     /// How many want IDLE.
@@ -71,7 +71,8 @@ impl Shared {
         tags: u64,
     ) -> Rc<Self> {
         let last_received = Cell::new(reactor.now());
-        let events = super::events::EventQueue::new(config.events_max, config.events_bytes_max);
+        let events =
+            super::event_queue::EventQueue::new(config.events_max, config.events_bytes_max);
         Rc::new(Self {
             reactor,
             transport,

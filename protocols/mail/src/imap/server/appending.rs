@@ -17,8 +17,8 @@ use bytes::Bytes;
 use super::{
     ImapConnection,
     answer::Done,
-    change::{flags_of, name_of},
     session::Session,
+    store_values::{flags_of, name_of},
 };
 use crate::{
     imap::codec::{AppendCommand, Command, Dialect, Event, LiteralHead, Message, Tag},

@@ -1,6 +1,6 @@
 //! Commands about mailboxes: CREATE, DELETE, RENAME, SUBSCRIBE, LIST, LSUB, STATUS.
 
-use super::{answer::Done, change::name_of, session::Session};
+use super::{answer::Done, session::Session, store_values::name_of};
 use crate::{
     imap::codec::{
         AString, Data, Dialect, ListAttribute, ListCommand, ListEntry, ListReturn, ListSelection,

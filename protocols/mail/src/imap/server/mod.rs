@@ -31,6 +31,7 @@ mod search;
 mod select;
 mod selected;
 mod session;
+mod store_values;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(not(feature = "tls"))]

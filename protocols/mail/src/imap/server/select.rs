@@ -4,9 +4,9 @@ use std::rc::Rc;
 
 use super::{
     answer::Done,
-    change::name_of,
     selected::{Enabled, Selected, line},
     session::Session,
+    store_values::name_of,
     uid_ranges::{difference, intersection, uid_set},
 };
 use crate::{

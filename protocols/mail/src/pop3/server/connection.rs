@@ -253,7 +253,7 @@ impl FrameHandler<Line> for Pop3Handling {
         let name = &self.config.hostname;
         let mut greeting = format!("{name} POP3");
         if self.config.has_apop {
-            self.timestamp = super::login::timestamp(&name.to_string());
+            self.timestamp = super::timestamp::timestamp(&name.to_string());
         }
         if let Some(timestamp) = &self.timestamp {
             greeting = format!("{greeting} {timestamp}");

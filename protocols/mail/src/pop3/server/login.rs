@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use data_encoding::{BASE64, HEXLOWER};
+use data_encoding::BASE64;
 use sinew_auth::{
     AuthError, Channel, Credentials, Form, Identity, SaslError, SaslServer, Secret, ServerStep,
     Stored,
@@ -20,17 +20,10 @@ use super::{
     open_maildrop::OpenMaildrop,
     waiting::{Answer, LoginError, LoginStep},
 };
-use crate::pop3::codec::{ResponseCode, Status, Timestamp};
+use crate::pop3::codec::{ResponseCode, Status};
 
 /// The longest line of an exchange, and of a command that begins one: as in SMTP (RFC 4954 4).
 pub(super) const LINE_MAX: usize = 12_288;
-
-/// A timestamp that no other greeting has; `None` if the system has no random numbers, or the name of the host cannot be a part of one.
-pub(super) fn timestamp(hostname: &str) -> Option<Timestamp> {
-    let mut random = [0; 16];
-    getrandom::fill(&mut random).ok()?;
-    Timestamp::new(&format!("<{}@{hostname}>", HEXLOWER.encode(&random)))
-}
 
 impl Pop3Handling {
     /// What is offered now (RFC 2449 5).

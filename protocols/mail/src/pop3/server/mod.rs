@@ -21,6 +21,7 @@ mod pop3_server;
 mod stored;
 mod text;
 #[cfg(feature = "tls")]
+mod timestamp;
 mod tls;
 #[cfg(not(feature = "tls"))]
 #[path = "tls_missing.rs"]

@@ -5,11 +5,11 @@ use std::rc::Rc;
 use sinew_transports::reactor::Deferred;
 
 use super::{
-    accounting::Accounting,
     append,
     disk::Done,
     edits::Transfer,
     mailbox::{MaildirMailbox, transfer},
+    shared::Accounting,
 };
 use crate::store::{
     Account, Append, Mailbox, MailboxInfo, MailboxName, NewMessage, Quota, Status, StoreError,

@@ -17,7 +17,6 @@ use super::{
     disk::{self, Done},
     folder_name,
     root::{ACCOUNT_LOCK, Root},
-    shared::Shared,
     unique::Unique,
 };
 use crate::store::{MailboxName, StoreError, index::seconds};
@@ -25,11 +24,23 @@ use crate::store::{MailboxName, StoreError, index::seconds};
 /// How long it takes until a lock is tried again.
 const RETRY: Duration = Duration::from_millis(20);
 
-pub(super) struct Accounting {
+/// A mailbox that is open, as its account knows it.
+pub(super) trait OpenMailbox: Sized {
+    /// One that is opened, whether or not it is there.
+    fn open(account: Rc<Accounting<Self>>, name: MailboxName, path: PathBuf) -> Rc<Self>;
+
+    /// After a rename in the account.
+    fn set_name(&self, name: MailboxName, path: PathBuf);
+
+    /// Goes on with its work.
+    fn pump(self: &Rc<Self>, reactor: &Reactor);
+}
+
+pub(super) struct Accounting<M> {
     pub(super) reactor: WeakReactor,
     pub(super) root: PathBuf,
     pub(super) settings: Arc<Settings>,
-    mailboxes: RefCell<BTreeMap<MailboxName, Weak<Shared>>>,
+    mailboxes: RefCell<BTreeMap<MailboxName, Weak<M>>>,
     /// Calls on threads that use paths of mailboxes.
     busy: Cell<usize>,
     /// Renames that need the paths to be used by nobody.
@@ -37,25 +48,25 @@ pub(super) struct Accounting {
 }
 
 /// While this exists, a thread uses the path of a mailbox.
-pub(super) struct Busy(Rc<Accounting>);
+pub(super) struct Busy<M>(Rc<Accounting<M>>);
 
-impl Busy {
-    pub(super) fn new(account: &Rc<Accounting>) -> Self {
+impl<M> Busy<M> {
+    pub(super) fn new(account: &Rc<Accounting<M>>) -> Self {
         account.busy.set(account.busy.get() + 1);
         Self(Rc::clone(account))
     }
 }
 
-impl Drop for Busy {
+impl<M> Drop for Busy<M> {
     fn drop(&mut self) {
         self.0.busy.set(self.0.busy.get() - 1);
     }
 }
 
 /// While this exists, no work on mailboxes begins.
-struct Held(Rc<Accounting>);
+struct Held<M: OpenMailbox>(Rc<Accounting<M>>);
 
-impl Drop for Held {
+impl<M: OpenMailbox> Drop for Held<M> {
     fn drop(&mut self) {
         self.0.held.set(self.0.held.get() - 1);
         let Some(reactor) = self.0.reactor.upgrade() else { return };
@@ -64,7 +75,7 @@ impl Drop for Held {
     }
 }
 
-impl Accounting {
+impl<M: OpenMailbox> Accounting<M> {
     pub(super) fn new(reactor: &Reactor, root: PathBuf, settings: Arc<Settings>) -> Rc<Self> {
         Rc::new(Self {
             reactor: reactor.downgrade(),
@@ -77,13 +88,13 @@ impl Accounting {
     }
 
     /// The mailbox of this name, whether or not it is there.
-    pub(super) fn mailbox(self: &Rc<Self>, name: &MailboxName) -> Done<Rc<Shared>> {
+    pub(super) fn mailbox(self: &Rc<Self>, name: &MailboxName) -> Done<Rc<M>> {
         let open = self.mailboxes.borrow().get(name).and_then(Weak::upgrade);
         if let Some(open) = open {
             return Ok(open);
         }
         let path = self.path(name)?;
-        let shared = Shared::new(Rc::clone(self), name.clone(), path);
+        let shared = M::open(Rc::clone(self), name.clone(), path);
         self.mailboxes.borrow_mut().insert(name.clone(), Rc::downgrade(&shared));
         Ok(shared)
     }
@@ -96,15 +107,13 @@ impl Accounting {
         Ok(self.root.join(folder_name::encode(name).ok_or_else(missing)?))
     }
 
-    /// A mailbox is deleted, or nobody has it open any more.
-    pub(super) fn forget(&self, shared: &Shared) {
+    /// The mailbox of this name is deleted, or nobody has it open any more.
+    pub(super) fn forget(&self, name: &MailboxName, mailbox: &M) {
         let Ok(mut mailboxes) = self.mailboxes.try_borrow_mut() else { return };
-        let name = shared.name();
-        let is_it = |known: &Weak<Shared>| {
-            known.strong_count() == 0 || std::ptr::eq(known.as_ptr(), shared)
-        };
-        if mailboxes.get(&name).is_some_and(is_it) {
-            mailboxes.remove(&name);
+        let is_it =
+            |known: &Weak<M>| known.strong_count() == 0 || std::ptr::eq(known.as_ptr(), mailbox);
+        if mailboxes.get(name).is_some_and(is_it) {
+            mailboxes.remove(name);
         }
     }
 

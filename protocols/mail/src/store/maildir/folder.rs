@@ -17,7 +17,7 @@ use super::{
     disk::{self, Done, FileId},
     keywords_file,
     place::Place,
-    scan::Stamp,
+    stamp::Stamp,
     uid_list::{self, Lines, ListEnd},
 };
 use crate::store::{

@@ -29,6 +29,7 @@ mod read;
 mod root;
 mod scan;
 mod shared;
+mod stamp;
 mod subscriptions;
 mod uid_list;
 mod unique;
@@ -45,7 +46,7 @@ use std::{
 use sinew_transports::reactor::{Deferred, Reactor};
 
 pub use self::config::MaildirConfig;
-use self::{account::MaildirAccount, accounting::Accounting, config::Settings};
+use self::{account::MaildirAccount, config::Settings, shared::Accounting};
 use super::{Account, Store, StoreError, user_name::check_user};
 
 /// Accounts on the disk: a folder for each user, which is a Maildir and the inbox; mailboxes are the folders `.Name` in it (Maildir++).

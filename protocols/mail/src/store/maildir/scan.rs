@@ -5,7 +5,7 @@ use std::{
     fs::{self, File, Metadata},
     io::{ErrorKind, Read},
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use super::{
@@ -13,6 +13,7 @@ use super::{
     file_name::FileName,
     folder::Work,
     place::Place,
+    stamp::Stamp,
 };
 use crate::store::{
     Uid,
@@ -28,24 +29,6 @@ const READS_MAX: u32 = 3;
 
 /// What is in `tmp` for longer is of a program that has ended (maildir(5)).
 const TMP_AGE_MAX: Duration = Duration::from_secs(36 * 3600);
-
-/// How the folders `new` and `cur` were.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
-    new: SystemTime,
-    cur: SystemTime,
-}
-
-impl Stamp {
-    fn of(folder: &Path) -> Done<Option<Self>> {
-        let modified = |name: &str| {
-            let path = folder.join(name);
-            let found = disk::if_there(fs::metadata(&path).and_then(|found| found.modified()));
-            found.map_err(failed("look at", &path))
-        };
-        Ok(modified("new")?.zip(modified("cur")?).map(|(new, cur)| Self { new, cur }))
-    }
-}
 
 /// The files of a folder by the bases of their names.
 type Files = HashMap<Box<str>, Place>;

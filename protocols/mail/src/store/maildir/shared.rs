@@ -28,7 +28,7 @@ use bytes::Bytes;
 use sinew_transports::reactor::{Deferred, Failure, LoopingCall, Reactor};
 
 use super::{
-    accounting::{Accounting, Busy},
+    accounting::{self, Busy, OpenMailbox},
     disk::Done,
     folder::{Folder, Outcome, Tried, Work},
     place::Place,
@@ -45,6 +45,9 @@ const RETRY: Duration = Duration::from_millis(20);
 type Answer = Box<dyn Any + Send>;
 type Call = Box<dyn FnOnce(Result<&mut Work<'_>, StoreError>) -> Answer + Send>;
 type Tell = Box<dyn FnOnce(Result<Answer, StoreError>)>;
+
+/// An account whose mailboxes are these.
+pub(super) type Accounting = accounting::Accounting<Shared>;
 
 pub(super) struct Shared {
     pub(super) account: Rc<Accounting>,
@@ -75,8 +78,8 @@ enum Returned {
     Done(Folder, Outcome, Answer),
 }
 
-impl Shared {
-    pub(super) fn new(account: Rc<Accounting>, name: MailboxName, path: PathBuf) -> Rc<Self> {
+impl OpenMailbox for Shared {
+    fn open(account: Rc<Accounting>, name: MailboxName, path: PathBuf) -> Rc<Self> {
         let state = State {
             name,
             path,
@@ -97,6 +100,32 @@ impl Shared {
         })
     }
 
+    fn set_name(&self, name: MailboxName, path: PathBuf) {
+        let mut state = self.state.borrow_mut();
+        (state.name, state.path) = (name, path);
+    }
+
+    /// Begins the next work, if none is done.
+    fn pump(self: &Rc<Self>, reactor: &Reactor) {
+        if self.is_deleted() {
+            let queue = std::mem::take(&mut self.state.borrow_mut().queue);
+            queue.into_iter().for_each(|(_, tell)| tell(Err(self.missing())));
+            return;
+        }
+        let mut state = self.state.borrow_mut();
+        if state.is_working || self.account.is_held() {
+            return;
+        }
+        let Some((call, tell)) = state.queue.pop_front() else { return };
+        state.is_working = true;
+        let folder = state.folder.take();
+        drop(state);
+        let deadline = reactor.now() + self.account.settings.lock_timeout;
+        self.attempt(reactor, folder, call, tell, deadline);
+    }
+}
+
+impl Shared {
     pub(super) fn name(&self) -> MailboxName {
         self.state.borrow().name.clone()
     }
@@ -111,12 +140,6 @@ impl Shared {
 
     pub(super) fn missing(&self) -> StoreError {
         StoreError::NoSuchMailbox { name: self.name() }
-    }
-
-    /// After a rename in the account.
-    pub(super) fn set_name(&self, name: MailboxName, path: PathBuf) {
-        let mut state = self.state.borrow_mut();
-        (state.name, state.path) = (name, path);
     }
 
     /// Asks the index, which is there once it was opened.
@@ -178,25 +201,6 @@ impl Shared {
         self.state.borrow_mut().queue.push_back((call, tell));
         self.pump(&reactor);
         deferred
-    }
-
-    /// Begins the next work, if none is done.
-    pub(super) fn pump(self: &Rc<Self>, reactor: &Reactor) {
-        if self.is_deleted() {
-            let queue = std::mem::take(&mut self.state.borrow_mut().queue);
-            queue.into_iter().for_each(|(_, tell)| tell(Err(self.missing())));
-            return;
-        }
-        let mut state = self.state.borrow_mut();
-        if state.is_working || self.account.is_held() {
-            return;
-        }
-        let Some((call, tell)) = state.queue.pop_front() else { return };
-        state.is_working = true;
-        let folder = state.folder.take();
-        drop(state);
-        let deadline = reactor.now() + self.account.settings.lock_timeout;
-        self.attempt(reactor, folder, call, tell, deadline);
     }
 
     fn attempt(
@@ -298,7 +302,7 @@ impl Shared {
     /// It is not there any more. What sessions see is empty.
     fn set_deleted(&self) {
         self.is_deleted.set(true);
-        self.account.forget(self);
+        self.account.forget(&self.name(), self);
         let mut state = self.state.borrow_mut();
         if let Some(index) = &mut state.index {
             let index = Arc::make_mut(index);
@@ -396,7 +400,7 @@ fn recent(index: &Index<Place>, from: Uid) -> impl Iterator<Item = Uid> + '_ {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.account.forget(self);
+        self.account.forget(&self.name(), self);
         if let Some(polling) = self.polling.get_mut() {
             polling.stop();
         }

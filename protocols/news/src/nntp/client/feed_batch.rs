@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use sinew_transports::reactor::Reactor;
 
-use super::{FeedConfig, NewsClient, NewsError, Offered, feeder::Shared};
+use super::{FeedConfig, NewsClient, NewsError, Offered, feed_stats::Shared};
 use crate::{
     nntp::codec::{Article, Command, Response, ResponseError},
     store::{Arrival, Locator, NewsStore, StoreError},

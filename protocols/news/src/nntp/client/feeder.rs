@@ -1,7 +1,6 @@
 //! Sending what a store has on to another server: [`Feeder`].
 
 use std::{
-    cell::{Cell, RefCell},
     collections::BTreeMap,
     fmt,
     rc::Rc,
@@ -11,10 +10,12 @@ use std::{
 use sinew_protocols::basic::Word;
 use sinew_transports::{
     endpoint::ClientEndpoint,
-    reactor::{Promise, Reactor, Task},
+    reactor::{Reactor, Task},
 };
 
-use super::{ClientConfig, NewsClient, NewsError, feed_batch::Batch};
+use super::{
+    ClientConfig, FeedStats, NewsClient, NewsError, feed_batch::Batch, feed_stats::Shared,
+};
 use crate::{
     nntp::codec::Wildmat,
     store::{Arrival, NewsStore, StoreError},
@@ -107,24 +108,6 @@ impl FeedConfig {
     }
 }
 
-/// What a feeder has done since it was started.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct FeedStats {
-    /// Articles that the peer has taken.
-    pub taken: u64,
-    /// Articles that it had, or did not want.
-    pub not_wanted: u64,
-    /// Articles that it has looked at and not taken.
-    pub rejected: u64,
-    /// Articles that were to be offered again later.
-    pub later: u64,
-    /// Connections that have failed, or could not be made.
-    pub failures: u64,
-    /// Up to this sequence number the peer has everything.
-    pub position: u64,
-}
-
 /// Sends the articles of a store to another server, those that are there and those that arrive. It stops when it is dropped.
 ///
 /// Articles are offered in the order in which they have arrived, by CHECK and TAKETHIS, or by IHAVE where the peer does not stream. How
@@ -145,21 +128,6 @@ pub struct FeedStats {
 pub struct Feeder {
     shared: Rc<Shared>,
     _task: Task<()>,
-}
-
-#[derive(Default)]
-pub(super) struct Shared {
-    pub(super) stats: Cell<FeedStats>,
-    /// Settled to end a pause.
-    waiting: RefCell<Option<Promise<()>>>,
-}
-
-impl Shared {
-    pub(super) fn count(&self, change: impl FnOnce(&mut FeedStats)) {
-        let mut stats = self.stats.get();
-        change(&mut stats);
-        self.stats.set(stats);
-    }
 }
 
 impl Feeder {

@@ -8,6 +8,7 @@ mod auth;
 mod config;
 mod error;
 mod feed_batch;
+mod feed_stats;
 mod feeder;
 mod link;
 mod list;
@@ -24,7 +25,8 @@ pub use {
     article::ArticleStream,
     config::{ClientConfig, Security},
     error::NewsError,
-    feeder::{FeedConfig, FeedStats, Feeder},
+    feed_stats::FeedStats,
+    feeder::{FeedConfig, Feeder},
     list::{ActiveGroup, HdrLine, List},
     news_client::{NewsClient, Selected, Stat},
     one_call::{fetch, post},

@@ -27,7 +27,7 @@ use sinew_transports::{AsyncStream, reactor::Reactor};
 
 use super::{
     Session,
-    news_server::Shared,
+    shared::Shared,
     wire::{End, Incoming, Wire},
 };
 use crate::{

@@ -12,6 +12,7 @@ mod reading;
 mod receiving;
 mod rules;
 mod session;
+mod shared;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(not(feature = "tls"))]

@@ -1,16 +1,11 @@
 //! The factory: [`NewsServer`].
 
-use std::{
-    cell::{Cell, RefCell},
-    collections::HashSet,
-    fmt,
-    rc::Rc,
-};
+use std::{fmt, rc::Rc};
 
 use sinew_transports::{AsyncStream, Factory, Peer, Protocol, Transport};
 
-use super::{NewsHandler, ServerConfig, connection::Connection};
-use crate::{nntp::codec::MessageId, store::NewsStore};
+use super::{NewsHandler, ServerConfig, connection::Connection, shared::Shared};
+use crate::store::NewsStore;
 
 /// A server of news: a factory for any endpoint. Clones are the same server.
 ///
@@ -39,64 +34,17 @@ use crate::{nntp::codec::MessageId, store::NewsStore};
 /// ```
 pub struct NewsServer<S>(Rc<Shared<S>>);
 
-/// What all connections of a server share.
-pub(super) struct Shared<S> {
-    pub(super) config: ServerConfig,
-    pub(super) store: S,
-    pub(super) handler: Box<dyn NewsHandler>,
-    /// Articles that are being received: another connection that offers one is asked to try later.
-    receiving: RefCell<HashSet<MessageId>>,
-    /// For identifiers.
-    count: Cell<u64>,
-}
-
-/// An article that is being received.
-pub(super) struct Receiving<S> {
-    shared: Rc<Shared<S>>,
-    id: MessageId,
-}
-
 impl<S: NewsStore> NewsServer<S> {
     /// A server on a store.
     #[must_use]
     pub fn new(config: ServerConfig, store: S, handler: impl NewsHandler) -> Self {
-        Self(Rc::new(Shared {
-            config,
-            store,
-            handler: Box::new(handler),
-            receiving: RefCell::default(),
-            count: Cell::default(),
-        }))
+        Self(Rc::new(Shared::new(config, store, Box::new(handler))))
     }
 
     /// A connection of this server with a client, for callers that establish connections themselves.
     #[must_use]
     pub fn connection(&self) -> NewsConnection<S> {
         NewsConnection(Rc::clone(&self.0))
-    }
-}
-
-impl<S> Shared<S> {
-    /// Notes that an article is being received; `None` if it is already.
-    pub(super) fn receive(self: &Rc<Self>, id: &MessageId) -> Option<Receiving<S>> {
-        let is_first = self.receiving.borrow_mut().insert(id.clone());
-        is_first.then(|| Receiving { shared: Rc::clone(self), id: id.clone() })
-    }
-
-    pub(super) fn is_receiving(&self, id: &MessageId) -> bool {
-        self.receiving.borrow().contains(id)
-    }
-
-    /// A number that was not returned before.
-    pub(super) fn next_count(&self) -> u64 {
-        self.count.set(self.count.get() + 1);
-        self.count.get()
-    }
-}
-
-impl<S> Drop for Receiving<S> {
-    fn drop(&mut self) {
-        self.shared.receiving.borrow_mut().remove(&self.id);
     }
 }
 
