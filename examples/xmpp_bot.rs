@@ -48,12 +48,11 @@ impl XmppHandler for Echo {
     fn message_received(&mut self, xmpp: &XmppClient, message: &Message) {
         let (Some(from), Some(body)) = (message.from(), message.body()) else { return };
         say!("{from}: {}", Excerpt::new(&body).len_max(600));
-        // News is never answered.
-        if message.kind() == MessageKind::Headline {
-            return;
-        }
         let answer = Message::new(message.kind(), from.clone()).with_body(body);
-        if let Err(error) = xmpp.send_message(answer) {
+        // News is never answered.
+        if message.kind() != MessageKind::Headline
+            && let Err(error) = xmpp.send_message(answer)
+        {
             eprintln!("{error}");
         }
     }
@@ -86,10 +85,7 @@ fn main() -> ExitCode {
     cli::main(|args: Args| {
         let reactor = args.engine.builder().build()?;
         let password = env::var(&args.password_from)?;
-        let to = match args.to {
-            Some(to) => to,
-            None => ClientEndpoint::from((args.jid.domain(), 5222)),
-        };
+        let to = args.to.unwrap_or_else(|| ClientEndpoint::from((args.jid.domain(), 5222)));
         let mut config = XmppConfig::new(args.jid, password.as_str());
         if args.without_tls {
             config = config.security(Security::None);
