@@ -14,8 +14,9 @@ const LINE_MAX: usize = 4096;
 /// Prints the question, and reads a line. An error if the process has no terminal.
 pub(crate) fn ask(question: impl fmt::Display) -> io::Result<Secret> {
     let mut terminal = fs::File::options().read(true).write(true).open("/dev/tty")?;
-    write!(terminal, "{question}: ")?;
+    // First, so that an answer to the question is neither shown nor dropped with what was typed before it.
     let quiet = Quiet::new(&terminal)?;
+    write!(&terminal, "{question}: ")?;
     let (mut line, mut byte) = (Vec::new(), [0]);
     while line.len() < LINE_MAX && (&terminal).read(&mut byte)? == 1 {
         match byte[0] {
