@@ -29,7 +29,7 @@ impl SmtpHandler for Sink {
     }
 
     fn data(&mut self, _: &Session) -> Verdict<Box<dyn MessageSink>> {
-        Verdict::now(Box::new(Sink))
+        Verdict::now(Box::new(Self))
     }
 }
 
