@@ -112,6 +112,7 @@ fn make_folder(path: &Path) -> io::Result<()> {
     if let Some(parent) = parent {
         make_folder(parent)?;
     }
+    #[allow(unused_mut, reason = "only Unix has modes")]
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
