@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use sinew_auth::ClientLogin;
 
-use super::tls::Tls;
-use crate::imap::codec::IdFields;
+use crate::{imap::codec::IdFields, starttls::ClientTls};
 
 /// How a client protects itself and logs in, how long it waits and how much it takes.
 ///
@@ -28,7 +27,7 @@ use crate::imap::codec::IdFields;
 pub struct ClientConfig {
     pub(super) security: Security,
     #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "STARTTLS fails without it"))]
-    pub(super) tls: Tls,
+    pub(super) tls: ClientTls,
     pub(super) login: Option<ClientLogin>,
     pub(super) server_name: Option<String>,
     pub(super) id: Option<IdFields>,
@@ -64,7 +63,7 @@ impl Default for ClientConfig {
     fn default() -> Self {
         Self {
             security: Security::default(),
-            tls: Tls::default(),
+            tls: ClientTls::default(),
             login: None,
             server_name: None,
             id: None,

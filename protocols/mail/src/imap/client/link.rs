@@ -171,7 +171,7 @@ impl Link {
         let after = config.connect_timeout;
         let tls = config.tls.clone();
         match reactor.timeout(after, tls.start(&mut stream, name)).await {
-            Ok(started) => started?,
+            Ok(started) => started.map_err(failed)?,
             Err(_) => return Err(ImapError::Silent { after }),
         }
         // RFC 9051 6.2.1: nothing that the server said before counts.

@@ -35,9 +35,6 @@ mod source;
 mod sync;
 #[cfg(feature = "tls")]
 mod tls;
-#[cfg(not(feature = "tls"))]
-#[path = "tls_missing.rs"]
-mod tls;
 
 pub use {
     config::{ClientConfig, Security},

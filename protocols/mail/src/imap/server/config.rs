@@ -4,8 +4,7 @@ use std::{rc::Rc, time::Duration};
 
 use sinew_auth::Authenticator;
 
-use super::tls::StartTls;
-use crate::store::Store;
+use crate::{starttls::ServerTls, store::Store};
 
 /// Limits of what clients may do, and rules. Connections are limited by [`ListenConfig`](sinew_transports::ListenConfig), mailboxes and
 /// messages by the [store](crate::store::StoreLimits).
@@ -29,7 +28,7 @@ use crate::store::Store;
 pub struct ServerConfig {
     pub(super) authenticator: Authenticator,
     pub(super) store: Rc<dyn Store>,
-    pub(super) tls: StartTls,
+    pub(super) tls: ServerTls,
     pub(super) login_line_max: usize,
     pub(super) line_max: usize,
     pub(super) login_literal_max: u64,
@@ -50,7 +49,7 @@ impl ServerConfig {
         Self {
             authenticator: authenticator.into(),
             store,
-            tls: StartTls::default(),
+            tls: ServerTls::default(),
             login_line_max: 1_024,
             line_max: 64 << 10,
             login_literal_max: 0,

@@ -34,9 +34,6 @@ mod session;
 mod store_values;
 #[cfg(feature = "tls")]
 mod tls;
-#[cfg(not(feature = "tls"))]
-#[path = "tls_missing.rs"]
-mod tls;
 mod uid_ranges;
 mod view;
 

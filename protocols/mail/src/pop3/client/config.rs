@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sinew_auth::{ClientLogin, Secret};
 
-use super::tls::Tls;
+use crate::starttls::ClientTls;
 
 /// How a client protects itself, how it logs in, how long it waits, and how much it takes.
 ///
@@ -30,7 +30,7 @@ use super::tls::Tls;
 #[must_use]
 pub struct ClientConfig {
     pub(super) security: Security,
-    pub(super) tls: Tls,
+    pub(super) tls: ClientTls,
     pub(super) login: Option<ClientLogin>,
     pub(super) apop: Option<(String, Secret)>,
     pub(super) server_name: Option<String>,
@@ -59,7 +59,7 @@ impl ClientConfig {
     pub fn new() -> Self {
         Self {
             security: Security::default(),
-            tls: Tls::default(),
+            tls: ClientTls::default(),
             login: None,
             apop: None,
             server_name: None,

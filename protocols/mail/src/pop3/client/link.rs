@@ -206,7 +206,8 @@ impl Link {
         let tls = self.config.tls.clone();
         let after = self.config.reply_timeout;
         let started = self.reactor.timeout(after, tls.start(&mut self.stream, name)).await;
-        started.unwrap_or(Err(Pop3Error::TimedOut { stage: Stage::StartTls, after }))
+        let timed_out = |_| Pop3Error::TimedOut { stage: Stage::StartTls, after };
+        started.map_err(timed_out)?.map_err(|reason| Pop3Error::Tls { reason })
     }
 }
 

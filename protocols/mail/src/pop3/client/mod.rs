@@ -20,9 +20,6 @@ mod new_messages;
 mod pop3_client;
 #[cfg(feature = "tls")]
 mod tls;
-#[cfg(not(feature = "tls"))]
-#[path = "tls_missing.rs"]
-mod tls;
 
 pub use config::{ClientConfig, Security};
 pub use error::{Pop3Error, Stage};

@@ -1,34 +1,14 @@
-//! TLS of a client: its configuration, and STLS.
+//! The configuration of STLS.
 
-use sinew_transports::{AsyncStream, tls::TlsClientConfig};
+use sinew_transports::tls::TlsClientConfig;
 
-use super::{ClientConfig, Pop3Error};
-
-/// The configuration for STLS; without one, the root certificates of the system.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Tls(Option<TlsClientConfig>);
-
-impl Tls {
-    /// Starts TLS with the server of this name.
-    pub(super) async fn start(
-        &self,
-        stream: &mut AsyncStream,
-        name: &str,
-    ) -> Result<(), Pop3Error> {
-        let failed = |reason: String| Pop3Error::Tls { reason };
-        let config = match &self.0 {
-            Some(config) => config.clone(),
-            None => TlsClientConfig::system().map_err(|error| failed(error.to_string()))?,
-        };
-        let role = config.to(name).map_err(|error| failed(error.to_string()))?;
-        stream.start_tls(role).await.map_err(|error| failed(error.to_string()))
-    }
-}
+use super::ClientConfig;
+use crate::starttls::ClientTls;
 
 impl ClientConfig {
     /// The configuration of STLS. Default: the root certificates of the system.
     pub fn tls(mut self, tls: TlsClientConfig) -> Self {
-        self.tls = Tls(Some(tls));
+        self.tls = ClientTls::new(tls);
         self
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use sinew_auth::Authenticator;
 use sinew_protocols::basic::{ArgumentError, Word};
 
-use super::{login::LINE_MAX, tls::Stls};
+use super::login::LINE_MAX;
+use crate::starttls::ServerTls;
 
 /// Limits of what clients may do, and rules. Connections are limited by [`ListenConfig`](sinew_transports::ListenConfig).
 ///
@@ -35,7 +36,7 @@ use super::{login::LINE_MAX, tls::Stls};
 pub struct ServerConfig {
     pub(super) hostname: Word,
     pub(super) auth: Authenticator,
-    pub(super) tls: Stls,
+    pub(super) tls: ServerTls,
     pub(super) needs_tls: bool,
     pub(super) has_apop: bool,
     pub(super) is_exclusive: bool,
@@ -58,7 +59,7 @@ impl ServerConfig {
         Ok(Self {
             hostname: Word::try_from(hostname)?,
             auth: auth.into(),
-            tls: Stls::default(),
+            tls: ServerTls::default(),
             needs_tls: false,
             has_apop: false,
             is_exclusive: true,

@@ -20,11 +20,8 @@ mod open_maildrop;
 mod pop3_server;
 mod stored;
 mod text;
-#[cfg(feature = "tls")]
 mod timestamp;
-mod tls;
-#[cfg(not(feature = "tls"))]
-#[path = "tls_missing.rs"]
+#[cfg(feature = "tls")]
 mod tls;
 mod transaction;
 mod waiting;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use sinew_auth::ClientLogin;
 use sinew_protocols::basic::{ArgumentError, Word};
 
-use super::{error::Stage, tls::Tls};
+use super::error::Stage;
+use crate::starttls::ClientTls;
 
 /// How a client introduces and protects itself, and how long it waits (RFC 5321 4.5.3.2).
 ///
@@ -23,7 +24,7 @@ pub struct ClientConfig {
     pub(super) is_lmtp: bool,
     pub(super) uses_chunks: bool,
     pub(super) security: Security,
-    pub(super) tls: Tls,
+    pub(super) tls: ClientTls,
     pub(super) login: Option<ClientLogin>,
     pub(super) server_name: Option<String>,
     pub(super) port: u16,
@@ -58,7 +59,7 @@ impl ClientConfig {
             is_lmtp: false,
             uses_chunks: false,
             security: Security::default(),
-            tls: Tls::default(),
+            tls: ClientTls::default(),
             login: None,
             server_name: None,
             port: 25,

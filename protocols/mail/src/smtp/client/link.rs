@@ -99,6 +99,7 @@ impl Link {
         let tls = self.config.tls.clone();
         let after = self.config.timeout(Stage::StartTls);
         let started = self.reactor.timeout(after, tls.start(&mut self.stream, name)).await;
-        started.unwrap_or(Err(SmtpError::TimedOut { stage: Stage::StartTls, after }))
+        let timed_out = |_| SmtpError::TimedOut { stage: Stage::StartTls, after };
+        started.map_err(timed_out)?.map_err(|reason| SmtpError::Tls { reason })
     }
 }

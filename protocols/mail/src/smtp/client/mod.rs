@@ -18,9 +18,6 @@ mod source;
 pub(crate) mod text;
 #[cfg(feature = "tls")]
 mod tls;
-#[cfg(not(feature = "tls"))]
-#[path = "tls_missing.rs"]
-mod tls;
 mod transaction;
 
 #[cfg(feature = "dns")]

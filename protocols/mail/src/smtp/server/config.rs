@@ -5,7 +5,8 @@ use std::time::Duration;
 use sinew_auth::Authenticator;
 use sinew_protocols::basic::{ArgumentError, Word};
 
-use super::{auth::LINE_MAX, tls::StartTls};
+use super::auth::LINE_MAX;
+use crate::starttls::ServerTls;
 
 /// Limits of what clients may do, and rules. Connections are limited by [`ListenConfig`](sinew_transports::ListenConfig).
 ///
@@ -36,7 +37,7 @@ use super::{auth::LINE_MAX, tls::StartTls};
 pub struct ServerConfig {
     pub(super) hostname: Word,
     pub(super) is_lmtp: bool,
-    pub(super) tls: StartTls,
+    pub(super) tls: ServerTls,
     pub(super) needs_tls: bool,
     pub(super) auth: Option<Authenticator>,
     pub(super) needs_auth: bool,
@@ -64,7 +65,7 @@ impl ServerConfig {
         Ok(Self {
             hostname: Word::try_from(hostname)?,
             is_lmtp: false,
-            tls: StartTls::default(),
+            tls: ServerTls::default(),
             needs_tls: false,
             auth: None,
             needs_auth: false,

@@ -23,9 +23,6 @@ mod session;
 mod smtp_server;
 #[cfg(feature = "tls")]
 mod tls;
-#[cfg(not(feature = "tls"))]
-#[path = "tls_missing.rs"]
-mod tls;
 mod verdict;
 mod waiting;
 
