@@ -18,6 +18,7 @@ mod news;
 mod portforward;
 mod procmon;
 mod qotd;
+mod read_again;
 mod time;
 
 pub(crate) use {

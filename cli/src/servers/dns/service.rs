@@ -10,12 +10,14 @@ use sinew::{
         server::{DnsServer, Handled, Handler, Query, Secondary, SecondaryConfig, Zones},
     },
     prelude::{Deferred, ListenConfig, ListeningPort, Reactor, StreamConfig, Task},
-    reactor::{Signal, SignalWatch, source::Registration},
     transports::{Address, endpoint::ServerEndpoint},
 };
 
 use super::sources::Watched;
-use crate::run::{Context, UdpSockets};
+use crate::{
+    run::{Context, UdpSockets},
+    servers::read_again::OnHangup,
+};
 
 /// Where it listens by default.
 const LISTEN: &str = "tcp:53";
@@ -33,8 +35,7 @@ pub(super) struct DnsService {
 
 /// What ends with the service.
 struct Running {
-    _signal: SignalWatch,
-    _handler: Registration,
+    _hangup: OnHangup,
     _watch: Task<()>,
 }
 
@@ -97,12 +98,11 @@ impl Service for DnsService {
         if self.sources.is_empty() {
             return Ok(());
         }
-        let handler =
-            reactor.register_unwatched(self.sources.clone()).map_err(StartError::other)?;
-        let token = handler.token().expect("it has just been registered");
-        let signal = reactor.wake_on_signal(Signal::HUP, token).map_err(StartError::other)?;
+        let sources = self.sources.clone();
+        let hangup =
+            OnHangup::call(reactor, "dns: reading its files again", move |_| sources.force())?;
         let watch = reactor.spawn(self.sources.clone().watch(reactor.clone()));
-        let running = Running { _signal: signal, _handler: handler, _watch: watch };
+        let running = Running { _hangup: hangup, _watch: watch };
         self.running.replace(Some(running));
         Ok(())
     }

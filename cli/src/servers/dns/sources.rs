@@ -2,15 +2,14 @@
 //! changes nothing: what was read before is served on.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     collections::HashMap,
     fs,
     io::{self, Read},
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     rc::Rc,
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use sinew::{
@@ -20,24 +19,19 @@ use sinew::{
         server::{Handled, Handler as DnsHandler, Overrides, Query, Zones},
         zone::{Zone, ZoneConfig, ZoneError, text_of_name},
     },
-    prelude::{Promise, Reactor},
-    reactor::{
-        Excerpt, Failure,
-        source::{Handler, Ready},
-    },
+    prelude::Reactor,
+    reactor::Excerpt,
     transports::reactors::Shard,
 };
 
 use super::values::ZoneFile;
+use crate::servers::read_again::{Pace, Stamp};
 
 /// The longest list of names.
 const LIST_MAX: u64 = 64 << 20;
 
 /// How much of a list is read in one turn of the loop.
 const PIECE: usize = 64 << 10;
-
-/// How often files are looked at, at most.
-const EVERY_MIN: Duration = Duration::from_millis(10);
 
 /// Names with fixed answers: a list replaces the one before as a whole.
 #[derive(Clone, Default)]
@@ -81,26 +75,7 @@ impl Served {
 pub(super) struct Watched {
     sources: Sources,
     seen: RefCell<HashMap<PathBuf, Stamp>>,
-    /// SIGHUP: all files are read.
-    is_forced: Cell<bool>,
-    /// Ends the wait.
-    wake: RefCell<Option<Promise<(), Failure>>>,
-}
-
-/// What tells that a file is another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    modified: Option<SystemTime>,
-    len: u64,
-    inode: u64,
-}
-
-impl Stamp {
-    /// `None` while there is no file.
-    fn of(path: &Path) -> Option<Self> {
-        let file = fs::metadata(path).ok()?;
-        Some(Self { modified: file.modified().ok(), len: file.len(), inode: file.ino() })
-    }
+    pace: Pace,
 }
 
 impl ZoneFile {
@@ -129,12 +104,7 @@ impl Sources {
             self.warn_of_unread(path, overrides.add_hosts(&text));
         }
         self.blocked.0.replace(overrides);
-        Ok(Rc::new(Watched {
-            sources: self,
-            seen: RefCell::new(seen),
-            is_forced: Cell::default(),
-            wake: RefCell::default(),
-        }))
+        Ok(Rc::new(Watched { sources: self, seen: RefCell::new(seen), pace: Pace::default() }))
     }
 
     /// Says which zone has come in the place of which.
@@ -210,17 +180,16 @@ impl Watched {
         Served::of(reactor).0.borrow_mut().remove(&self.sources.service);
     }
 
+    /// Reads all files now, whether they have changed or not.
+    pub(super) fn force(&self) {
+        self.pace.force();
+    }
+
     /// Looks at the files again and again.
     pub(super) async fn watch(self: Rc<Self>, reactor: Reactor) {
         self.sources.zone_files.iter().for_each(|file| self.sources.notify(file));
         loop {
-            if !self.is_forced.get() {
-                let (promise, woken) = reactor.promise();
-                self.wake.replace(Some(promise));
-                // Whichever comes first.
-                let _ = reactor.timeout(self.sources.every.max(EVERY_MIN), woken).await;
-            }
-            let is_forced = self.is_forced.take();
+            let is_forced = self.pace.next(&reactor, self.sources.every).await;
             for file in self.sources.zone_files.iter().filter(|_| self.sources.speaks) {
                 self.read_zone(&reactor, file, is_forced).await;
             }
@@ -323,22 +292,4 @@ fn read_list(path: &Path) -> io::Result<String> {
         return Err(io::Error::other(format!("the list has more than {LIST_MAX} bytes")));
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// SIGHUP.
-impl Handler for Watched {
-    fn ready(self: Rc<Self>, reactor: &Reactor, _: Ready) {
-        self.rescheduled(reactor);
-    }
-
-    fn rescheduled(self: Rc<Self>, _: &Reactor) {
-        self.is_forced.set(true);
-        if let Some(wake) = self.wake.take() {
-            wake.resolve(());
-        }
-    }
-
-    fn describe(&self) -> String {
-        "dns: reading its files again".to_owned()
-    }
 }

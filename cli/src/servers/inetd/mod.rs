@@ -25,13 +25,10 @@ use serde::Deserialize;
 use sinew::{
     application::{Service, StartError, StopError},
     prelude::*,
-    reactor::{
-        Excerpt, Signal, SignalWatch,
-        source::{Handler, Ready, Registration},
-    },
+    reactor::Excerpt,
 };
 
-use super::listens_nowhere::listens_nowhere;
+use super::{listens_nowhere::listens_nowhere, read_again::OnHangup};
 use crate::run::{Context, ServerCommand};
 use conf::FILE_MAX;
 use entry::{Entry, ServiceNames};
@@ -63,7 +60,7 @@ impl ServerCommand for Inetd {
         let entries = read(&self.file).map_err(StartError::other)?;
         running::check(&entries).map_err(StartError::other)?;
         let reload = Reload { file: self.file.clone(), services: Rc::default() };
-        Ok(Box::new(InetdService { entries, reload: Rc::new(reload), watch: RefCell::default() }))
+        Ok(Box::new(InetdService { entries, reload: Rc::new(reload), hangup: RefCell::default() }))
     }
 
     fn on_all_reactors(&self) -> bool {
@@ -94,7 +91,7 @@ fn read_text(path: &Path) -> io::Result<String> {
 struct InetdService {
     entries: Vec<Entry>,
     reload: Rc<Reload>,
-    watch: RefCell<Option<(SignalWatch, Registration)>>,
+    hangup: RefCell<Option<OnHangup>>,
 }
 
 impl Service for InetdService {
@@ -103,15 +100,16 @@ impl Service for InetdService {
     }
 
     fn start(&self, reactor: &Reactor) -> Result<(), StartError> {
-        let handler = reactor.register_unwatched(self.reload.clone()).map_err(StartError::other)?;
-        let token = handler.token().expect("it has just been registered");
-        let watch = reactor.wake_on_signal(Signal::HUP, token).map_err(StartError::other)?;
-        *self.watch.borrow_mut() = Some((watch, handler));
+        let reload = self.reload.clone();
+        let hangup = OnHangup::call(reactor, "inetd: reading its file again", move |reactor| {
+            reload.read(reactor);
+        })?;
+        *self.hangup.borrow_mut() = Some(hangup);
         Ok(())
     }
 
     fn stop(&self, reactor: &Reactor) -> Deferred<(), StopError> {
-        drop(self.watch.take());
+        drop(self.hangup.take());
         self.reload.services.close(reactor);
         Deferred::ready_on(reactor, ())
     }
@@ -123,12 +121,8 @@ struct Reload {
     services: Rc<RunningServices>,
 }
 
-impl Handler for Reload {
-    fn ready(self: Rc<Self>, reactor: &Reactor, _: Ready) {
-        self.rescheduled(reactor);
-    }
-
-    fn rescheduled(self: Rc<Self>, reactor: &Reactor) {
+impl Reload {
+    fn read(&self, reactor: &Reactor) {
         match read(&self.file) {
             Ok(entries) => {
                 self.services.become_these(reactor, entries);
@@ -136,9 +130,5 @@ impl Handler for Reload {
             }
             Err(error) => tracing::error!("nothing is changed: {error}"),
         }
-    }
-
-    fn describe(&self) -> String {
-        "inetd: reading its file again".to_owned()
     }
 }

@@ -302,7 +302,7 @@ impl Service for MailService {
         self.folders.iter().try_for_each(|folder| make(folder))?;
         self.reading.start(reactor)?;
         let Some(sources) = self.sources.take() else { return Err(StartError::AlreadyStarted) };
-        let sources = sources.watch(reactor).map_err(StartError::other)?;
+        let sources = sources.watch(reactor)?;
         let opening = Rc::clone(&self.opening).run(reactor.clone(), self.receiving.clone());
         let running = Running { _opening: reactor.spawn(opening), _sources: sources };
         self.running.replace(Some(running));

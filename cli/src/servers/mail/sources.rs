@@ -2,22 +2,18 @@
 //! wrong changes nothing.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     collections::HashMap,
-    fs,
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     rc::Rc,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use sinew::{
+    application::StartError,
     mail::routing::{Router, TargetRules},
-    prelude::{Promise, Reactor, Task},
-    reactor::{
-        Excerpt, Failure, Signal, SignalWatch,
-        source::{Handler, Ready, Registration},
-    },
+    prelude::{Reactor, Task},
+    reactor::Excerpt,
 };
 
 use super::{
@@ -25,9 +21,7 @@ use super::{
     names::{self, Names},
     ports::Reloader,
 };
-
-/// How often files are looked at, at most.
-const EVERY_MIN: Duration = Duration::from_millis(10);
+use crate::servers::read_again::{OnHangup, Pace, Stamp};
 
 /// What is read from files, and where it goes.
 #[derive(Debug)]
@@ -41,64 +35,38 @@ pub(super) struct Sources {
     pub(super) every: Duration,
 }
 
-/// What tells that a file is another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    modified: Option<SystemTime>,
-    len: u64,
-    inode: u64,
-}
-
 /// The work, while the service runs.
 struct Watched {
     sources: Sources,
     seen: RefCell<HashMap<PathBuf, Stamp>>,
-    /// SIGHUP: all files are read.
-    is_forced: Cell<bool>,
-    /// Ends the wait.
-    wake: RefCell<Option<Promise<(), Failure>>>,
+    pace: Pace,
 }
 
 /// Ends the work when it is dropped.
 pub(super) struct Watching {
-    _signal: SignalWatch,
-    _handler: Registration,
+    _hangup: OnHangup,
     _task: Task<()>,
-}
-
-impl Stamp {
-    /// `None` while there is no file.
-    fn of(path: &Path) -> Option<Self> {
-        let file = fs::metadata(path).ok()?;
-        Some(Self { modified: file.modified().ok(), len: file.len(), inode: file.ino() })
-    }
 }
 
 impl Sources {
     /// Looks after the files from now on.
-    pub(super) fn watch(self, reactor: &Reactor) -> std::io::Result<Watching> {
+    pub(super) fn watch(self, reactor: &Reactor) -> Result<Watching, StartError> {
         let paths = [&self.users, &self.aliases].into_iter().flatten().cloned();
         let seen = paths.filter_map(|path| Some((path.clone(), Stamp::of(&path)?))).collect();
-        let (is_forced, wake) = (Cell::new(false), RefCell::default());
-        let watched = Rc::new(Watched { sources: self, seen: RefCell::new(seen), is_forced, wake });
-        let handler = reactor.register_unwatched(watched.clone())?;
-        let token = handler.token().expect("it has just been registered");
-        let signal = reactor.wake_on_signal(Signal::HUP, token)?;
+        let seen = RefCell::new(seen);
+        let watched = Rc::new(Watched { sources: self, seen, pace: Pace::default() });
+        let forced = watched.clone();
+        let hangup =
+            OnHangup::call(reactor, "mail: reading its files again", move |_| forced.pace.force())?;
         let task = reactor.spawn(watched.run(reactor.clone()));
-        Ok(Watching { _signal: signal, _handler: handler, _task: task })
+        Ok(Watching { _hangup: hangup, _task: task })
     }
 }
 
 impl Watched {
     async fn run(self: Rc<Self>, reactor: Reactor) {
         loop {
-            let (promise, woken) = reactor.promise();
-            self.wake.replace(Some(promise));
-            if !self.is_forced.get() {
-                // An error says that the time is over.
-                drop(reactor.timeout(self.sources.every.max(EVERY_MIN), woken).await);
-            }
-            let is_forced = self.is_forced.replace(false);
+            let is_forced = self.pace.next(&reactor, self.sources.every).await;
             self.look(&reactor, is_forced).await;
         }
     }
@@ -149,23 +117,5 @@ impl Watched {
         // Without a file, what was read stays.
         let Some(stamp) = stamp.ok().flatten() else { return is_forced };
         self.seen.borrow_mut().insert(path.to_owned(), stamp) != Some(stamp) || is_forced
-    }
-}
-
-/// SIGHUP.
-impl Handler for Watched {
-    fn ready(self: Rc<Self>, reactor: &Reactor, _: Ready) {
-        self.rescheduled(reactor);
-    }
-
-    fn rescheduled(self: Rc<Self>, _: &Reactor) {
-        self.is_forced.set(true);
-        if let Some(wake) = self.wake.take() {
-            wake.resolve(());
-        }
-    }
-
-    fn describe(&self) -> String {
-        "mail: reading its files again".to_owned()
     }
 }
