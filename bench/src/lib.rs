@@ -6,6 +6,7 @@ pub mod dns;
 pub mod engine;
 pub mod http;
 pub mod mail;
+pub mod other;
 pub mod outcome;
 pub mod timings;
 pub mod tls;

@@ -4,20 +4,15 @@ use std::env;
 use std::error::Error;
 use std::fs;
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
 
-use bench::convention::{Listen, announce, unavailable};
+use bench::convention::{Listen, unavailable};
 use bench::http::{FILE_PATH, TEXT, TEXT_PATH, TEXT_TYPE, file};
+use bench::other::{announce_once, become_server, find, free_address};
 use bench::tls::certificate;
 use clap::Parser;
-
-/// The longest that nginx may take to listen.
-const START_MAX: Duration = Duration::from_secs(10);
 
 /// Answers with a text, or with a file
 #[derive(Parser)]
@@ -37,38 +32,19 @@ struct Args {
 fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
     if let Some(address) = args.wait_for {
-        return wait_for(address);
+        return Ok(announce_once(address, || TcpStream::connect(address).is_ok())?);
     }
-    let Some(nginx) = find() else {
+    let Some(nginx) = find("nginx", []) else {
         unavailable("nginx is not installed; try: apt install nginx-light")
     };
     let folder = env::temp_dir().join(format!("sinew-bench-nginx-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
-    // nginx takes no port 0. This one is free, and stays so for a moment.
-    let address = TcpListener::bind(args.listen.listen)?.local_addr()?;
+    let address = free_address(args.listen)?;
     let path = folder.join("nginx.conf");
     fs::write(&path, configuration(&folder, address, args.tls)?)?;
-    Command::new(env::current_exe()?).args(["--wait-for", &address.to_string()]).spawn()?;
-    let error = Command::new(nginx).arg("-p").arg(&folder).arg("-c").arg(&path).exec();
-    Err(error.into())
-}
-
-fn wait_for(address: SocketAddr) -> Result<(), Box<dyn Error>> {
-    let began = Instant::now();
-    while TcpStream::connect(address).is_err() {
-        if began.elapsed() > START_MAX {
-            return Err("nginx did not start".into());
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-    announce(address);
-    Ok(())
-}
-
-fn find() -> Option<PathBuf> {
-    let paths = env::var_os("PATH").unwrap_or_default();
-    let folders = env::split_paths(&paths).chain([PathBuf::from("/usr/sbin")]);
-    folders.map(|folder| folder.join("nginx")).find(|path| path.is_file())
+    let mut command = Command::new(nginx);
+    command.arg("-p").arg(&folder).arg("-c").arg(&path);
+    match become_server(command, &[], address)? {}
 }
 
 fn configuration(folder: &Path, address: SocketAddr, tls: bool) -> io::Result<String> {

@@ -5,21 +5,14 @@ use std::env;
 use std::error::Error;
 use std::fs;
 use std::io;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::net::{SocketAddr, UdpSocket};
+use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
-use bench::convention::{Listen, announce, unavailable};
+use bench::convention::{Listen, unavailable};
 use bench::dns::{hosts, is_answer, query, zone};
+use bench::other::{TRY_EVERY, announce_once, become_server, find, free_address};
 use clap::{Parser, ValueEnum};
-
-/// The longest that the server may take to answer.
-const START_MAX: Duration = Duration::from_secs(10);
-
-/// How often it is asked until then.
-const TRY_EVERY: Duration = Duration::from_millis(20);
 
 /// Answers from a zone
 #[derive(Parser)]
@@ -53,48 +46,31 @@ fn main() -> Result<(), Box<dyn Error>> {
         Program::Knotd => ("knotd", "knot"),
         Program::Dnsmasq => ("dnsmasq", "dnsmasq-base"),
     };
-    let Some(program) = find(name) else {
+    let Some(program) = find(name, []) else {
         unavailable(format_args!("{name} is not installed; try: apt install {package}"))
     };
     let folder = env::temp_dir().join(format!("sinew-bench-{name}-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
-    // Port 0 is not taken by these servers. This one is free, and stays so for a moment.
-    let address = TcpListener::bind(args.listen.listen)?.local_addr()?;
+    let address = free_address(args.listen)?;
     let mut command = Command::new(program);
     match args.server {
         Program::Nsd => nsd(&mut command, &folder, address)?,
         Program::Knotd => knotd(&mut command, &folder, address)?,
         Program::Dnsmasq => dnsmasq(&mut command, &folder, address)?,
     }
-    Command::new(env::current_exe()?).args([name, "--wait-for", &address.to_string()]).spawn()?;
-    // Standard output is for the announcement.
-    command.stdout(io::stderr());
-    Err(command.exec().into())
+    match become_server(command, &[name], address)? {}
 }
 
 fn wait_for(address: SocketAddr) -> Result<(), Box<dyn Error>> {
-    let began = Instant::now();
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     socket.connect(address)?;
     socket.set_read_timeout(Some(TRY_EVERY))?;
     let mut answer = [0; 4_096];
-    while began.elapsed() < START_MAX {
-        // Nobody may listen yet.
-        if socket.send(&query(1, 0)).is_ok()
+    announce_once(address, || {
+        socket.send(&query(1, 0)).is_ok()
             && socket.recv(&mut answer).is_ok_and(|len| is_answer(&answer[..len], 1, 0))
-        {
-            announce(address);
-            return Ok(());
-        }
-        std::thread::sleep(TRY_EVERY);
-    }
-    Err("the server does not answer".into())
-}
-
-fn find(name: &str) -> Option<PathBuf> {
-    let paths = env::var_os("PATH").unwrap_or_default();
-    let folders = env::split_paths(&paths).chain([PathBuf::from("/usr/sbin")]);
-    folders.map(|folder| folder.join(name)).find(|path| path.is_file())
+    })?;
+    Ok(())
 }
 
 /// One process for queries, beside its own parent.

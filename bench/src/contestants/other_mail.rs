@@ -1,26 +1,18 @@
 //! smtp-sink of Postfix, or Dovecot with the maildirs. This process becomes the server, and leaves a child behind that announces the
 //! address as soon as it greets.
 
-use std::env;
 use std::error::Error;
 use std::fs;
 use std::io::{self, Read};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::{chown, symlink};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
 
-use bench::convention::{Listen, announce, unavailable};
+use bench::convention::{Listen, unavailable};
 use bench::mail::{PASSWORD, folder, write_maildirs};
+use bench::other::{START_MAX, announce_once, become_server, find, free_address};
 use clap::{Parser, ValueEnum};
-
-/// The longest that the server may take to greet.
-const START_MAX: Duration = Duration::from_secs(10);
-
-/// How often it is asked until then.
-const TRY_EVERY: Duration = Duration::from_millis(20);
 
 /// The user that owns the maildirs for Dovecot, which does not serve those of root: nobody.
 const OWNER: u32 = 65_534;
@@ -57,11 +49,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         Program::DovecotPop3 => ("dovecot", "dovecot-pop3d"),
         Program::DovecotImap => ("dovecot", "dovecot-imapd"),
     };
-    let Some(program) = find(name) else {
+    let Some(program) = find(name, [peers().join("usr/sbin")]) else {
         unavailable(format_args!("{name} is not installed; try: apt install {package}"))
     };
-    // Port 0 is not taken by these servers. This one is free, and stays so for a moment.
-    let address = TcpListener::bind(args.listen.listen)?.local_addr()?;
+    let address = free_address(args.listen)?;
     let mut command = Command::new(program);
     match args.server {
         Program::SmtpSink => {
@@ -77,38 +68,20 @@ fn main() -> Result<(), Box<dyn Error>> {
         Program::DovecotImap => dovecot(&mut command, "imap", address)?,
     }
     let server = args.server.to_possible_value().ok_or("a server has a name")?;
-    Command::new(env::current_exe()?)
-        .args([server.get_name(), "--wait-for", &address.to_string()])
-        .spawn()?;
-    // Standard output is for the announcement.
-    command.stdout(io::stderr());
-    Err(command.exec().into())
+    match become_server(command, &[server.get_name()], address)? {}
 }
 
+/// A server of mail greets.
 fn wait_for(address: SocketAddr) -> Result<(), Box<dyn Error>> {
-    let began = Instant::now();
-    while began.elapsed() < START_MAX {
-        // Nobody may listen yet.
-        if let Ok(mut stream) = TcpStream::connect(address)
-            && stream.set_read_timeout(Some(START_MAX)).is_ok()
-            && stream.read_exact(&mut [0]).is_ok()
-        {
-            announce(address);
-            return Ok(());
-        }
-        std::thread::sleep(TRY_EVERY);
-    }
-    Err("the server does not greet".into())
+    announce_once(address, || {
+        TcpStream::connect(address).is_ok_and(|mut stream| {
+            stream.set_read_timeout(Some(START_MAX)).is_ok() && stream.read_exact(&mut [0]).is_ok()
+        })
+    })?;
+    Ok(())
 }
 
-/// Of Postfix, two programs may be where the tests have them.
-fn find(name: &str) -> Option<PathBuf> {
-    let paths = env::var_os("PATH").unwrap_or_default();
-    let folders =
-        env::split_paths(&paths).chain([PathBuf::from("/usr/sbin"), peers().join("usr/sbin")]);
-    folders.map(|folder| folder.join(name)).find(|path| path.is_file())
-}
-
+/// Where the tests have programs of Postfix.
 fn peers() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/peers/postfix")
 }
