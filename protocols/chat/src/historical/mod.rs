@@ -22,6 +22,7 @@ mod outbox;
 mod password;
 mod realm;
 mod screen_name;
+mod sign_on;
 pub mod toc;
 
 pub use {

@@ -1,6 +1,6 @@
 //! A client of OSCAR: [`OscarClient`].
 
-use std::{collections::VecDeque, fmt, time::Duration};
+use std::{collections::VecDeque, fmt};
 
 use sinew_auth::Secret;
 use sinew_transports::{AsyncStream, endpoint::ClientEndpoint, reactor::Reactor};
@@ -12,15 +12,13 @@ use super::{
     tlv::put,
 };
 use crate::historical::{
-    Event, Message, ScreenName, SessionError, SignOnError, flap::Channel, flap_link::FlapLink,
-    oscar::server::VERSION, password::digest,
+    Event, Message, ScreenName, SessionError, SignOnError,
+    flap::Channel,
+    flap_link::FlapLink,
+    oscar::server::VERSION,
+    password::digest,
+    sign_on::{CLIENT, in_time},
 };
-
-/// How long signing on may take.
-const SIGN_ON_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// What the client calls itself.
-const CLIENT: &str = concat!("sinew/", env!("CARGO_PKG_VERSION"));
 
 /// A user that is signed on.
 ///
@@ -67,9 +65,7 @@ impl OscarClient {
         name: &ScreenName,
         password: &Secret,
     ) -> Result<Self, SignOnError> {
-        let signing_on = Box::pin(signed_on(reactor, to.into(), name, password));
-        let timed_out = |_| SignOnError::TimedOut { name: name.clone(), after: SIGN_ON_TIMEOUT };
-        reactor.timeout(SIGN_ON_TIMEOUT, signing_on).await.map_err(timed_out)?
+        in_time(reactor, name, signed_on(reactor, to.into(), name, password)).await
     }
 
     /// The name of the user, as the server writes it.

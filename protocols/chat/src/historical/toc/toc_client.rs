@@ -1,21 +1,19 @@
 //! A client of TOC: [`TocClient`].
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use sinew_auth::Secret;
 use sinew_transports::{AsyncStream, endpoint::ClientEndpoint, reactor::Reactor};
 
 use super::{Line, TEXT_MAX, Words, handshake::FLAPON};
 use crate::historical::{
-    Buddy, Event, Message, ScreenName, SessionError, SignOnError, flap::Channel,
-    flap_link::FlapLink, oscar::VERSION, password::roast_toc,
+    Buddy, Event, Message, ScreenName, SessionError, SignOnError,
+    flap::Channel,
+    flap_link::FlapLink,
+    oscar::VERSION,
+    password::roast_toc,
+    sign_on::{CLIENT, in_time},
 };
-
-/// How long signing on may take.
-const SIGN_ON_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// What the client calls itself.
-const CLIENT: &str = concat!("sinew/", env!("CARGO_PKG_VERSION"));
 
 /// A user that is signed on. The methods are those of [`OscarClient`](crate::historical::oscar::OscarClient).
 ///
@@ -52,9 +50,7 @@ impl TocClient {
         name: &ScreenName,
         password: &Secret,
     ) -> Result<Self, SignOnError> {
-        let signing_on = Box::pin(signed_on(reactor, to.into(), name, password));
-        let timed_out = |_| SignOnError::TimedOut { name: name.clone(), after: SIGN_ON_TIMEOUT };
-        reactor.timeout(SIGN_ON_TIMEOUT, signing_on).await.map_err(timed_out)?
+        in_time(reactor, name, signed_on(reactor, to.into(), name, password)).await
     }
 
     /// The name of the user, as the server writes it.
