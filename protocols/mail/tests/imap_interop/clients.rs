@@ -220,7 +220,7 @@ fn mbsync_with(served: &Served) {
                      Channel all\nFar :far:\nNear :near:\nPatterns *\nCreate Both\nExpunge Both\nSyncState *\n",
                 );
                 let mut mbsync = program::find("mbsync").expect("it was found");
-                mbsync.arg("-V").arg("-c").arg(folder.write("mbsyncrc", &text)).arg("all");
+                mbsync.env("HOME", folder.path()).arg("-V").arg("-c").arg(folder.write("mbsyncrc", &text)).arg("all");
                 mbsync
             },
             "",
@@ -293,8 +293,9 @@ fn mutt() {
              push '<first-entry><delete-message><last-entry><copy-message><kill-line>=Saved<enter><sync-mailbox><quit>'\n",
         );
         let config = folder.write("muttrc", &text);
+        // In the foreground: elsewhere a process that reads from the terminal is stopped.
         let command = format!(
-            "TERM=vt100 HOME={} timeout 20 mutt -n -F {}",
+            "TERM=vt100 HOME={} timeout --foreground 20 mutt -n -F {}",
             folder.path().display(),
             config.display()
         );

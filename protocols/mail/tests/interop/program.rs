@@ -6,12 +6,14 @@ use std::{
     process::{Child, ChildStdout, Command, Output, Stdio},
 };
 
-/// A program on the path.
+/// A program on the path. Those that read `SHELL` or the language find the same ones on every machine.
 pub(crate) fn find(name: &str) -> Option<Command> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found =
         std::env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.is_file());
-    found.map(Command::new).or_else(|| skipped(name))
+    let mut command = found.map(Command::new).or_else(|| skipped(name))?;
+    command.env("SHELL", "/bin/sh").env("LC_ALL", "C.UTF-8");
+    Some(command)
 }
 
 /// A program of Postfix, of `.ci/peers` or of the system.
