@@ -8,8 +8,9 @@ use sinew::{
     chat::irc::{
         client::{IrcClient, IrcConfig, IrcHandler},
         codec::{
-            Ctcp, IrcLine, Isupport, Message, MessageBuf, ModeChange, ModeKinds, assemble,
-            mask_matches, parse_formatting, parse_time, split_text, strip_formatting,
+            Ctcp, Dcc, DccPart, IrcLine, Isupport, Message, MessageBuf, ModeChange, ModeKinds,
+            assemble, mask_matches, parse_formatting, parse_time, safe_file_name, split_text,
+            strip_formatting,
         },
         server::{IrcServer, ServerConfig},
     },
@@ -97,6 +98,22 @@ pub(crate) fn modes(data: &mut Input<'_>) {
         }
     }
     let _ = mask_matches(Default::default(), letters, rest);
+}
+
+/// Messages of DCC, and the file names in them.
+pub(crate) fn dcc(data: &mut Input<'_>) {
+    let text = data.rest();
+    let Ok(dcc) = Dcc::parse(text) else { return };
+    if let Ok(encoded) = dcc.encode() {
+        assert!(Ctcp::encode("DCC", &encoded).is_ok(), "it can be sent");
+        assert_eq!(Dcc::parse(&encoded), Ok(dcc));
+    }
+    let (Dcc::Send { name, .. } | Dcc::Resume(DccPart { name, .. })) = dcc else { return };
+    let Some(safe) = safe_file_name(&name) else { return };
+    let path = std::path::Path::new(&safe);
+    assert_eq!(path.file_name().and_then(|name| name.to_str()), Some(safe.as_str()));
+    assert!(safe.len() <= 200 && !safe.starts_with('.') && !safe.chars().any(char::is_control));
+    assert_eq!(safe_file_name(safe.as_bytes()), Some(safe));
 }
 
 /// Formatted texts, CTCP, and texts that are split.

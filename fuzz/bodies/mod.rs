@@ -39,7 +39,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 73] = [
+pub(crate) const TARGETS: [Target; 74] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -80,6 +80,7 @@ pub(crate) const TARGETS: [Target; 73] = [
     ("maildir", maildir),
     ("irc_message", irc_message),
     ("irc_modes", irc_modes),
+    ("irc_dcc", irc_dcc),
     ("irc_formatting", irc_formatting),
     ("irc_isupport", irc_isupport),
     ("irc_client", irc_client),
@@ -309,6 +310,10 @@ pub(crate) fn irc_message(data: &[u8]) {
 
 pub(crate) fn irc_modes(data: &[u8]) {
     irc::modes(&mut Input::new(data));
+}
+
+pub(crate) fn irc_dcc(data: &[u8]) {
+    irc::dcc(&mut Input::new(data));
 }
 
 pub(crate) fn irc_formatting(data: &[u8]) {

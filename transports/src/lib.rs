@@ -81,6 +81,7 @@ pub mod process;
 mod producer;
 mod protocol;
 pub mod proxy;
+mod public_address;
 pub mod reactors;
 mod sealed;
 mod sharing;
@@ -113,6 +114,7 @@ pub use {
     peer::Peer,
     producer::{Producer, Production},
     protocol::Protocol,
+    public_address::is_public_address,
     stream::{
         file::SendFileError,
         handover::{NotHandedOver, SetProtocolError, UnreadInput},

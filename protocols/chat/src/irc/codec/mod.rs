@@ -2,6 +2,10 @@
 
 mod case_mapping;
 mod ctcp;
+mod dcc;
+#[cfg(test)]
+mod dcc_tests;
+mod file_name;
 mod format;
 mod irc_line;
 mod irc_text;
@@ -23,6 +27,8 @@ pub(crate) use message_buf::check_line;
 pub use {
     case_mapping::CaseMapping,
     ctcp::Ctcp,
+    dcc::{Dcc, DccOffered, DccPart, DccSyntaxError},
+    file_name::safe_file_name,
     format::{Color, Span, Style, assemble, parse_formatting, strip_formatting},
     irc_line::{CLIENT_TAGS_MAX, IrcLine, MESSAGE_MAX, SERVER_TAGS_MAX},
     irc_text::IrcText,
