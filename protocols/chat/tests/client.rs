@@ -8,6 +8,7 @@ mod support;
 
 mod client {
     mod commands;
+    mod dcc;
     mod events;
     mod limits;
     mod logins;

@@ -8,6 +8,7 @@ mod watchdog;
 
 mod interop {
     mod clients;
+    mod dcc;
     mod observer;
     mod program;
     mod servers;

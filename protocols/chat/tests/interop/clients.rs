@@ -14,10 +14,10 @@ use super::{
     program::{self, Running},
 };
 
-struct Folder(PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let path = env::temp_dir().join(format!("sinew-irc-{}-{name}", process::id()));
         fs::create_dir_all(&path).unwrap();
         Self(path)

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use sinew_chat::irc::{
-    client::{IrcClient, IrcConfig, IrcConnection, IrcError, IrcHandler, Said},
+    client::{DccOffer, IrcClient, IrcConfig, IrcConnection, IrcError, IrcHandler, Said},
     codec::{Ctcp, IrcText, Message, ModeChange, Source},
 };
 use sinew_transports::{
@@ -54,6 +54,16 @@ impl IrcHandler for Noting {
 
     fn ctcp_query(&mut self, _: &IrcClient, _: &Said<'_>, ctcp: &Ctcp<'_>) {
         self.note(format!("ctcp_query {} {}", ctcp.command, ctcp.text));
+    }
+
+    fn dcc_offered(&mut self, _: &IrcClient, offer: &DccOffer) {
+        self.note(format!(
+            "dcc_offered {} {:?} {:?} {:?}",
+            offer.from().nick(),
+            offer.file_name(),
+            offer.size(),
+            offer.address()
+        ));
     }
 
     fn ctcp_reply(&mut self, _: &IrcClient, _: &Said<'_>, ctcp: &Ctcp<'_>) {

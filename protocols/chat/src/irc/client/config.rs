@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sinew_auth::ClientLogin;
 
+use super::DccConfig;
 use crate::irc::codec::{BuildError, MESSAGE_MAX, MessageBuf};
 
 /// Capabilities that are asked for where a server has them.
@@ -64,6 +65,7 @@ pub struct IrcConfig {
     pub(super) capabilities: Vec<String>,
     pub(super) channels: Vec<(String, Option<String>)>,
     pub(super) version: Option<String>,
+    pub(super) dcc: Option<DccConfig>,
     pub(super) rejoins: bool,
     pub(super) registration_timeout: Duration,
     pub(super) ping_after: Duration,
@@ -97,6 +99,7 @@ impl IrcConfig {
             capabilities: CAPABILITIES.iter().map(|name| (*name).to_owned()).collect(),
             channels: Vec::new(),
             version: Some("sinew".to_owned()),
+            dcc: None,
             rejoins: true,
             registration_timeout: Duration::from_secs(60),
             ping_after: Duration::from_secs(90),
@@ -190,6 +193,12 @@ impl IrcConfig {
         version.map(text).transpose()?;
         self.version = version.map(str::to_owned);
         Ok(self)
+    }
+
+    /// Allows files and conversations without the server (DCC), with these rules. Off by default.
+    pub fn dcc(mut self, dcc: DccConfig) -> Self {
+        self.dcc = Some(dcc);
+        self
     }
 
     /// Whether a client that has reconnected joins the channels again that it was in. Default yes.

@@ -2,7 +2,7 @@
 
 use sinew_transports::ConnectionLost;
 
-use super::{IrcClient, IrcError, Said};
+use super::{DccOffer, IrcClient, IrcError, Said};
 use crate::irc::codec::{Ctcp, IrcText, Message, ModeChange, Source};
 
 /// What happens on IRC, told by methods of Twisted's names. All of them do nothing by default. Only the loop calls them; they may call
@@ -49,6 +49,10 @@ pub trait IrcHandler: 'static {
 
     /// A question by CTCP, other than an action. VERSION, PING and CLIENTINFO are answered without this method.
     fn ctcp_query(&mut self, irc: &IrcClient, said: &Said<'_>, ctcp: &Ctcp<'_>) {}
+
+    /// Somebody offers a file or a conversation by DCC. Called after [`ctcp_query`](Self::ctcp_query), if the configuration allows DCC and
+    /// the offer keeps to its rules. Nothing happens unless it is accepted: [`IrcClient::receive_file`], [`IrcClient::accept_chat`].
+    fn dcc_offered(&mut self, irc: &IrcClient, offer: &DccOffer) {}
 
     /// An answer by CTCP.
     fn ctcp_reply(&mut self, irc: &IrcClient, said: &Said<'_>, ctcp: &Ctcp<'_>) {}

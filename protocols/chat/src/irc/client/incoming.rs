@@ -115,6 +115,9 @@ impl IrcClient {
                     self.answer_ctcp(&said, &ctcp);
                 }
                 self.call(|handler, irc| handler.ctcp_query(irc, &said, &ctcp));
+                if ctcp.is("DCC") && !is_echo && !is_to_channel {
+                    self.dcc_received(&said, &ctcp);
+                }
             }
             (_, Some(ctcp)) => {
                 said.text = ctcp.text;

@@ -10,6 +10,7 @@ use sinew_transports::{
 
 use super::{
     IrcConfig, IrcConnection, IrcError, IrcHandler, Member, SendError, connection,
+    dcc::Transfers,
     state::{Phase, State},
 };
 use crate::irc::codec::{Isupport, MessageBuf};
@@ -56,6 +57,7 @@ pub(super) struct Inner {
     waiting: RefCell<Vec<Promise<(), IrcError>>>,
     /// Channels to be in, with their keys.
     pub(super) wanted: RefCell<Vec<(Vec<u8>, Option<String>)>>,
+    pub(super) transfers: RefCell<Transfers>,
 }
 
 impl IrcClient {
@@ -70,6 +72,7 @@ impl IrcClient {
             state: RefCell::new(State::new(&config, 0)),
             waiting: RefCell::default(),
             wanted: RefCell::new(wanted.collect()),
+            transfers: RefCell::default(),
             config,
         }))
     }

@@ -7,6 +7,7 @@ mod channels;
 mod commands;
 mod config;
 mod connection;
+mod dcc;
 mod error;
 mod handler;
 mod incoming;
@@ -23,6 +24,7 @@ pub use {
     channels::Member,
     config::IrcConfig,
     connection::{IrcConnection, IrcHandling},
+    dcc::{DccConfig, DccError, DccOffer, Existing},
     error::{CommandError, IrcError, SendError},
     handler::IrcHandler,
     irc_client::IrcClient,

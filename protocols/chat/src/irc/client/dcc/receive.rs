@@ -1,0 +1,153 @@
+//! Receiving a file: [`IrcClient::receive_file`].
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use sinew_transports::{
+    AsyncStream,
+    reactor::{Deferred, Reactor},
+};
+
+use super::{
+    DccError, DccOffer, Existing, meeting,
+    offer::{OfferedFile, Place},
+    part_file::{self, PartFile},
+    task::{on_thread, run},
+    transfers::{Slot, Writing},
+};
+use crate::irc::{client::IrcClient, codec::DccPart};
+
+/// Bytes that are read and written at once.
+const PIECE: usize = 64 * 1_024;
+/// How many acknowledgements may wait for a sender that does not read them.
+const ACKS_MAX: usize = 4 * 1_024;
+
+impl IrcClient {
+    /// Accepts a file that somebody offers: it comes to lie in the folder, by the [name that is left of the one that was
+    /// sent](DccOffer::file_name). While it is not whole, it is `NAME.part`. The result is its path. It is written on threads of the
+    /// pool, as fast as the disk is. To drop the result ends the transfer.
+    ///
+    /// # Errors
+    ///
+    /// [`DccError`].
+    pub fn receive_file(
+        &self,
+        offer: &DccOffer,
+        folder: impl AsRef<Path>,
+        existing: Existing,
+    ) -> Deferred<PathBuf, DccError> {
+        let (irc, offer, folder) = (self.clone(), offer.clone(), folder.as_ref().to_owned());
+        run(self, |reactor| async move {
+            let _slot = Slot::take(&irc)?;
+            let file = offer.file.as_ref().ok_or(DccError::OtherKind)?;
+            let max = meeting::config(&irc)?.size_max;
+            if file.size > max {
+                return Err(DccError::TooLarge { size: file.size, max });
+            }
+            receive(&irc, &reactor, &offer, file, folder, existing).await
+        })
+    }
+}
+
+async fn receive(
+    irc: &IrcClient,
+    reactor: &Reactor,
+    offer: &DccOffer,
+    file: &OfferedFile,
+    folder: PathBuf,
+    existing: Existing,
+) -> Result<PathBuf, DccError> {
+    let (_, path) = part_file::paths(&folder, &file.name);
+    let _writing = Writing::begin(irc, path.clone())?;
+    let (name, size) = (file.name.clone(), file.size);
+    let mut part =
+        on_thread(reactor, move || PartFile::open(&folder, &name, size, existing)).await?;
+    let mut unfinished = Unfinished { reactor: reactor.clone(), path: Some(path) };
+    if existing == Existing::Resume {
+        unfinished.path = None;
+    }
+    if part.len() > 0 {
+        part = resume(irc, reactor, offer, file, part).await?;
+    }
+    let stream = meeting::take(irc, reactor, offer).await?;
+    let part = transfer(irc, reactor, stream, part, size).await?;
+    let done = on_thread(reactor, move || part.complete()).await?;
+    unfinished.path = None;
+    Ok(done)
+}
+
+/// Asks for the rest of a file of which a part is here.
+async fn resume(
+    irc: &IrcClient,
+    reactor: &Reactor,
+    offer: &DccOffer,
+    file: &OfferedFile,
+    mut part: PartFile,
+) -> Result<PartFile, DccError> {
+    let asked = match &offer.place {
+        Place::At(at) => DccPart::new(&file.sent_name, at.port(), part.len()),
+        Place::Passive(token) => DccPart::new(&file.sent_name, 0, part.len()).token(token),
+    };
+    let position = irc.resume_dcc(&offer.from().nick(), &asked).await?;
+    if position > part.len() {
+        return Err(DccError::Ended { done: part.len(), size: file.size });
+    }
+    on_thread(reactor, move || part.shorten(position).map(|()| part)).await
+}
+
+/// Writes what comes, and acknowledges it.
+async fn transfer(
+    irc: &IrcClient,
+    reactor: &Reactor,
+    mut stream: AsyncStream,
+    mut part: PartFile,
+    size: u64,
+) -> Result<PartFile, DccError> {
+    let after = meeting::config(irc)?.idle_timeout;
+    let mut piece = vec![0; PIECE];
+    while part.len() < size {
+        let done = part.len();
+        let read = reactor.timeout(after, stream.read(&mut piece)).await;
+        let read = read.map_err(|_| DccError::Silent { after })?.map_err(DccError::Lost)?;
+        if read == 0 {
+            return Err(DccError::Ended { done, size });
+        }
+        if done + read as u64 > size {
+            return Err(DccError::TooMuch { size });
+        }
+        (part, piece) =
+            on_thread(reactor, move || part.write(&piece[..read]).map(|()| (part, piece))).await?;
+        // The low 32 bits of what is there, from its beginning.
+        #[allow(clippy::cast_possible_truncation, reason = "that is the protocol")]
+        let ack = part.len() as u32;
+        // Some senders read no acknowledgements.
+        if stream.transport().queued() < ACKS_MAX {
+            stream.write_now(&[&ack.to_be_bytes()]).map_err(DccError::Lost)?;
+        }
+    }
+    // The file is here, whatever becomes of the last acknowledgement.
+    if let Err(error) = stream.shutdown().await {
+        tracing::debug!(%error, "the sender of a file by DCC has closed first");
+    }
+    Ok(part)
+}
+
+/// Deletes the part of a file that was not received whole, also if the transfer is dropped.
+struct Unfinished {
+    reactor: Reactor,
+    path: Option<PathBuf>,
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let Some(path) = self.path.take() else { return };
+        let deleted = self.reactor.defer_to_thread(move || fs::remove_file(path));
+        deleted.then(|_, deleted| {
+            if let Ok(Err(error)) = deleted {
+                tracing::debug!(%error, "the part of a file by DCC was not deleted");
+            }
+        });
+    }
+}
