@@ -1,5 +1,5 @@
-//! The client and the server with other programs: irssi, WeeChat, ngIRCd, and the package `irc` of Python. Skipped, aloud, where they are
-//! missing; `.ci/run` installs them.
+//! The client and the server with other programs: irssi, WeeChat, ngIRCd, InspIRCd, and the package `irc` of Python. Skipped, aloud,
+//! where they are missing; `.ci/run` and `.ci/peers` install them.
 
 #![cfg(unix)]
 

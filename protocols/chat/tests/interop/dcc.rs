@@ -102,6 +102,7 @@ fn weechat_dcc() {
         for command in [
             "/set xfer.file.auto_accept_files on".to_owned(),
             format!("/set xfer.file.download_path {}", got.display()),
+            "/set xfer.file.use_nick_in_filename off".to_owned(),
             "/set xfer.network.own_ip 127.0.0.1".to_owned(),
             format!("/server add test 127.0.0.1/{port} -notls -nicks=wee -autojoin=#a"),
             format!("/server add test 127.0.0.1/{port} -nossl -nicks=wee -autojoin=#a"),

@@ -16,7 +16,7 @@ pub(crate) struct Observer(Notes);
 impl IrcHandler for Observer {
     fn privmsg(&mut self, irc: &IrcClient, said: &Said<'_>) {
         self.0.borrow_mut().push(format!("privmsg {} {}", said.from.nick(), said.text));
-        if said.text == "echo" {
+        if said.text == "echo" && !said.is_echo {
             irc.message(said.reply_to(), "an echo").unwrap();
         }
     }

@@ -28,6 +28,18 @@ pub(crate) fn python(module: &str) -> Option<Command> {
     skipped(&format!("Python with {module}"))
 }
 
+/// InspIRCd of `.ci/peers`, and its modules.
+pub(crate) fn inspircd() -> Option<(Command, PathBuf)> {
+    let usr = target().join("peers/inspircd/usr");
+    let program = usr.join("sbin/inspircd");
+    if !program.is_file() {
+        return skipped("InspIRCd");
+    }
+    let mut command = Command::new(program);
+    command.env("LC_ALL", "C.UTF-8");
+    Some((command, usr.join("lib/inspircd/modules")))
+}
+
 fn skipped<T>(what: &str) -> Option<T> {
     eprintln!("skipped: {what} is not installed");
     None

@@ -8,10 +8,14 @@ use std::{
     time::Duration,
 };
 
-use sinew_chat::irc::{client::CommandError, codec::ModeChange};
+use sinew_chat::irc::{
+    client::CommandError,
+    codec::{MessageBuf, ModeChange},
+};
 use sinew_transports::{RetryConfig, endpoint::ClientEndpoint, reactor::Reactor};
 
 use super::{
+    clients::Folder,
     observer::{Seen, run},
     program::{self, Running},
 };
@@ -56,6 +60,11 @@ fn two_clients_meet(server: impl FnOnce(u16) -> Command) {
             (true, 300),
             "nothing is cut: {said:?}"
         );
+        if of_test.irc.has_capability("labeled-response") {
+            let who = MessageBuf::new("WHO").unwrap().param("#meeting").unwrap();
+            // Two members, and the end of the list.
+            assert_eq!(of_test.irc.ask(who).await.unwrap().len(), 3);
+        }
         of_test.irc.mode("#meeting", &[ModeChange::new(true, 'm')]).unwrap();
         let whois = of_test.irc.whois("bob").await.unwrap();
         assert_eq!(whois.nick, "bob");
@@ -86,6 +95,43 @@ fn ngircd() {
         ngircd
     });
     let _ = fs::remove_file(path);
+}
+
+#[test]
+fn inspircd() {
+    let Some((mut inspircd, modules)) = program::inspircd() else { return };
+    let folder = Folder::new("inspircd");
+    two_clients_meet(|port| {
+        let path = folder.0.display();
+        let mut config = format!(
+            "<server name=\"irc.inspircd.test\" description=\"test\" network=\"Test\" id=\"001\">\n\
+             <admin name=\"x\" nick=\"x\" email=\"x@irc.inspircd.test\">\n\
+             <bind address=\"127.0.0.1\" port=\"{port}\" type=\"clients\">\n\
+             <connect allow=\"*\" commandrate=\"100000\" threshold=\"1000\" fakelag=\"off\" localmax=\"99\" globalmax=\"99\" resolvehostnames=\"no\">\n\
+             <path configdir=\"{path}\" datadir=\"{path}\" logdir=\"{path}\" runtimedir=\"{path}\" moduledir=\"{}\">\n",
+            modules.display()
+        );
+        for module in [
+            "cap",
+            "ircv3",
+            "ircv3_batch",
+            "ircv3_capnotify",
+            "ircv3_chghost",
+            "ircv3_ctctags",
+            "ircv3_echomessage",
+            "ircv3_invitenotify",
+            "ircv3_labeledresponse",
+            "ircv3_servertime",
+            "namesx",
+            "uhnames",
+        ] {
+            config.push_str(&format!("<module name=\"{module}\">\n"));
+        }
+        let file = folder.0.join("inspircd.conf");
+        fs::write(&file, config).unwrap();
+        inspircd.args(["--runasroot", "--nofork", "--nopid", "--config"]).arg(file);
+        inspircd
+    });
 }
 
 #[test]
