@@ -10,8 +10,10 @@ mod client {
     mod commands;
     mod dcc;
     mod events;
+    mod hostile;
     mod limits;
     mod logins;
+    mod reentrant;
     mod registration;
     mod states;
 }

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use sinew_chat::irc::client::{IrcClient, IrcConfig, IrcError};
-use sinew_transports::{Factory, Peer};
+use sinew_chat::irc::{
+    client::{IrcClient, IrcConfig, IrcError},
+    server::{IrcServer, ServerConfig},
+};
+use sinew_transports::{Factory, Peer, ReactorTcp, reactor::Reactor};
 
-use crate::support::{Script, config};
+use crate::support::{Notes, Noting, Script, config};
 
 const HELLO: &str = "CAP LS 302\nNICK bot\nUSER bot 0 * :bot\n";
 
@@ -186,4 +189,21 @@ fn a_nick_is_tried_anew_at_each_connection() {
     script.reconnect();
     assert_eq!(script.sent(), HELLO);
     script.advance(Duration::from_secs(1).as_millis() as u64);
+}
+
+/// Two attempts at once: the slower one is told so, and does not end the wait for the faster one.
+#[test]
+fn two_connections_at_once() {
+    crate::watchdog::watch_this_test();
+    let reactor = Reactor::new().unwrap();
+    let server = IrcServer::new(&reactor, ServerConfig::new("irc.test").unwrap());
+    let port = reactor.listen_tcp("127.0.0.1:0", server).unwrap().local();
+    let irc = IrcClient::new(&reactor, config(), Noting(Notes::default()));
+    let (first, second) = (irc.connect(&reactor, port), irc.connect(&reactor, port));
+    let test = async move { ((first.await, second.await), irc.is_online()) };
+    let (results, is_online) = reactor.run_until(test).unwrap();
+    let is_refused = |result: &Result<_, _>| matches!(result, Err(IrcError::Connected));
+    let refused = [&results.0, &results.1].into_iter().filter(|result| is_refused(result)).count();
+    assert_eq!((refused, is_online), (1, true), "{results:?}");
+    assert!(results.0.is_ok() || results.1.is_ok());
 }

@@ -213,9 +213,14 @@ pub(crate) fn config() -> IrcConfig {
 impl Script {
     /// A client that has connected, and was not welcomed yet.
     pub(crate) fn new(config: IrcConfig) -> Self {
-        let reactor = Reactor::simulated(0);
         let notes = Notes::default();
-        let irc = IrcClient::new(&reactor, config, Noting(Rc::clone(&notes)));
+        Self::with(config, Noting(Rc::clone(&notes)), notes)
+    }
+
+    /// The same with another handler.
+    pub(crate) fn with(config: IrcConfig, handler: impl IrcHandler, notes: Notes) -> Self {
+        let reactor = Reactor::simulated(0);
+        let irc = IrcClient::new(&reactor, config, handler);
         let (connection, wire) = connect(&reactor, &irc);
         Self { reactor, irc, wire, connection, notes }
     }

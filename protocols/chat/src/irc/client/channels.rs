@@ -7,6 +7,9 @@ use crate::irc::codec::{CaseMapping, ModeChange, ModeKinds};
 /// Most channels that are remembered.
 pub(super) const CHANNELS_MAX: usize = 1_000;
 
+/// Longest nick that is remembered. Servers allow far less.
+const NICK_MAX: usize = 256;
+
 /// Somebody in a channel.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -76,6 +79,9 @@ impl Channels {
     /// Somebody is in a channel, with these modes.
     pub(super) fn add(&mut self, mapping: CaseMapping, channel: &[u8], nick: &[u8], modes: &[u8]) {
         let Some(channel) = self.by_name.get_mut(&mapping.fold(channel)) else { return };
+        if nick.len() > NICK_MAX {
+            return;
+        }
         let key = mapping.fold(nick);
         let is_known = channel.members.contains_key(&key);
         if is_known || self.members < self.members_max {
@@ -101,6 +107,10 @@ impl Channels {
         let (old, key) = (mapping.fold(old), mapping.fold(new));
         for channel in self.by_name.values_mut() {
             let Some(mut member) = channel.members.remove(&old) else { continue };
+            if new.len() > NICK_MAX {
+                self.members -= 1;
+                continue;
+            }
             member.nick = new.to_vec();
             if channel.members.insert(key.clone(), member).is_some() {
                 self.members -= 1;
@@ -150,6 +160,11 @@ pub(super) fn member(kinds: &ModeKinds, name: &[u8]) -> Member {
     let prefixes = name.iter().take_while(|byte| kinds.mode_of_prefix(**byte).is_some()).count();
     let (prefixes, name) = name.split_at(prefixes);
     let nick = name.split(|byte| *byte == b'!').next().unwrap_or_default().to_vec();
-    let modes = prefixes.iter().filter_map(|prefix| kinds.mode_of_prefix(*prefix)).collect();
+    let mut modes = Vec::new();
+    for mode in prefixes.iter().filter_map(|prefix| kinds.mode_of_prefix(*prefix)) {
+        if !modes.contains(&mode) {
+            modes.push(mode);
+        }
+    }
     Member { nick, modes }
 }

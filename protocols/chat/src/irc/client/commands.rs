@@ -7,16 +7,19 @@ use sinew_transports::reactor::Deferred;
 use super::{
     CommandError, IrcClient, SendError, Whois,
     channels::{Member, member},
-    config::channel_name,
-    requests::Reply,
+    config::{channel_name, no_zero},
+    requests::{Me, Reply},
     state::Phase,
 };
 use crate::irc::codec::{
-    BuildError, CaseMapping, Ctcp, IrcText, Message, MessageBuf, ModeChange, check_line, split_text,
+    BuildError, CaseMapping, Ctcp, IrcText, MESSAGE_MAX, Message, MessageBuf, ModeChange,
+    check_line, split_text,
 };
 
 /// Shortest piece of a text that is split, for names that leave no room.
 const PIECE_MIN: usize = 32;
+/// Most keys of channels that are being joined.
+const KEYS_MAX: usize = 256;
 
 impl IrcClient {
     /// Says something to a channel or to somebody (PRIVMSG). A text that is too long for one message is split, at spaces where there are
@@ -66,7 +69,7 @@ impl IrcClient {
     ///
     /// # Errors
     ///
-    /// [`SendError`]. A text that is too long is an error, for it cannot be split.
+    /// [`SendError`]. A text that is too long for others to receive all of it is an error, for it cannot be split.
     pub fn describe(
         &self,
         target: impl AsRef<[u8]>,
@@ -87,7 +90,9 @@ impl IrcClient {
         text: impl AsRef<[u8]>,
     ) -> Result<(), SendError> {
         let text = Ctcp::encode(command, text.as_ref())?;
-        self.queue(&MessageBuf::new("PRIVMSG")?.param(target)?.text(text)?)
+        let message = MessageBuf::new("PRIVMSG")?.param(target)?.text(text)?;
+        self.fits(&message)?;
+        self.queue(&message)
     }
 
     /// Answers a question of CTCP, by a notice. Returns whether it was sent: not more often than
@@ -104,10 +109,23 @@ impl IrcClient {
     ) -> Result<bool, SendError> {
         let text = Ctcp::encode(command, text.as_ref())?;
         let message = MessageBuf::new("NOTICE")?.param(nick)?.text(text)?;
+        self.fits(&message)?;
         if !self.may_answer_ctcp() {
             return Ok(false);
         }
         self.queue(&message).map(|()| true)
+    }
+
+    /// Whether others receive all of a message, with the name of the client before it.
+    fn fits(&self, message: &MessageBuf) -> Result<(), BuildError> {
+        let (room, prefix) = (message.room(), self.prefix_len());
+        match prefix > room {
+            true => {
+                let len = MESSAGE_MAX - room + prefix;
+                Err(BuildError::TooLong { len, max: MESSAGE_MAX })
+            }
+            false => Ok(()),
+        }
     }
 
     fn say(&self, command: &str, target: &[u8], text: &[u8]) -> Result<(), SendError> {
@@ -122,9 +140,11 @@ impl IrcClient {
 
     fn has_room(&self, lines: usize) -> Result<(), SendError> {
         let max = self.0.config.queue_max;
-        let waiting = self.0.state.borrow().outgoing.len();
+        let Some(reactor) = self.0.reactor.upgrade() else { return Err(SendError::NotConnected) };
+        let state = self.0.state.borrow();
+        let waiting = state.outgoing.len();
         // Some of them are sent at once.
-        let burst = usize::try_from(self.0.config.burst).unwrap_or(usize::MAX);
+        let burst = state.outgoing.allowed(reactor.now());
         match waiting.saturating_add(lines) > max.saturating_add(burst) {
             true => Err(SendError::QueueFull { max }),
             false => Ok(()),
@@ -242,39 +262,46 @@ impl IrcClient {
     }
 
     fn join_now(&self, channel: &str, key: Option<&str>) -> Deferred<(), CommandError> {
-        let nick = self.0.state.borrow().nick.clone();
         let name = channel.as_bytes().to_vec();
         let message = join_message(channel.as_bytes(), key);
-        if message.is_ok() {
-            let mapping = self.isupport().case_mapping();
-            let mut wanted = self.0.wanted.borrow_mut();
-            // With its key, for the next time.
-            if let Some(known) = wanted.iter_mut().find(|(known, _)| mapping.is_equal(known, &name))
-            {
-                known.1 = key.map(str::to_owned);
-            } else if self.0.config.rejoins && key.is_some() {
-                wanted.push((name.clone(), key.map(str::to_owned)));
-            }
+        let mut state = self.0.state.borrow_mut();
+        let is_in = state.channels.contains(state.isupport.case_mapping(), &name);
+        if is_in && message.is_ok() && !state.requests.is_waiting("PART") {
+            // The server would say nothing.
+            return self.done();
         }
-        self.ask_for("JOIN", message, move |mapping, message| {
-            let is_mine = |index| param_is(mapping, message, index, &name);
+        if let (true, Some(key)) = (message.is_ok(), key) {
+            state.keys.retain(|(channel, _)| *channel != name);
+            if state.keys.len() == KEYS_MAX {
+                state.keys.remove(0);
+            }
+            state.keys.push((name.clone(), key.to_owned()));
+        }
+        drop(state);
+        self.ask_for("JOIN", message, move |me, message| {
+            let is_mine = |index| param_is(me.mapping, message, index, &name);
             match message.numeric() {
                 // Servers may have changed its name: forwards are told by the numeric 470.
                 Some(403 | 405 | 407 | 437 | 470..=477 | 479 | 480 | 489) if is_mine(1) => {
                     Reply::refused(message)
                 }
                 None if message.is("FAIL")
-                    && param_is(mapping, message, 0, b"JOIN")
+                    && param_is(me.mapping, message, 0, b"JOIN")
                     && is_mine(2) =>
                 {
                     Reply::refused(message)
                 }
-                None if message.is("JOIN") && is_mine(0) && is_from(mapping, message, &nick) => {
-                    Reply::End(())
-                }
+                None if message.is("JOIN") && is_mine(0) && me.has_sent(message) => Reply::End(()),
                 _ => Reply::Other,
             }
         })
+    }
+
+    /// The result of a command that is not needed.
+    fn done(&self) -> Deferred<(), CommandError> {
+        let (promise, deferred) = self.0.reactor.promise();
+        promise.resolve(());
+        deferred
     }
 
     /// Sends JOIN, and waits for nothing.
@@ -288,19 +315,16 @@ impl IrcClient {
     ///
     /// [`CommandError`].
     pub fn leave(&self, channel: &str, reason: &str) -> Deferred<(), CommandError> {
-        let nick = self.0.state.borrow().nick.clone();
         let name = channel.as_bytes().to_vec();
         let message = || {
             channel_name(channel)?;
             MessageBuf::new("PART")?.param(channel)?.text(reason)
         };
-        self.ask_for("PART", message(), move |mapping, message| {
-            let is_mine = |index| param_is(mapping, message, index, &name);
+        self.ask_for("PART", message(), move |me, message| {
+            let is_mine = |index| param_is(me.mapping, message, index, &name);
             match message.numeric() {
                 Some(403 | 442) if is_mine(1) => Reply::refused(message),
-                None if message.is("PART") && is_mine(0) && is_from(mapping, message, &nick) => {
-                    Reply::End(())
-                }
+                None if message.is("PART") && is_mine(0) && me.has_sent(message) => Reply::End(()),
                 _ => Reply::Other,
             }
         })
@@ -312,15 +336,22 @@ impl IrcClient {
     ///
     /// [`CommandError`]: it is taken, for example.
     pub fn set_nick(&self, nick: &str) -> Deferred<(), CommandError> {
-        let (old, new) = (self.0.state.borrow().nick.clone(), nick.as_bytes().to_vec());
+        let new = nick.as_bytes().to_vec();
+        let state = self.0.state.borrow();
+        if state.phase == Phase::Online && state.nick == new && !state.requests.is_waiting("NICK") {
+            // The server would say nothing.
+            return self.done();
+        }
+        drop(state);
         let message = MessageBuf::new("NICK").and_then(|message| message.param(nick));
-        self.ask_for("NICK", message, move |mapping, message| match message.numeric() {
+        self.ask_for("NICK", message, move |me, message| match message.numeric() {
             Some(432 | 433 | 436 | 437 | 438 | 447 | 484) => Reply::refused(message),
-            None if message.is("NICK")
-                && is_from(mapping, message, &old)
-                && param_is(mapping, message, 0, &new) =>
-            {
-                Reply::End(())
+            None if message.is("NICK") && me.has_sent(message) => {
+                // Servers cut what is too long.
+                let found = message.param(0).unwrap_or_default();
+                let front = new.get(..found.len()).unwrap_or_default();
+                let is_new = !found.is_empty() && me.mapping.is_equal(&found, front);
+                if is_new { Reply::End(()) } else { Reply::Other }
             }
             _ => Reply::Other,
         })
@@ -362,17 +393,17 @@ impl IrcClient {
         };
         let (name, isupport) = (channel.as_bytes().to_vec(), self.isupport());
         let mut members = Vec::new();
-        self.ask_for("NAMES", message(), move |mapping, message| match message.numeric() {
-            Some(353) if param_is(mapping, message, 2, &name) => {
+        self.ask_for("NAMES", message(), move |me, message| match message.numeric() {
+            Some(353) if param_is(me.mapping, message, 2, &name) => {
                 let names = message.param(3).unwrap_or_default();
                 let names = names.split(|byte| *byte == b' ').filter(|name| !name.is_empty());
                 members.extend(names.map(|name| member(isupport.modes(), name)));
                 Reply::Part
             }
-            Some(366) if param_is(mapping, message, 1, &name) => {
+            Some(366) if param_is(me.mapping, message, 1, &name) => {
                 Reply::End(std::mem::take(&mut members))
             }
-            Some(403) if param_is(mapping, message, 1, &name) => Reply::refused(message),
+            Some(403) if param_is(me.mapping, message, 1, &name) => Reply::refused(message),
             _ => Reply::Other,
         })
     }
@@ -390,8 +421,8 @@ impl IrcClient {
         let nick = nick.as_bytes().to_vec();
         let mut whois = Whois::default();
         let mut refusal: Option<(String, String)> = None;
-        self.ask_for("WHOIS", message(), move |mapping, message| {
-            let is_mine = param_is(mapping, message, 1, &nick);
+        self.ask_for("WHOIS", message(), move |me, message| {
+            let is_mine = param_is(me.mapping, message, 1, &nick);
             match message.numeric() {
                 Some(401 | 402) if is_mine => {
                     let text = message.last().unwrap_or_default().to_string();
@@ -437,7 +468,7 @@ impl IrcClient {
         &self,
         command: &'static str,
         message: Result<MessageBuf, BuildError>,
-        take: impl FnMut(CaseMapping, &Message<'_>) -> Reply<T> + 'static,
+        take: impl FnMut(Me<'_>, &Message<'_>) -> Reply<T> + 'static,
     ) -> Deferred<T, CommandError> {
         let (promise, deferred) = self.0.reactor.promise();
         let max = self.0.config.requests_max;
@@ -463,6 +494,7 @@ fn join_message(channel: &[u8], key: Option<&str>) -> Result<MessageBuf, BuildEr
     if let Some(at) = channel.iter().position(|byte| *byte == b',') {
         return Err(BuildError::Forbidden { byte: b',', at });
     }
+    no_zero(channel)?;
     let join = MessageBuf::new("JOIN")?.param(channel)?;
     match key {
         Some(key) => {
@@ -475,11 +507,6 @@ fn join_message(channel: &[u8], key: Option<&str>) -> Result<MessageBuf, BuildEr
 
 fn param_is(mapping: CaseMapping, message: &Message<'_>, index: usize, name: &[u8]) -> bool {
     message.param(index).is_some_and(|param| mapping.is_equal(&param, name))
-}
-
-fn is_from(mapping: CaseMapping, message: &Message<'_>, nick: &[u8]) -> bool {
-    let from = message.source().map(|source| source.nick()).unwrap_or_default();
-    mapping.is_equal(&from, nick)
 }
 
 impl Whois {

@@ -40,10 +40,12 @@ const CAPABILITIES: [&str; 17] = [
 /// | [`ctcp_interval`](Self::ctcp_interval): answers to CTCP | one in 2 s | no answer |
 /// | [`reply_timeout`](Self::reply_timeout): replies to a command | 60 s | [`CommandError::TimedOut`](super::CommandError::TimedOut) |
 /// | [`replies_max`](Self::replies_max): entries of one reply | 20,000 | [`CommandError::TooLong`](super::CommandError::TooLong) |
+/// | bytes of one reply, fixed | 16 MiB | [`CommandError::TooLarge`](super::CommandError::TooLarge) |
 /// | [`requests_max`](Self::requests_max): commands that wait for replies | 256 | [`CommandError::TooMany`](super::CommandError::TooMany) |
 /// | [`members_max`](Self::members_max): members of all channels | 100,000 | more are not listed |
 /// | [`line_max`](Self::line_max): a line of the server, tags (8,191 bytes) apart | 4,096 bytes | the line is ignored |
 /// | capabilities of a server; channels; keys of 005 | 512; 1,000; 512 | more are ignored |
+/// | a nick of somebody in a channel | 256 bytes | not listed |
 ///
 /// # Examples
 ///
@@ -162,6 +164,7 @@ impl IrcConfig {
     /// [`BuildError`]: it is not a word.
     pub fn join(mut self, channel: &str) -> Result<Self, BuildError> {
         channel_name(channel)?;
+        no_zero(channel.as_bytes())?;
         self.channels.push((channel.to_owned(), None));
         Ok(self)
     }
@@ -173,6 +176,7 @@ impl IrcConfig {
     /// [`BuildError`]: either is not a word.
     pub fn join_with_key(mut self, channel: &str, key: &str) -> Result<Self, BuildError> {
         channel_name(channel)?;
+        no_zero(channel.as_bytes())?;
         channel_name(key)?;
         self.channels.push((channel.to_owned(), Some(key.to_owned())));
         Ok(self)
@@ -287,6 +291,14 @@ pub(super) fn channel_name(name: &str) -> Result<(), BuildError> {
     match name.find(',') {
         Some(at) => Err(BuildError::Forbidden { byte: b',', at }),
         None => Ok(()),
+    }
+}
+
+/// JOIN 0 leaves all channels (RFC 2812 3.2.1).
+pub(super) fn no_zero(channel: &[u8]) -> Result<(), BuildError> {
+    match channel {
+        b"0" => Err(BuildError::Forbidden { byte: b'0', at: 0 }),
+        _ => Ok(()),
     }
 }
 

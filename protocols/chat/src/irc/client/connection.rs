@@ -1,6 +1,6 @@
 //! The connection of a client: [`IrcConnection`], a thin protocol. What lines mean is in `registration.rs` and `incoming.rs`.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use sinew_protocols::basic::{FrameError, FrameHandler, FrameTransport, Framed, PhaseDeadline};
 use sinew_transports::{ConnectionLost, TimerId};
@@ -19,6 +19,9 @@ pub struct IrcHandling {
     client: IrcClient,
     registration: PhaseDeadline,
 }
+
+/// Shortest wait of a timer.
+const TICK: Duration = Duration::from_millis(1);
 
 type Lines<'a> = FrameTransport<'a, IrcLine>;
 
@@ -44,20 +47,27 @@ impl IrcHandling {
         let mut state = self.client.0.state.borrow_mut();
         let silence = state.heard.map(|heard| reactor.now().saturating_duration_since(heard));
         let silence = silence.unwrap_or_default();
-        if state.pinged && silence >= config.ping_after + config.pong_within {
+        // Before the welcome only the registration has a clock.
+        if state.phase != Phase::Online {
+            state.alive_timer = transport.call_later(config.ping_after.max(TICK));
+            return;
+        }
+        let patience = config.ping_after.saturating_add(config.pong_within);
+        if state.pinged && silence >= patience {
             state.failure = Some(IrcError::Silent { after: silence });
             return transport.fail(IrcError::Silent { after: silence });
         }
         let wait = if silence >= config.ping_after {
-            if !state.pinged && state.phase == Phase::Online {
+            if !state.pinged {
                 state.pinged = true;
                 transport.write(b"PING :sinew\r\n");
             }
-            (config.ping_after + config.pong_within).saturating_sub(silence)
+            // Where the clock began before the welcome, the answer has its time all the same.
+            patience.saturating_sub(silence).min(config.pong_within)
         } else {
             config.ping_after - silence
         };
-        let wait = wait.max(std::time::Duration::from_millis(1));
+        let wait = wait.max(TICK);
         state.alive_timer = transport.call_later(wait);
     }
 }
@@ -128,8 +138,9 @@ impl FrameHandler<IrcLine> for IrcHandling {
             return self.client.call(|handler, irc| handler.connection_lost(irc, reason));
         }
         let failure = failure.unwrap_or_else(|| IrcError::Lost { reason: reason.to_string() });
-        self.client.call(|handler, irc| handler.registration_failed(irc, &failure));
-        self.client.settle(Err(failure));
+        // Those who wait are told also if the handler panics, and those that it makes wait belong to the next connection.
+        let failed = self.client.failed(failure);
+        self.client.call(|handler, irc| handler.registration_failed(irc, failed.error()));
     }
 }
 

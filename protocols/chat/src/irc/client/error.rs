@@ -132,6 +132,14 @@ pub enum CommandError {
         /// The limit.
         max: usize,
     },
+    /// The reply is longer than the limit.
+    #[error("the reply to {command} has more than {max} bytes")]
+    TooLarge {
+        /// The command.
+        command: &'static str,
+        /// The limit.
+        max: usize,
+    },
     /// Too many commands wait for their replies.
     #[error("{max} commands wait for their replies already")]
     TooMany {

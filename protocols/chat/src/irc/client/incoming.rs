@@ -7,9 +7,11 @@ use sinew_transports::Transport;
 use super::{
     IrcClient, IrcError, Said,
     channels::{CHANNELS_MAX, member},
+    config::channel_name,
+    requests::Me,
     state::{Phase, State},
 };
-use crate::irc::codec::{CaseMapping, Ctcp, IrcText, Message, MessageBuf, Source};
+use crate::irc::codec::{CaseMapping, Ctcp, IrcText, Message, MessageBuf, ModeChange, Source};
 
 /// Most lines of a message of the day that are kept.
 const MOTD_MAX: usize = 1_000;
@@ -36,8 +38,8 @@ impl IrcClient {
             return;
         }
         let mut state = self.0.state.borrow_mut();
-        let mapping = state.isupport.case_mapping();
-        let timer = state.requests.offer(mapping, message);
+        let State { requests, isupport, nick, .. } = &mut *state;
+        let timer = requests.offer(Me { mapping: isupport.case_mapping(), nick }, message);
         drop(state);
         if let Some(timer) = timer {
             transport.cancel_timer(timer);
@@ -52,6 +54,14 @@ impl IrcClient {
         let from = message.source().unwrap_or(Source::new(b""));
         let param = |index| message.param(index).unwrap_or_default();
         let command = message.command().to_ascii_uppercase();
+        let needed = match command.as_str() {
+            "JOIN" | "PART" | "NICK" | "TOPIC" => 1,
+            "KICK" | "MODE" | "INVITE" => 2,
+            _ => 0,
+        };
+        if (0..needed).any(|index| param(index).is_empty()) {
+            return self.call(|handler, irc| handler.unknown(irc, message));
+        }
         match command.as_str() {
             "PRIVMSG" | "NOTICE" | "TAGMSG" => self.said(message, from, &command),
             "JOIN" => self.join_received(from, param(0)),
@@ -167,6 +177,7 @@ impl IrcClient {
         match is_me {
             true => {
                 self.want(&channel);
+                self.want_key(&channel);
                 self.call(|handler, irc| handler.joined(irc, channel));
             }
             false => self.call(|handler, irc| handler.user_joined(irc, from, channel)),
@@ -222,6 +233,37 @@ impl IrcClient {
         }
     }
 
+    /// A channel that was joined with a key is joined with it after a reconnect.
+    fn want_key(&self, channel: &[u8]) {
+        let mut state = self.0.state.borrow_mut();
+        let mapping = mapping(&state);
+        let at = state.keys.iter().position(|(name, _)| mapping.is_equal(name, channel));
+        let Some(at) = at else { return };
+        let (_, key) = state.keys.swap_remove(at);
+        drop(state);
+        self.set_key(mapping, channel, key);
+    }
+
+    fn set_key(&self, mapping: CaseMapping, channel: &[u8], key: String) {
+        let mut wanted = self.0.wanted.borrow_mut();
+        let known = wanted.iter_mut().find(|(name, _)| mapping.is_equal(name, channel));
+        if let Some((_, known)) = known {
+            *known = Some(key);
+        }
+    }
+
+    /// The key of a channel was changed. Servers show a star to those who are not to see it.
+    fn key_changed(&self, mapping: CaseMapping, channel: &[u8], changes: &[ModeChange]) {
+        let mut keys = changes.iter().filter(|change| change.is_set && change.mode == 'k');
+        let Some(key) = keys.next_back().and_then(|change| change.argument.clone()) else { return };
+        if let Ok(key) = String::from_utf8(key)
+            && key != "*"
+            && channel_name(&key).is_ok()
+        {
+            self.set_key(mapping, channel, key);
+        }
+    }
+
     fn unwant(&self, mapping: CaseMapping, channel: &[u8]) {
         self.0.wanted.borrow_mut().retain(|(name, _)| !mapping.is_equal(name, channel));
     }
@@ -260,6 +302,9 @@ impl IrcClient {
             kinds.parse_known(&message.param(1).unwrap_or_default(), &[]).0
         };
         drop(state);
+        if isupport.is_channel(&target) {
+            self.key_changed(isupport.case_mapping(), &target, &changes);
+        }
         self.call(|handler, irc| handler.mode_changed(irc, from, target, &changes));
     }
 

@@ -1,6 +1,11 @@
 //! The handle of a client: [`IrcClient`]. What it sends is in `commands.rs`.
 
-use std::{cell::RefCell, fmt, rc::Rc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    fmt, mem,
+    rc::Rc,
+    time::Duration,
+};
 
 use sinew_transports::{
     ClientService, Factory, Peer, RetryConfig, TimerId,
@@ -54,7 +59,9 @@ pub(super) struct Inner {
     handler: RefCell<Option<Box<dyn IrcHandler>>>,
     pub(super) state: RefCell<State>,
     /// Those who wait for the welcome.
-    waiting: RefCell<Vec<Promise<(), IrcError>>>,
+    waiting: RefCell<Vec<(u64, Promise<(), IrcError>)>>,
+    /// Counts those who wait.
+    waits: Cell<u64>,
     /// Channels to be in, with their keys.
     pub(super) wanted: RefCell<Vec<(Vec<u8>, Option<String>)>>,
     pub(super) transfers: RefCell<Transfers>,
@@ -71,6 +78,7 @@ impl IrcClient {
             handler: RefCell::new(Some(Box::new(handler))),
             state: RefCell::new(State::new(&config, 0)),
             waiting: RefCell::default(),
+            waits: Cell::default(),
             wanted: RefCell::new(wanted.collect()),
             transfers: RefCell::default(),
             config,
@@ -93,13 +101,16 @@ impl IrcClient {
             promise.reject(IrcError::Connected);
             return welcomed;
         }
-        self.wait(promise);
+        let id = self.wait(promise);
         let this = self.clone();
         endpoint.into().connect(reactor, self.clone()).then(move |_, connected| {
             // The connection belongs to its protocol from here on.
-            if let Err(error) = connected {
-                this.settle(Err(IrcError::Connect(error)));
+            let Err(error) = connected else { return };
+            // Another connection was faster, and those who wait, wait for that one.
+            if this.0.state.borrow().phase != Phase::Offline {
+                return this.reject(id, IrcError::Connected);
             }
+            drop(this.failed(IrcError::Connect(error)));
         });
         welcomed
     }
@@ -125,7 +136,7 @@ impl IrcClient {
         let (promise, welcomed) = self.0.reactor.promise();
         match self.is_online() {
             true => promise.resolve(()),
-            false => self.wait(promise),
+            false => drop(self.wait(promise)),
         }
         welcomed
     }
@@ -186,27 +197,34 @@ impl IrcClient {
         self.0.state.borrow().motd.clone()
     }
 
-    fn wait(&self, promise: Promise<(), IrcError>) {
+    fn wait(&self, promise: Promise<(), IrcError>) -> u64 {
+        let id = self.0.waits.get() + 1;
+        self.0.waits.set(id);
         let mut waiting = self.0.waiting.borrow_mut();
-        waiting.retain(Promise::is_pending);
-        waiting.push(promise);
+        waiting.retain(|(_, promise)| promise.is_pending());
+        waiting.push((id, promise));
+        id
     }
 
-    /// The registration has come to its end.
-    pub(super) fn settle(&self, result: Result<(), IrcError>) {
-        let waiting = self.0.waiting.take();
-        let mut error = result.err();
-        for promise in waiting {
-            match &error {
-                None => promise.resolve(()),
-                // The error is given to one; the others are told what it says.
-                Some(told) => {
-                    let reason = told.to_string();
-                    let mine = error.replace(IrcError::Lost { reason });
-                    promise.settle(mine.map_or(Ok(()), Err));
-                }
-            }
+    /// One of those who wait waits in vain.
+    fn reject(&self, id: u64, error: IrcError) {
+        let mut waiting = self.0.waiting.borrow_mut();
+        let Some(at) = waiting.iter().position(|(found, _)| *found == id) else { return };
+        let (_, promise) = waiting.remove(at);
+        drop(waiting);
+        promise.reject(error);
+    }
+
+    /// The server has welcomed the client.
+    pub(super) fn succeeded(&self) {
+        for (_, promise) in self.0.waiting.take() {
+            promise.resolve(());
         }
+    }
+
+    /// There is no welcome: those who wait are told when the value is dropped.
+    pub(super) fn failed(&self, error: IrcError) -> Failed {
+        Failed { waiting: self.0.waiting.take(), error }
     }
 
     /// Calls the handler. No cell is borrowed meanwhile.
@@ -255,6 +273,30 @@ impl IrcClient {
     /// The timer of the queue, if this is it.
     pub(super) fn is_send_timer(&self, timer: TimerId) -> bool {
         self.0.state.borrow_mut().send_timer.take_if(|running| *running == timer).is_some()
+    }
+}
+
+/// Why there was no welcome, and those who are to be told.
+pub(super) struct Failed {
+    waiting: Vec<(u64, Promise<(), IrcError>)>,
+    error: IrcError,
+}
+
+impl Failed {
+    pub(super) const fn error(&self) -> &IrcError {
+        &self.error
+    }
+}
+
+impl Drop for Failed {
+    fn drop(&mut self) {
+        let reason = self.error.to_string();
+        // The error is given to one; the others are told what it says.
+        let mut error = Some(mem::replace(&mut self.error, IrcError::Connected));
+        for (_, promise) in mem::take(&mut self.waiting) {
+            let lost = || IrcError::Lost { reason: reason.clone() };
+            promise.reject(error.take().unwrap_or_else(lost));
+        }
     }
 }
 

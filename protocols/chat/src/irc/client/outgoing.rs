@@ -30,6 +30,17 @@ impl Outgoing {
         self.waiting.len()
     }
 
+    /// How many lines may be sent now.
+    pub(super) fn allowed(&self, now: Instant) -> usize {
+        let missing = self.full_at.map(|full_at| full_at.saturating_duration_since(now));
+        let missing = match missing.map(|missing| (missing.as_nanos(), self.interval.as_nanos())) {
+            None | Some((0, _) | (_, 0)) => 0,
+            Some((missing, interval)) => missing.div_ceil(interval),
+        };
+        let left = u128::from(self.burst).saturating_sub(missing);
+        usize::try_from(left).unwrap_or(usize::MAX)
+    }
+
     /// The next line, if it may be sent now.
     pub(super) fn next(&mut self, now: Instant) -> Option<Bytes> {
         if self.wait(now) > Duration::ZERO {
@@ -73,7 +84,12 @@ mod tests {
         for _ in 0..9 {
             outgoing.push(Bytes::from_static(b"x"));
         }
-        let mut sent = |at: Instant| std::iter::from_fn(|| outgoing.next(at)).count();
+        let mut sent = |at: Instant| {
+            let (allowed, waiting) = (outgoing.allowed(at), outgoing.len());
+            let sent = std::iter::from_fn(|| outgoing.next(at)).count();
+            assert_eq!(sent, allowed.min(waiting));
+            sent
+        };
         assert_eq!((sent(second(0)), sent(second(0)), sent(second(1))), (3, 0, 0));
         assert_eq!((sent(second(2)), sent(second(3)), sent(second(4))), (1, 0, 1));
         // Silence fills it again, but not over the burst.

@@ -322,7 +322,7 @@ impl IrcClient {
             state.nick = nick.to_vec();
         }
         drop(state);
-        self.settle(Ok(()));
+        self.succeeded();
         self.call(|handler, irc| handler.signed_on(irc));
         self.join_wanted();
     }

@@ -7,6 +7,24 @@ use sinew_transports::{TimerId, reactor::Promise};
 use super::CommandError;
 use crate::irc::codec::{CaseMapping, Message};
 
+/// Most bytes of the messages that are the reply to one command.
+const BYTES_MAX: usize = 16 << 20;
+
+/// Who the client is when a message comes.
+#[derive(Clone, Copy)]
+pub(super) struct Me<'a> {
+    pub(super) mapping: CaseMapping,
+    /// Its nick before the message.
+    pub(super) nick: &'a [u8],
+}
+
+impl Me<'_> {
+    /// Whether the message comes from the client itself.
+    pub(super) fn has_sent(&self, message: &Message<'_>) -> bool {
+        message.source().is_some_and(|source| self.mapping.is_equal(&source.nick(), self.nick))
+    }
+}
+
 /// What a message is to a command that waits.
 pub(super) enum Reply<T> {
     /// Nothing.
@@ -41,16 +59,12 @@ struct Request {
     within: Duration,
     entries: usize,
     entries_max: usize,
+    bytes: usize,
     wait: Box<dyn Wait>,
 }
 
 trait Wait {
-    fn offer(
-        &mut self,
-        mapping: CaseMapping,
-        message: &Message<'_>,
-        command: &'static str,
-    ) -> Offered;
+    fn offer(&mut self, me: Me<'_>, message: &Message<'_>, command: &'static str) -> Offered;
     fn fail(&mut self, error: CommandError);
     fn is_awaited(&self) -> bool;
 }
@@ -67,14 +81,9 @@ struct Waiting<T: 'static, F> {
     take: F,
 }
 
-impl<T, F: FnMut(CaseMapping, &Message<'_>) -> Reply<T>> Wait for Waiting<T, F> {
-    fn offer(
-        &mut self,
-        mapping: CaseMapping,
-        message: &Message<'_>,
-        command: &'static str,
-    ) -> Offered {
-        let result = match (self.take)(mapping, message) {
+impl<T, F: FnMut(Me<'_>, &Message<'_>) -> Reply<T>> Wait for Waiting<T, F> {
+    fn offer(&mut self, me: Me<'_>, message: &Message<'_>, command: &'static str) -> Offered {
+        let result = match (self.take)(me, message) {
             Reply::Other => return Offered::Other,
             Reply::Part => return Offered::Part,
             Reply::End(value) => Ok(value),
@@ -105,32 +114,51 @@ impl Requests {
         timer: Option<TimerId>,
         (within, entries_max): (Duration, usize),
         promise: Promise<T, CommandError>,
-        take: impl FnMut(CaseMapping, &Message<'_>) -> Reply<T> + 'static,
+        take: impl FnMut(Me<'_>, &Message<'_>) -> Reply<T> + 'static,
     ) {
         let wait = Box::new(Waiting { promise: Some(promise), take });
-        self.waiting.push_back(Request { command, timer, within, entries: 0, entries_max, wait });
+        let (entries, bytes) = (0, 0);
+        self.waiting.push_back(Request {
+            command,
+            timer,
+            within,
+            entries,
+            entries_max,
+            bytes,
+            wait,
+        });
     }
 
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
     }
 
+    /// Whether a command of this name waits.
+    pub(super) fn is_waiting(&self, command: &str) -> bool {
+        self.waiting.iter().any(|request| request.command == command)
+    }
+
     /// Shows a message to all that wait, in order, up to the first that it belongs to. Returns the timers that are of no more use.
     ///
     /// A command whose deferred was cancelled keeps its place until its replies are over, so that they are not taken for those of the
     /// next.
-    pub(super) fn offer(&mut self, mapping: CaseMapping, message: &Message<'_>) -> Option<TimerId> {
+    pub(super) fn offer(&mut self, me: Me<'_>, message: &Message<'_>) -> Option<TimerId> {
         for at in 0..self.waiting.len() {
             let request = &mut self.waiting[at];
-            match request.wait.offer(mapping, message, request.command) {
+            match request.wait.offer(me, message, request.command) {
                 Offered::Other => {}
                 Offered::Part => {
                     request.entries += 1;
-                    if request.entries <= request.entries_max {
-                        return None;
-                    }
+                    request.bytes += len(message);
                     let (command, max) = (request.command, request.entries_max);
-                    request.wait.fail(CommandError::TooLong { command, max });
+                    let error = if request.entries > max {
+                        CommandError::TooLong { command, max }
+                    } else if request.bytes > BYTES_MAX {
+                        CommandError::TooLarge { command, max: BYTES_MAX }
+                    } else {
+                        return None;
+                    };
+                    request.wait.fail(error);
                     return self.waiting.remove(at)?.timer;
                 }
                 Offered::Over => return self.waiting.remove(at)?.timer,
@@ -158,4 +186,9 @@ impl Requests {
         }
         self.waiting = VecDeque::new();
     }
+}
+
+/// About as many bytes as a message takes.
+fn len(message: &Message<'_>) -> usize {
+    message.raw_tags().len() + message.params().iter().map(|param| param.len()).sum::<usize>()
 }

@@ -66,6 +66,8 @@ pub(super) struct State {
     pub(super) is_logged_in: bool,
     pub(super) isupport: Rc<Isupport>,
     pub(super) channels: Channels,
+    /// The keys of channels that are being joined.
+    pub(super) keys: Vec<(Vec<u8>, String)>,
     pub(super) requests: Requests,
     pub(super) outgoing: Outgoing,
     pub(super) send_timer: Option<TimerId>,
@@ -96,6 +98,7 @@ impl State {
             is_logged_in: false,
             isupport: Rc::default(),
             channels: Channels::new(config.members_max),
+            keys: Vec::new(),
             requests: Requests::default(),
             outgoing: Outgoing::new(config.burst, config.interval),
             send_timer: None,

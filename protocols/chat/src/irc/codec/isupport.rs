@@ -7,6 +7,9 @@ use super::{CaseMapping, Message, ModeKinds};
 /// Most parameters that are kept. There are about fifty.
 const KEYS_MAX: usize = 512;
 
+/// Most modes of members. There are about five.
+const PREFIXES_MAX: usize = 64;
+
 /// The features and limits of a server (RPL_ISUPPORT), with the defaults for what it does not say.
 ///
 /// # Examples
@@ -141,7 +144,9 @@ impl Isupport {
         if let Some(prefix) = self.get("PREFIX") {
             let pairs = prefix.strip_prefix('(').and_then(|rest| rest.split_once(')'));
             modes.prefixes = match pairs {
-                Some((letters, prefixes)) => letters.bytes().zip(prefixes.bytes()).collect(),
+                Some((letters, prefixes)) => {
+                    letters.bytes().zip(prefixes.bytes()).take(PREFIXES_MAX).collect()
+                }
                 None => Vec::new(),
             };
         }
