@@ -153,7 +153,9 @@ fn channels_belong_to_accounts() {
     let (bob, _) = log_in(&network, "bob", "AGJvYgBzZWNyZXQ=");
     assert!(bob.say("CS DROP #a").contains("does not belong to you"));
     assert!(bob.say("CS OP #a").contains("does not belong to you"));
-    assert!(bob.say("CS INFO #a").contains("belongs to ann"));
+    assert!(nobody.say("CS INFO #a").contains("belongs to ann"));
+    // It is hidden from those who are not in it.
+    assert!(bob.say("CS INFO #a").contains("is not registered"));
     assert!(bob.say("CS INFO #none").contains("is not registered"));
     assert!(bob.say("CS").contains(" 461 "));
     let back = ann.say("JOIN #a");

@@ -88,6 +88,40 @@ fn registered_channels_outlive_the_server() {
     assert!(bob.say("MODE #a").contains("+rtk key") || bob.say("MODE #a").contains("key"));
 }
 
+/// A file that cannot be written is tried again, also without a further change.
+#[test]
+fn files_that_cannot_be_written_for_a_while() {
+    let folder = Folder::new("retries");
+    let (missing, later) = (folder.path("missing"), folder.path("later"));
+    let (file, bans) = (missing.join("channels"), missing.join("bans"));
+    let operators = Authenticator::new(Users::new().user("root", "toor"));
+    let config = config().accounts(users()).operators(operators);
+    let network = Network::new(config.channels_file(&file).bans_file(&bans));
+    let ann = network.with("ann", "sasl");
+    ann.say("AUTHENTICATE PLAIN");
+    ann.say("AUTHENTICATE AGFubgBzZWNyZXQ=");
+    ann.advance(100);
+    ann.say("JOIN #a\nCS REGISTER #a\nOPER root toor");
+    ann.advance(100);
+    ann.say("KLINE *@192.0.2.2 :no");
+    ann.advance(10_000);
+    // The end of a program is not held up.
+    settle(&network);
+    fs::create_dir(&missing).unwrap();
+    ann.advance(61_000);
+    assert!(fs::read_to_string(&file).unwrap().contains("#a"));
+    assert!(fs::read_to_string(&bans).unwrap().contains("192.0.2.2"));
+    // And once it was written, it is not written again.
+    fs::rename(&missing, &later).unwrap();
+    fs::create_dir(&missing).unwrap();
+    ann.say("PING x");
+    ann.advance(80_000);
+    assert!(!file.exists() && !bans.exists());
+    ann.say("TOPIC #a :new");
+    settle(&network);
+    assert!(file.exists() && !bans.exists());
+}
+
 #[test]
 fn texts_are_read_and_read_again() {
     let folder = Folder::new("texts");

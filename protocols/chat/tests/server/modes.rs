@@ -147,8 +147,24 @@ fn modes_of_hidden_channels_are_for_members() {
     assert_eq!(carl.codes("MODE #a"), ["324", "329"]);
     for hidden in ["+s", "-s+p"] {
         ann.say(&format!("MODE #a {hidden}"));
-        assert_eq!(carl.codes("MODE #a"), ["442"]);
-        assert_eq!(carl.codes("MODE #a b"), ["442"]);
+        // Nobody else learns that there is such a channel.
+        for command in [
+            "MODE #a",
+            "MODE #a b",
+            "MODE #a +m",
+            "TOPIC #a",
+            "TOPIC #a :x",
+            "PART #a",
+            "KICK #a bob",
+            "INVITE bob #a",
+            "PRIVMSG #a :x",
+            "NAMES #a",
+            "WHO #a",
+        ] {
+            let none = command.replace("#a", "#none");
+            let found = carl.say(command);
+            assert_eq!(found, carl.say(&none).replace("#none", "#a"), "{command}");
+        }
         assert_eq!(codes(&bob.say("MODE #a b")).last().unwrap(), "368");
     }
     assert_eq!(ann.codes(&format!("MODE #a {}", "Z".repeat(400))).len(), 12, "no more errors");

@@ -95,6 +95,11 @@ impl Channel {
         self.is(b's') || self.is(b'p')
     }
 
+    /// Whether somebody may know of it.
+    pub(super) fn is_seen_by(&self, user: UserId) -> bool {
+        !self.is_hidden() || self.members.contains_key(&user)
+    }
+
     pub(super) fn status(&self, user: UserId) -> Option<Status> {
         self.members.get(&user).copied()
     }

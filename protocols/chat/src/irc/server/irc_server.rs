@@ -21,6 +21,7 @@ use super::{
     network::{Later, Network},
     outgoing::Outgoing,
     registry,
+    retry::{Retry, Wait},
     user::UserId,
 };
 use crate::irc::codec::{Message, sasl_pieces};
@@ -50,8 +51,10 @@ struct Core {
     network: Rc<RefCell<Network>>,
     /// The file of channels is being written.
     is_saving: Cell<bool>,
+    retry: Retry,
     is_saving_bans: Cell<bool>,
     must_save_bans: Cell<bool>,
+    retry_bans: Retry,
     /// Those who wait until it is.
     waiting: RefCell<Vec<Promise<(), Failure>>>,
 }
@@ -66,8 +69,10 @@ impl IrcServer {
         Self(Rc::new(Core {
             network,
             is_saving: Cell::new(false),
+            retry: Retry::default(),
             is_saving_bans: Cell::new(false),
             must_save_bans: Cell::new(false),
+            retry_bans: Retry::default(),
             waiting: RefCell::default(),
         }))
     }
@@ -123,11 +128,17 @@ impl IrcServer {
         })
     }
 
-    /// Resolves when all that is to be remembered is on the disk. Wait for it at the end of a program.
+    /// Resolves when all that is to be remembered is on the disk, or could not be written now, which is logged. Wait for it at the end of
+    /// a program.
     pub fn flushed(&self, reactor: &Reactor) -> Deferred<()> {
         let (promise, flushed) = reactor.promise();
         self.0.waiting.borrow_mut().push(promise);
+        self.0.retry.begin();
         self.save(reactor);
+        self.0.retry_bans.begin();
+        if self.0.must_save_bans.take() {
+            self.save_bans(reactor);
+        }
         self.settle();
         flushed
     }
@@ -294,7 +305,7 @@ impl IrcServer {
     /// Writes the registered channels, if they have changed. Changes while it writes are written next.
     fn save(&self, reactor: &Reactor) {
         let mut network = self.0.network.borrow_mut();
-        if !network.is_changed || self.0.is_saving.get() {
+        if !network.is_changed || self.0.is_saving.get() || self.0.retry.is_waiting() {
             return;
         }
         network.is_changed = false;
@@ -314,15 +325,25 @@ impl IrcServer {
         reactor.defer_to_thread(move || files::replace(&path, &text)).then(
             move |reactor, written| {
                 this.0.is_saving.set(false);
-                log_failure(&shown, written);
-                this.save(reactor);
+                if is_written(&shown, written) {
+                    this.0.retry.succeeded();
+                    this.save(reactor);
+                } else {
+                    this.0.network.borrow_mut().is_changed = true;
+                    let wait = this.0.retry.failed();
+                    this.later(reactor, wait, move |this, reactor| {
+                        if this.0.retry.passed(wait) {
+                            this.save(reactor);
+                        }
+                    });
+                }
                 this.settle();
             },
         );
     }
 
     fn save_bans(&self, reactor: &Reactor) {
-        if self.0.is_saving_bans.get() {
+        if self.0.is_saving_bans.get() || self.0.retry_bans.is_waiting() {
             return self.0.must_save_bans.set(true);
         }
         let network = self.0.network.borrow();
@@ -334,13 +355,33 @@ impl IrcServer {
         reactor.defer_to_thread(move || files::replace(&path, &text)).then(
             move |reactor, written| {
                 this.0.is_saving_bans.set(false);
-                log_failure(&shown, written);
-                if this.0.must_save_bans.replace(false) {
-                    this.save_bans(reactor);
+                if !is_written(&shown, written) {
+                    this.0.must_save_bans.set(true);
+                    let wait = this.0.retry_bans.failed();
+                    this.later(reactor, wait, move |this, reactor| {
+                        if this.0.retry_bans.passed(wait) && this.0.must_save_bans.take() {
+                            this.save_bans(reactor);
+                        }
+                    });
+                } else {
+                    this.0.retry_bans.succeeded();
+                    if this.0.must_save_bans.take() {
+                        this.save_bans(reactor);
+                    }
                 }
                 this.settle();
             },
         );
+    }
+
+    /// Calls `again` after a wait, if the server is still there.
+    fn later(&self, reactor: &Reactor, wait: Wait, again: impl FnOnce(&Self, &Reactor) + 'static) {
+        let core = Rc::downgrade(&self.0);
+        reactor.call_later(wait.delay, move |reactor| {
+            if let Some(this) = core.upgrade().map(Self) {
+                again(&this, reactor);
+            }
+        });
     }
 
     /// Tells those who wait, if nothing is being written.
@@ -358,13 +399,15 @@ fn set_texts(network: &mut Network, texts: Texts) {
     }
 }
 
-fn log_failure(path: &std::path::Path, written: Result<io::Result<()>, Failure>) {
+/// Whether a file was written. If not, that is logged.
+fn is_written(path: &std::path::Path, written: Result<io::Result<()>, Failure>) -> bool {
     let error = match written {
-        Ok(Ok(())) => return,
+        Ok(Ok(())) => return true,
         Ok(Err(error)) => error.to_string(),
         Err(failure) => failure.to_string(),
     };
     tracing::error!(path = %Excerpt::path(path), error, "a file of the IRC server was not written");
+    false
 }
 
 impl Factory for IrcServer {

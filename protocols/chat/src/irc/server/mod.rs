@@ -23,6 +23,7 @@ mod network;
 mod outgoing;
 mod registry;
 mod report;
+mod retry;
 mod server_ban;
 mod user;
 mod wire;

@@ -139,8 +139,11 @@ impl Network {
         let key = MAPPING.fold(name);
         match self.channels.get(&key) {
             Some(channel) if channel.members.contains_key(&id) => return Some(key),
-            Some(_) => self.reply(id, 442, &[name], "You are not on that channel"),
-            None => self.reply(id, 403, &[name], "No such channel"),
+            Some(channel) if channel.is_seen_by(id) => {
+                self.reply(id, 442, &[name], "You are not on that channel");
+            }
+            // To others, a hidden channel is none.
+            _ => self.reply(id, 403, &[name], "No such channel"),
         }
         None
     }
@@ -283,11 +286,8 @@ impl Network {
         let Some(text) = message.params().get(1).copied() else {
             let key = MAPPING.fold(name);
             return match self.channels.get(&key) {
-                Some(channel) if channel.is_hidden() && !channel.members.contains_key(&id) => {
-                    self.reply(id, 442, &[name], "You are not on that channel");
-                }
-                Some(_) => self.send_topic(id, &key, true),
-                None => self.reply(id, 403, &[name], "No such channel"),
+                Some(channel) if channel.is_seen_by(id) => self.send_topic(id, &key, true),
+                _ => self.reply(id, 403, &[name], "No such channel"),
             };
         };
         let Some(key) = self.channel_of(id, name) else { return };

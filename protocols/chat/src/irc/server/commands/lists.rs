@@ -28,10 +28,7 @@ impl Network {
         // One channel: names of many are asked for by many messages, which are counted.
         let name = names.split(|byte| *byte == b',').next().unwrap_or_default();
         let key = MAPPING.fold(name);
-        let is_seen = self
-            .channels
-            .get(&key)
-            .is_some_and(|channel| !channel.is_hidden() || channel.members.contains_key(&id));
+        let is_seen = self.channels.get(&key).is_some_and(|channel| channel.is_seen_by(id));
         match is_seen {
             true => self.send_names(id, &key),
             false => self.reply(id, 366, &[name], "End of /NAMES list"),
@@ -151,7 +148,7 @@ const AT_ONCE: usize = 100;
 const LISTS_MAX: usize = 3;
 
 fn is_listed(channel: &Channel, id: UserId) -> bool {
-    !channel.members.is_empty() && (!channel.is_hidden() || channel.members.contains_key(&id))
+    !channel.members.is_empty() && channel.is_seen_by(id)
 }
 
 /// Which channels are asked for: names, masks, or how many members they have.

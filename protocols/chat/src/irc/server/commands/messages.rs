@@ -137,6 +137,9 @@ impl Network {
         };
         let is_ctcp = Ctcp::parse(text).is_some_and(|ctcp| !ctcp.is("ACTION"));
         if !channel.hears(id, &from.names()) || channel.is(b'C') && is_ctcp {
+            if !channel.is_seen_by(id) {
+                return self.refuse(id, kind, 403, &[name], "No such channel");
+            }
             let name = channel.name.clone();
             return self.refuse(id, kind, 404, &[&name], "Cannot send to channel");
         }

@@ -29,12 +29,9 @@ impl Network {
             return self.user_mode(id, target, message);
         }
         let key = MAPPING.fold(target);
-        let Some(channel) = self.channels.get(&key) else {
+        let Some(channel) = self.channels.get(&key).filter(|channel| channel.is_seen_by(id)) else {
             return self.reply(id, 403, &[target], "No such channel");
         };
-        if channel.is_hidden() && !channel.members.contains_key(&id) {
-            return self.reply(id, 442, &[target], "You are not on that channel");
-        }
         let Some(letters) = message.params().get(1) else {
             let (letters, arguments) = channel.modes(channel.members.contains_key(&id));
             let (name, created) = (channel.name.clone(), channel.created);

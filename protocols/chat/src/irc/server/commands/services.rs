@@ -28,7 +28,12 @@ impl Network {
             b"DROP" => self.drop_channel(id, &key, name),
             b"OP" => self.op(id, &key, name),
             b"INFO" => {
-                let founder = self.channels.get(&key).and_then(|channel| channel.founder.clone());
+                let account = self.users.get(&id).and_then(|user| user.account.as_ref());
+                let seen = self.channels.get(&key).filter(|channel| {
+                    channel.is_seen_by(id)
+                        || account.is_some() && channel.founder.as_ref() == account
+                });
+                let founder = seen.and_then(|channel| channel.founder.clone());
                 match founder {
                     Some(founder) => {
                         self.served(id, &[name, b" belongs to ", founder.as_bytes()].concat())
@@ -65,7 +70,7 @@ impl Network {
         }
         let has_room = all < self.config.registered_channels_max && own < CHANNELS_PER_ACCOUNT_MAX;
         match self.channels.get_mut(key) {
-            Some(channel) if channel.founder.is_some() => {
+            Some(channel) if channel.founder.is_some() && channel.is_seen_by(id) => {
                 self.served(id, &[name, b" is registered already"].concat());
             }
             Some(channel) if channel.is_operator(id) && has_room => {

@@ -49,7 +49,7 @@ impl Network {
     fn who_channel(&self, id: UserId, key: &[u8]) -> Vec<UserId> {
         let Some(channel) = self.channels.get(key) else { return Vec::new() };
         let is_member = channel.members.contains_key(&id);
-        if channel.is_hidden() && !is_member {
+        if !channel.is_seen_by(id) {
             return Vec::new();
         }
         let members = channel.members.keys().copied();
