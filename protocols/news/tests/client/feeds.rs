@@ -77,6 +77,13 @@ fn every_article_arrives_once() {
     }
 }
 
+#[cfg(feature = "compression")]
+#[test]
+fn every_article_arrives_once_compressed() {
+    let stats = fed(50, Access::none().feeding(), |feed| feed.client(config().compress(true)));
+    assert_eq!((stats.taken, stats.not_wanted, stats.failures), (108, 1, 0));
+}
+
 #[test]
 fn articles_that_have_come_by_the_peer_are_not_sent_to_it() {
     let stats =
