@@ -73,6 +73,9 @@ pub(crate) struct News {
     /// Send on articles of these groups only, as '*,!local.*'
     #[arg(long, default_value = "*", value_name = "WILDMAT", help_heading = "Feeds")]
     pub(crate) feed_groups: String,
+    /// Compress what is sent on, to servers that offer it
+    #[arg(long, help_heading = "Feeds")]
+    pub(crate) feed_compress: bool,
 }
 
 impl Default for News {
@@ -91,6 +94,7 @@ impl Default for News {
             key: None,
             feed: Vec::new(),
             feed_groups: "*".to_owned(),
+            feed_compress: false,
         }
     }
 }
@@ -134,6 +138,7 @@ impl ServerCommand for News {
             keep: self.keep.0,
             feeds: self.feed.clone(),
             feed_groups,
+            compresses_feeds: self.feed_compress,
         };
         Ok(Box::new(NewsService::new(context, plan)?))
     }

@@ -276,22 +276,19 @@ impl Wire {
     }
 }
 
-/// Waits for one of two, the second being that the server goes down, which is `None`.
+/// Waits for one of two, the second, which goes first, being that the server goes down, which is `None`.
 async fn with_drain<F: Future>(
     mut future: std::pin::Pin<&mut F>,
     draining: &mut Option<Deferred<()>>,
 ) -> Option<F::Output> {
     poll_fn(|context| {
-        if let Poll::Ready(output) = future.as_mut().poll(context) {
-            return Poll::Ready(Some(output));
+        // First: a client that sends one command behind the other has always one that is ready.
+        if let Some(Poll::Ready(_)) = draining.as_mut().map(|draining| pin!(draining).poll(context))
+        {
+            *draining = None;
+            return Poll::Ready(None);
         }
-        match draining.as_mut().map(|draining| pin!(draining).poll(context)) {
-            Some(Poll::Ready(_)) => {
-                *draining = None;
-                Poll::Ready(None)
-            }
-            _ => Poll::Pending,
-        }
+        future.as_mut().poll(context).map(Some)
     })
     .await
 }

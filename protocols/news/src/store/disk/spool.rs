@@ -100,7 +100,8 @@ pub(super) struct Inner {
     history: Mutex<History>,
     /// Held for lookups only, never while a file is read or written.
     index: Mutex<Index<LineAt>>,
-    _lock: File,
+    /// Held until it is closed.
+    lock: Mutex<Option<File>>,
 }
 
 impl Spool {
@@ -135,10 +136,20 @@ impl Spool {
             config,
             history: Mutex::new(history),
             index: Mutex::new(index),
-            _lock: lock,
+            lock: Mutex::new(Some(lock)),
         };
         inner.mend_overview()?;
         Ok(Self(Arc::new(inner)))
+    }
+
+    /// Stores nothing more, and lets another process open the spool, once a change that has begun is done. What is here can still be
+    /// read: connections that are being drained get their responses, and what they send is refused for now, by
+    /// [`StoreError::Closed`]. All clones are closed; without a call, the spool is when the last one is dropped.
+    pub fn close(&self) {
+        let mut history = self.0.history();
+        history.close();
+        // Unlocks.
+        drop(self.0.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     /// What is known of a group.
@@ -189,9 +200,10 @@ impl Spool {
         let id = id.ok_or_else(|| StoreError::NoGroup(name.clone()))?;
         history.append(&[Record::GroupGone { id }])?;
         let homeless = apply(&mut self.0.index(), Record::GroupGone { id });
-        drop(history);
         homeless.into_iter().for_each(|sequence| texts::remove(&self.0.root, sequence));
+        // The next group may get the same number: the history is held until its file is gone.
         overviews::remove(&self.0.root, id);
+        drop(history);
         Ok(())
     }
 
@@ -203,6 +215,7 @@ impl Spool {
     /// The history cannot be written.
     pub fn expire(&self, rules: &[ExpiryRule], now: SystemTime) -> Result<Expired, StoreError> {
         let mut history = self.0.history();
+        history.check()?;
         let gone = self.0.index().expired(rules, now);
         for some in gone.chunks(500) {
             let records: Vec<_> = some.iter().map(|&sequence| Record::Gone { sequence }).collect();
@@ -259,6 +272,7 @@ impl Inner {
         now: SystemTime,
     ) -> Result<Option<Stored>, StoreError> {
         let mut history = self.history();
+        history.check()?;
         let (sequence, places, stored, at) = {
             let index = self.index();
             if index.history.contains_key(&new.id) {
@@ -482,6 +496,8 @@ impl Inner {
     }
 
     pub(super) fn set_position(&self, peer: &str, sequence: u64) -> Result<(), StoreError> {
+        let history = self.history();
+        history.check()?;
         let path = self.feed(peer);
         let new = path.with_file_name(format!(".{}.new", file_name(peer)));
         let written =
