@@ -5,6 +5,7 @@ use std::{
     net::{SocketAddr, TcpStream},
     sync::atomic::{AtomicBool, Ordering},
     thread,
+    time::{Duration, Instant},
 };
 
 use nix::sys::signal::Signal;
@@ -153,12 +154,15 @@ fn upgrades_while_articles_are_posted() {
             .collect();
         // Connections that do nothing do not keep the spool.
         let _idle = Client::connect(address);
+        let start = Instant::now();
         for _ in 0..3 {
             Client::connect(address).post(&format!("<{}@b>", scratch.read("pid").trim()));
             let before = scratch.read("pid").trim().parse().expect("a number");
             crate::kit::send(before, Signal::SIGUSR2);
             server.all_lines(&["upgraded: that process serves", "news is served"]);
         }
+        // Not even one of them has taken the time that a connection may have.
+        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
         is_over.store(true, Ordering::Relaxed);
         posting.into_iter().map(|thread| thread.join().expect("it ends")).sum::<usize>()
     });

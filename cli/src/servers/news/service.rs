@@ -4,12 +4,11 @@
 //! |---|---|
 //! | `privileged_start` | the ports are opened |
 //! | `start` | the spool is opened, and served. If the earlier process of an upgrade, or the service before a reload, still has it, a task waits for it; clients wait in the backlog meanwhile |
-//! | `stop` | feeders end, ports close, connections are drained; then, or after 10 seconds, the spool is closed: the next service has it |
+//! | `stop` | feeders end, ports close, connections are drained; when none uses the spool, or after 10 seconds, it is closed: the next service has it |
 
 use std::{
     cell::RefCell,
     path::{Path, PathBuf},
-    pin::pin,
     rc::Rc,
     time::{Duration, SystemTime},
 };
@@ -20,11 +19,12 @@ use sinew::{
         nntp::{
             client::{ClientConfig, FeedConfig, Feeder},
             codec::Wildmat,
-            server::{NewsConnection, NewsServer, ServerConfig},
+            server::{Access, NewsConnection, NewsHandler, NewsServer, ServerConfig, Session},
         },
         store::{ExpiryRule, Spool, SpoolConfig, StoreError},
     },
     prelude::{Deferred, Factory, Peer as Client, Reactor, Task},
+    reactor::{Failure, Promise},
 };
 
 use super::{
@@ -83,6 +83,8 @@ enum Running {
     Serving {
         spool: Spool,
         held: Held,
+        /// When no connection uses the spool any more.
+        ended: Deferred<(), Failure>,
         _feeders: Vec<Feeder>,
         _expiry: Task<()>,
         _waited: Option<Task<()>>,
@@ -130,6 +132,18 @@ impl Factory for Late {
     }
 }
 
+/// The handler of a server, which goes with the last connection that uses the spool. Then its promise is broken.
+struct Serving {
+    rights: Rights,
+    _promise: Promise<(), Failure>,
+}
+
+impl NewsHandler for Serving {
+    fn access(&self, session: &Session) -> Access {
+        self.rights.access(session)
+    }
+}
+
 impl NewsService {
     pub(super) fn new(context: &Context, plan: Plan) -> Result<Self, StartError> {
         let server = Late::default();
@@ -167,10 +181,13 @@ impl Parts {
         waited: Option<Task<()>>,
     ) -> Result<(), StartError> {
         let config = self.plan.config.clone().age_max(AGE_MAX);
-        let server = NewsServer::new(config, spool.clone(), self.plan.rights.clone());
+        let (promise, ended) = reactor.promise();
+        let handler = Serving { rights: self.plan.rights.clone(), _promise: promise };
+        let server = NewsServer::new(config, spool.clone(), handler);
         self.server.0.replace(Some(server));
         let running = Running::Serving {
             _waited: waited,
+            ended,
             held: Held::new(&self.plan.spool),
             _feeders: self.feeders(reactor, &spool),
             _expiry: reactor.spawn(expire(reactor.clone(), spool.clone(), self.plan.keep)),
@@ -266,22 +283,19 @@ impl Service for NewsService {
     fn stop(&self, reactor: &Reactor) -> Deferred<(), StopError> {
         drop(self.0.server.0.take());
         let streams = self.0.streams.stop(reactor);
-        let (spool, held) = match self.0.running.take() {
-            Some(Running::Serving { spool, held, .. }) => (spool, held),
+        let (spool, held, ended) = match self.0.running.take() {
+            Some(Running::Serving { spool, held, ended, .. }) => (spool, held, ended),
             _ => return streams,
         };
         let (promise, stopped) = reactor.promise();
         let of_task = reactor.clone();
         let task = async move {
-            let mut streams = pin!(streams);
-            let drained = of_task.timeout(STOP_GRACE, streams.as_mut()).await;
-            // It waits for a change that has begun. The next service can open the spool then, though connections may go on.
+            // Earlier than its connections: clients may take their time to close them.
+            drop(of_task.timeout(STOP_GRACE, ended).await);
+            // It waits for a change that has begun. The next service can open the spool then.
             drop(of_task.defer_to_thread(move || spool.close()).await);
             drop(held);
-            promise.settle(match drained {
-                Ok(drained) => drained,
-                Err(_) => streams.await,
-            });
+            promise.settle(streams.await);
         };
         reactor.spawn(task).detach();
         stopped

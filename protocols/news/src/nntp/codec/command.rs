@@ -119,7 +119,9 @@ pub enum ListKind {
 
 /// Whether an article follows a line, whatever else the line says.
 pub(crate) fn announces_article(line: &[u8]) -> bool {
-    let verb = line.split(|byte| matches!(byte, b' ' | b'\t')).next().unwrap_or_default();
+    // Blanks in front are no part of a command, as for `Command::parse`.
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let verb = line.split(is_blank).find(|word| !word.is_empty()).unwrap_or_default();
     verb.eq_ignore_ascii_case(b"TAKETHIS")
 }
 

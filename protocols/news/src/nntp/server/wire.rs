@@ -149,6 +149,7 @@ impl Wire {
             let mut rest = input;
             let is_end = loop {
                 match dots.decode(&mut rest).map_err(Some)? {
+                    Unstuffed::Text(_) if is_too_large => {}
                     Unstuffed::Text(piece) if text.len() + piece.len() <= max => {
                         text.extend_from_slice(piece);
                     }
