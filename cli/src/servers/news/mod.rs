@@ -100,14 +100,19 @@ impl Default for News {
 }
 
 impl News {
+    /// Of articles, as they arrive and as they are sent on.
+    fn limits(&self) -> ArticleLimits {
+        let bytes = usize::try_from(self.max_article.0).unwrap_or(usize::MAX);
+        ArticleLimits::default().bytes_max(bytes)
+    }
+
     fn config(&self) -> Result<ServerConfig, StartError> {
         if self.name.is_empty() {
             return Err(StartError::other("the server has no name: give one by --name"));
         }
         let mut config = ServerConfig::new(&self.name)
             .map_err(|error| StartError::other(format!("the name of the server: {error}")))?;
-        let bytes = usize::try_from(self.max_article.0).unwrap_or(usize::MAX);
-        config = config.article_limits(ArticleLimits::default().bytes_max(bytes));
+        config = config.article_limits(self.limits());
         if let Some(file) = &self.users {
             config = config.auth(PasswordFile::open(file).map_err(StartError::other)?);
         }
@@ -133,6 +138,7 @@ impl ServerCommand for News {
         let plan = Plan {
             spool: self.spool.clone(),
             config: self.config()?,
+            limits: self.limits(),
             rights: Rights::new(&self.read, &self.post, &self.accept),
             groups: self.newsgroup.clone(),
             keep: self.keep.0,

@@ -18,7 +18,7 @@ use sinew::{
     news::{
         nntp::{
             client::{ClientConfig, FeedConfig, Feeder},
-            codec::Wildmat,
+            codec::{ArticleLimits, Wildmat},
             server::{Access, NewsConnection, NewsHandler, NewsServer, ServerConfig, Session},
         },
         store::{ExpiryRule, Spool, SpoolConfig, StoreError},
@@ -56,6 +56,7 @@ const STOP_GRACE: Duration = Duration::from_secs(10);
 pub(super) struct Plan {
     pub(super) spool: PathBuf,
     pub(super) config: ServerConfig,
+    pub(super) limits: ArticleLimits,
     pub(super) rights: Rights,
     pub(super) groups: Vec<Group>,
     pub(super) keep: Duration,
@@ -237,6 +238,7 @@ impl Parts {
         let feeder = |peer: &Peer| {
             let config = FeedConfig::new(peer.name.to_string(), peer.to.clone());
             let client = ClientConfig::default().compress(self.plan.compresses_feeds);
+            let client = client.article_limits(self.plan.limits);
             let config = config.client(client).groups(self.plan.feed_groups.clone());
             Feeder::start(reactor, spool.clone(), config.path_identity(peer.name.clone()))
         };

@@ -4,8 +4,9 @@ use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use sinew_news::{
     nntp::{
-        client::{FeedConfig, FeedStats, Feeder},
-        server::{Access, NewsServer, Refusal, Session, Verdict},
+        client::{FeedConfig, FeedStats, Feeder, NewsClient, Offered},
+        codec::ArticleLimits,
+        server::{Access, NewsServer, Refusal, ServerConfig, Session, Verdict},
     },
     store::{Locator, MemoryStore, NewsStore},
 };
@@ -169,4 +170,44 @@ fn an_article_may_be_wanted_later() {
     });
     // In a stream the peer can only hang up: what it had taken before, it has then.
     assert_eq!((stats.failures, stats.position), (3, 5), "{stats:?}");
+}
+
+/// What a server has added to the head of an article does not make it too long for its feeds.
+#[test]
+fn an_article_of_the_greatest_length_is_fed() {
+    crate::watchdog::watch_this_test();
+    let stats = task_test(|reactor: Reactor| async move {
+        let limits = ArticleLimits::default().bytes_max(2_000);
+        let (ours, theirs) =
+            (support::store(reactor.wall_clock()), support::store(reactor.wall_clock()));
+        let head = support::text("<1@a>", "a.open", "", reactor.wall_clock());
+        let body = "x".repeat(1_998 - head.len()) + "\r\n";
+        let (listen, to) = at("first");
+        let config_of_server = support::config().article_limits(limits);
+        let first =
+            NewsServer::new(config_of_server, ours.clone(), |_: &Session| Access::none().feeding());
+        let port = listen.listen(&reactor, first).unwrap();
+        let mut client = NewsClient::connect(&reactor, to, config()).await.unwrap();
+        let text = support::text("<1@a>", "a.open", &body, reactor.wall_clock());
+        assert_eq!(text.len(), 2_000);
+        let taken = client.take_this(&id("<1@a>"), text).await.unwrap();
+        assert_eq!(taken, Offered::Taken);
+        client.quit().await;
+        let (listen, to) = at("second");
+        let server = NewsServer::new(
+            ServerConfig::new("other.example").unwrap(),
+            theirs.clone(),
+            |_: &Session| Access::none().feeding(),
+        );
+        let second = listen.listen(&reactor, server).unwrap();
+        let feed = FeedConfig::new("second", to).client(config().article_limits(limits));
+        let feeder = Feeder::start(&reactor, ours.clone(), feed);
+        reactor.sleep(Duration::from_secs(10)).await;
+        let stats = feeder.stats();
+        drop(feeder);
+        port.stop_listening();
+        second.stop_listening();
+        stats
+    });
+    assert_eq!((stats.taken, stats.failures), (1, 0), "{stats:?}");
 }

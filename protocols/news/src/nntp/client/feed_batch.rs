@@ -6,9 +6,12 @@ use sinew_transports::reactor::Reactor;
 
 use super::{FeedConfig, NewsClient, NewsError, Offered, feed_stats::Shared};
 use crate::{
-    nntp::codec::{Article, Command, Response, ResponseError},
+    nntp::codec::{Article, ArticleLimits, Command, Response, ResponseError},
     store::{Arrival, Locator, NewsStore, StoreError},
 };
+
+/// How much longer than the limit an article may be: a server adds to its head.
+const ADDED_MAX: usize = 64 * 1024;
 
 pub(super) struct Batch<'a, S> {
     reactor: &'a Reactor,
@@ -118,7 +121,7 @@ impl<'a, S: NewsStore> Batch<'a, S> {
 
     /// The article; `None` if it is not to be sent.
     async fn text(&mut self, arrival: &Arrival, client: &NewsClient) -> Option<Article> {
-        let max = client.link.config.limits.bytes_max;
+        let max = client.link.config.limits.bytes_max.saturating_add(ADDED_MAX);
         let text = match self.read(arrival, max).await {
             Ok(text) => text?,
             Err(error) => {
@@ -127,7 +130,9 @@ impl<'a, S: NewsStore> Batch<'a, S> {
                 return None;
             }
         };
-        let article = match Article::new(text, &client.link.config.limits) {
+        // It was taken, whatever its head.
+        let limits = ArticleLimits::default().bytes_max(usize::MAX).head_max(usize::MAX);
+        let article = match Article::new(text, &limits.fields_max(usize::MAX)) {
             Ok(article) => article,
             Err(error) => {
                 tracing::warn!(id = %arrival.id, %error, "an article is not fed");

@@ -101,20 +101,34 @@ impl NewsClient {
         let greeting = client.link.response("the connection").await?;
         client.note_posting("the connection", greeting)?;
         client.ask_capabilities().await?;
+        // Before the login, which would be one with the other half of a server that switches, and after which it may not come
+        // (RFC 4643 2.2).
+        let is_reading = client.mode_reader(&[480, 483]).await?;
         client.start_tls().await?;
         client.log_in().await?;
-        let wants_mode =
-            client.capabilities.has("MODE-READER") || !client.capabilities.has("VERSION");
-        if client.link.config.is_reader && wants_mode {
-            let response = client.link.ask("MODE READER", &Command::ModeReader).await?;
-            // A server that does not know it reads in any case.
-            if response.code() != 500 {
-                client.note_posting("MODE READER", response)?;
-                client.ask_capabilities().await?;
-            }
+        if !is_reading {
+            client.mode_reader(&[]).await?;
         }
         client.compress().await?;
         Ok(client)
+    }
+
+    /// MODE READER, if that is wanted and needed. Returns whether it was answered otherwise than by one of these codes.
+    async fn mode_reader(&mut self, not_yet: &[u16]) -> Result<bool, NewsError> {
+        let is_needed = self.capabilities.has("MODE-READER") || !self.capabilities.has("VERSION");
+        if !(self.link.config.is_reader && is_needed) {
+            return Ok(true);
+        }
+        let response = self.link.ask("MODE READER", &Command::ModeReader).await?;
+        if not_yet.contains(&response.code()) {
+            return Ok(false);
+        }
+        // A server that does not know it reads in any case.
+        if response.code() != 500 {
+            self.note_posting("MODE READER", response)?;
+            self.ask_capabilities().await?;
+        }
+        Ok(true)
     }
 
     /// 200 or 201.

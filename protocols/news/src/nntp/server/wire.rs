@@ -277,19 +277,22 @@ impl Wire {
     }
 }
 
-/// Waits for one of two, the second, which goes first, being that the server goes down, which is `None`.
+/// Waits for one of two, the second being that the server goes down, which is `None`.
 async fn with_drain<F: Future>(
     mut future: std::pin::Pin<&mut F>,
     draining: &mut Option<Deferred<()>>,
 ) -> Option<F::Output> {
     poll_fn(|context| {
-        // First: a client that sends one command behind the other has always one that is ready.
-        if let Some(Poll::Ready(_)) = draining.as_mut().map(|draining| pin!(draining).poll(context))
-        {
-            *draining = None;
-            return Poll::Ready(None);
+        if let Poll::Ready(output) = future.as_mut().poll(context) {
+            return Poll::Ready(Some(output));
         }
-        future.as_mut().poll(context).map(Some)
+        match draining.as_mut().map(|draining| pin!(draining).poll(context)) {
+            Some(Poll::Ready(_)) => {
+                *draining = None;
+                Poll::Ready(None)
+            }
+            _ => Poll::Pending,
+        }
     })
     .await
 }

@@ -214,17 +214,21 @@ impl Spool {
     ///
     /// The history cannot be written.
     pub fn expire(&self, rules: &[ExpiryRule], now: SystemTime) -> Result<Expired, StoreError> {
-        let mut history = self.0.history();
-        history.check()?;
+        self.0.history().check()?;
         let gone = self.0.index().expired(rules, now);
         for some in gone.chunks(500) {
+            // For each some anew: articles that arrive do not wait for all that go.
+            let mut history = self.0.history();
             let records: Vec<_> = some.iter().map(|&sequence| Record::Gone { sequence }).collect();
             history.append(&records)?;
             let mut index = self.0.index();
             some.iter().for_each(|sequence| index.remove_article(*sequence));
             drop(index);
+            drop(history);
             some.iter().for_each(|sequence| texts::remove(&self.0.root, *sequence));
         }
+        let mut history = self.0.history();
+        history.check()?;
         let before = seconds(now).saturating_sub(self.0.config.remember.as_secs());
         let forgotten = self.0.index().forget(before);
         self.0.compact(&mut history)?;
