@@ -131,7 +131,12 @@ fn our_feeder_sends_to_innd_and_our_client_reads_it() {
         }
         assert_eq!((feeder.stats().taken, feeder.stats().failures), (30, 0));
         drop(feeder);
+        // Its nnrpd compresses; innd, which is fed, does not.
+        let config = config.compress(true);
         let mut reader = NewsClient::connect(&reactor, ("127.0.0.1", port), config).await.unwrap();
+        if cfg!(feature = "compression") {
+            assert!(reader.is_compressed(), "{:?}", reader.capabilities());
+        }
         let selected = reader.group(&group("a.open")).await.unwrap();
         assert_eq!((selected.count, selected.low, selected.high), (30, 1, 30));
         let lines = reader.over(Range::all()).await.unwrap().unwrap().collect(100).await.unwrap();
