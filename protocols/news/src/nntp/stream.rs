@@ -1,20 +1,25 @@
 //! The bytes of a connection, compressed or not: [`NewsStream`]. A server and a client read and write by it.
 
-use std::{borrow::Cow, io};
+use std::{borrow::Cow, io, time::Duration};
 
 use sinew_transports::{AsyncStream, Peer, Transport};
 
 use super::compression::Compression;
 
+/// Steps of 16 KiB that are inflated before others have their turn: a kilobyte may be 60 of them.
+const STEPS_IN_TURN: u32 = 16;
+
 pub(super) struct NewsStream {
     /// Below compression. Read and written by others before it begins only.
     pub(super) plain: AsyncStream,
     compression: Option<Box<Compression>>,
+    /// Inflated in this turn.
+    steps: u32,
 }
 
 impl NewsStream {
     pub(super) fn new(plain: AsyncStream) -> Self {
-        Self { plain, compression: None }
+        Self { plain, compression: None, steps: 0 }
     }
 
     pub(super) fn transport(&self) -> &Transport {
@@ -37,6 +42,15 @@ impl NewsStream {
     /// The next bytes, at least one; none at the end. Cancel safe.
     pub(super) async fn fill_buf(&mut self) -> io::Result<&[u8]> {
         let Some(compression) = &mut self.compression else { return self.plain.fill_buf().await };
+        if compression.inflated().is_empty() {
+            self.steps += 1;
+            if self.steps > STEPS_IN_TURN
+                && let Some(reactor) = self.plain.transport().reactor()
+            {
+                reactor.sleep(Duration::ZERO).await;
+                self.steps = 0;
+            }
+        }
         while compression.inflated().is_empty() {
             // There may be more output of input that is used up.
             compression.inflate(&mut &b""[..])?;

@@ -10,9 +10,9 @@ use sinew_news::{
     },
     store::{Locator, MemoryStore, NewsStore},
 };
-use sinew_protocols::basic::Word;
+use sinew_protocols::basic::{LineReceiver, Word};
 use sinew_testkit::testing::task_test;
-use sinew_transports::{AsyncStream, reactor::Reactor};
+use sinew_transports::{AsyncStream, Peer, reactor::Reactor};
 
 use super::play::{at, config};
 use crate::support::{self, id, new_article};
@@ -208,6 +208,33 @@ fn an_article_of_the_greatest_length_is_fed() {
         port.stop_listening();
         second.stop_listening();
         stats
+    });
+    assert_eq!((stats.taken, stats.failures), (1, 0), "{stats:?}");
+}
+
+/// The same to a peer that does not stream.
+#[test]
+fn an_article_of_the_greatest_length_is_fed_by_ihave() {
+    use super::play::{Script, Scripted};
+    crate::watchdog::watch_this_test();
+    const SCRIPT: Script = &[
+        ("CAPABILITIES", "101 yes\r\nVERSION 2\r\nIHAVE\r\n.\r\n"),
+        ("IHAVE <1@a>", "335 go on\r\n"),
+        (".", "235 thanks\r\n"),
+        ("QUIT", "205 bye\r\n!"),
+    ];
+    let stats = task_test(|reactor: Reactor| async move {
+        let ours = support::store(reactor.wall_clock());
+        put(&ours, &reactor, 1, &["a.open"]).await;
+        let (listen, to) = at("ihave");
+        let server = |_: &Peer| LineReceiver::new(Scripted::new(SCRIPT, "200 hello\r\n"));
+        let port = listen.listen(&reactor, server).unwrap();
+        let limits = ArticleLimits::default().bytes_max(50);
+        let feed = FeedConfig::new("ihave", to).client(config().article_limits(limits));
+        let feeder = Feeder::start(&reactor, ours.clone(), feed);
+        reactor.sleep(Duration::from_secs(10)).await;
+        port.stop_listening();
+        feeder.stats()
     });
     assert_eq!((stats.taken, stats.failures), (1, 0), "{stats:?}");
 }

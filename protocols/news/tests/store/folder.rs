@@ -133,3 +133,25 @@ fn a_closed_spool_is_free() {
     let ids: Vec<_> = lines.iter().map(OverviewLine::message_id).collect();
     assert_eq!(ids, [Some(id("<1@a>")), Some(id("<3@a>"))]);
 }
+
+/// Articles whose texts are gone, and whose lines too, do not end an overview before those behind them.
+#[test]
+fn lost_texts_do_not_end_an_overview() {
+    crate::watchdog::watch_this_test();
+    let (folder, reactor) = (Folder::new(), Reactor::new().unwrap());
+    let spool = folder.open().unwrap();
+    create_groups(&spool, &reactor);
+    let now = reactor.wall_clock();
+    for number in 1..=10 {
+        let new = new_article(&format!("<{number}@a>"), &["a.one"], "x\r\n", now);
+        wait(&reactor, spool.store(&reactor, new)).unwrap();
+    }
+    fs::remove_file(folder.0.join("overview/1")).unwrap();
+    for sequence in 1..=9 {
+        fs::remove_file(folder.0.join(format!("articles/000000/{sequence}"))).unwrap();
+    }
+    let lines = wait(&reactor, spool.overview(&reactor, &group("a.one"), Range::all(), 3));
+    assert_eq!(lines.iter().map(OverviewLine::number).collect::<Vec<_>>(), [10]);
+    let lines = wait(&reactor, spool.overview(&reactor, &group("a.one"), Range::between(1, 9), 3));
+    assert!(lines.is_empty());
+}

@@ -57,7 +57,7 @@ impl<'a, S: NewsStore> Batch<'a, S> {
         arrival: &Arrival,
     ) -> Result<(), NewsError> {
         let Some(article) = self.text(arrival, client).await else { return Ok(()) };
-        let offered = client.ihave(&arrival.id, article.text().clone()).await?;
+        let offered = client.offer(&arrival.id, article.text()).await?;
         self.note(arrival, &offered);
         Ok(())
     }

@@ -377,26 +377,42 @@ impl Inner {
         Ok(article.ok().map(|article| line_of(&article, number)))
     }
 
-    /// The overview of some articles of a group, whose places were looked up.
+    /// The overview of some articles of a group; none only if there are none in the rest of the range, whatever texts are lost.
     pub(super) fn lines(
         &self,
         group: &GroupName,
-        range: Range,
+        mut range: Range,
         max: usize,
     ) -> Result<Vec<OverviewLine>, StoreError> {
-        let (id, slots) = {
-            let index = self.index();
-            let Some(id) = index.groups.get(group).map(|group| group.id) else {
-                return Ok(Vec::new());
+        loop {
+            let (id, slots) = {
+                let index = self.index();
+                let Some(id) = index.groups.get(group).map(|group| group.id) else {
+                    return Ok(Vec::new());
+                };
+                let slots = index.slots(group, range).take(max);
+                let slots: Vec<_> =
+                    slots.map(|(number, slot)| (number, slot.sequence, slot.note)).collect();
+                (id, slots)
             };
-            let slots = index.slots(group, range).take(max);
-            let slots: Vec<_> =
-                slots.map(|(number, slot)| (number, slot.sequence, slot.note)).collect();
-            (id, slots)
-        };
+            let Some((last, ..)) = slots.last() else { return Ok(Vec::new()) };
+            let lines = self.lines_at(id, &slots)?;
+            if !lines.is_empty() {
+                return Ok(lines);
+            }
+            range.first = last.saturating_add(1);
+        }
+    }
+
+    /// The overview of articles whose places were looked up: their numbers, sequence numbers and lines.
+    fn lines_at(
+        &self,
+        id: u32,
+        slots: &[(u64, u64, LineAt)],
+    ) -> Result<Vec<OverviewLine>, StoreError> {
         let mut reader = overviews::Reader::open(&self.root, id)?;
         let mut lines = Vec::with_capacity(slots.len());
-        let mut rest = &slots[..];
+        let mut rest = slots;
         while let Some((_, _, first)) = rest.first() {
             // Lines that lie behind one another are read together, as far as they are not too many bytes.
             let end = |note: &LineAt| note.at + u64::from(note.len);
