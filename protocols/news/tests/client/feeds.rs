@@ -212,29 +212,51 @@ fn an_article_of_the_greatest_length_is_fed() {
     assert_eq!((stats.taken, stats.failures), (1, 0), "{stats:?}");
 }
 
-/// The same to a peer that does not stream.
-#[test]
-fn an_article_of_the_greatest_length_is_fed_by_ihave() {
-    use super::play::{Script, Scripted};
+/// Feeds some articles to a server that follows a script.
+fn fed_to(script: super::play::Script, articles: usize) -> FeedStats {
+    use super::play::Scripted;
     crate::watchdog::watch_this_test();
-    const SCRIPT: Script = &[
-        ("CAPABILITIES", "101 yes\r\nVERSION 2\r\nIHAVE\r\n.\r\n"),
-        ("IHAVE <1@a>", "335 go on\r\n"),
-        (".", "235 thanks\r\n"),
-        ("QUIT", "205 bye\r\n!"),
-    ];
-    let stats = task_test(|reactor: Reactor| async move {
+    task_test(move |reactor: Reactor| async move {
         let ours = support::store(reactor.wall_clock());
-        put(&ours, &reactor, 1, &["a.open"]).await;
-        let (listen, to) = at("ihave");
-        let server = |_: &Peer| LineReceiver::new(Scripted::new(SCRIPT, "200 hello\r\n"));
+        for number in 1..=articles {
+            put(&ours, &reactor, number, &["a.open"]).await;
+        }
+        let (listen, to) = at("scripted");
+        let server = move |_: &Peer| LineReceiver::new(Scripted::new(script, "200 hello\r\n"));
         let port = listen.listen(&reactor, server).unwrap();
+        // Far less than they have: they were taken before.
         let limits = ArticleLimits::default().bytes_max(50);
-        let feed = FeedConfig::new("ihave", to).client(config().article_limits(limits));
+        let feed = FeedConfig::new("scripted", to).client(config().article_limits(limits));
         let feeder = Feeder::start(&reactor, ours.clone(), feed);
         reactor.sleep(Duration::from_secs(10)).await;
         port.stop_listening();
         feeder.stats()
-    });
-    assert_eq!((stats.taken, stats.failures), (1, 0), "{stats:?}");
+    })
+}
+
+/// A peer that does not stream, and one that takes an identifier for none, which does not hold up the articles behind.
+#[test]
+fn articles_that_a_peer_cannot_name() {
+    let stats = fed_to(
+        &[
+            ("CAPABILITIES", "101 yes\r\nVERSION 2\r\nIHAVE\r\n.\r\n"),
+            ("IHAVE <1@a>", "501 what?\r\n"),
+            ("IHAVE <2@a>", "335 go on\r\n"),
+            (".", "235 thanks\r\n"),
+            ("QUIT", "205 bye\r\n!"),
+        ],
+        2,
+    );
+    assert_eq!((stats.taken, stats.rejected, stats.failures), (1, 1, 0), "{stats:?}");
+    let stats = fed_to(
+        &[
+            ("CAPABILITIES", "101 yes\r\nVERSION 2\r\nSTREAMING\r\n.\r\n"),
+            ("MODE STREAM", "203 yes\r\n"),
+            ("CHECK <1@a>", "501 what?\r\n"),
+            ("CHECK <2@a>", "438 <2@a>\r\n"),
+            ("QUIT", "205 bye\r\n!"),
+        ],
+        2,
+    );
+    assert_eq!((stats.not_wanted, stats.rejected, stats.failures), (1, 1, 0), "{stats:?}");
 }

@@ -10,6 +10,10 @@ use crate::{
     store::{Arrival, Locator, NewsStore, StoreError},
 };
 
+/// The peer cannot read the command: it does not take the identifier for one. Another attempt would fare no better, and hold up all
+/// that is behind.
+const MALFORMED: u16 = 501;
+
 /// How much longer than the limit an article may be: a server adds to its head.
 const ADDED_MAX: usize = 64 * 1024;
 
@@ -57,7 +61,12 @@ impl<'a, S: NewsStore> Batch<'a, S> {
         arrival: &Arrival,
     ) -> Result<(), NewsError> {
         let Some(article) = self.text(arrival, client).await else { return Ok(()) };
-        let offered = client.offer(&arrival.id, article.text()).await?;
+        let offered = match client.offer(&arrival.id, article.text()).await {
+            Err(NewsError::Refused { response, .. }) if response.code() == MALFORMED => {
+                Offered::Rejected(response)
+            }
+            offered => offered?,
+        };
         self.note(arrival, &offered);
         Ok(())
     }
@@ -80,6 +89,7 @@ impl<'a, S: NewsStore> Batch<'a, S> {
                 238 => wanted.push(arrival),
                 431 => self.note(arrival, &Offered::Later),
                 438 => self.note(arrival, &Offered::NotWanted),
+                MALFORMED => self.note(arrival, &Offered::Rejected(response)),
                 _ => return Err(NewsError::Refused { command: "CHECK", response }),
             }
         }
