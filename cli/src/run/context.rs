@@ -65,6 +65,11 @@ impl Context {
         self.handover.is_none()
     }
 
+    /// Whether this process has taken over from an earlier one, which may still hold what only one process can.
+    pub(crate) fn has_predecessor(&self) -> bool {
+        self.handover.as_ref().is_some_and(Handover::has_predecessor)
+    }
+
     /// The limits of connections, for servers that have more to limit than the ports.
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits

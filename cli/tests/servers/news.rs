@@ -3,6 +3,9 @@
 use std::{
     io::{BufRead, BufReader, Write},
     net::{SocketAddr, TcpStream},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
 };
 
 use nix::sys::signal::Signal;
@@ -98,4 +101,103 @@ fn arguments_that_do_not_go_together() {
         assert!(code != 0 && said.contains(expect), "{arguments:?}: {said}");
     }
     assert!(!scratch.path("spool").exists(), "nothing was created");
+}
+
+/// Posts articles until it is told to stop. What was in doubt when a connection was lost is posted again. Returns how many there are.
+fn post_on(address: SocketAddr, who: usize, is_over: &AtomicBool) -> usize {
+    let (mut count, mut client) = (0, None);
+    while !is_over.load(Ordering::Relaxed) {
+        let stored = (|| {
+            if client.is_none() {
+                let mut new = Client(BufReader::new(TcpStream::connect(address).ok()?));
+                new.0.read_line(&mut String::new()).ok().filter(|len| *len > 0)?;
+                client = Some(new);
+            }
+            let client = client.as_mut()?;
+            let text = format!(
+                "From: ann@example.net\r\nNewsgroups: misc.test\r\nSubject: x\r\nMessage-ID: <{count}@{who}.a>\r\n\r\nx\r\n.\r\n"
+            );
+            let mut line = String::new();
+            for (said, expect) in [("POST\r\n", "340 "), (text.as_str(), "240 ")] {
+                line.clear();
+                client.0.get_mut().write_all(said.as_bytes()).ok()?;
+                client.0.read_line(&mut line).ok()?;
+                let is_there = line.contains("with this message-id already");
+                (line.starts_with(expect) || is_there).then_some(())?;
+            }
+            Some(())
+        })();
+        match stored {
+            Some(()) => count += 1,
+            None => client = None,
+        }
+    }
+    count
+}
+
+/// Upgrades under load: the next process has the spool when the one before has let it go, and no article is lost or stored twice.
+#[test]
+fn upgrades_while_articles_are_posted() {
+    let scratch = Scratch::new();
+    let (spool, pidfile) = (scratch.text("spool"), scratch.text("pid"));
+    let mut server = serve(&[&spool, "--name", "news.example", "--pidfile", &pidfile]);
+    let address = server.address();
+    let is_over = AtomicBool::new(false);
+    let count = thread::scope(|scope| {
+        let posting: Vec<_> = (0..3)
+            .map(|who| {
+                scope.spawn({
+                    let is_over = &is_over;
+                    move || post_on(address, who, is_over)
+                })
+            })
+            .collect();
+        // Connections that do nothing do not keep the spool.
+        let _idle = Client::connect(address);
+        let start = Instant::now();
+        for _ in 0..3 {
+            Client::connect(address).post(&format!("<{}@b>", scratch.read("pid").trim()));
+            let before = scratch.read("pid").trim().parse().expect("a number");
+            crate::kit::send(before, Signal::SIGUSR2);
+            server.all_lines(&["upgraded: that process serves", "news is served"]);
+        }
+        // Not even one of them has taken the time that a connection may have.
+        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+        is_over.store(true, Ordering::Relaxed);
+        posting.into_iter().map(|thread| thread.join().expect("it ends")).sum::<usize>()
+    });
+    assert!(count > 0);
+    let mut client = Client::connect(address);
+    let all = count + 3;
+    assert_eq!(client.ask("GROUP misc.test"), format!("211 {all} 1 {all} misc.test"));
+    drop(client);
+    let pid = scratch.read("pid").trim().parse().expect("a number");
+    crate::kit::send(pid, Signal::SIGTERM);
+    let (_, log) = server.end();
+    assert!(!log.contains("too long") && !log.contains("could not be opened"), "{log}");
+}
+
+/// A changed option: the next service of the same process has the spool, though somebody is connected.
+#[test]
+fn a_reload() {
+    let scratch = Scratch::new();
+    let config = |groups: &str| {
+        let text = format!(
+            "[reactor]\ndrain = '2s'\n[services.news]\nlisten = ['tcp:127.0.0.1:0']\nname = 'news.example'\nspool = '{}'\nnewsgroup = [{groups}]\n",
+            scratch.text("spool")
+        );
+        scratch.write("news.toml", &text)
+    };
+    let mut server = Server::start(&["run", &config("'misc.test'")]);
+    let address = server.address();
+    let mut idle = Client::connect(address);
+    idle.post("<1@a>");
+    config("'misc.test', 'misc.new'");
+    server.signal(Signal::SIGHUP);
+    server.all_lines(&["reloaded: "]);
+    let mut client = Client::connect(address);
+    assert_eq!(client.ask("GROUP misc.new"), "211 0 1 0 misc.new");
+    client.post("<2@a>");
+    assert_eq!(client.ask("GROUP misc.test"), "211 2 1 2 misc.test");
+    server.stop();
 }

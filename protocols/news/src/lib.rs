@@ -46,6 +46,7 @@
 //!
 //! | feature | |
 //! |---|---|
+//! | `compression` | COMPRESS DEFLATE |
 //! | `tls` | STARTTLS, and TLS from the start |
 
 #![forbid(unsafe_code)]

@@ -8,6 +8,8 @@ mod watchdog;
 mod support;
 
 mod client {
+    #[cfg(feature = "compression")]
+    mod compression;
     mod feeds;
     mod play;
     mod scripted;

@@ -1,4 +1,4 @@
-//! With programs of others: Python's nntplib, slrnpull, and INN, as peers in both directions. What is missing is said.
+//! With programs of others: Python's nntplib, slrn, slrnpull, leafnode, and INN, as peers in both directions. What is missing is said.
 
 #[path = "../../../tests/support/watchdog.rs"]
 mod watchdog;
@@ -9,6 +9,7 @@ mod support;
 
 mod interop {
     mod inn;
+    mod leafnode;
     mod program;
     mod readers;
 }

@@ -9,6 +9,8 @@ mod support;
 
 mod server {
     mod articles;
+    #[cfg(feature = "compression")]
+    mod compression;
     mod deadlines;
     mod feeding;
     mod lists;

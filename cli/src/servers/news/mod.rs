@@ -73,6 +73,9 @@ pub(crate) struct News {
     /// Send on articles of these groups only, as '*,!local.*'
     #[arg(long, default_value = "*", value_name = "WILDMAT", help_heading = "Feeds")]
     pub(crate) feed_groups: String,
+    /// Compress what is sent on, to servers that offer it
+    #[arg(long, help_heading = "Feeds")]
+    pub(crate) feed_compress: bool,
 }
 
 impl Default for News {
@@ -91,19 +94,25 @@ impl Default for News {
             key: None,
             feed: Vec::new(),
             feed_groups: "*".to_owned(),
+            feed_compress: false,
         }
     }
 }
 
 impl News {
+    /// Of articles, as they arrive and as they are sent on.
+    fn limits(&self) -> ArticleLimits {
+        let bytes = usize::try_from(self.max_article.0).unwrap_or(usize::MAX);
+        ArticleLimits::default().bytes_max(bytes)
+    }
+
     fn config(&self) -> Result<ServerConfig, StartError> {
         if self.name.is_empty() {
             return Err(StartError::other("the server has no name: give one by --name"));
         }
         let mut config = ServerConfig::new(&self.name)
             .map_err(|error| StartError::other(format!("the name of the server: {error}")))?;
-        let bytes = usize::try_from(self.max_article.0).unwrap_or(usize::MAX);
-        config = config.article_limits(ArticleLimits::default().bytes_max(bytes));
+        config = config.article_limits(self.limits());
         if let Some(file) = &self.users {
             config = config.auth(PasswordFile::open(file).map_err(StartError::other)?);
         }
@@ -129,11 +138,13 @@ impl ServerCommand for News {
         let plan = Plan {
             spool: self.spool.clone(),
             config: self.config()?,
+            limits: self.limits(),
             rights: Rights::new(&self.read, &self.post, &self.accept),
             groups: self.newsgroup.clone(),
             keep: self.keep.0,
             feeds: self.feed.clone(),
             feed_groups,
+            compresses_feeds: self.feed_compress,
         };
         Ok(Box::new(NewsService::new(context, plan)?))
     }

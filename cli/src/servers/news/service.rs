@@ -1,8 +1,14 @@
-//! The service: [`NewsService`]. It opens the spool when it starts, feeds peers, and removes old articles every hour.
+//! The service: [`NewsService`]. It feeds peers, and removes old articles every hour.
+//!
+//! | call | what happens |
+//! |---|---|
+//! | `privileged_start` | the ports are opened |
+//! | `start` | the spool is opened, and served. If the earlier process of an upgrade, or the service before a reload, still has it, a task waits for it; clients wait in the backlog meanwhile |
+//! | `stop` | feeders end, ports close, connections are drained; when none uses the spool, or after 10 seconds, it is closed: the next service has it |
 
 use std::{
     cell::RefCell,
-    path::PathBuf,
+    path::{Path, PathBuf},
     rc::Rc,
     time::{Duration, SystemTime},
 };
@@ -11,13 +17,14 @@ use sinew::{
     application::{Service, StartError, StopError},
     news::{
         nntp::{
-            client::{FeedConfig, Feeder},
-            codec::Wildmat,
-            server::{NewsConnection, NewsServer, ServerConfig},
+            client::{ClientConfig, FeedConfig, Feeder},
+            codec::{ArticleLimits, Wildmat},
+            server::{Access, NewsConnection, NewsHandler, NewsServer, ServerConfig, Session},
         },
         store::{ExpiryRule, Spool, SpoolConfig, StoreError},
     },
     prelude::{Deferred, Factory, Peer as Client, Reactor, Task},
+    reactor::{Failure, Promise},
 };
 
 use super::{
@@ -36,28 +43,82 @@ const EXPIRE_EVERY: Duration = Duration::from_secs(3_600);
 const AGE_MAX: Duration = Duration::from_secs(10 * 86_400);
 const REMEMBER: Duration = Duration::from_secs(14 * 86_400);
 
+/// How long to wait until the spool is asked for again while another has it, after which time that is an error, and how long to wait
+/// then, and after a failure.
+const IN_USE_WAIT: Duration = Duration::from_millis(50);
+const IN_USE_MAX: Duration = Duration::from_secs(60);
+const FAILED_WAIT: Duration = Duration::from_secs(10);
+
+/// How long connections that are being drained may store articles.
+const STOP_GRACE: Duration = Duration::from_secs(10);
+
 /// What is to be served.
 pub(super) struct Plan {
     pub(super) spool: PathBuf,
     pub(super) config: ServerConfig,
+    pub(super) limits: ArticleLimits,
     pub(super) rights: Rights,
     pub(super) groups: Vec<Group>,
     pub(super) keep: Duration,
     pub(super) feeds: Vec<Peer>,
     pub(super) feed_groups: Wildmat,
+    pub(super) compresses_feeds: bool,
 }
 
-pub(super) struct NewsService {
+pub(super) struct NewsService(Rc<Parts>);
+
+/// What the service is made of, shared with the task that waits for the spool.
+struct Parts {
     plan: Plan,
+    /// An earlier process may still have the spool.
+    has_predecessor: bool,
     streams: Box<dyn Service>,
     server: Late,
     running: RefCell<Option<Running>>,
 }
 
 /// What ends with the service.
-struct Running {
-    _feeders: Vec<Feeder>,
-    _expiry: Task<()>,
+enum Running {
+    /// Another one has the spool.
+    Waiting { task: Task<()> },
+    Serving {
+        spool: Spool,
+        held: Held,
+        /// When no connection uses the spool any more.
+        ended: Deferred<(), Failure>,
+        _feeders: Vec<Feeder>,
+        _expiry: Task<()>,
+        _waited: Option<Task<()>>,
+    },
+}
+
+thread_local! {
+    /// Spools that services of this process have open, also those that stop.
+    static OPEN: RefCell<Vec<PathBuf>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A spool is open in this process.
+struct Held(PathBuf);
+
+impl Held {
+    fn new(path: &Path) -> Self {
+        OPEN.with_borrow_mut(|open| open.push(path.to_owned()));
+        Self(path.to_owned())
+    }
+
+    fn is(path: &Path) -> bool {
+        OPEN.with_borrow(|open| open.iter().any(|other| other == path))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        OPEN.with_borrow_mut(|open| {
+            if let Some(at) = open.iter().position(|other| *other == self.0) {
+                open.swap_remove(at);
+            }
+        });
+    }
 }
 
 /// The server, once the spool is open.
@@ -72,18 +133,34 @@ impl Factory for Late {
     }
 }
 
+/// The handler of a server, which goes with the last connection that uses the spool. Then its promise is broken.
+struct Serving {
+    rights: Rights,
+    _promise: Promise<(), Failure>,
+}
+
+impl NewsHandler for Serving {
+    fn access(&self, session: &Session) -> Access {
+        self.rights.access(session)
+    }
+}
+
 impl NewsService {
     pub(super) fn new(context: &Context, plan: Plan) -> Result<Self, StartError> {
         let server = Late::default();
         let streams = context.serve(LISTEN, server.clone())?;
-        Ok(Self { plan, streams, server, running: RefCell::default() })
+        let has_predecessor = context.has_predecessor();
+        let running = RefCell::default();
+        Ok(Self(Rc::new(Parts { plan, has_predecessor, streams, server, running })))
     }
+}
 
+impl Plan {
     /// Opens the spool, and creates groups that are not there.
     fn open(&self, now: SystemTime) -> Result<Spool, StoreError> {
-        let config = SpoolConfig::default().remember(REMEMBER.max(self.plan.keep));
-        let spool = Spool::open(&self.plan.spool, config)?;
-        for group in &self.plan.groups {
+        let config = SpoolConfig::default().remember(REMEMBER.max(self.keep));
+        let spool = Spool::open(&self.spool, config)?;
+        for group in &self.groups {
             match spool.group_info(group.name()) {
                 None => spool.create_group(group.new_group(), now)?,
                 Some(info) if info.status != group.status() => {
@@ -94,11 +171,75 @@ impl NewsService {
         }
         Ok(spool)
     }
+}
+
+impl Parts {
+    /// Serves the spool from here on.
+    fn serve(
+        &self,
+        reactor: &Reactor,
+        spool: Spool,
+        waited: Option<Task<()>>,
+    ) -> Result<(), StartError> {
+        let config = self.plan.config.clone().age_max(AGE_MAX);
+        let (promise, ended) = reactor.promise();
+        let handler = Serving { rights: self.plan.rights.clone(), _promise: promise };
+        let server = NewsServer::new(config, spool.clone(), handler);
+        self.server.0.replace(Some(server));
+        let running = Running::Serving {
+            _waited: waited,
+            ended,
+            held: Held::new(&self.plan.spool),
+            _feeders: self.feeders(reactor, &spool),
+            _expiry: reactor.spawn(expire(reactor.clone(), spool.clone(), self.plan.keep)),
+            spool,
+        };
+        self.running.replace(Some(running));
+        self.streams.start(reactor)
+    }
+
+    /// Opens the spool once the one that has it lets it go, and serves it.
+    async fn wait(self: Rc<Self>, reactor: Reactor) {
+        let mut since = None;
+        let spool = loop {
+            let pause = match self.plan.open(reactor.wall_clock()) {
+                Ok(spool) => break spool,
+                Err(StoreError::InUse { .. }) => {
+                    let since = *since.get_or_insert_with(|| {
+                        tracing::info!("the spool is still in use; news is served when it is free");
+                        reactor.now()
+                    });
+                    if reactor.now().saturating_duration_since(since) > IN_USE_MAX {
+                        tracing::error!("the spool is in use for too long");
+                        FAILED_WAIT
+                    } else {
+                        IN_USE_WAIT
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the spool could not be opened");
+                    FAILED_WAIT
+                }
+            };
+            reactor.sleep(pause).await;
+        };
+        // Its task is kept until the service ends: dropped here, it would not come to its end.
+        let task = match self.running.take() {
+            Some(Running::Waiting { task }) => Some(task),
+            _ => None,
+        };
+        match self.serve(&reactor, spool, task) {
+            Ok(()) => tracing::info!("the spool is open: news is served"),
+            Err(error) => tracing::error!(%error, "news cannot be served"),
+        }
+    }
 
     fn feeders(&self, reactor: &Reactor, spool: &Spool) -> Vec<Feeder> {
         let feeder = |peer: &Peer| {
             let config = FeedConfig::new(peer.name.to_string(), peer.to.clone());
-            let config = config.groups(self.plan.feed_groups.clone());
+            let client = ClientConfig::default().compress(self.plan.compresses_feeds);
+            let client = client.article_limits(self.plan.limits);
+            let config = config.client(client).groups(self.plan.feed_groups.clone());
             Feeder::start(reactor, spool.clone(), config.path_identity(peer.name.clone()))
         };
         self.plan.feeds.iter().map(feeder).collect()
@@ -123,23 +264,42 @@ async fn expire(reactor: Reactor, spool: Spool, keep: Duration) {
 
 impl Service for NewsService {
     fn privileged_start(&self, reactor: &Reactor) -> Result<(), StartError> {
-        self.streams.privileged_start(reactor)
+        self.0.streams.privileged_start(reactor)
     }
 
     fn start(&self, reactor: &Reactor) -> Result<(), StartError> {
-        let spool = self.open(reactor.wall_clock()).map_err(StartError::other)?;
-        let config = self.plan.config.clone().age_max(AGE_MAX);
-        let server = NewsServer::new(config, spool.clone(), self.plan.rights.clone());
-        self.server.0.replace(Some(server));
-        let feeders = self.feeders(reactor, &spool);
-        let expiry = reactor.spawn(expire(reactor.clone(), spool, self.plan.keep));
-        self.running.replace(Some(Running { _feeders: feeders, _expiry: expiry }));
-        self.streams.start(reactor)
+        match self.0.plan.open(reactor.wall_clock()) {
+            Ok(spool) => self.0.serve(reactor, spool, None),
+            // An upgrade or a reload. In any other case there are two servers that do not know of each other.
+            Err(StoreError::InUse { .. })
+                if self.0.has_predecessor || Held::is(&self.0.plan.spool) =>
+            {
+                let task = reactor.spawn(Rc::clone(&self.0).wait(reactor.clone()));
+                self.0.running.replace(Some(Running::Waiting { task }));
+                Ok(())
+            }
+            Err(error) => Err(StartError::other(error)),
+        }
     }
 
     fn stop(&self, reactor: &Reactor) -> Deferred<(), StopError> {
-        drop(self.running.take());
-        drop(self.server.0.take());
-        self.streams.stop(reactor)
+        drop(self.0.server.0.take());
+        let streams = self.0.streams.stop(reactor);
+        let (spool, held, ended) = match self.0.running.take() {
+            Some(Running::Serving { spool, held, ended, .. }) => (spool, held, ended),
+            _ => return streams,
+        };
+        let (promise, stopped) = reactor.promise();
+        let of_task = reactor.clone();
+        let task = async move {
+            // Earlier than its connections: clients may take their time to close them.
+            drop(of_task.timeout(STOP_GRACE, ended).await);
+            // It waits for a change that has begun. The next service can open the spool then.
+            drop(of_task.defer_to_thread(move || spool.close()).await);
+            drop(held);
+            promise.settle(streams.await);
+        };
+        reactor.spawn(task).detach();
+        stopped
     }
 }

@@ -8,9 +8,16 @@
 //! | 4644 | MODE STREAM, CHECK, TAKETHIS |
 //! | 5536, 5537 | heads of articles; what an injecting and a relaying server does with them |
 //! | 6048 | LIST COUNTS |
+//! | 8054 | COMPRESS DEFLATE, with the feature `compression` |
 //!
-//! COMPRESS (RFC 8054) is not there, and control messages (`newgroup`, `cancel`) are stored as other articles are, not carried out.
+//! Control messages (`newgroup`, `cancel`) are stored as other articles are, not carried out.
 
 pub mod client;
 pub mod codec;
+#[cfg(feature = "compression")]
+mod compression;
+#[cfg(not(feature = "compression"))]
+#[path = "compression_missing.rs"]
+mod compression;
 pub mod server;
+mod stream;

@@ -37,6 +37,9 @@ pub enum StoreError {
     /// The history could not be written, nor set back to what it was: the spool has to be opened anew.
     #[error("the spool has failed earlier, and must be opened anew")]
     Failed,
+    /// The spool was closed, so that another process can open it. What it has is still read.
+    #[error("the spool was closed: nothing is stored any more")]
+    Closed,
     /// There is such a group already.
     #[error("there is a group {0} already")]
     GroupExists(GroupName),

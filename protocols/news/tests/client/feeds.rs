@@ -4,14 +4,15 @@ use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use sinew_news::{
     nntp::{
-        client::{FeedConfig, FeedStats, Feeder},
-        server::{Access, NewsServer, Refusal, Session, Verdict},
+        client::{FeedConfig, FeedStats, Feeder, NewsClient, Offered},
+        codec::ArticleLimits,
+        server::{Access, NewsServer, Refusal, ServerConfig, Session, Verdict},
     },
     store::{Locator, MemoryStore, NewsStore},
 };
-use sinew_protocols::basic::Word;
+use sinew_protocols::basic::{LineReceiver, Word};
 use sinew_testkit::testing::task_test;
-use sinew_transports::{AsyncStream, reactor::Reactor};
+use sinew_transports::{AsyncStream, Peer, reactor::Reactor};
 
 use super::play::{at, config};
 use crate::support::{self, id, new_article};
@@ -75,6 +76,13 @@ fn every_article_arrives_once() {
         let stats = fed(window, Access::none().feeding(), |feed| feed);
         assert_eq!((stats.taken, stats.not_wanted, stats.failures), (108, 1, 0), "{window}");
     }
+}
+
+#[cfg(feature = "compression")]
+#[test]
+fn every_article_arrives_once_compressed() {
+    let stats = fed(50, Access::none().feeding(), |feed| feed.client(config().compress(true)));
+    assert_eq!((stats.taken, stats.not_wanted, stats.failures), (108, 1, 0));
 }
 
 #[test]
@@ -162,4 +170,93 @@ fn an_article_may_be_wanted_later() {
     });
     // In a stream the peer can only hang up: what it had taken before, it has then.
     assert_eq!((stats.failures, stats.position), (3, 5), "{stats:?}");
+}
+
+/// What a server has added to the head of an article does not make it too long for its feeds.
+#[test]
+fn an_article_of_the_greatest_length_is_fed() {
+    crate::watchdog::watch_this_test();
+    let stats = task_test(|reactor: Reactor| async move {
+        let limits = ArticleLimits::default().bytes_max(2_000);
+        let (ours, theirs) =
+            (support::store(reactor.wall_clock()), support::store(reactor.wall_clock()));
+        let head = support::text("<1@a>", "a.open", "", reactor.wall_clock());
+        let body = "x".repeat(1_998 - head.len()) + "\r\n";
+        let (listen, to) = at("first");
+        let config_of_server = support::config().article_limits(limits);
+        let first =
+            NewsServer::new(config_of_server, ours.clone(), |_: &Session| Access::none().feeding());
+        let port = listen.listen(&reactor, first).unwrap();
+        let mut client = NewsClient::connect(&reactor, to, config()).await.unwrap();
+        let text = support::text("<1@a>", "a.open", &body, reactor.wall_clock());
+        assert_eq!(text.len(), 2_000);
+        let taken = client.take_this(&id("<1@a>"), text).await.unwrap();
+        assert_eq!(taken, Offered::Taken);
+        client.quit().await;
+        let (listen, to) = at("second");
+        let server = NewsServer::new(
+            ServerConfig::new("other.example").unwrap(),
+            theirs.clone(),
+            |_: &Session| Access::none().feeding(),
+        );
+        let second = listen.listen(&reactor, server).unwrap();
+        let feed = FeedConfig::new("second", to).client(config().article_limits(limits));
+        let feeder = Feeder::start(&reactor, ours.clone(), feed);
+        reactor.sleep(Duration::from_secs(10)).await;
+        let stats = feeder.stats();
+        drop(feeder);
+        port.stop_listening();
+        second.stop_listening();
+        stats
+    });
+    assert_eq!((stats.taken, stats.failures), (1, 0), "{stats:?}");
+}
+
+/// Feeds some articles to a server that follows a script.
+fn fed_to(script: super::play::Script, articles: usize) -> FeedStats {
+    use super::play::Scripted;
+    crate::watchdog::watch_this_test();
+    task_test(move |reactor: Reactor| async move {
+        let ours = support::store(reactor.wall_clock());
+        for number in 1..=articles {
+            put(&ours, &reactor, number, &["a.open"]).await;
+        }
+        let (listen, to) = at("scripted");
+        let server = move |_: &Peer| LineReceiver::new(Scripted::new(script, "200 hello\r\n"));
+        let port = listen.listen(&reactor, server).unwrap();
+        // Far less than they have: they were taken before.
+        let limits = ArticleLimits::default().bytes_max(50);
+        let feed = FeedConfig::new("scripted", to).client(config().article_limits(limits));
+        let feeder = Feeder::start(&reactor, ours.clone(), feed);
+        reactor.sleep(Duration::from_secs(10)).await;
+        port.stop_listening();
+        feeder.stats()
+    })
+}
+
+/// A peer that does not stream, and one that takes an identifier for none, which does not hold up the articles behind.
+#[test]
+fn articles_that_a_peer_cannot_name() {
+    let stats = fed_to(
+        &[
+            ("CAPABILITIES", "101 yes\r\nVERSION 2\r\nIHAVE\r\n.\r\n"),
+            ("IHAVE <1@a>", "501 what?\r\n"),
+            ("IHAVE <2@a>", "335 go on\r\n"),
+            (".", "235 thanks\r\n"),
+            ("QUIT", "205 bye\r\n!"),
+        ],
+        2,
+    );
+    assert_eq!((stats.taken, stats.rejected, stats.failures), (1, 1, 0), "{stats:?}");
+    let stats = fed_to(
+        &[
+            ("CAPABILITIES", "101 yes\r\nVERSION 2\r\nSTREAMING\r\n.\r\n"),
+            ("MODE STREAM", "203 yes\r\n"),
+            ("CHECK <1@a>", "501 what?\r\n"),
+            ("CHECK <2@a>", "438 <2@a>\r\n"),
+            ("QUIT", "205 bye\r\n!"),
+        ],
+        2,
+    );
+    assert_eq!((stats.not_wanted, stats.rejected, stats.failures), (1, 1, 0), "{stats:?}");
 }

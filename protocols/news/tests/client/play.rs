@@ -53,13 +53,17 @@ pub(crate) fn with_server<T: 'static, F: Future<Output = Result<T, NewsError>> +
 /// Lines of a text, from 3yz to the dot, are not expected.
 pub(crate) type Script = &'static [(&'static str, &'static str)];
 
-struct Scripted {
+pub(crate) struct Scripted {
     script: std::slice::Iter<'static, (&'static str, &'static str)>,
     greeting: &'static str,
     is_text: bool,
 }
 
 impl Scripted {
+    pub(crate) fn new(script: Script, greeting: &'static str) -> Self {
+        Self { script: script.iter(), greeting, is_text: false }
+    }
+
     fn say(&mut self, transport: &LineTransport<'_>, answer: &str) {
         transport.write(answer.trim_end_matches('!'));
         self.is_text = answer.starts_with("34") || answer.starts_with("335");
@@ -97,9 +101,7 @@ pub(crate) fn with_script<T: 'static, F: Future<Output = Result<T, NewsError>> +
 ) -> Result<T, NewsError> {
     crate::watchdog::watch_this_test();
     task_test(move |reactor: Reactor| async move {
-        let server = move |_: &Peer| {
-            LineReceiver::new(Scripted { script: script.iter(), greeting, is_text: false })
-        };
+        let server = move |_: &Peer| LineReceiver::new(Scripted::new(script, greeting));
         let (listen, to) = at("script");
         let port = listen.listen(&reactor, server).unwrap();
         let result = async {

@@ -68,6 +68,41 @@ fn a_login_by_name_and_password() {
     assert!(matches!(done, Err(NewsError::Login(_))), "{done:?}");
 }
 
+const SWITCHES: (&str, &str) =
+    ("CAPABILITIES", "101 yes\r\nVERSION 2\r\nMODE-READER\r\nAUTHINFO USER\r\n.\r\n");
+
+/// MODE READER comes before the login, which would be one with the half of a server that does not read; behind it only where the server
+/// wants to know first who it is.
+#[test]
+fn a_server_that_switches() {
+    const READS: (&str, &str) =
+        ("CAPABILITIES", "101 yes\r\nVERSION 2\r\nREADER\r\nAUTHINFO USER\r\n.\r\n");
+    const USER: (&str, &str) = ("AUTHINFO USER ann", "381 more\r\n");
+    const PASS: (&str, &str) = ("AUTHINFO PASS secret", "281 yes\r\n");
+    let scripts: [super::play::Script; 3] = [
+        &[SWITCHES, ("MODE READER", "201 yes\r\n"), READS, USER, PASS, CAPABLE],
+        &[
+            SWITCHES,
+            ("MODE READER", "480 who?\r\n"),
+            USER,
+            PASS,
+            SWITCHES,
+            ("MODE READER", "201 yes\r\n"),
+            CAPABLE,
+        ],
+        &[SWITCHES, ("MODE READER", "480 who?\r\n"), USER, PASS, CAPABLE],
+    ];
+    for script in scripts {
+        let login = ClientLogin::password("ann", "secret").allow_plaintext(true);
+        let done =
+            with_script("200 hello\r\n", script, config().login(login), |client| async move {
+                assert!(client.capabilities().has("OVER"));
+                Ok(())
+            });
+        done.unwrap();
+    }
+}
+
 type IsExpected = fn(&NewsError) -> bool;
 
 #[test]

@@ -7,12 +7,15 @@ use sinew_news::{
     nntp::{
         client::{NewsError, Offered},
         codec::{ListKind, Part, Range},
-        server::{Access, Session},
+        server::{Access, NewsServer, Session},
     },
     store::GroupStatus,
 };
 
-use super::play::{config, with_server};
+use sinew_testkit::testing::task_test;
+use sinew_transports::{AsyncStream, reactor::Reactor};
+
+use super::play::{at, config, with_server};
 use crate::support::{self, Handler, group, id, text};
 
 const HEAD: &str = "From: ann@example.net\nSubject: hello\nNewsgroups: a.open\n";
@@ -132,4 +135,41 @@ fn logins() {
             false => assert_eq!(done.unwrap_err().response().unwrap().code(), 481),
         }
     }
+}
+
+/// A server that is going down does not wait until a client that sends one command behind the other has sent all.
+#[test]
+fn a_drain_ends_a_stream_of_commands() {
+    const COMMANDS: usize = 200_000;
+    crate::watchdog::watch_this_test();
+    let (dates, last) = task_test(|reactor: Reactor| async move {
+        let (listen, to) = at("drained");
+        let access = |_: &Session| Access::read();
+        let store = support::store(reactor.wall_clock());
+        let server = NewsServer::new(support::config(), store, access);
+        let port = listen.listen(&reactor, server).unwrap();
+        let stream = AsyncStream::connect(&reactor, to).await.unwrap();
+        let (mut read, mut write) = stream.split();
+        let commands = "DATE\r\n".repeat(COMMANDS);
+        let writing = reactor.spawn(async move { write.write_all(commands.as_bytes()).await });
+        let mut received = Vec::new();
+        loop {
+            let input = read.fill_buf().await.unwrap_or_default();
+            if input.is_empty() {
+                break;
+            }
+            received.extend_from_slice(input);
+            let len = input.len();
+            read.consume(len);
+            if received.len() == len {
+                port.drain(Duration::from_secs(60)).detach();
+            }
+        }
+        drop(writing);
+        let text = String::from_utf8(received).unwrap();
+        let dates = text.lines().filter(|line| line.starts_with("111 ")).count();
+        (dates, text.lines().last().unwrap_or_default().to_owned())
+    });
+    assert!(dates < COMMANDS, "{dates}");
+    assert!(last.starts_with("400 "), "{last}");
 }

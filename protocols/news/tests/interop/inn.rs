@@ -123,19 +123,30 @@ fn our_feeder_sends_to_innd_and_our_client_reads_it() {
             let new = new_article(&format!("<{number}@a.example>"), &["a.open"], body, now);
             store.store(&reactor, new).await.unwrap();
         }
+        // One that INN cannot name is not sent, and does not hold up those behind it.
+        let odd = new_article("<odd>", &["a.open"], body, now);
+        store.store(&reactor, odd).await.unwrap();
+        let last = new_article("<30@a.example>", &["a.open"], body, now);
+        store.store(&reactor, last).await.unwrap();
         let config = ClientConfig::default().security(Security::None);
         let feed = FeedConfig::new("inn", ("127.0.0.1", port)).client(config.clone()).window(7);
         let feeder = Feeder::start(&reactor, store.clone(), feed);
-        while feeder.stats().position < 30 {
+        while feeder.stats().position < 32 {
             reactor.sleep(Duration::from_millis(20)).await;
         }
-        assert_eq!((feeder.stats().taken, feeder.stats().failures), (30, 0));
+        let stats = feeder.stats();
+        assert_eq!((stats.taken, stats.not_wanted, stats.failures), (31, 1, 0), "{stats:?}");
         drop(feeder);
+        // Its nnrpd compresses; innd, which is fed, does not.
+        let config = config.compress(true);
         let mut reader = NewsClient::connect(&reactor, ("127.0.0.1", port), config).await.unwrap();
+        if cfg!(feature = "compression") {
+            assert!(reader.is_compressed(), "{:?}", reader.capabilities());
+        }
         let selected = reader.group(&group("a.open")).await.unwrap();
-        assert_eq!((selected.count, selected.low, selected.high), (30, 1, 30));
+        assert_eq!((selected.count, selected.low, selected.high), (31, 1, 31));
         let lines = reader.over(Range::all()).await.unwrap().unwrap().collect(100).await.unwrap();
-        assert_eq!(lines.len(), 30);
+        assert_eq!(lines.len(), 31);
         assert_eq!(lines[29].message_id(), Some(id("<29@a.example>")));
         let read = reader.article(Part::Body, id("<7@a.example>")).await.unwrap().unwrap();
         assert_eq!(read.read_to_end(1_000).await.unwrap(), body.as_bytes());

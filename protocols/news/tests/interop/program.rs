@@ -34,6 +34,13 @@ pub(crate) fn inn_folder() -> PathBuf {
     if own.is_dir() { own } else { "/usr/lib/news".into() }
 }
 
+/// The name of a program that is on the path.
+pub(crate) fn installed(name: &'static str) -> Option<&'static str> {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = std::env::split_paths(&paths).any(|folder| folder.join(name).is_file());
+    if is_there { Some(name) } else { skipped(name) }
+}
+
 fn skipped<T>(what: &str) -> Option<T> {
     eprintln!("skipped: {what} is not installed");
     None

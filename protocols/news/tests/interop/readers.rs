@@ -4,8 +4,11 @@ use std::process::{Command, Output};
 
 use sinew_auth::{Authenticator, AuthenticatorConfig, Users};
 use sinew_news::{
-    nntp::server::{Access, NewsServer, Session},
-    store::{MemoryStore, NewsStore},
+    nntp::{
+        codec::Range,
+        server::{Access, NewsServer, Session},
+    },
+    store::{Locator, MemoryStore, NewsStore},
 };
 use sinew_transports::{ReactorTcp, reactor::Reactor};
 
@@ -13,7 +16,7 @@ use super::program::{self, Folder, assert_success};
 use crate::support::{self, new_article};
 
 /// Runs a client with a server on this port that has three articles; returns what it prints, and the store.
-fn with_server(
+pub(crate) fn with_server(
     input: &'static str,
     client: impl FnOnce(u16) -> Command,
 ) -> (Output, MemoryStore, Reactor) {
@@ -120,4 +123,102 @@ fn slrnpull() {
     assert!(folder.0.join("news/a/open/.overview").is_file(), "{said}");
     let seen = store.has_seen(&reactor, &support::id("<slrn@a>"));
     assert!(reactor.run_until(seen).unwrap().unwrap(), "{said}");
+}
+
+/// slrn itself, in a terminal, led by a macro: it posts, reads the newest article that it has not read, saves it and ends.
+#[test]
+fn slrn() {
+    let (Some(_), Some(_)) = (program::installed("slrn"), program::installed("script")) else {
+        return;
+    };
+    let folder = Folder::new("slrn");
+    let at = |name: &str| folder.0.join(name).display().to_string();
+    let write = |name: &str, text: &str| std::fs::write(folder.0.join(name), text).unwrap();
+    write("newsrc", "a.open: 1-2\n");
+    write(
+        "slrnrc",
+        &format!(
+            "set hostname \"example.net\"\nset username \"ann\"\nset editor_command \"sh {} '%s'\"\ninterpret \"{}\"\n",
+            at("edit"),
+            at("macro.sl")
+        ),
+    );
+    write("edit", "printf 'posted\\n.x\\n' >> \"$1\"\n");
+    write(
+        "macro.sl",
+        &format!(
+            "define in_articles () {{\n () = save_current_article (\"{}\");\n quit (0);\n}}\n\
+             define in_groups () {{\n set_input_string (\"a.open\\nby slrn\\n\");\n set_input_chars (\"yy\");\n call (\"post\");\n () = select_group ();\n}}\n\
+             () = register_hook (\"group_mode_startup_hook\", \"in_groups\");\n\
+             () = register_hook (\"article_mode_startup_hook\", \"in_articles\");\n",
+            at("saved")
+        ),
+    );
+    let (home, rc, newsrc) = (folder.0.clone(), at("slrnrc"), at("newsrc"));
+    let (output, store, reactor) = with_server("", move |port| {
+        let slrn = format!("slrn -n -h 127.0.0.1 -p {port} -i '{rc}' -f '{newsrc}'");
+        let mut timeout = Command::new("timeout");
+        // In the foreground: in a group of its own it could not use the terminal of who runs the tests.
+        timeout.args(["--foreground", "60", "script", "-qec", &slrn, "/dev/null"]).env_clear();
+        timeout.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", home);
+        timeout.envs([("SHELL", "/bin/sh"), ("TERM", "xterm"), ("LC_ALL", "C"), ("USER", "ann")]);
+        timeout
+    });
+    assert_success(&output);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(!said.contains("OVERVIEW.FMT not RFC 2980 compliant"), "{said}");
+    let saved = std::fs::read_to_string(folder.0.join("saved"));
+    let saved = saved.unwrap_or_else(|error| panic!("{error}: {said}"));
+    assert!(saved.contains("\nMessage-ID: <3@a>\n"), "{saved}");
+    let lines = store.overview(&reactor, &support::group("a.open"), Range::all(), 10);
+    let lines = reactor.run_until(lines).unwrap().unwrap();
+    assert_eq!((lines.len(), lines[3].subject().as_str()), (4, "by slrn"), "{said}");
+    let posted = Locator::Number(support::group("a.open"), 4);
+    let open = store.open(&reactor, &posted);
+    let mut open = reactor.run_until(open).unwrap().unwrap().unwrap();
+    let text = open.text.read(&reactor);
+    let text = reactor.run_until(text).unwrap().unwrap();
+    assert!(text.ends_with(b"\r\n\r\nposted\r\n.x\r\n"), "{}", text.escape_ascii());
+}
+
+#[cfg(feature = "compression")]
+const ZLIB: &str = r#"
+import socket, sys, zlib
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 20)
+f = s.makefile("rb")
+assert f.readline().startswith(b"200 ")
+s.sendall(b"COMPRESS DEFLATE\r\n")
+assert f.readline().startswith(b"206 ")
+deflate, inflate = zlib.compressobj(9, zlib.DEFLATED, -15), zlib.decompressobj(-15)
+def ask(lines):
+    s.sendall(deflate.compress(lines) + deflate.flush(zlib.Z_SYNC_FLUSH))
+read = b""
+def until(end):
+    global read
+    while not read.endswith(end):
+        piece = s.recv(100)
+        assert piece, read
+        read += inflate.decompress(piece)
+    read, all = b"", read
+    return all
+ask(b"GROUP a.open\r\nBODY 1\r\n")
+assert until(b"\r\n.\r\n") == b"211 3 1 3 a.open\r\n222 1 <1@a>\r\n..dot\r\n...\r\n..\r\nlast\r\n.\r\n"
+ask(b"POST\r\n")
+assert until(b"\r\n").startswith(b"340 ")
+ask(b"From: ann@example.net\r\nNewsgroups: a.open\r\nSubject: x\r\n\r\n" + b"x" * 70 + b"\r\n" * 1000 + b".\r\n")
+assert until(b"\r\n").startswith(b"240 ")
+ask(b"QUIT\r\n")
+assert until(b"\r\n").startswith(b"205 ")
+"#;
+
+/// The compression library of others.
+#[cfg(feature = "compression")]
+#[test]
+fn zlib_of_python() {
+    let Some(mut python) = program::python("zlib") else { return };
+    let (output, ..) = with_server("", |port| {
+        python.args(["-c", ZLIB, &port.to_string()]);
+        python
+    });
+    assert_success(&output);
 }

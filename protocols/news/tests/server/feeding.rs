@@ -50,6 +50,10 @@ fn an_article_behind_takethis_is_read_in_any_case() {
     let client = Client::new();
     let codes = client.codes("TAKETHIS\r\nQUIT\r\n.\r\nTAKETHIS <a b>\r\nQUIT\r\n.\r\nDATE\r\n");
     assert_eq!(codes[1..], [501, 501, 111]);
+    // Blanks in front make no difference.
+    let codes =
+        client.codes(" \tTAKETHIS\t<a b>\r\nQUIT\r\n.\r\n  takethis\r\nQUIT\r\n.\r\nDATE\r\n");
+    assert_eq!(codes, [501, 501, 111]);
     let client = Client::with(config(), |_: &Session| Access::read());
     assert_eq!(client.codes("TAKETHIS <1@a>\r\nQUIT\r\n.\r\nDATE\r\n")[1..], [502, 111]);
     for command in ["IHAVE <1@a>", "CHECK <1@a>", "MODE STREAM"] {
@@ -64,6 +68,14 @@ fn two_servers_offer_the_same() {
     let other = client.another();
     client.say(format!("IHAVE {message}\r\n"));
     assert_eq!(other.codes(format!("IHAVE {message}\r\nCHECK {message}\r\n"))[1..], [436, 431]);
+    // One that sends it at once has sent it.
+    let third = client.another();
+    assert_eq!(third.codes(""), [200]);
+    let other_message = "<2@a>";
+    other.say(format!("IHAVE {other_message}\r\n"));
+    let sent = format!("TAKETHIS {other_message}\r\n{}", article(&third, other_message, "a.open"));
+    assert_eq!(third.codes(sent), [239]);
+    assert_eq!(other.codes(article(&other, other_message, "a.open")), [437]);
     // One that goes away has sent nothing.
     drop(client.say("Path: x\r\n"));
     client.wire.reset_if_open();

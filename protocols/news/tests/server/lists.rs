@@ -23,7 +23,7 @@ fn lists() {
         ("LIST HEADERS", "215 Fields for HDR\r\n:\r\n:bytes\r\n:lines\r\n.\r\n"),
         (
             "LIST OVERVIEW.FMT",
-            "215 Fields of the overview\r\nSubject:\r\nFrom:\r\nDate:\r\nMessage-ID:\r\nReferences:\r\n:bytes\r\n:lines\r\nXref:full\r\n.\r\n",
+            "215 Fields of the overview\r\nSubject:\r\nFrom:\r\nDate:\r\nMessage-ID:\r\nReferences:\r\nBytes:\r\nLines:\r\nXref:full\r\n.\r\n",
         ),
         ("NEWNEWS * 19700101 000000 GMT", "230 New articles follow\r\n<1@a>\r\n<3@a>\r\n.\r\n"),
         ("NEWNEWS *.closed 19700101 000000", "230 New articles follow\r\n<1@a>\r\n.\r\n"),

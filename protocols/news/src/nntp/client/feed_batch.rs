@@ -6,9 +6,16 @@ use sinew_transports::reactor::Reactor;
 
 use super::{FeedConfig, NewsClient, NewsError, Offered, feed_stats::Shared};
 use crate::{
-    nntp::codec::{Article, Command, Response, ResponseError},
+    nntp::codec::{Article, ArticleLimits, Command, Response, ResponseError},
     store::{Arrival, Locator, NewsStore, StoreError},
 };
+
+/// The peer cannot read the command: it does not take the identifier for one. Another attempt would fare no better, and hold up all
+/// that is behind.
+const MALFORMED: u16 = 501;
+
+/// How much longer than the limit an article may be: a server adds to its head.
+const ADDED_MAX: usize = 64 * 1024;
 
 pub(super) struct Batch<'a, S> {
     reactor: &'a Reactor,
@@ -54,7 +61,12 @@ impl<'a, S: NewsStore> Batch<'a, S> {
         arrival: &Arrival,
     ) -> Result<(), NewsError> {
         let Some(article) = self.text(arrival, client).await else { return Ok(()) };
-        let offered = client.ihave(&arrival.id, article.text().clone()).await?;
+        let offered = match client.offer(&arrival.id, article.text()).await {
+            Err(NewsError::Refused { response, .. }) if response.code() == MALFORMED => {
+                Offered::Rejected(response)
+            }
+            offered => offered?,
+        };
         self.note(arrival, &offered);
         Ok(())
     }
@@ -77,6 +89,7 @@ impl<'a, S: NewsStore> Batch<'a, S> {
                 238 => wanted.push(arrival),
                 431 => self.note(arrival, &Offered::Later),
                 438 => self.note(arrival, &Offered::NotWanted),
+                MALFORMED => self.note(arrival, &Offered::Rejected(response)),
                 _ => return Err(NewsError::Refused { command: "CHECK", response }),
             }
         }
@@ -118,7 +131,7 @@ impl<'a, S: NewsStore> Batch<'a, S> {
 
     /// The article; `None` if it is not to be sent.
     async fn text(&mut self, arrival: &Arrival, client: &NewsClient) -> Option<Article> {
-        let max = client.link.config.limits.bytes_max;
+        let max = client.link.config.limits.bytes_max.saturating_add(ADDED_MAX);
         let text = match self.read(arrival, max).await {
             Ok(text) => text?,
             Err(error) => {
@@ -127,7 +140,9 @@ impl<'a, S: NewsStore> Batch<'a, S> {
                 return None;
             }
         };
-        let article = match Article::new(text, &client.link.config.limits) {
+        // It was taken, whatever its head.
+        let limits = ArticleLimits::default().bytes_max(usize::MAX).head_max(usize::MAX);
+        let article = match Article::new(text, &limits.fields_max(usize::MAX)) {
             Ok(article) => article,
             Err(error) => {
                 tracing::warn!(id = %arrival.id, %error, "an article is not fed");

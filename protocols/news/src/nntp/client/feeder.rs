@@ -25,7 +25,7 @@ use crate::{
 ///
 /// | limit | default | |
 /// |---|---|---|
-/// | [`window`](Self::window): articles that are offered at once | 50 | |
+/// | [`window`](Self::window): articles that are offered at once | 50, at most 1,000 | |
 /// | [`interval`](Self::interval): how often the store is asked for new articles | 5 s | |
 /// | [`retry`](Self::retry): the pause after a failure, doubled up to 64 times as much | 5 s | |
 /// | [`later`](Self::later): the pause before an article is offered again that the peer did not want at once | 30 s | |
@@ -46,6 +46,8 @@ pub struct FeedConfig {
 
 /// Most articles that wait to be offered again.
 const LATER_MAX: usize = 1_000;
+/// Most articles that are offered at once.
+const WINDOW_MAX: usize = 1_000;
 /// How often the pause after a failure is doubled.
 const DOUBLINGS: u32 = 6;
 
@@ -65,7 +67,8 @@ impl FeedConfig {
         }
     }
 
-    /// TLS, login and limits of the connection.
+    /// TLS, login, compression and limits of the connection. An article may be 64 KiB longer than the limit of articles, since a server
+    /// adds to the head of what it takes.
     pub fn client(mut self, config: ClientConfig) -> Self {
         self.client = config;
         self
@@ -83,9 +86,9 @@ impl FeedConfig {
         self
     }
 
-    /// Articles that are offered at once. Default 50, at least 1.
+    /// Articles that are offered at once. Default 50; from 1 to 1,000, so that the responses fit into buffers.
     pub fn window(mut self, articles: usize) -> Self {
-        self.window = articles.max(1);
+        self.window = articles.clamp(1, WINDOW_MAX);
         self
     }
 

@@ -6,18 +6,26 @@ use sinew_protocols::basic::{DotStuffed, Frames, Line, Unstuffed};
 use sinew_transports::{AsyncStream, Transport, reactor::Reactor};
 
 use super::{ClientConfig, NewsError};
-use crate::nntp::codec::{Command, Response};
+use crate::nntp::{
+    codec::{Command, Response},
+    compression::Compression,
+    stream::NewsStream,
+};
+
+/// How many bytes may be inflated beside the longest line before it is complete.
+const SPARE: u64 = 1024 * 1024;
 
 pub(super) struct Link {
     pub(super) reactor: Reactor,
     pub(super) config: ClientConfig,
-    pub(super) stream: AsyncStream,
+    pub(super) stream: NewsStream,
     lines: Frames<Line>,
 }
 
 impl Link {
     pub(super) fn new(reactor: &Reactor, stream: AsyncStream, config: ClientConfig) -> Self {
         let lines = Frames::new(Line::lf_or_crlf().len_max(config.line_max));
+        let stream = NewsStream::new(stream);
         Self { reactor: reactor.clone(), config, stream, lines }
     }
 
@@ -39,11 +47,13 @@ impl Link {
     pub(super) async fn write(
         &mut self,
         command: &'static str,
-        mut bytes: &[u8],
+        bytes: &[u8],
     ) -> Result<(), NewsError> {
+        let encoded = self.stream.encoded(bytes);
+        let mut bytes = &encoded[..];
         let after = self.config.response_timeout;
         while !bytes.is_empty() {
-            let written = self.reactor.timeout(after, self.stream.write(bytes)).await;
+            let written = self.reactor.timeout(after, self.stream.plain.write(bytes)).await;
             match written {
                 Ok(Ok(len)) => bytes = &bytes[len..],
                 Err(_) => return Err(NewsError::TimedOut { command, after }),
@@ -88,6 +98,7 @@ impl Link {
             let used = input.len() - rest.len();
             self.stream.consume(used);
             if let Some(line) = line {
+                self.stream.renew_budget();
                 return Ok(line);
             }
         }
@@ -119,7 +130,17 @@ impl Link {
         };
         let used = input.len() - rest.len();
         self.stream.consume(used);
+        // Pieces are taken one by one, as fast as somebody wants them.
+        self.stream.renew_budget();
         Ok(is_end)
+    }
+
+    /// Compresses what follows.
+    pub(super) fn compress(&mut self) {
+        let budget = (self.config.line_max as u64).saturating_add(SPARE);
+        if let Some(compression) = Compression::new(budget) {
+            self.stream.compress(compression);
+        }
     }
 
     /// Starts TLS. What was received behind the last response stays in the stream, for which it is a part of the handshake, and makes
@@ -127,7 +148,7 @@ impl Link {
     pub(super) async fn start_tls(&mut self, name: &str) -> Result<(), NewsError> {
         let tls = self.config.tls.clone();
         let after = self.config.response_timeout;
-        let started = self.reactor.timeout(after, tls.start(&mut self.stream, name)).await;
+        let started = self.reactor.timeout(after, tls.start(&mut self.stream.plain, name)).await;
         started.unwrap_or(Err(NewsError::TimedOut { command: "STARTTLS", after }))
     }
 }

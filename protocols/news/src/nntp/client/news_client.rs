@@ -5,14 +5,18 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use sinew_protocols::basic::Word;
 use sinew_transports::{AsyncStream, endpoint::ClientEndpoint, reactor::Reactor};
 
 use super::{
     ActiveGroup, ArticleStream, ClientConfig, HdrLine, List, NewsError, Security, link::Link, list,
 };
-use crate::nntp::codec::{
-    ArticleRef, Articles, Capabilities, Command, FieldName, GroupName, ListKind, MessageId,
-    OverviewLine, Part, Range, Response, ResponseError, Wildmat, command_date_time,
+use crate::nntp::{
+    codec::{
+        ArticleRef, Articles, Capabilities, Command, FieldName, GroupName, ListKind, MessageId,
+        OverviewLine, Part, Range, Response, ResponseError, Wildmat, command_date_time,
+    },
+    compression::Compression,
 };
 
 /// How long [`NewsClient::quit`] waits for the response.
@@ -77,7 +81,7 @@ pub struct Stat {
 }
 
 impl NewsClient {
-    /// Connects, starts TLS, logs in and says that it reads, as the configuration says.
+    /// Connects, starts TLS, logs in, says that it reads, and compresses, as the configuration says.
     ///
     /// # Errors
     ///
@@ -97,19 +101,34 @@ impl NewsClient {
         let greeting = client.link.response("the connection").await?;
         client.note_posting("the connection", greeting)?;
         client.ask_capabilities().await?;
+        // Before the login, which would be one with the other half of a server that switches, and after which it may not come
+        // (RFC 4643 2.2).
+        let is_reading = client.mode_reader(&[480, 483]).await?;
         client.start_tls().await?;
         client.log_in().await?;
-        let wants_mode =
-            client.capabilities.has("MODE-READER") || !client.capabilities.has("VERSION");
-        if client.link.config.is_reader && wants_mode {
-            let response = client.link.ask("MODE READER", &Command::ModeReader).await?;
-            // A server that does not know it reads in any case.
-            if response.code() != 500 {
-                client.note_posting("MODE READER", response)?;
-                client.ask_capabilities().await?;
-            }
+        if !is_reading {
+            client.mode_reader(&[]).await?;
         }
+        client.compress().await?;
         Ok(client)
+    }
+
+    /// MODE READER, if that is wanted and needed. Returns whether it was answered otherwise than by one of these codes.
+    async fn mode_reader(&mut self, not_yet: &[u16]) -> Result<bool, NewsError> {
+        let is_needed = self.capabilities.has("MODE-READER") || !self.capabilities.has("VERSION");
+        if !(self.link.config.is_reader && is_needed) {
+            return Ok(true);
+        }
+        let response = self.link.ask("MODE READER", &Command::ModeReader).await?;
+        if not_yet.contains(&response.code()) {
+            return Ok(false);
+        }
+        // A server that does not know it reads in any case.
+        if response.code() != 500 {
+            self.note_posting("MODE READER", response)?;
+            self.ask_capabilities().await?;
+        }
+        Ok(true)
     }
 
     /// 200 or 201.
@@ -181,6 +200,30 @@ impl NewsClient {
         self.link.start_tls(&name).await?;
         // RFC 4642 2.2.2: nothing that the server said before counts.
         self.ask_capabilities().await
+    }
+
+    /// COMPRESS, if that is wanted and offered. A server that cannot now is used without.
+    async fn compress(&mut self) -> Result<(), NewsError> {
+        const VERB: &str = "COMPRESS";
+        let is_offered = self.capabilities.has_argument(VERB, "DEFLATE");
+        if !(self.link.config.uses_compression && Compression::IS_AVAILABLE && is_offered) {
+            return Ok(());
+        }
+        let command = Command::Compress(Word::from_static("DEFLATE"));
+        let response = self.link.ask(VERB, &command).await?;
+        match response.code() {
+            206 => self.link.compress(),
+            403 | 500..=503 => return Ok(()),
+            _ => return Err(NewsError::Refused { command: VERB, response }),
+        }
+        // RFC 8054 2.2.2: some capabilities are gone.
+        self.ask_capabilities().await
+    }
+
+    /// Whether the connection is compressed.
+    #[must_use]
+    pub fn is_compressed(&self) -> bool {
+        self.link.stream.is_compressed()
     }
 
     /// Asks, and checks the code. Codes in `absent` are `None`, all others errors.

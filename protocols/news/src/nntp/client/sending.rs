@@ -46,8 +46,17 @@ impl NewsClient {
         id: &MessageId,
         text: impl Into<Bytes>,
     ) -> Result<Offered, NewsError> {
-        const VERB: &str = "IHAVE";
         let article = Article::new(text, &self.link.config.limits)?;
+        self.offer(id, article.text()).await
+    }
+
+    /// As [`ihave`](Self::ihave), with the text of an article that was checked.
+    pub(super) async fn offer(
+        &mut self,
+        id: &MessageId,
+        text: &[u8],
+    ) -> Result<Offered, NewsError> {
+        const VERB: &str = "IHAVE";
         let command = Command::Ihave(id.clone());
         let offered = self.request(VERB, &command, &[335, 435, 436], &[]).await?;
         match offered.map(|response| response.code()) {
@@ -55,7 +64,7 @@ impl NewsClient {
             Some(436) => return Ok(Offered::Later),
             _ => return Ok(Offered::NotWanted),
         }
-        let response = self.send(VERB, article.text()).await?;
+        let response = self.send(VERB, text).await?;
         match response.code() {
             235 => Ok(Offered::Taken),
             436 => Ok(Offered::Later),

@@ -1,4 +1,4 @@
-//! Commands: [`Command`], read from a line and written as one (RFC 3977, 4642, 4643, 4644, 6048).
+//! Commands: [`Command`], read from a line and written as one (RFC 3977, 4642, 4643, 4644, 6048, 8054).
 
 use std::{fmt, str::FromStr, time::SystemTime};
 
@@ -82,6 +82,8 @@ pub enum Command {
     },
     /// STARTTLS (RFC 4642).
     StartTls,
+    /// COMPRESS (RFC 8054), by this algorithm.
+    Compress(Word),
     /// AUTHINFO USER (RFC 4643).
     AuthUser(Text),
     /// AUTHINFO PASS.
@@ -117,7 +119,9 @@ pub enum ListKind {
 
 /// Whether an article follows a line, whatever else the line says.
 pub(crate) fn announces_article(line: &[u8]) -> bool {
-    let verb = line.split(|byte| matches!(byte, b' ' | b'\t')).next().unwrap_or_default();
+    // Blanks in front are no part of a command, as for `Command::parse`.
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let verb = line.split(is_blank).find(|word| !word.is_empty()).unwrap_or_default();
     verb.eq_ignore_ascii_case(b"TAKETHIS")
 }
 
@@ -169,6 +173,7 @@ impl Command {
             "HDR" => Self::hdr(&arguments, false),
             "XHDR" => Self::hdr(&arguments, true),
             "STARTTLS" => arguments.at_most(0, Self::StartTls, "STARTTLS"),
+            "COMPRESS" => Self::compress(&arguments),
             "AUTHINFO" => Self::auth(&arguments),
             _ => Err(CommandError::Unknown),
         }
@@ -238,6 +243,13 @@ impl Command {
         let field = words.first().ok_or(CommandError::Syntax { syntax: SYNTAX })?;
         let which = words.get(1).map(|which| parsed(which, SYNTAX)).transpose()?;
         Ok(Self::Hdr { field: parsed(field, SYNTAX)?, which, is_old })
+    }
+
+    fn compress(arguments: &Arguments<'_>) -> Result<Self, CommandError> {
+        const SYNTAX: &str = "COMPRESS algorithm";
+        let words = arguments.words(1, SYNTAX)?;
+        let algorithm = words.first().ok_or(CommandError::Syntax { syntax: SYNTAX })?;
+        parsed_word(algorithm, SYNTAX).map(Self::Compress)
     }
 
     fn auth(arguments: &Arguments<'_>) -> Result<Self, CommandError> {
@@ -360,6 +372,7 @@ impl fmt::Display for Command {
                 with(f, &verb, which.as_ref().map(|which| which as &dyn fmt::Display))
             }
             Self::StartTls => f.write_str("STARTTLS"),
+            Self::Compress(algorithm) => write!(f, "COMPRESS {algorithm}"),
             Self::AuthUser(name) => write!(f, "AUTHINFO USER {name}"),
             Self::AuthPass(password) => write!(f, "AUTHINFO PASS {password}"),
             Self::AuthSasl { mechanism, initial: Some(initial) } => {

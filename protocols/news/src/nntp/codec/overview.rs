@@ -4,9 +4,10 @@ use bytes::Bytes;
 
 use super::{Article, MessageId};
 
-/// The fields of a line, in their order, as LIST OVERVIEW.FMT says them.
+/// The fields of a line, in their order, as LIST OVERVIEW.FMT says them. `Bytes:` and `Lines:` stand for `:bytes` and `:lines`, as RFC
+/// 3977 8.4.2 allows: slrn reads without the overview otherwise.
 pub const OVERVIEW_FIELDS: [&str; 8] =
-    ["Subject:", "From:", "Date:", "Message-ID:", "References:", ":bytes", ":lines", "Xref:full"];
+    ["Subject:", "From:", "Date:", "Message-ID:", "References:", "Bytes:", "Lines:", "Xref:full"];
 
 /// Most bytes of a value: the first kilobytes of a longer one are kept.
 const VALUE_MAX: usize = 2_000;

@@ -25,6 +25,10 @@ impl<S: NewsStore> Connection<S> {
             self.wrong(&Response::fixed(502, "You are logged in already")).await?;
             return Ok(None);
         }
+        if !self.could_log_in() {
+            self.wrong(&Response::fixed(502, "Not behind COMPRESS")).await?;
+            return Ok(None);
+        }
         Ok(Some(authenticator))
     }
 

@@ -11,6 +11,7 @@
 //! | the same by identifier | reading | reading | reading |
 //! | POST | posting | posting | posting |
 //! | IHAVE, CHECK, TAKETHIS, MODE STREAM | feeding | feeding | feeding |
+//! | COMPRESS, if it is offered | once, with any access; then no STARTTLS, AUTHINFO and MODE READER: 502 | the same | the same |
 //! | STARTTLS, if it is offered | without TLS and login; else 502 | the same | the same |
 //! | AUTHINFO, if it is offered | without login; else 502 | the same | the same |
 //! | AUTHINFO PASS | behind AUTHINFO USER; else 482 | the same | the same |
@@ -22,7 +23,7 @@
 use std::rc::Rc;
 
 use sinew_auth::Channel;
-use sinew_protocols::basic::Text;
+use sinew_protocols::basic::{Text, Word};
 use sinew_transports::{AsyncStream, reactor::Reactor};
 
 use super::{
@@ -31,7 +32,10 @@ use super::{
     wire::{End, Incoming, Wire},
 };
 use crate::{
-    nntp::codec::{Command, CommandError, GroupName, Response, announces_article},
+    nntp::{
+        codec::{Command, CommandError, GroupName, Response, announces_article},
+        compression::Compression,
+    },
     store::{NewsStore, StoreError},
 };
 
@@ -146,6 +150,10 @@ impl<S: NewsStore> Connection<S> {
     async fn command(&mut self, command: Command) -> Result<(), End> {
         match command {
             Command::Capabilities => self.capabilities().await,
+            // RFC 8054 2.2.2.
+            Command::ModeReader if self.wire.stream.is_compressed() => {
+                self.wrong(&Response::fixed(502, "Not behind COMPRESS")).await
+            }
             Command::ModeReader => self.welcome().await,
             Command::ModeStream => self.mode_stream().await,
             Command::Quit => Err(self.wire.close(&Response::fixed(205, "Bye")).await),
@@ -169,6 +177,7 @@ impl<S: NewsStore> Connection<S> {
             Command::Check(id) => self.check(id).await,
             Command::TakeThis(id) => self.take_this(id).await,
             Command::StartTls => self.start_tls().await,
+            Command::Compress(algorithm) => self.compress(&algorithm).await,
             Command::AuthUser(name) => self.auth_user(name).await,
             Command::AuthPass(password) => self.auth_pass(&password).await,
             Command::AuthSasl { mechanism, initial } => {
@@ -188,7 +197,7 @@ impl<S: NewsStore> Connection<S> {
         let shared = Rc::clone(&self.shared);
         self.wire.begin(&Response::fixed(100, "Help follows"), shared.config.response_timeout);
         for line in [
-            "CAPABILITIES, MODE READER, DATE, HELP, QUIT, STARTTLS",
+            "CAPABILITIES, MODE READER, DATE, HELP, QUIT, STARTTLS, COMPRESS DEFLATE",
             "AUTHINFO USER name, AUTHINFO PASS password, AUTHINFO SASL mechanism [response]",
             "LIST [ACTIVE|ACTIVE.TIMES|NEWSGROUPS|COUNTS [wildmat]], LIST OVERVIEW.FMT|HEADERS",
             "GROUP group, LISTGROUP [group [range]], NEXT, LAST",
@@ -205,7 +214,7 @@ impl<S: NewsStore> Connection<S> {
     async fn capabilities(&mut self) -> Result<(), End> {
         let shared = Rc::clone(&self.shared);
         let access = &self.session.access;
-        let could_log_in = shared.config.auth.is_some() && self.session.identity.is_none();
+        let could_log_in = self.could_log_in();
         let mut lines = vec!["VERSION 2".to_owned(), "IMPLEMENTATION sinew".to_owned()];
         if access.may_read_any() || could_log_in {
             lines.push("READER".to_owned());
@@ -225,6 +234,9 @@ impl<S: NewsStore> Connection<S> {
         // RFC 4642 2.1: not behind a login.
         if self.may_start_tls() {
             lines.push("STARTTLS".to_owned());
+        }
+        if self.may_compress() {
+            lines.push("COMPRESS DEFLATE".to_owned());
         }
         if let Some(authenticator) = shared.config.auth.as_ref().filter(|_| could_log_in) {
             let channel = Channel::of(self.wire.transport());
@@ -246,7 +258,8 @@ impl<S: NewsStore> Connection<S> {
 
     pub(super) fn may_start_tls(&self) -> bool {
         let is_offered = self.shared.config.tls.is_offered();
-        is_offered && !self.session.is_tls() && self.session.identity.is_none()
+        let is_late = self.session.identity.is_some() || self.wire.stream.is_compressed();
+        is_offered && !self.session.is_tls() && !is_late
     }
 
     async fn start_tls(&mut self) -> Result<(), End> {
@@ -258,7 +271,7 @@ impl<S: NewsStore> Connection<S> {
             return self.wrong(&Response::fixed(502, "Not now")).await;
         }
         self.wire.reply(&Response::fixed(382, "Begin")).await?;
-        let started = shared.config.tls.start(&mut self.wire.stream).await;
+        let started = shared.config.tls.start(&mut self.wire.stream.plain).await;
         if let Err(error) = started {
             tracing::debug!(peer = %self.wire.stream.peer(), %error, "STARTTLS has failed");
             self.wire.transport().abort();
@@ -267,6 +280,37 @@ impl<S: NewsStore> Connection<S> {
         // RFC 4642 2.2.2: nothing that the client said before counts.
         (self.group, self.current, self.user) = (None, None, None);
         self.ask_access();
+        Ok(())
+    }
+
+    /// Whether a login may come: not behind another, and not behind COMPRESS (RFC 8054 2.2.2).
+    pub(super) fn could_log_in(&self) -> bool {
+        let is_late = self.session.identity.is_some() || self.wire.stream.is_compressed();
+        self.shared.config.auth.is_some() && !is_late
+    }
+
+    fn offers_compression(&self) -> bool {
+        Compression::IS_AVAILABLE && self.shared.config.offers_compression
+    }
+
+    /// A client that may do nothing yet is to log in before, and costs less memory until then.
+    fn may_compress(&self) -> bool {
+        let may_anything = !self.session.access.is_nothing();
+        self.offers_compression() && may_anything && !self.wire.stream.is_compressed()
+    }
+
+    async fn compress(&mut self, algorithm: &Word) -> Result<(), End> {
+        if self.wire.stream.is_compressed() {
+            return self.wrong(&Response::fixed(502, "It is compressed already")).await;
+        }
+        if !self.offers_compression() || !algorithm.eq_ignore_ascii_case(b"DEFLATE") {
+            return self.wrong(&Response::fixed(503, "There is no such compression here")).await;
+        }
+        if !self.may_compress() {
+            return self.wire.reply(&Response::fixed(480, "Log in first")).await;
+        }
+        self.wire.reply(&Response::fixed(206, "Compressed from now on")).await?;
+        self.wire.compress(&self.shared.config);
         Ok(())
     }
 
@@ -283,8 +327,7 @@ impl<S: NewsStore> Connection<S> {
         if is_allowed {
             return Ok(true);
         }
-        let could_log_in = self.shared.config.auth.is_some() && self.session.identity.is_none();
-        let response = match could_log_in {
+        let response = match self.could_log_in() {
             true => Response::fixed(480, "Log in first"),
             false => Response::fixed(code, "You may not do that"),
         };

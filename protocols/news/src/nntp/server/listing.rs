@@ -2,7 +2,7 @@
 
 use std::{
     rc::Rc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use super::{
@@ -16,7 +16,7 @@ use crate::{
 
 /// Groups that are asked for at once.
 const GROUPS: usize = 500;
-/// Arrivals that are asked for at once.
+/// Arrivals that are asked for at once. Between two such pieces others have their turn, though nothing may match for long.
 const ARRIVALS: usize = 500;
 
 impl<S: NewsStore> Connection<S> {
@@ -108,6 +108,7 @@ impl<S: NewsStore> Connection<S> {
                     self.wire.push(|out| out.extend_from_slice(line.as_bytes())).await?;
                 }
             }
+            self.wire.reactor.sleep(Duration::ZERO).await;
             let next = shared.store.groups(&self.wire.reactor, Some(&last), GROUPS).await;
             groups = self.or_abort(next)?;
         }
@@ -143,6 +144,7 @@ impl<S: NewsStore> Connection<S> {
                     self.wire.push(|out| out.extend_from_slice(id)).await?;
                 }
             }
+            reactor.sleep(Duration::ZERO).await;
             let next = shared.store.arrivals(&reactor, last, since, ARRIVALS).await;
             arrivals = self.or_abort(next)?;
         }

@@ -170,10 +170,10 @@ impl<S: NewsStore> Connection<S> {
         if !self.may(Right::Feed).await? {
             return Ok(());
         }
-        let fate = match shared.receive(&id) {
-            Some(_receiving) => self.relayed(&id, received).await,
-            None => Fate::Later(Refusal::try_later()),
-        };
+        // It is here, so it need not wait for another connection that sends it, too: the store takes the first that is whole.
+        let receiving = shared.receive(&id);
+        let fate = self.relayed(&id, received).await;
+        drop(receiving);
         match fate {
             Fate::Stored | Fate::Sent => {
                 self.wire.reply(&Response::of_checked(239, id.as_str())).await

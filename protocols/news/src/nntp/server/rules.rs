@@ -73,7 +73,18 @@ impl Rules<'_> {
             added.push(("Date", text(format_article_date(self.now))));
         }
         let id = match article.field("Message-ID") {
-            Some(_) => article.message_id()?,
+            Some(_) => {
+                let id = article.message_id()?;
+                // RFC 5536 3.1.3: no other server would take it.
+                let parts = id.as_str().trim_matches(['<', '>']).split_once('@');
+                let is_right = |(left, right): (&str, &str)| {
+                    !left.is_empty() && !right.is_empty() && !right.contains('@')
+                };
+                parts
+                    .is_some_and(is_right)
+                    .then_some(id)
+                    .ok_or(ArticleError::Invalid { name: "Message-ID" })?
+            }
             None => {
                 let id = format!("<{unique}@{}>", self.host);
                 added.push(("Message-ID", text(id.clone())));
@@ -218,6 +229,14 @@ mod tests {
             ("From: a@b\nNewsgroups: x.y\nSubject: s\nDate: now", "the field Date is not valid"),
             (
                 "From: a@b\nNewsgroups: x.y\nSubject: s\nMessage-ID: a@b",
+                "the field Message-ID is not valid",
+            ),
+            (
+                "From: a@b\nNewsgroups: x.y\nSubject: s\nMessage-ID: <a>",
+                "the field Message-ID is not valid",
+            ),
+            (
+                "From: a@b\nNewsgroups: x.y\nSubject: s\nMessage-ID: <a@>",
                 "the field Message-ID is not valid",
             ),
             (

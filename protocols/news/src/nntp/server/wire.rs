@@ -14,14 +14,21 @@ use sinew_transports::{
 };
 
 use super::ServerConfig;
-use crate::nntp::codec::{PartFilter, Response};
+use crate::nntp::{
+    codec::{PartFilter, Response},
+    compression::Compression,
+    stream::NewsStream,
+};
+
+/// How many bytes a command may inflate to, beside an article and a line.
+const SPARE: u64 = 1024 * 1024;
 
 /// How many bytes of a response are collected before they are sent.
 const FULL: usize = 16 * 1024;
 
 pub(super) struct Wire {
     pub(super) reactor: Reactor,
-    pub(super) stream: AsyncStream,
+    pub(super) stream: NewsStream,
     lines: Frames<Line>,
     out: Vec<u8>,
     /// How long a client may take nothing of a response.
@@ -53,11 +60,21 @@ impl Wire {
         let lines = Frames::new(Line::strict_crlf().len_max(config.line_limit()));
         let draining = Some(stream.drain_requested());
         let (out, silence) = (Vec::new(), config.data_timeout);
+        let stream = NewsStream::new(stream);
         Self { reactor, stream, lines, out, silence, response_end: None, draining }
     }
 
     pub(super) fn transport(&self) -> &Transport {
         self.stream.transport()
+    }
+
+    /// Compresses what follows. A command may inflate to an article that is too large, and some more: it can be skipped.
+    pub(super) fn compress(&mut self, config: &ServerConfig) {
+        let article_max = (config.limits.bytes_max as u64).saturating_mul(2);
+        let budget = article_max.saturating_add(config.line_limit() as u64 + SPARE);
+        if let Some(compression) = Compression::new(budget) {
+            self.stream.compress(compression);
+        }
     }
 
     // ---- input ----
@@ -80,6 +97,8 @@ impl Wire {
     }
 
     async fn receive_line(&mut self) -> Result<Vec<u8>, Option<FrameError>> {
+        // Nothing is to be said until the next line is there.
+        self.stream.rest();
         loop {
             let input = self.stream.fill_buf().await.map_err(|_| None)?;
             if input.is_empty() {
@@ -90,6 +109,7 @@ impl Wire {
             let used = input.len() - rest.len();
             self.stream.consume(used);
             if let Some(line) = line {
+                self.stream.renew_budget();
                 return Ok(line);
             }
         }
@@ -129,6 +149,7 @@ impl Wire {
             let mut rest = input;
             let is_end = loop {
                 match dots.decode(&mut rest).map_err(Some)? {
+                    Unstuffed::Text(_) if is_too_large => {}
                     Unstuffed::Text(piece) if text.len() + piece.len() <= max => {
                         text.extend_from_slice(piece);
                     }
@@ -142,6 +163,9 @@ impl Wire {
             };
             let used = input.len() - rest.len();
             self.stream.consume(used);
+            if is_end {
+                self.stream.renew_budget();
+            }
             match (is_end, is_too_large) {
                 (true, true) => return Ok(Received::TooLarge),
                 (true, false) => return Ok(Received::Text(text)),
@@ -248,7 +272,8 @@ impl Wire {
     /// Waits while there is no room for more.
     async fn flush(&mut self) -> Result<(), End> {
         let out = std::mem::take(&mut self.out);
-        self.stream.write_all(&out).await.map_err(|_| End)
+        let out = self.stream.encoded(&out);
+        self.stream.plain.write_all(&out).await.map_err(|_| End)
     }
 }
 

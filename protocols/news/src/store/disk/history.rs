@@ -21,6 +21,7 @@ pub(super) struct History {
     is_synced: bool,
     /// The file could not be set back to its last valid record.
     has_failed: bool,
+    is_closed: bool,
     pub(super) records: usize,
 }
 
@@ -38,7 +39,8 @@ impl History {
         let opened =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let file = opened.map_err(StoreError::file("open", &path))?;
-        let mut history = Self { path, file, len: 0, is_synced, has_failed: false, records: 0 };
+        let (has_failed, is_closed) = (false, false);
+        let mut history = Self { path, file, len: 0, is_synced, has_failed, is_closed, records: 0 };
         if is_new {
             folder::sync(root, is_synced)?;
         }
@@ -86,9 +88,7 @@ impl History {
 
     /// Appends records, all or none, and waits until they are on the disk.
     pub(super) fn append(&mut self, records: &[Record]) -> Result<(), StoreError> {
-        if self.has_failed {
-            return Err(StoreError::Failed);
-        }
+        self.check()?;
         let mut out = Vec::with_capacity(128 * records.len());
         for record in records {
             let payload = record.encode();
@@ -108,6 +108,20 @@ impl History {
         self.len += out.len() as u64;
         self.records += records.len();
         Ok(())
+    }
+
+    /// Whether there may be changes. Who changes other files than this asks before: they may be another process's by now.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        match (self.is_closed, self.has_failed) {
+            (true, _) => Err(StoreError::Closed),
+            (false, true) => Err(StoreError::Failed),
+            (false, false) => Ok(()),
+        }
+    }
+
+    /// Takes no change from here on.
+    pub(super) fn close(&mut self) {
+        self.is_closed = true;
     }
 
     /// Cuts off what is behind the last valid record.

@@ -100,7 +100,8 @@ pub(super) struct Inner {
     history: Mutex<History>,
     /// Held for lookups only, never while a file is read or written.
     index: Mutex<Index<LineAt>>,
-    _lock: File,
+    /// Held until it is closed.
+    lock: Mutex<Option<File>>,
 }
 
 impl Spool {
@@ -135,10 +136,20 @@ impl Spool {
             config,
             history: Mutex::new(history),
             index: Mutex::new(index),
-            _lock: lock,
+            lock: Mutex::new(Some(lock)),
         };
         inner.mend_overview()?;
         Ok(Self(Arc::new(inner)))
+    }
+
+    /// Stores nothing more, and lets another process open the spool, once a change that has begun is done. What is here can still be
+    /// read: connections that are being drained get their responses, and what they send is refused for now, by
+    /// [`StoreError::Closed`]. All clones are closed; without a call, the spool is when the last one is dropped.
+    pub fn close(&self) {
+        let mut history = self.0.history();
+        history.close();
+        // Unlocks.
+        drop(self.0.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     /// What is known of a group.
@@ -189,9 +200,10 @@ impl Spool {
         let id = id.ok_or_else(|| StoreError::NoGroup(name.clone()))?;
         history.append(&[Record::GroupGone { id }])?;
         let homeless = apply(&mut self.0.index(), Record::GroupGone { id });
-        drop(history);
         homeless.into_iter().for_each(|sequence| texts::remove(&self.0.root, sequence));
+        // The next group may get the same number: the history is held until its file is gone.
         overviews::remove(&self.0.root, id);
+        drop(history);
         Ok(())
     }
 
@@ -202,16 +214,21 @@ impl Spool {
     ///
     /// The history cannot be written.
     pub fn expire(&self, rules: &[ExpiryRule], now: SystemTime) -> Result<Expired, StoreError> {
-        let mut history = self.0.history();
+        self.0.history().check()?;
         let gone = self.0.index().expired(rules, now);
         for some in gone.chunks(500) {
+            // For each some anew: articles that arrive do not wait for all that go.
+            let mut history = self.0.history();
             let records: Vec<_> = some.iter().map(|&sequence| Record::Gone { sequence }).collect();
             history.append(&records)?;
             let mut index = self.0.index();
             some.iter().for_each(|sequence| index.remove_article(*sequence));
             drop(index);
+            drop(history);
             some.iter().for_each(|sequence| texts::remove(&self.0.root, *sequence));
         }
+        let mut history = self.0.history();
+        history.check()?;
         let before = seconds(now).saturating_sub(self.0.config.remember.as_secs());
         let forgotten = self.0.index().forget(before);
         self.0.compact(&mut history)?;
@@ -259,6 +276,7 @@ impl Inner {
         now: SystemTime,
     ) -> Result<Option<Stored>, StoreError> {
         let mut history = self.history();
+        history.check()?;
         let (sequence, places, stored, at) = {
             let index = self.index();
             if index.history.contains_key(&new.id) {
@@ -359,26 +377,42 @@ impl Inner {
         Ok(article.ok().map(|article| line_of(&article, number)))
     }
 
-    /// The overview of some articles of a group, whose places were looked up.
+    /// The overview of some articles of a group; none only if there are none in the rest of the range, whatever texts are lost.
     pub(super) fn lines(
         &self,
         group: &GroupName,
-        range: Range,
+        mut range: Range,
         max: usize,
     ) -> Result<Vec<OverviewLine>, StoreError> {
-        let (id, slots) = {
-            let index = self.index();
-            let Some(id) = index.groups.get(group).map(|group| group.id) else {
-                return Ok(Vec::new());
+        loop {
+            let (id, slots) = {
+                let index = self.index();
+                let Some(id) = index.groups.get(group).map(|group| group.id) else {
+                    return Ok(Vec::new());
+                };
+                let slots = index.slots(group, range).take(max);
+                let slots: Vec<_> =
+                    slots.map(|(number, slot)| (number, slot.sequence, slot.note)).collect();
+                (id, slots)
             };
-            let slots = index.slots(group, range).take(max);
-            let slots: Vec<_> =
-                slots.map(|(number, slot)| (number, slot.sequence, slot.note)).collect();
-            (id, slots)
-        };
+            let Some((last, ..)) = slots.last() else { return Ok(Vec::new()) };
+            let lines = self.lines_at(id, &slots)?;
+            if !lines.is_empty() {
+                return Ok(lines);
+            }
+            range.first = last.saturating_add(1);
+        }
+    }
+
+    /// The overview of articles whose places were looked up: their numbers, sequence numbers and lines.
+    fn lines_at(
+        &self,
+        id: u32,
+        slots: &[(u64, u64, LineAt)],
+    ) -> Result<Vec<OverviewLine>, StoreError> {
         let mut reader = overviews::Reader::open(&self.root, id)?;
         let mut lines = Vec::with_capacity(slots.len());
-        let mut rest = &slots[..];
+        let mut rest = slots;
         while let Some((_, _, first)) = rest.first() {
             // Lines that lie behind one another are read together, as far as they are not too many bytes.
             let end = |note: &LineAt| note.at + u64::from(note.len);
@@ -482,6 +516,8 @@ impl Inner {
     }
 
     pub(super) fn set_position(&self, peer: &str, sequence: u64) -> Result<(), StoreError> {
+        let history = self.history();
+        history.check()?;
         let path = self.feed(peer);
         let new = path.with_file_name(format!(".{}.new", file_name(peer)));
         let written =
