@@ -113,7 +113,9 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        OPEN.with_borrow_mut(|open| {
+        // At the end of the thread there may be no list any more.
+        let _ = OPEN.try_with(|open| {
+            let mut open = open.borrow_mut();
             if let Some(at) = open.iter().position(|other| *other == self.0) {
                 open.swap_remove(at);
             }

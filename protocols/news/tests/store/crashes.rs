@@ -1,10 +1,10 @@
 //! A spool whose files were cut off, damaged or lost.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use sinew_news::{
     nntp::codec::OverviewLine,
-    store::{Spool, SpoolConfig, StoreError},
+    store::{ExpiryRule, Spool, SpoolConfig, StoreError},
 };
 use sinew_transports::reactor::Reactor;
 
@@ -126,4 +126,31 @@ fn a_text_that_is_lost_is_not_offered() {
     let subjects = subjects(&overview(&spool, &reactor, "a.one"));
     assert_eq!(subjects, ["about <1@a>", "about <3@a>", "about <4@a>"]);
     assert_eq!(spool.group_info(&group("a.two")).unwrap().count, 0);
+}
+
+/// A crash of the system while articles expire: of what was appended, any part may be missing, also the first.
+#[test]
+fn an_expiry_that_is_partly_on_the_disk() {
+    crate::watchdog::watch_this_test();
+    let reactor = Reactor::new().unwrap();
+    let whole = filled(&reactor);
+    let before = fs::read(whole.0.join("history")).unwrap();
+    let expired = Folder::new();
+    copy(&whole.0, &expired.0);
+    let spool = expired.open().unwrap();
+    let rules = [ExpiryRule::new("*".parse().unwrap(), Duration::ZERO)];
+    let later = reactor.wall_clock() + Duration::from_secs(10);
+    assert_eq!(spool.expire(&rules, later).unwrap().articles, 4);
+    drop(spool);
+    let after = fs::read(expired.0.join("history")).unwrap();
+    let appended = after.strip_prefix(&before[..]).expect("it was appended");
+    for missing in 1..appended.len() {
+        let folder = Folder::new();
+        copy(&whole.0, &folder.0);
+        let zeros = vec![0; missing];
+        fs::write(folder.0.join("history"), [&before, &zeros[..], &appended[missing..]].concat())
+            .unwrap();
+        let spool = folder.open().unwrap_or_else(|error| panic!("{missing} bytes: {error}"));
+        assert_eq!(overview(&spool, &reactor, "a.one").len(), 4, "{missing} bytes");
+    }
 }

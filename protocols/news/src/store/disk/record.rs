@@ -19,8 +19,9 @@ pub(super) enum Record {
     GroupGone { id: u32 },
     /// An article was stored.
     Article { sequence: u64, entry: Entry },
-    /// An article was removed.
-    Gone { sequence: u64 },
+    /// Articles were removed, together: a crash of the system may leave the end of several records without their beginning, which
+    /// would be damage.
+    Gone { sequences: Vec<u64> },
     /// An article is not here, and not wanted.
     Seen { id: MessageId, at: u64 },
 }
@@ -60,9 +61,11 @@ impl Record {
                     out.extend_from_slice(&number.to_le_bytes());
                 }
             }
-            Self::Gone { sequence } => {
+            Self::Gone { sequences } => {
                 out.push(b'R');
-                out.extend_from_slice(&sequence.to_le_bytes());
+                sequences
+                    .iter()
+                    .for_each(|sequence| out.extend_from_slice(&sequence.to_le_bytes()));
             }
             Self::Seen { id, at } => {
                 out.push(b'S');
@@ -96,7 +99,13 @@ impl Record {
                 let places = places.collect::<Option<Vec<_>>>()?;
                 Self::Article { sequence, entry: Entry { id, at, places } }
             }
-            b'R' => Self::Gone { sequence: input.u64()? },
+            b'R' => {
+                let mut sequences = vec![input.u64()?];
+                while !input.0.is_empty() {
+                    sequences.push(input.u64()?);
+                }
+                Self::Gone { sequences }
+            }
             b'S' => {
                 let at = input.u64()?;
                 Self::Seen { id: input.id()?, at }
@@ -160,7 +169,7 @@ mod tests {
             Record::Group { id: 1, group, created: 2, high: 3 },
             Record::GroupGone { id: 9 },
             Record::Article { sequence: 1, entry },
-            Record::Gone { sequence: 1 },
+            Record::Gone { sequences: vec![1] },
             Record::Seen { id, at: 6 },
         ] {
             let bytes = record.encode();

@@ -219,8 +219,7 @@ impl Spool {
         for some in gone.chunks(500) {
             // For each some anew: articles that arrive do not wait for all that go.
             let mut history = self.0.history();
-            let records: Vec<_> = some.iter().map(|&sequence| Record::Gone { sequence }).collect();
-            history.append(&records)?;
+            history.append(&[Record::Gone { sequences: some.to_vec() }])?;
             let mut index = self.0.index();
             some.iter().for_each(|sequence| index.remove_article(*sequence));
             drop(index);
@@ -250,9 +249,9 @@ fn apply(index: &mut Index<LineAt>, record: Record) -> Vec<u64> {
             return homeless;
         }
         Record::Article { sequence, entry } => index.put_article(sequence, entry),
-        Record::Gone { sequence } => {
-            index.remove_article(sequence);
-            return vec![sequence];
+        Record::Gone { sequences } => {
+            sequences.iter().for_each(|sequence| index.remove_article(*sequence));
+            return sequences;
         }
         Record::Seen { id, at } => index.remember(id, at),
     }
@@ -360,7 +359,7 @@ impl Inner {
     /// The text of an article is gone, or is no article: the spool goes on without.
     fn lost(&self, sequence: u64) -> Result<(), StoreError> {
         tracing::error!(path = %texts::path(&self.root, sequence).display(), "an article is lost");
-        self.history().append(&[Record::Gone { sequence }])?;
+        self.history().append(&[Record::Gone { sequences: vec![sequence] }])?;
         self.index().remove_article(sequence);
         texts::remove(&self.root, sequence);
         Ok(())
