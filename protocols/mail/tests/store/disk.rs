@@ -97,6 +97,30 @@ fn files_that_are_renamed_between_a_look_and_their_use() {
     });
 }
 
+/// Those that others have removed, moved or replaced are left out of what is read together, and are found by themselves as before.
+#[test]
+fn files_that_go_while_messages_are_read_together() {
+    on_the_disk(MaildirConfig::default(), |folder, given| async move {
+        let (cur, inbox) = (folder.join("ann/cur"), given.inbox().await);
+        for number in 1..=4 {
+            fs::write(cur.join(format!("{number}.x:2,")), format!("text {number}\n")).unwrap();
+        }
+        fs::write(folder.join("secret"), "secret\n").unwrap();
+        inbox.refresh().await.unwrap();
+        fs::remove_file(cur.join("1.x:2,")).unwrap();
+        fs::rename(cur.join("2.x:2,"), cur.join("2.x:2,F")).unwrap();
+        fs::remove_file(cur.join("3.x:2,")).unwrap();
+        std::os::unix::fs::symlink(folder.join("secret"), cur.join("3.x:2,")).unwrap();
+        let read = inbox.read_many(&inbox.uids(), usize::MAX).unwrap().await.unwrap();
+        assert_eq!(read, [(uid(4), "text 4\r\n".into())]);
+        assert_eq!(text(&inbox, uid(2), 100).await, "text 2\r\n");
+        for gone in [1, 3] {
+            let read = inbox.read(uid(gone), 0, 9).await;
+            assert!(matches!(read, Err(StoreError::NoSuchMessage { .. })), "{read:?}");
+        }
+    });
+}
+
 /// What another program has done to the flags since the last look stays.
 #[test]
 fn flags_of_another_program_are_not_taken_back() {

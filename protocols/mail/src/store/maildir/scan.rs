@@ -214,7 +214,7 @@ fn look_at(path: &Path) -> Done<Option<(i64, u64)>> {
     if let Some(size) = said.filter(|size| *size == found.len()) {
         return Ok(Some((date, size)));
     }
-    let Some(file) = disk::open_message(path)? else { return Ok(None) };
+    let Some((file, _)) = disk::open_message(path)? else { return Ok(None) };
     let size = count(file, &found).map_err(failed("read", path))?;
     Ok(Some((date, size)))
 }
