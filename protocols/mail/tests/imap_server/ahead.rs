@@ -221,12 +221,12 @@ fn messages_that_are_expunged_meanwhile() {
     let (client, other) = (world.selected(), world.selected());
     notes.0.is_late.set(true);
     assert_eq!(client.say("a FETCH 1:4 (UID RFC822.SIZE BODY.PEEK[])\r\n"), "");
-    other.say("b STORE 2:3 +FLAGS.SILENT (\\Deleted)\r\nc EXPUNGE\r\n");
+    other.say("b STORE 1,3 +FLAGS.SILENT (\\Deleted)\r\nc EXPUNGE\r\n");
     let promise = notes.0.open.borrow_mut().pop().unwrap();
     promise.resolve(());
     let answer = client.received();
     let told: Vec<_> = answer.lines().filter(|line| line.starts_with("* ")).collect();
-    assert!(told[0].starts_with("* 1 FETCH (UID 1 "), "{answer}");
+    assert!(told[0].starts_with("* 2 FETCH (UID 2 "), "{answer}");
     assert!(told[1].starts_with("* 4 FETCH (UID 4 ") && told.len() == 2, "{answer}");
     assert!(answer.ends_with("a NO [EXPUNGEISSUED] Some of the messages are gone\r\n"), "{answer}");
 }

@@ -76,6 +76,11 @@ impl Session {
                 continue;
             }
             let beginning = ahead.take(&mailbox, &info, next.clone()).await;
+            if beginning.is_some() && mailbox.message(uid).is_none() {
+                // It was expunged while it was read.
+                is_missing = true;
+                continue;
+            }
             let reading = Reading::new(&mailbox, &info).with_beginning(beginning);
             if !self.fetch_message(reading, &info, &command, &known).await? {
                 is_missing = true;

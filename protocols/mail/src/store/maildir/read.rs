@@ -120,6 +120,9 @@ fn read_there(
     let Some((mut file, file_len)) = disk::open_message(path)? else { return Ok(None) };
     let read = read_file(&mut file, file_len, size, offset, len.min(READ_LEN_MAX), cursor);
     let (bytes, cursor) = read.map_err(failed("read", path))?;
+    // Nobody goes on at the end, and there is no room for the cursors of all messages.
+    let is_end = offset.saturating_add(bytes.len() as u64) >= size;
+    let cursor = if is_end { Cursor::default() } else { cursor };
     Ok(Some(Piece { bytes: bytes.into(), cursor, has_moved: false }))
 }
 
