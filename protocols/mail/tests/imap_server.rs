@@ -4,6 +4,7 @@
 mod watchdog;
 
 mod imap_server {
+    mod ahead;
     mod appends;
     mod clients;
     #[cfg(feature = "compression")]

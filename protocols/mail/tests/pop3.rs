@@ -7,6 +7,7 @@ mod watchdog;
 mod pop3_support;
 
 mod pop3 {
+    mod ahead;
     mod client;
     mod commands;
     mod deadlines;

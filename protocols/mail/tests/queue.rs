@@ -12,5 +12,6 @@ mod queue {
     mod deliveries;
     mod limits;
     mod reports;
+    mod tarpits;
     mod world;
 }

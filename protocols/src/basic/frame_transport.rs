@@ -24,6 +24,8 @@ pub struct FrameTransport<'a, D> {
     mode: &'a mut Mode,
     /// How many of the last bytes passed to `raw_received` were handed back.
     unread: usize,
+    /// Input behind the frame that is delivered.
+    following: &'a [u8],
 }
 
 /// The [`FrameTransport`] of lines, passed to a [`LineHandler`](super::LineHandler).
@@ -31,11 +33,23 @@ pub type LineTransport<'a> = FrameTransport<'a, Line>;
 
 impl<'a, D: Decoder> FrameTransport<'a, D> {
     pub(super) fn new(transport: &'a Transport, decoder: &'a mut D, mode: &'a mut Mode) -> Self {
-        Self { transport, decoder, mode, unread: 0 }
+        Self { transport, decoder, mode, unread: 0, following: &[] }
+    }
+
+    pub(super) fn set_following(&mut self, following: &'a [u8]) {
+        self.following = following;
     }
 
     pub(super) fn unread(&self) -> usize {
         self.unread
+    }
+
+    /// What was received behind the frame that is delivered, and is not decoded yet: frames that follow, and perhaps the beginning of one.
+    /// Empty outside of the callback of a frame, and at the end of what was received. A protocol with pipelining can see here what is
+    /// asked for next; each frame is delivered in its turn all the same, unless framing ends before it.
+    #[must_use]
+    pub fn following(&self) -> &[u8] {
+        self.following
     }
 
     /// The decoder in use.

@@ -127,7 +127,7 @@ impl<D: Decoder, H: FrameHandler<D>> Framed<D, H> {
                     );
                     let frame = &input[cursor.start..][payload];
                     cursor = Cursor::boundary(cursor.scanned + consumed);
-                    self.deliver(transport, frame);
+                    self.deliver(transport, frame, &input[cursor.start..]);
                 }
                 Err(error) => {
                     self.fail(transport, &error);
@@ -138,8 +138,10 @@ impl<D: Decoder, H: FrameHandler<D>> Framed<D, H> {
         cursor
     }
 
-    fn deliver(&mut self, transport: &Transport, frame: &[u8]) {
-        self.call(transport, |handler, transport| handler.frame_received(transport, frame));
+    fn deliver(&mut self, transport: &Transport, frame: &[u8], following: &[u8]) {
+        let mut framed = FrameTransport::new(transport, &mut self.decoder, &mut self.mode);
+        framed.set_following(following);
+        self.handler.frame_received(&mut framed, frame);
         // A new decoder starts after this frame, where decoding continues anyway.
         self.mode.restarted = false;
     }
@@ -164,7 +166,7 @@ impl<D: Decoder, H: FrameHandler<D>> Framed<D, H> {
             }
             Ok(Decoded::Frame { consumed, payload }) => {
                 buffer.push_scanned(&data[..consumed]);
-                self.deliver(transport, &buffer.rest()[payload]);
+                self.deliver(transport, &buffer.rest()[payload], &data[consumed..]);
                 let left = self.take_frames(transport, data, Cursor::boundary(consumed));
                 self.keep(transport, data, left, Some(buffer));
             }

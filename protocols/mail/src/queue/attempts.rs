@@ -122,7 +122,10 @@ impl Inner {
         let due = due.map(|due| if is_hurried { reactor.now() } else { due });
         let down_until =
             |failures| reactor.now() + self.config.retry_after(failures, reactor.random());
-        self.schedule.borrow_mut().done(parcel, due, result.reached, down_until);
+        let mut schedule = self.schedule.borrow_mut();
+        schedule.age(reactor.now());
+        schedule.done(parcel, due, result.reached, down_until);
+        drop(schedule);
         if let (Some(false), Some(destination)) = (result.reached, destination) {
             tracing::info!(destination = %destination, "a destination of mail could not be reached");
         }

@@ -103,7 +103,8 @@ impl QueueConfig {
         self
     }
 
-    /// Most attempts at once. Default 50.
+    /// Most attempts at once. Default 50. Half as many more may go on that last longer than a minute, or whose destination has kept the
+    /// last one as long: destinations that are slow do not take all places.
     pub fn deliveries_max(mut self, deliveries: usize) -> Self {
         self.deliveries_max = deliveries;
         self

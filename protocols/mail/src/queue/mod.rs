@@ -27,6 +27,7 @@ pub mod record;
 mod relay;
 pub mod report;
 mod schedule;
+mod slowness;
 mod spool;
 mod status;
 

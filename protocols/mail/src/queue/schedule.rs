@@ -13,6 +13,9 @@
 //! waiting. A destination that could not be reached is down: its line rests until a time, then sends one parcel as a probe, and the rest
 //! only when the probe has reached it. Attempts that were on their way when it went down do not count as further failures.
 //!
+//! Destinations that keep an attempt for long have places of their own, see `slowness.rs`: any number of them leaves those of the others
+//! free.
+//!
 //! Every step takes time that grows with the logarithm of what is scheduled, not with its number.
 
 use std::{
@@ -21,7 +24,7 @@ use std::{
     time::Instant,
 };
 
-use super::MessageId;
+use super::{MessageId, slowness::Slowness};
 
 /// Where a parcel goes: what is limited together, and backed off together.
 pub(crate) type Destination = Rc<str>;
@@ -42,8 +45,11 @@ pub(crate) struct Schedule {
     parcels: BTreeMap<Parcel, Place>,
     due: BTreeMap<(Instant, u64), Parcel>,
     lines: HashMap<Destination, Line>,
+    slowness: Slowness<Parcel>,
     /// Lines that have something ready and may send.
     turns: VecDeque<Destination>,
+    /// Those of them where attempts are slow.
+    slow_turns: VecDeque<Destination>,
     /// Lines that have something ready, and are down until a time.
     resting: BTreeSet<(Instant, Destination)>,
     serial: u64,
@@ -76,6 +82,8 @@ struct Line {
     /// What is active is a probe.
     is_probed: bool,
     has_turn: bool,
+    /// The last attempt was slow.
+    is_slow: bool,
     /// Until when it rests.
     rests: Option<Instant>,
     /// Parcels in any state. What is known of a destination is forgotten with the last.
@@ -100,7 +108,9 @@ impl Schedule {
             parcels: BTreeMap::new(),
             due: BTreeMap::new(),
             lines: HashMap::new(),
+            slowness: Slowness::new(active_max),
             turns: VecDeque::new(),
+            slow_turns: VecDeque::new(),
             resting: BTreeSet::new(),
             serial: 0,
         }
@@ -183,12 +193,22 @@ impl Schedule {
             self.stop_resting(&name);
             self.turn(&name);
         }
-        if self.active >= self.active_max {
-            return None;
-        }
-        while let Some(destination) = self.turns.pop_front() {
+        self.slowness.age(now);
+        while let Some(destination) = self.next_turn() {
+            let is_full = self.is_full();
             let Some(line) = self.lines.get_mut(&destination) else { continue };
-            line.has_turn = false;
+            match line.is_slow {
+                // It has ended an attempt since its turn was noted.
+                true if !self.slowness.has_room() => {
+                    self.slow_turns.push_back(destination);
+                    continue;
+                }
+                false if is_full => {
+                    self.turns.push_back(destination);
+                    continue;
+                }
+                _ => line.has_turn = false,
+            }
             if !line.may_send(self.active_max_each, now) {
                 // One that is full has its turn when it has room.
                 if let Some(until) = line.down_until.filter(|until| *until > now) {
@@ -200,8 +220,10 @@ impl Schedule {
             let Some((_, parcel)) = line.ready.pop_first() else { continue };
             line.active += 1;
             line.is_probed = line.down_until.is_some();
+            let is_slow = line.is_slow;
             self.turn(&destination);
             self.active += 1;
+            self.slowness.begin(parcel.clone(), now, is_slow);
             if let Some(place) = self.parcels.get_mut(&parcel) {
                 place.state = State::Active;
             }
@@ -210,8 +232,24 @@ impl Schedule {
         None
     }
 
+    /// Whether the places are taken that are not for slow attempts.
+    fn is_full(&self) -> bool {
+        self.active - self.slowness.beside() >= self.active_max
+    }
+
+    /// The line whose turn it is, if there is a place.
+    fn next_turn(&mut self) -> Option<Destination> {
+        let slow = if self.slowness.has_room() { self.slow_turns.pop_front() } else { None };
+        slow.or_else(|| if self.is_full() { None } else { self.turns.pop_front() })
+    }
+
+    /// It is this time: which attempts are slow is told by it.
+    pub(crate) fn age(&mut self, now: Instant) {
+        self.slowness.age(now);
+    }
+
     /// An attempt has ended, and the parcel is due again at a time, or done with. `reached` says whether the destination has answered at
-    /// all; `None` if that is not known. One that was not reached is not tried before `down_until`, which is given how often in a row.
+    /// all; `None` if that is not known. Its time is what [`age`](Self::age) was told last. One that was not reached is not tried before `down_until`, which is given how often in a row.
     pub(crate) fn done(
         &mut self,
         parcel: &Parcel,
@@ -223,8 +261,10 @@ impl Schedule {
         place.again = false;
         let destination = Rc::clone(&place.destination);
         self.active -= 1;
+        let was_slow = self.slowness.end(parcel) && self.slowness.has_places();
         if let Some(line) = self.lines.get_mut(&destination) {
             line.active -= 1;
+            line.is_slow = was_slow;
             match reached {
                 Some(true) => (line.failures, line.down_until) = (0, None),
                 // Others were on their way when it went down.
@@ -253,7 +293,8 @@ impl Schedule {
     pub(crate) fn wakeup(&self, now: Instant) -> Option<Instant> {
         let due = self.due.first_key_value().map(|((at, _), _)| *at);
         let resting = self.resting.first().map(|(until, _)| *until).filter(|until| *until > now);
-        due.into_iter().chain(resting).min()
+        let slow = self.slowness.wakeup().filter(|_| !self.turns.is_empty());
+        due.into_iter().chain(resting).chain(slow).min()
     }
 
     pub(crate) fn active(&self) -> usize {
@@ -318,7 +359,8 @@ impl Schedule {
             return;
         }
         line.has_turn = true;
-        self.turns.push_back(Rc::clone(destination));
+        let turns = if line.is_slow { &mut self.slow_turns } else { &mut self.turns };
+        turns.push_back(Rc::clone(destination));
         self.stop_resting(destination);
     }
 
@@ -343,201 +385,5 @@ impl Schedule {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn parcel(message: &str, number: u32) -> Parcel {
-        Parcel { message: message.parse().unwrap(), number }
-    }
-
-    fn seconds(seconds: u64) -> Duration {
-        Duration::from_secs(seconds)
-    }
-
-    /// A reactor that does not run is only asked for the time.
-    fn start() -> Instant {
-        sinew_transports::reactor::Reactor::simulated(0).now()
-    }
-
-    fn all(schedule: &mut Schedule, now: Instant) -> Vec<String> {
-        let next = std::iter::from_fn(|| schedule.next(now));
-        next.map(|parcel| parcel.message.to_string()).collect()
-    }
-
-    #[test]
-    fn destinations_take_turns_and_have_their_limits() {
-        let (now, mut schedule) = (start(), Schedule::new(4, 2));
-        for number in 0..6 {
-            schedule.add(parcel(&format!("a{number}"), 0), "a".into(), now);
-        }
-        schedule.add(parcel("b0", 0), "b".into(), now);
-        schedule.add(parcel("c0", 0), "c".into(), now + seconds(1));
-        assert_eq!(schedule.wakeup(now), Some(now));
-        assert_eq!(all(&mut schedule, now), ["a0", "b0", "a1"], "two of a");
-        assert_eq!(all(&mut schedule, now + seconds(1)), ["c0"]);
-        schedule.done(&parcel("a0", 0), None, Some(true), |_| now);
-        assert_eq!(all(&mut schedule, now), ["a2"], "four in all");
-        for done in ["a1", "b0", "c0", "a2"] {
-            schedule.done(&parcel(done, 0), None, Some(true), |_| now);
-        }
-        assert_eq!(all(&mut schedule, now), ["a3", "a4"]);
-        assert_eq!((schedule.active(), schedule.lines.len()), (2, 1));
-        schedule.done(&parcel("a3", 0), Some(now + seconds(9)), Some(true), |_| now);
-        assert_eq!(all(&mut schedule, now), ["a5"]);
-        assert_eq!(all(&mut schedule, now + seconds(9)), [""; 0], "two of a");
-        schedule.done(&parcel("a4", 0), None, Some(true), |_| now);
-        assert_eq!(all(&mut schedule, now + seconds(9)), ["a3"]);
-    }
-
-    #[test]
-    fn a_destination_that_is_down_is_probed_by_one_parcel() {
-        let (now, mut schedule) = (start(), Schedule::new(100, 5));
-        for number in 0..20 {
-            schedule.add(parcel(&format!("a{number}"), 0), "a".into(), now);
-        }
-        assert_eq!(all(&mut schedule, now).len(), 5);
-        for number in 0..5 {
-            schedule
-                .done(&parcel(&format!("a{number}"), 0), None, Some(false), |_| now + seconds(60));
-        }
-        assert_eq!(all(&mut schedule, now), [""; 0]);
-        assert_eq!(schedule.wakeup(now), Some(now + seconds(60)));
-        let failures = schedule.down().map(|down| down.1).collect::<Vec<_>>();
-        assert_eq!(failures, [1], "they were on their way together");
-        let later = now + seconds(60);
-        assert_eq!(all(&mut schedule, later), ["a5"], "the probe");
-        schedule.done(&parcel("a5", 0), None, Some(false), |_| later + seconds(60));
-        assert_eq!(all(&mut schedule, later), [""; 0]);
-        assert_eq!(schedule.down().map(|down| down.1).collect::<Vec<_>>(), [2]);
-        let later = later + seconds(60);
-        assert_eq!(all(&mut schedule, later), ["a6"]);
-        schedule.done(&parcel("a6", 0), None, Some(true), |_| later);
-        assert_eq!(all(&mut schedule, later).len(), 5, "it is back");
-    }
-
-    /// A destination without anything to send leaves nothing behind, and one that has its next message later is as down as it was.
-    #[test]
-    fn a_destination_that_rests_is_forgotten_with_its_last_parcel() {
-        let (now, mut schedule) = (start(), Schedule::new(10, 5));
-        for number in 0..3 {
-            schedule.add(parcel(&format!("a{number}"), 0), "a".into(), now);
-        }
-        assert_eq!(schedule.next(now), Some(parcel("a0", 0)));
-        schedule.done(&parcel("a0", 0), None, Some(false), |_| now + seconds(60));
-        assert_eq!(all(&mut schedule, now), [""; 0]);
-        assert!(schedule.withdraw(&parcel("a1", 0)));
-        assert_eq!(schedule.wakeup(now), Some(now + seconds(60)));
-        schedule.forget_failures();
-        assert_eq!(all(&mut schedule, now), ["a2"], "it does not rest any more");
-        schedule.done(&parcel("a2", 0), Some(now), Some(false), |_| now + seconds(90));
-        assert_eq!(all(&mut schedule, now), [""; 0]);
-        assert!(schedule.withdraw(&parcel("a2", 0)));
-        assert!(schedule.resting.is_empty() && schedule.lines.is_empty());
-        assert_eq!(schedule.wakeup(now), None);
-        schedule.add(parcel("a3", 0), "a".into(), now);
-        assert_eq!(all(&mut schedule, now), ["a3"]);
-    }
-
-    /// What many messages to hosts that are down cost: the work for each would be seen if it grew with their number.
-    #[test]
-    fn many_messages_to_hosts_that_are_down_are_withdrawn_and_tried_in_order() {
-        let (now, mut schedule) = (start(), Schedule::new(10, 5));
-        let parcels: Vec<_> =
-            (0..60_000).map(|number| parcel(&format!("m{number:05}"), 0)).collect();
-        for (number, parcel) in parcels.iter().enumerate() {
-            let to = if number % 2 == 0 { "busy".to_owned() } else { format!("d{number}") };
-            schedule.add(parcel.clone(), to.into(), now);
-        }
-        let mut tried = 0;
-        while let Some(next) = schedule.next(now) {
-            schedule.done(&next, Some(now), Some(false), |_| now + seconds(60));
-            assert!(schedule.wakeup(now).is_some());
-            tried += 1;
-        }
-        assert_eq!(tried, 30_001, "each destination once");
-        for parcel in &parcels {
-            assert!(schedule.withdraw(parcel));
-        }
-        assert!(
-            schedule.parcels.is_empty() && schedule.lines.is_empty() && schedule.resting.is_empty()
-        );
-    }
-
-    #[test]
-    fn messages_are_held_hurried_and_removed() {
-        let (now, mut schedule) = (start(), Schedule::new(10, 5));
-        schedule.add(parcel("a", 0), "x".into(), now + seconds(100));
-        schedule.add(parcel("a", 1), "y".into(), now);
-        schedule.add_held(parcel("b", 0), "x".into());
-        schedule.hold(&"a".parse().unwrap());
-        assert_eq!((all(&mut schedule, now + seconds(200)), schedule.wakeup(now)), (vec![], None));
-        schedule.hurry(&"a".parse().unwrap(), now);
-        assert_eq!(all(&mut schedule, now), ["a", "a"]);
-        schedule.hurry(&"a".parse().unwrap(), now);
-        assert!(schedule.is_hurried(&parcel("a", 1)));
-        schedule.remove(&"a".parse().unwrap());
-        assert_eq!(schedule.active(), 2, "an attempt goes on");
-        schedule.done(&parcel("a", 0), None, None, |_| now);
-        schedule.done(&parcel("a", 1), None, None, |_| now);
-        schedule.remove(&"b".parse().unwrap());
-        assert!(schedule.parcels.is_empty() && schedule.lines.is_empty() && schedule.active() == 0);
-    }
-
-    proptest! {
-        /// Whatever happens, no parcel is lost or active twice, no limit is passed, and the end is reached by waiting for the wakeups.
-        #[test]
-        fn nothing_is_lost(ops in prop::collection::vec((0..6_u8, 0..8_u32, 0..4_u8), 0..200)) {
-            let mut now = start();
-            let mut schedule = Schedule::new(5, 2);
-            let (mut active, mut there) = (Vec::<Parcel>::new(), std::collections::BTreeSet::new());
-            for (op, number, to) in ops {
-                let parcel = parcel(&format!("m{number}"), 0);
-                match op {
-                    0 if there.insert(parcel.clone()) => {
-                        let destination: &str = ["a", "b", "c", "d"][usize::from(to)];
-                        schedule.add(parcel, destination.into(), now + seconds(u64::from(number)));
-                    }
-                    1 => schedule.hurry(&parcel.message, now),
-                    2 if !active.contains(&parcel) => {
-                        schedule.remove(&parcel.message);
-                        there.remove(&parcel);
-                    }
-                    3 => now += seconds(u64::from(number)),
-                    4 if !active.is_empty() => {
-                        let done = active.remove(number as usize % active.len());
-                        let reached = [None, Some(true), Some(false), Some(false)][usize::from(to)];
-                        let due = (number % 2 == 0).then_some(now + seconds(3));
-                        schedule.done(&done, due, reached, |failures| now + seconds(u64::from(failures)));
-                        if due.is_none() {
-                            there.remove(&done);
-                        }
-                    }
-                    _ => {}
-                }
-                while let Some(next) = schedule.next(now) {
-                    prop_assert!(there.contains(&next) && !active.contains(&next));
-                    active.push(next);
-                }
-                prop_assert!(active.len() <= 5 && schedule.active() == active.len());
-            }
-            for _ in 0..10_000 {
-                while let Some(next) = schedule.next(now) {
-                    active.push(next);
-                }
-                match active.pop() {
-                    Some(done) => {
-                        schedule.done(&done, None, Some(true), |_| now);
-                        there.remove(&done);
-                    }
-                    None if there.is_empty() => break,
-                    None => now = now.max(schedule.wakeup(now).expect("something is left")),
-                }
-            }
-            prop_assert!(there.is_empty() && schedule.parcels.is_empty() && schedule.wakeup(now).is_none());
-        }
-    }
-}
+#[path = "schedule_tests.rs"]
+mod tests;

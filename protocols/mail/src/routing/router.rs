@@ -160,10 +160,16 @@ async fn follow(
     let mut names = BTreeSet::new();
     let max = config.recipients_max;
     while let Some(step) = steps.pop_front() {
-        let leaf = match next(config, reactor, &step, &mut names).await? {
-            Next::Leaf(leaf) => leaf,
-            Next::Seen => continue,
-            Next::Steps(more) => {
+        let leaf = match (next(config, reactor, &step, &mut names).await, &step.path) {
+            (Ok(Next::Leaf(leaf)), _) => leaf,
+            (Ok(Next::Seen), _) => continue,
+            // The sender has named the alias, which the others are reached by; who leads it reads the log.
+            (Err(RouteError::NoSuchMailbox), Some(way)) => {
+                tracing::warn!(alias = %way.name, target = ?step.target, "an alias leads to no mailbox");
+                continue;
+            }
+            (Err(error), _) => return Err(error),
+            (Ok(Next::Steps(more)), _) => {
                 if steps.len() + more.len() > max {
                     return Err(RouteError::TooMany { max });
                 }
@@ -179,7 +185,7 @@ async fn follow(
         }
     }
     match found.is_empty() {
-        // An alias without targets.
+        // An alias without targets, or none of them is there.
         true => Err(RouteError::NoSuchMailbox),
         false => Ok(found),
     }

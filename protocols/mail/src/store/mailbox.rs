@@ -74,6 +74,26 @@ pub trait Mailbox: 'static {
     /// [`StoreError::NoSuchMessage`].
     fn read(&self, uid: Uid, offset: u64, len: usize) -> Deferred<Bytes, StoreError>;
 
+    /// The beginnings of several messages, by one request: of each of them what [`read`](Self::read) gives from offset 0, in the order of
+    /// the list. All of them together are at most 64 KiB ([`READ_LEN_MAX`](super::READ_LEN_MAX)). Messages that are gone or cannot be read
+    /// are left out, and so may be others, such as those for which there is no room: who needs them asks [`read`](Self::read), which says
+    /// why.
+    ///
+    /// `None`, as by default, from a store that gains nothing by it. One that reads in other threads or from a server does: a session
+    /// that sends many small messages has it begin and end one job for many of them.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::GivenUp`] if nothing was read.
+    fn read_many(
+        &self,
+        uids: &[Uid],
+        len: usize,
+    ) -> Option<Deferred<Vec<(Uid, Bytes)>, StoreError>> {
+        let _ = (uids, len);
+        None
+    }
+
     /// Begins to add a message. See [`Account::deliver`](super::Account::deliver).
     ///
     /// # Errors

@@ -125,7 +125,7 @@ impl UidSet {
     }
 
     /// The UIDs, ascending. There may be four thousand million of them, if a peer has sent the set.
-    pub fn iter(&self) -> impl Iterator<Item = Uid> + '_ {
+    pub fn iter(&self) -> impl Iterator<Item = Uid> + Clone + '_ {
         self.ranges.iter().flat_map(|(from, to)| (*from..=*to).filter_map(Uid::new))
     }
 

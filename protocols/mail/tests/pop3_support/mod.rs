@@ -21,6 +21,13 @@ pub(crate) struct Mail {
     pub(crate) boxes: BTreeMap<String, Vec<(String, Bytes)>>,
     /// What was read: message, offset, length of what was given.
     pub(crate) reads: Vec<(usize, u64, usize)>,
+    /// Whether several messages are read by one request; and which were.
+    pub(crate) reads_many: bool,
+    pub(crate) read_together: Vec<Vec<usize>>,
+    /// A message that such a request leaves out.
+    pub(crate) left_out: Option<usize>,
+    /// Such requests fail.
+    pub(crate) many_fail: bool,
     /// How often a session has ended by QUIT.
     pub(crate) finished: usize,
     /// Steps that are answered later, by their names.
@@ -100,6 +107,34 @@ impl Maildrop for MemoryDrop {
         }
         drop(mail);
         answer(&self.mail, reactor, "read", piece)
+    }
+
+    fn read_many(
+        &self,
+        reactor: &Reactor,
+        messages: &[usize],
+        len: usize,
+    ) -> Option<Deferred<Vec<(usize, Bytes)>, MaildropError>> {
+        let mut mail = self.mail.borrow_mut();
+        if !mail.reads_many {
+            return None;
+        }
+        mail.read_together.push(messages.to_vec());
+        if mail.many_fail {
+            let failure = MaildropError::Temporary("disk".into());
+            return Some(Deferred::failed_on(reactor, failure));
+        }
+        let asked = messages.iter().filter(|index| mail.left_out != Some(**index));
+        // Each has its own memory, as if it was read.
+        let text = |index: usize| self.messages[index].1.to_vec();
+        let read = asked.map(|index| {
+            let mut text = text(*index);
+            text.truncate(len);
+            (*index, Bytes::from(text))
+        });
+        let read: Vec<_> = read.collect();
+        drop(mail);
+        Some(answer(&self.mail, reactor, "read_many", read))
     }
 
     fn finish(&self, reactor: &Reactor, deleted: &[usize]) -> Deferred<(), MaildropError> {

@@ -3,11 +3,11 @@
 use std::time::{Duration, SystemTime};
 
 use sinew_mail::store::{
-    Expunge, FlagChange, Flags, Keyword, ModSeq, NewMessage, StoreError, StoreLimits, SystemFlag,
-    Uid, UidSet,
+    Expunge, FlagChange, Flags, Keyword, MaildirConfig, ModSeq, NewMessage, StoreError,
+    StoreLimits, SystemFlag, Uid, UidSet,
 };
 
-use super::stores::{add, fill, name, numbers, on_each_store, seen, set, text, uid};
+use super::stores::{add, fill, name, numbers, on_each_store, on_the_disk, seen, set, text, uid};
 
 #[test]
 fn a_message_is_read_as_it_was_added() {
@@ -56,6 +56,57 @@ fn a_long_message_is_given_in_pieces() {
         let piece = inbox.read(uid(1), 0, usize::MAX).await.unwrap();
         assert_eq!(piece.len(), sinew_mail::store::READ_LEN_MAX);
         assert_eq!(text(&inbox, uid(1), usize::MAX).await.len(), 300_000);
+    });
+}
+
+/// What several messages begin with, by one request: each is what it is by itself, and those that are not there harm no other.
+#[test]
+fn messages_are_read_together() {
+    on_the_disk(MaildirConfig::default(), |_, given| async move {
+        let inbox = given.inbox().await;
+        for text in ["one\n", "two\r\n", "", "four\n\nfour\r\n"] {
+            add(&inbox, text, Flags::new()).await.unwrap();
+        }
+        for len in [0, 1, 4, 5, usize::MAX] {
+            let uids = [4, 9, 1, 3, 1, 2].map(uid);
+            let read = inbox.read_many(&uids, len).unwrap().await.unwrap();
+            let found: Vec<_> = read.iter().map(|(uid, _)| uid.get()).collect();
+            assert_eq!(found, [4, 1, 3, 1, 2]);
+            for (uid, text) in read {
+                assert_eq!(text, inbox.read(uid, 0, len).await.unwrap(), "{uid}, {len}");
+            }
+        }
+        // It goes on behind the beginning.
+        assert_eq!(text(&inbox, uid(4), 3).await, "four\r\n\r\nfour\r\n");
+        assert!(inbox.read_many(&[], 10).unwrap().await.unwrap().is_empty());
+        let account = given.ann().await;
+        let other = name("other");
+        account.create(&other).await.unwrap();
+        let other = account.open(&other).await.unwrap();
+        account.delete(&other.name()).await.unwrap();
+        assert!(other.read_many(&[uid(1)], 10).unwrap().await.unwrap().is_empty());
+    });
+}
+
+/// Together they are not more than what is read at once.
+#[test]
+fn messages_that_are_read_together_are_bounded() {
+    on_the_disk(MaildirConfig::default(), |_, given| async move {
+        let inbox = given.inbox().await;
+        for _ in 0..5 {
+            let mut append = inbox.append(NewMessage::new()).await.unwrap();
+            append.write(vec![b'x'; 30_000].into()).await.unwrap();
+            append.finish().await.unwrap();
+        }
+        let uids = inbox.uids();
+        for (len, expected) in [(usize::MAX, 2), (20_000, 3), (100, 5)] {
+            let read = inbox.read_many(&uids, len).unwrap().await.unwrap();
+            assert_eq!(read.len(), expected, "{len}");
+            assert!(read.iter().all(|(_, text)| text.len() == len.min(30_000)));
+        }
+        fill(&inbox, 300).await;
+        let read = inbox.read_many(&inbox.uids()[5..], 1).unwrap().await.unwrap();
+        assert_eq!(read.len(), 256);
     });
 }
 

@@ -97,6 +97,59 @@ fn files_that_are_renamed_between_a_look_and_their_use() {
     });
 }
 
+/// Those that others have removed, moved or replaced are left out of what is read together, and are found by themselves as before.
+#[test]
+fn files_that_go_while_messages_are_read_together() {
+    on_the_disk(MaildirConfig::default(), |folder, given| async move {
+        let (cur, inbox) = (folder.join("ann/cur"), given.inbox().await);
+        for number in 1..=4 {
+            fs::write(cur.join(format!("{number}.x:2,")), format!("text {number}\n")).unwrap();
+        }
+        fs::write(folder.join("secret"), "secret\n").unwrap();
+        inbox.refresh().await.unwrap();
+        fs::remove_file(cur.join("1.x:2,")).unwrap();
+        fs::rename(cur.join("2.x:2,"), cur.join("2.x:2,F")).unwrap();
+        fs::remove_file(cur.join("3.x:2,")).unwrap();
+        std::os::unix::fs::symlink(folder.join("secret"), cur.join("3.x:2,")).unwrap();
+        let read = inbox.read_many(&inbox.uids(), usize::MAX).unwrap().await.unwrap();
+        assert_eq!(read, [(uid(4), "text 4\r\n".into())]);
+        assert_eq!(text(&inbox, uid(2), 100).await, "text 2\r\n");
+        for gone in [1, 3] {
+            let read = inbox.read(uid(gone), 0, 9).await;
+            assert!(matches!(read, Err(StoreError::NoSuchMessage { .. })), "{read:?}");
+        }
+    });
+}
+
+/// Two files that have the name of one message, apart from their flags, are one, and the same one in whatever order they were made.
+#[test]
+fn two_files_of_one_name() {
+    for order in [["F", "S"], ["S", "F"]] {
+        on_the_disk(MaildirConfig::default(), move |folder, given| async move {
+            let (cur, inbox) = (folder.join("ann/cur"), given.inbox().await);
+            for flag in order {
+                fs::write(cur.join(format!("1.x:2,{flag}")), format!("text {flag}\n")).unwrap();
+            }
+            fs::write(cur.join("2.x:2,"), "another\n").unwrap();
+            inbox.refresh().await.unwrap();
+            assert_eq!(numbers(&inbox.uids()), [1, 2]);
+            assert_eq!(text(&inbox, uid(1), 100).await, "text S\r\n");
+            let seen = inbox.message(uid(1)).unwrap();
+            assert_eq!(seen.flags.to_string(), r"\Seen");
+            // It does not change with each look.
+            for number in 3..6 {
+                fs::write(cur.join(format!("{number}.x:2,")), "more\n").unwrap();
+                inbox.refresh().await.unwrap();
+                assert_eq!(inbox.message(uid(1)).unwrap(), seen);
+            }
+            fs::remove_file(cur.join("1.x:2,S")).unwrap();
+            inbox.refresh().await.unwrap();
+            assert_eq!(inbox.message(uid(1)).unwrap().flags.to_string(), r"\Flagged");
+            assert_eq!(text(&inbox, uid(1), 100).await, "text F\r\n");
+        });
+    }
+}
+
 /// What another program has done to the flags since the last look stays.
 #[test]
 fn flags_of_another_program_are_not_taken_back() {

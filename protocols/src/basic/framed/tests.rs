@@ -119,6 +119,32 @@ fn drive_pausing<F: Act>(
     }
 }
 
+/// Each frame is told what was received behind it; other callbacks are told nothing.
+#[test]
+fn what_follows_a_frame_is_seen() {
+    let seen = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+    let noted = std::rc::Rc::clone(&seen);
+    let mut receiver = script(move |transport: &mut LineTransport<'_>, callback: &Callback| {
+        noted.borrow_mut().push((callback.clone(), text(transport.following())));
+        if *callback == Callback::Line("b".into()) {
+            transport.pause_reading();
+        }
+    });
+    let (transport, _wire) = Transport::memory();
+    receiver.data_received(&transport, b"a\r");
+    receiver.data_received(&transport, b"\nb\r\nc\r\nd");
+    transport.resume_reading();
+    receiver.reading_resumed(&transport);
+    let line = |line: &str, following: &str| (Callback::Line(line.into()), following.to_owned());
+    let expected = [
+        line("a", "b\r\nc\r\nd"),
+        line("b", "c\r\nd"),
+        line("c", "d"),
+        (Callback::Resumed, String::new()),
+    ];
+    assert_eq!(*seen.borrow(), expected);
+}
+
 #[test]
 fn an_idle_connection_owns_no_buffer() {
     let (transport, _wire) = Transport::memory();

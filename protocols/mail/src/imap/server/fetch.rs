@@ -4,6 +4,7 @@
 use std::rc::Rc;
 
 use super::{
+    ahead::Ahead,
     answer::Done,
     reading::{HEADER_MAX, ReadError, Reading},
     selected::{Known, line},
@@ -60,9 +61,11 @@ impl Session {
             self.write_vanished_earlier(&mailbox, &uids, &command.set, since);
         }
         let known = self.mark_seen(&mailbox, &uids, &mut command).await;
-        let mut is_missing = false;
-        for (index, uid) in uids.iter().enumerate() {
-            if index % MESSAGES_IN_TURN == MESSAGES_IN_TURN - 1 {
+        let (mut is_missing, mut ahead) = (false, Ahead::new(&command));
+        let (mut next, mut count) = (uids.iter(), 0);
+        while let Some(uid) = next.next() {
+            count += 1;
+            if count % MESSAGES_IN_TURN == 0 {
                 self.pause().await?;
             }
             let Some(info) = mailbox.message(uid) else {
@@ -72,7 +75,14 @@ impl Session {
             if command.changed_since.is_some_and(|since| info.mod_seq.get() <= since) {
                 continue;
             }
-            if !self.fetch_message(&mailbox, &info, &command, &known).await? {
+            let beginning = ahead.take(&mailbox, &info, next.clone()).await;
+            if beginning.is_some() && mailbox.message(uid).is_none() {
+                // It was expunged while it was read.
+                is_missing = true;
+                continue;
+            }
+            let reading = Reading::new(&mailbox, &info).with_beginning(beginning);
+            if !self.fetch_message(reading, &info, &command, &known).await? {
                 is_missing = true;
             }
         }
@@ -146,7 +156,7 @@ impl Session {
 
     async fn fetch_message(
         &self,
-        mailbox: &Rc<dyn Mailbox>,
+        reading: Reading,
         info: &MessageInfo,
         command: &FetchCommand,
         known: &Known,
@@ -156,7 +166,7 @@ impl Session {
         };
         let mut fetching = Fetching {
             session: self,
-            reading: Reading::new(mailbox, info),
+            reading,
             out: format!("* {number} FETCH (").into_bytes(),
             texts: Texts::None,
             has_begun: false,

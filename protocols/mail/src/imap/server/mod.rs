@@ -10,6 +10,7 @@
 //! Texts of messages are never in memory as a whole: they are read, searched and written in pieces, as fast as the client receives
 //! them, and a message that a client adds goes to the store as it comes.
 
+mod ahead;
 mod answer;
 mod appending;
 mod change;

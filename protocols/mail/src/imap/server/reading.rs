@@ -53,11 +53,18 @@ pub(super) struct Reading {
     pub(super) mailbox: Rc<dyn Mailbox>,
     pub(super) uid: Uid,
     pub(super) size: u64,
+    /// Its beginning, if that was read ahead.
+    beginning: Option<Bytes>,
 }
 
 impl Reading {
     pub(super) fn new(mailbox: &Rc<dyn Mailbox>, info: &MessageInfo) -> Self {
-        Self { mailbox: Rc::clone(mailbox), uid: info.uid, size: info.size }
+        Self { mailbox: Rc::clone(mailbox), uid: info.uid, size: info.size, beginning: None }
+    }
+
+    /// The same with its beginning, or all of it.
+    pub(super) fn with_beginning(self, beginning: Option<Bytes>) -> Self {
+        Self { beginning, ..self }
     }
 
     /// The bytes from `at` on, some of them; none at the end.
@@ -67,9 +74,24 @@ impl Reading {
         if len == 0 {
             return Ok(Bytes::new());
         }
+        if let Some(bytes) = self.known(at, len) {
+            return Ok(bytes);
+        }
         let mut bytes = self.mailbox.read(self.uid, at, len).await?;
         bytes.truncate(len);
         Ok(bytes)
+    }
+
+    /// The bytes from `at` on, if they are in the beginning that is known.
+    fn known(&self, at: u64, len: usize) -> Option<Bytes> {
+        let beginning = self.beginning.as_ref()?;
+        let at = usize::try_from(at).ok().filter(|at| *at < beginning.len())?;
+        let range = at..beginning.len().min(at.saturating_add(len));
+        // A small piece that waits to be sent must not keep all of it in memory.
+        Some(match range.len() >= beginning.len() / 2 {
+            true => beginning.slice(range),
+            false => Bytes::copy_from_slice(&beginning[range]),
+        })
     }
 
     /// Gives a range to `take`, piece by piece, until it has had enough.

@@ -278,6 +278,9 @@ impl FrameHandler<Line> for Pop3Handling {
             Ok(command) => self.command(transport, command),
             Err(error) => self.wrong(transport, &Status::err(upper_first(&error.to_string()))),
         }
+        if let State::Transaction(maildrop) = &self.state {
+            maildrop.ahead.keep_for(transport.following());
+        }
         if !transport.is_closing() {
             self.begin_command(transport);
             self.leave_if_drained(transport);

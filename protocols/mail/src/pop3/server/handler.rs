@@ -78,6 +78,25 @@ pub trait Maildrop: 'static {
         len: usize,
     ) -> Deferred<Bytes, MaildropError>;
 
+    /// Reads the beginnings of several messages by one request: of each of them what [`read`](Self::read) gives from offset 0, in the order
+    /// of the list. Asked for the messages of RETR and TOP that were received together, if they are not longer together than 64 KiB.
+    /// Messages that are left out, whether they could not be read or there was no room, are read by `read`.
+    ///
+    /// `None`, as by default, if there is nothing to gain by it.
+    ///
+    /// # Errors
+    ///
+    /// [`MaildropError`]. It is as if all had been left out.
+    fn read_many(
+        &self,
+        reactor: &Reactor,
+        messages: &[usize],
+        len: usize,
+    ) -> Option<Deferred<Vec<(usize, Bytes)>, MaildropError>> {
+        let _ = (reactor, messages, len);
+        None
+    }
+
     /// The client has said QUIT: deletes these messages, of which there may be none, in ascending order. Called at most once, and by no
     /// other end of a session. It is not cancelled, also if the client goes.
     ///

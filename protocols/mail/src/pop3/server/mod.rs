@@ -9,6 +9,7 @@
 //! | [`read`](Maildrop::read) | RETR and TOP, piece by piece as the client receives them |
 //! | [`finish`](Maildrop::finish) | QUIT: the messages to delete. A session that ends otherwise deletes nothing |
 
+mod ahead;
 mod config;
 mod connection;
 mod error;

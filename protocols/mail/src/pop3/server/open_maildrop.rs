@@ -6,7 +6,7 @@ use std::{
     rc::Rc,
 };
 
-use super::{Maildrop, locks::Lock};
+use super::{Maildrop, ahead::Ahead, locks::Lock};
 
 pub(super) struct OpenMaildrop {
     pub(super) maildrop: Rc<dyn Maildrop>,
@@ -17,6 +17,8 @@ pub(super) struct OpenMaildrop {
     deleted_size: Cell<u64>,
     /// The highest message that was retrieved.
     last: Cell<u32>,
+    /// What was read for commands that wait.
+    pub(super) ahead: Ahead,
     _lock: Option<Lock>,
 }
 
@@ -25,8 +27,8 @@ impl OpenMaildrop {
         let len = u32::try_from(maildrop.message_count()).unwrap_or(u32::MAX).min(u32::MAX - 1);
         let sizes = (0..len as usize).map(|index| maildrop.size(index));
         let size = sizes.fold(0, u64::saturating_add);
-        let (deleted, deleted_size, last) = Default::default();
-        Self { maildrop, len, size, deleted, deleted_size, last, _lock: lock }
+        let (deleted, deleted_size, last, ahead) = Default::default();
+        Self { maildrop, len, size, deleted, deleted_size, last, ahead, _lock: lock }
     }
 
     /// The index of the message with this number, if there is one that is not marked.

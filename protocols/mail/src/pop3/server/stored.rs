@@ -136,6 +136,27 @@ impl Maildrop for StoredMaildrop {
         }
     }
 
+    fn read_many(
+        &self,
+        _: &Reactor,
+        messages: &[usize],
+        len: usize,
+    ) -> Option<Deferred<Vec<(usize, Bytes)>, MaildropError>> {
+        let known =
+            messages.iter().filter_map(|index| Some((*index, self.messages.get(*index)?.0)));
+        let (indices, uids): (Vec<_>, Vec<_>) = known.unzip();
+        let read = self.mailbox.read_many(&uids, len)?;
+        Some(read.map(move |read: Result<Vec<_>, _>| {
+            // They are in the order of the list.
+            let mut asked = indices.into_iter().zip(uids);
+            let index_of = |(uid, text)| {
+                let (index, _) = asked.find(|(_, asked)| *asked == uid)?;
+                Some((index, text))
+            };
+            Ok(read.map_err(of_store)?.into_iter().filter_map(index_of).collect())
+        }))
+    }
+
     fn finish(&self, reactor: &Reactor, deleted: &[usize]) -> Deferred<(), MaildropError> {
         let mut uids = UidSet::new();
         for message in deleted {

@@ -102,9 +102,13 @@ impl Pop3Handling {
         if top.is_none() {
             maildrop.retrieved(number);
         }
+        let (place, following) = (self.place.clone(), transport.following());
+        let mut text = TextProducer::new(Rc::clone(maildrop), index, top, place, following);
+        if text.write_known(transport) {
+            return;
+        }
         self.wait_for(transport, None);
         self.begin_response(transport);
-        let text = TextProducer::new(Rc::clone(maildrop), index, top, self.place.clone());
         transport.stream(text);
     }
 

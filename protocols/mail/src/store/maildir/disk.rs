@@ -90,9 +90,9 @@ pub(super) fn read(path: &Path, offset: u64) -> Done<Option<Vec<u8>>> {
     read().map_err(failed("read", path))
 }
 
-/// The file of a message; `None` if there is none, or if it is something else: a link would lead to a file that is no mail, and a pipe
+/// The file of a message, and its length; `None` if there is none, or if it is something else: a link would lead to a file that is no mail, and a pipe
 /// would keep the thread.
-pub(super) fn open_message(path: &Path) -> Done<Option<File>> {
+pub(super) fn open_message(path: &Path) -> Done<Option<(File, u64)>> {
     let open = || {
         let Some(found) = if_there(fs::symlink_metadata(path))? else { return Ok(None) };
         if !found.is_file() {
@@ -101,7 +101,7 @@ pub(super) fn open_message(path: &Path) -> Done<Option<File>> {
         let Some(file) = if_there(File::open(path))? else { return Ok(None) };
         let opened = file.metadata()?;
         let is_it = (opened.dev(), opened.ino()) == (found.dev(), found.ino());
-        Ok(is_it.then_some(file))
+        Ok(is_it.then_some((file, opened.len())))
     };
     open().map_err(failed("open", path))
 }

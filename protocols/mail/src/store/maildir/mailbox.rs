@@ -104,6 +104,14 @@ impl Mailbox for MaildirMailbox {
         self.shared.read(uid, offset, len)
     }
 
+    fn read_many(
+        &self,
+        uids: &[Uid],
+        len: usize,
+    ) -> Option<Deferred<Vec<(Uid, Bytes)>, StoreError>> {
+        Some(self.shared.read_many(uids.to_vec(), len))
+    }
+
     fn append(&self, message: NewMessage) -> Deferred<Box<dyn Append>, StoreError> {
         let shared = Rc::clone(&self.shared);
         self.spawn(async move {

@@ -37,6 +37,14 @@ pub(super) struct Cursor {
 #[derive(Debug, Default)]
 pub(super) struct Cursors(VecDeque<(Uid, Cursor)>);
 
+/// A message that is read from its beginning.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) uid: Uid,
+    pub(super) place: Place,
+    pub(super) size: u64,
+}
+
 /// What was read.
 #[derive(Debug)]
 pub(super) struct Piece {
@@ -80,13 +88,9 @@ pub(super) fn read(
 ) -> Done<Option<Piece>> {
     let (mut place, mut has_moved) = (place, false);
     loop {
-        let path = place.path(folder);
-        let opened = disk::open_message(&path)?;
-        if let Some(mut file) = opened {
-            let len = len.min(READ_LEN_MAX);
-            let read = read_file(&mut file, size, offset, len, cursor);
-            let (bytes, cursor) = read.map_err(failed("read", &path))?;
-            return Ok(Some(Piece { bytes: bytes.into(), cursor, has_moved }));
+        let piece = read_there(&place.path(folder), size, offset, len, cursor)?;
+        if let Some(piece) = piece {
+            return Ok(Some(Piece { has_moved, ..piece }));
         }
         match Locator::new(folder).find(&place)? {
             Some(found) if !has_moved => (place, has_moved) = (found, true),
@@ -95,21 +99,51 @@ pub(super) fn read(
     }
 }
 
+/// The beginnings of messages that are where they are said to be. Those that are not, or cannot be read, are left out: to look for a file
+/// takes long, and it is done once the message is read by itself.
+pub(super) fn read_many(folder: &Path, wanted: Vec<Wanted>, len: usize) -> Vec<(Uid, Piece)> {
+    let read = wanted.into_iter().filter_map(|Wanted { uid, place, size }| {
+        let piece = read_there(&place.path(folder), size, 0, len, Cursor::default());
+        piece.ok().flatten().map(|piece| (uid, piece))
+    });
+    read.collect()
+}
+
+/// A piece of a message, if this is its file.
+fn read_there(
+    path: &Path,
+    size: u64,
+    offset: u64,
+    len: usize,
+    cursor: Cursor,
+) -> Done<Option<Piece>> {
+    let Some((mut file, file_len)) = disk::open_message(path)? else { return Ok(None) };
+    let read = read_file(&mut file, file_len, size, offset, len.min(READ_LEN_MAX), cursor);
+    let (bytes, cursor) = read.map_err(failed("read", path))?;
+    // Nobody goes on at the end, and there is no room for the cursors of all messages.
+    let is_end = offset.saturating_add(bytes.len() as u64) >= size;
+    let cursor = if is_end { Cursor::default() } else { cursor };
+    Ok(Some(Piece { bytes: bytes.into(), cursor, has_moved: false }))
+}
+
 fn read_file(
     file: &mut File,
+    file_len: u64,
     size: u64,
     offset: u64,
     len: usize,
     cursor: Cursor,
 ) -> std::io::Result<(Vec<u8>, Cursor)> {
-    let mut bytes = Vec::new();
     if offset >= size {
-        return Ok((bytes, cursor));
+        return Ok((Vec::new(), cursor));
     }
     // What is said of the size is what is given, also if the file has grown since.
     let len = usize::try_from(size - offset).map_or(len, |left| len.min(left));
-    if file.metadata()?.len() == size {
-        file.seek(SeekFrom::Start(offset))?;
+    if file_len == size {
+        if offset > 0 {
+            file.seek(SeekFrom::Start(offset))?;
+        }
+        let mut bytes = Vec::with_capacity(len);
         file.take(len as u64).read_to_end(&mut bytes)?;
         return Ok((bytes, Cursor::default()));
     }

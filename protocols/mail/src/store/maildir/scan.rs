@@ -39,13 +39,30 @@ fn files(folder: &Path) -> Done<Option<Files>> {
     for (name, in_new) in [("new", true), ("cur", false)] {
         let Some(names) = disk::names(&folder.join(name))? else { return Ok(None) };
         for name in names {
-            if let Some(parsed) = FileName::parse(&name) {
-                let base = parsed.base.into();
-                files.insert(base, Place { file: name.into(), in_new });
-            }
+            let Some(parsed) = FileName::parse(&name) else { continue };
+            let base: Box<str> = parsed.base.into();
+            let place = Place { file: name.into(), in_new };
+            let place = match files.remove(&base) {
+                Some(other) if other.in_new == in_new => one_of(folder, other, place)?,
+                _ => place,
+            };
+            files.insert(base, place);
         }
     }
     Ok(Some(files))
+}
+
+/// Which of two files is the message whose base name both have: always the same, in whatever order a folder gives them. One that is
+/// renamed while the folder is read may be seen twice.
+fn one_of(folder: &Path, one: Place, other: Place) -> Done<Place> {
+    let (less, more) = if one.file < other.file { (one, other) } else { (other, one) };
+    if disk::look(&more.path(folder))?.is_none() {
+        return Ok(less);
+    }
+    if disk::look(&less.path(folder))?.is_some() {
+        tracing::warn!(?folder, used = %more.file, left_out = %less.file, "two files in a Maildir have the name of one message");
+    }
+    Ok(more)
 }
 
 /// Finds the files of messages that have been renamed since they were seen, by the bases of their names.
@@ -214,7 +231,7 @@ fn look_at(path: &Path) -> Done<Option<(i64, u64)>> {
     if let Some(size) = said.filter(|size| *size == found.len()) {
         return Ok(Some((date, size)));
     }
-    let Some(file) = disk::open_message(path)? else { return Ok(None) };
+    let Some((file, _)) = disk::open_message(path)? else { return Ok(None) };
     let size = count(file, &found).map_err(failed("read", path))?;
     Ok(Some((date, size)))
 }

@@ -32,15 +32,18 @@ use super::{
     disk::Done,
     folder::{Folder, Outcome, Tried, Work},
     place::Place,
-    read::{self, Cursors, Piece},
+    read::{self, Cursors, Piece, Wanted},
 };
 use crate::store::{
-    MailboxName, Status, StoreError, Uid, UidSet, Watchers,
+    MailboxName, READ_LEN_MAX, Status, StoreError, Uid, UidSet, Watchers,
     index::{Change, Index, seconds},
 };
 
 /// How long it takes until a lock is tried again.
 const RETRY: Duration = Duration::from_millis(20);
+
+/// Most messages that are read by one call on a thread.
+const READ_MANY_MAX: usize = 256;
 
 type Answer = Box<dyn Any + Send>;
 type Call = Box<dyn FnOnce(Result<&mut Work<'_>, StoreError>) -> Answer + Send>;
@@ -390,6 +393,55 @@ impl Shared {
             Ok(bytes)
         })
     }
+
+    /// The beginnings of those messages that are there, as many as there is room for.
+    pub(super) fn read_many(
+        self: &Rc<Self>,
+        uids: Vec<Uid>,
+        len: usize,
+    ) -> Deferred<Vec<(Uid, Bytes)>, StoreError> {
+        if self.account.is_held() {
+            let shared = Rc::clone(self);
+            return self.account.spawn(async move {
+                shared.account.released().await?;
+                shared.read_many(uids, len).await
+            });
+        }
+        let len = len.min(READ_LEN_MAX);
+        let wanted = self.ask(|index| wanted(index, &uids, len)).unwrap_or_default();
+        let reactor = self.account.reactor.upgrade().filter(|_| !wanted.is_empty());
+        let Some(reactor) = reactor else {
+            let (promise, deferred) = self.account.reactor.promise();
+            promise.resolve(Vec::new());
+            return deferred;
+        };
+        let (path, busy, shared) = (self.path(), Busy::new(&self.account), Rc::clone(self));
+        let read = reactor.defer_to_thread(move || read::read_many(&path, wanted, len));
+        read.map(move |read: Result<_, Failure>| {
+            drop(busy);
+            let mut state = shared.state.borrow_mut();
+            let taken = read?.into_iter().map(|(uid, Piece { bytes, cursor, .. })| {
+                state.cursors.put(uid, cursor);
+                (uid, bytes)
+            });
+            Ok(taken.collect())
+        })
+    }
+}
+
+/// The first messages of a list that are not longer together than what is read at once.
+fn wanted(index: &Index<Place>, uids: &[Uid], len: usize) -> Vec<Wanted> {
+    let (mut wanted, mut room) = (Vec::with_capacity(uids.len().min(READ_MANY_MAX)), READ_LEN_MAX);
+    for uid in uids {
+        let Some(entry) = index.entry(*uid) else { continue };
+        let needed = usize::try_from(entry.size).map_or(len, |size| size.min(len));
+        if needed > room || wanted.len() == READ_MANY_MAX {
+            break;
+        }
+        room -= needed;
+        wanted.push(Wanted { uid: *uid, place: entry.place.clone(), size: entry.size });
+    }
+    wanted
 }
 
 fn recent(index: &Index<Place>, from: Uid) -> impl Iterator<Item = Uid> + '_ {
