@@ -388,8 +388,8 @@ fn with_chat() -> impl Iterator<Item = Printed> {
     use sinew::chat::{
         historical::{ScreenName, SessionError, SignOnError, msnp},
         irc::{
-            client::{CommandError, IrcError, SendError},
-            codec::{BuildError, MessageError, ModesError, SaslTooLong},
+            client::{CommandError, DccError, IrcError, SendError},
+            codec::{BuildError, DccSyntaxError, MessageError, ModesError, SaslTooLong},
             server::FileError,
         },
         xmpp,
@@ -400,6 +400,8 @@ fn with_chat() -> impl Iterator<Item = Printed> {
         MessageError::NoCommand,
         ModesError::Unknown { mode: 'x' },
         SaslTooLong { max: 400 },
+        DccSyntaxError::Name,
+        DccError::File { action: "write", path: "a.part".into(), source: cause() },
         IrcError::SaslNotOffered,
         SendError::NotConnected,
         CommandError::Lost { command: "JOIN" },

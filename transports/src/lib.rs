@@ -40,6 +40,7 @@
 //! | client connections that reconnect | [`client_service`] |
 //! | relays between two connections | [`relay`] |
 //! | socket options | [`options`] |
+//! | whether an address is public | [`is_public_address`] |
 //! | several reactors that serve the same ports | [`reactors`] |
 //! | networks that replace the kernel's, for authors of transports | [`net`] |
 //! | streams in memory | [`memory`] |
