@@ -6,7 +6,7 @@ use std::time::Duration;
 use sinew::{
     auth::{Authenticator, AuthenticatorConfig, ClientLogin, Users},
     chat::irc::{
-        client::{IrcClient, IrcConfig, IrcHandler},
+        client::{DccConfig, IrcClient, IrcConfig, IrcHandler},
         codec::{
             Ctcp, Dcc, DccPart, IrcLine, Isupport, Message, MessageBuf, ModeChange, ModeKinds,
             assemble, mask_matches, parse_formatting, parse_time, safe_file_name, split_text,
@@ -161,7 +161,7 @@ pub(crate) fn client(data: &mut Input<'_>) {
     let has_login = data.byte().is_multiple_of(2);
     let stream = data.bytes(4 * 1_024);
     let reactor = Reactor::simulated(0);
-    let mut config = IrcConfig::new("bot").expect("a nick");
+    let mut config = IrcConfig::new("bot").expect("a nick").dcc(DccConfig::default());
     if has_login {
         config = config.login(ClientLogin::password("ann", "secret").allow_plaintext(true));
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::server::network::{Network, codes, config};
+use crate::server::network::{Client, Network, codes, config};
 
 #[test]
 fn who_is_told_of_what() {
@@ -180,7 +180,8 @@ fn netsplit_of_1000() {
 #[test]
 fn who_and_names_that_are_longer_than_the_queue() {
     let network = Network::new(config().send_queue_max(20_000));
-    let ann = network.with("ann", "userhost-in-names");
+    let ann = network.with("ann", "userhost-in-names labeled-response batch");
+    let without_batches = network.with("bob", "labeled-response");
     ann.say("JOIN #a");
     // Those who do not read of the others would be disconnected, too.
     let others: Vec<_> = (0..800)
@@ -205,7 +206,26 @@ fn who_and_names_that_are_longer_than_the_queue() {
         assert!(received.len() > 20_000, "{line}");
         assert_eq!(received.matches(reply).count(), 801, "{line}");
     }
-    assert!(!ann.is_closed());
+    // A label is for all of them.
+    let read = |client: &Client, line: &str, end: &str| {
+        client.wire.set_capacity(1_000);
+        client.send(format!("{line}\n").as_bytes());
+        let mut received = String::new();
+        while !client.is_closed() && !received.ends_with(end) {
+            received += &client.received();
+        }
+        received
+    };
+    let received = read(&ann, "@label=x WHO #a", "BATCH -1\n");
+    assert!(received.starts_with("@label=x :irc.test BATCH +1 labeled-response\n@batch=1 "));
+    assert_eq!(received.matches("@batch=1 ").count(), 802);
+    assert_eq!(received.matches(" 352 ").count(), 801);
+    let received = read(&without_batches, "@label=x WHO #a", "End of /WHO list\n");
+    assert!(received.starts_with("@label=x :irc.test 352 "), "{received}");
+    assert_eq!((received.matches("label").count(), received.matches(" 352 ").count()), (1, 500));
+    let list = read(&ann, "@label=y LIST", "BATCH -2\n");
+    assert_eq!(list.matches("@batch=2 ").count(), 3, "a short one: {list}");
+    assert!(!ann.is_closed() && !without_batches.is_closed());
     // One that does not read gets a few of them.
     for _ in 0..10 {
         ann.send(b"WHO #a\n");

@@ -19,6 +19,7 @@ mod connection;
 mod files;
 mod flood;
 mod irc_server;
+mod labeled_lines;
 mod network;
 mod outgoing;
 mod registry;

@@ -19,10 +19,11 @@ use super::{
     channel::{Channel, MAPPING},
     cloak::cloak,
     flood::{Throttle, Throttled},
+    labeled_lines::{LabeledLines, tagged},
     outgoing::Outgoing,
     server_ban::ServerBans,
     user::{User, UserId, UserModes},
-    wire::Wire,
+    wire::{LineProducer, Wire},
 };
 
 /// Most former nicks that WHOWAS knows.
@@ -61,6 +62,8 @@ struct Capture {
     id: UserId,
     lines: Vec<Bytes>,
     len: usize,
+    /// Long lists, which follow.
+    lists: VecDeque<Box<dyn LineProducer>>,
 }
 
 pub(super) struct Network {
@@ -346,7 +349,7 @@ impl Network {
 
     /// Replies to this client are kept, to be sent with its label.
     pub(super) fn begin_label(&mut self, id: UserId) {
-        self.capture = Some(Capture { id, lines: Vec::new(), len: 0 });
+        self.capture = Some(Capture { id, lines: Vec::new(), len: 0, lists: VecDeque::new() });
     }
 
     /// What is sent in `f` is no reply to the command in work.
@@ -362,39 +365,51 @@ impl Network {
         format!("{:x}-{:x}", start.as_millis(), self.messages_sent)
     }
 
-    /// Whether the command in work has a label.
-    pub(super) fn has_label(&self) -> bool {
-        self.capture.is_some()
+    /// Sends lines that are made as there is room for them: behind the other replies if the command in work has a label.
+    pub(super) fn stream_list(&mut self, id: UserId, list: Box<dyn LineProducer>) {
+        match self.capture.as_mut().filter(|capture| capture.id == id) {
+            Some(capture) => capture.lists.push_back(list),
+            None => {
+                if let Some(user) = self.users.get(&id) {
+                    user.wire.stream(list);
+                }
+            }
+        }
     }
 
     /// Sends what was kept: with the label, in a batch if it is more than one message, or ACK if it is nothing.
     pub(super) fn end_label(&mut self, label: &[u8]) {
-        let Some(Capture { id, lines, .. }) = self.capture.take() else { return };
+        let Some(Capture { id, lines, lists, .. }) = self.capture.take() else { return };
         let Some(user) = self.users.get(&id).filter(|user| !user.is_gone) else { return };
         let server = self.config.name.as_bytes();
         let label = [b"label=", label].concat();
-        match lines.as_slice() {
-            [] => user.wire.send(&Outgoing::new(server, "ACK").with_tags(&label)),
-            [line] => user.wire.send(&tagged(line, &label)),
-            lines if user.capabilities.has(Capability::Batch) => {
-                self.batches += 1;
-                let reference = self.batches.to_string();
-                let begin = Outgoing::new(server, "BATCH")
-                    .param(format!("+{reference}"))
-                    .param("labeled-response");
-                user.wire.send(&begin.with_tags(&label));
-                let batch = format!("batch={reference}");
-                for line in lines {
-                    user.wire.send(&tagged(line, batch.as_bytes()));
-                }
-                let end = Outgoing::new(server, "BATCH").param(format!("-{reference}"));
-                user.wire.send(&end.with_tags(b""));
+        let (mut first, mut every, mut end) = (Some(label), None, None);
+        let is_long = lines.len() > 1 || !lists.is_empty();
+        if lines.is_empty() && lists.is_empty() {
+            let label = first.take().unwrap_or_default();
+            user.wire.send(&Outgoing::new(server, "ACK").with_tags(&label));
+        } else if is_long && user.capabilities.has(Capability::Batch) {
+            self.batches += 1;
+            let reference = self.batches.to_string();
+            let begin = Outgoing::new(server, "BATCH")
+                .param(format!("+{reference}"))
+                .param("labeled-response");
+            user.wire.send(&begin.with_tags(&first.take().unwrap_or_default()));
+            every = Some(format!("batch={reference}").into_bytes());
+            let ended = Outgoing::new(server, "BATCH").param(format!("-{reference}"));
+            end = Some(ended.with_tags(b""));
+        }
+        // Without batches, the first message has the label.
+        for line in &lines {
+            match first.take().as_ref().or(every.as_ref()) {
+                Some(tag) => user.wire.send(&tagged(line, tag)),
+                None => user.wire.send(line),
             }
-            // Without batches, the first message has the label.
-            [first, rest @ ..] => {
-                user.wire.send(&tagged(first, &label));
-                rest.iter().for_each(|line| user.wire.send(line));
-            }
+        }
+        if !lists.is_empty() {
+            user.wire.stream(Box::new(LabeledLines { lists, first, every, end }));
+        } else if let Some(end) = end {
+            user.wire.send(&end);
         }
         if user.wire.queued() > self.config.send_queue_max {
             self.doomed.push(id);
@@ -405,14 +420,6 @@ impl Network {
     pub(super) fn by_nick(&self, nick: &[u8]) -> Option<UserId> {
         let id = self.nicks.get(&MAPPING.fold(nick)).copied()?;
         self.users.get(&id).filter(|user| user.is_registered).map(|_| id)
-    }
-}
-
-/// A line with one more tag.
-fn tagged(line: &Bytes, tag: &[u8]) -> Bytes {
-    match line.strip_prefix(b"@") {
-        Some(rest) => [b"@", tag, b";", rest].concat().into(),
-        None => [b"@", tag, b" ", line].concat().into(),
     }
 }
 

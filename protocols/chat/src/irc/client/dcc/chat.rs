@@ -35,7 +35,7 @@ impl IrcClient {
 
     /// Offers a conversation to somebody. The result is there when the other is.
     ///
-    /// DCC has no secrets: whoever is first at the port is the other.
+    /// DCC authenticates nobody: the first to connect to the port is taken for the other.
     ///
     /// # Errors
     ///

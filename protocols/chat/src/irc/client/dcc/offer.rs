@@ -7,7 +7,7 @@ use crate::irc::codec::{Dcc, DccOffered, IrcText, Source, safe_file_name};
 
 /// A file or a conversation that somebody offers. Its address is one that the configuration allows.
 ///
-/// Whoever can send a message can offer: look at [`from`](Self::from) before you accept.
+/// Everybody who can send a message can offer: look at [`from`](Self::from) before you accept.
 #[derive(Clone, Debug)]
 pub struct DccOffer {
     from: Vec<u8>,

@@ -23,7 +23,7 @@ impl IrcClient {
     /// [passive](super::DccConfig::passive), by a connection to the other. The result is there when the other has said that it has all of the file. To
     /// drop it takes the offer back, or ends the transfer.
     ///
-    /// DCC has no secrets: whoever is first at the port receives the file.
+    /// DCC authenticates nobody: the first to connect to the port receives the file.
     ///
     /// # Errors
     ///

@@ -87,8 +87,7 @@ impl Network {
         (!line.is_empty()).then(|| front.text(line))
     }
 
-    /// Replies of which there may be many: at once if there are few, or if they have a label, which is for all of them; else made one by one
-    /// as there is room for them. `next` says none when all are made.
+    /// Replies of which there may be many: at once if there are few, else made one by one as there is room for them. `next` says none when all are made.
     pub(super) fn reply_with(
         &mut self,
         id: UserId,
@@ -96,7 +95,7 @@ impl Network {
         count: usize,
         mut next: impl FnMut(&Self) -> Option<Outgoing> + 'static,
     ) {
-        if count <= AT_ONCE || self.has_label() {
+        if count <= AT_ONCE {
             while let Some(reply) = next(self) {
                 self.send(id, &reply);
             }
@@ -108,7 +107,7 @@ impl Network {
         }
         let open = OpenList::new(&user.lists);
         let replies = Replies { network: self.this.clone(), id, next, _open: open };
-        user.wire.stream(Box::new(replies));
+        self.stream_list(id, Box::new(replies));
     }
 
     pub(super) fn list(&mut self, id: UserId, message: &Message<'_>) {
