@@ -8,6 +8,7 @@ mod watchdog;
 mod xmpp_support;
 
 mod xmpp {
+    mod hostile;
     mod login;
     mod questions;
     mod rooms;

@@ -38,6 +38,12 @@ pub enum XmppError {
         /// For how long.
         after: Duration,
     },
+    /// The server sends, but does not acknowledge the stanzas that it was asked about.
+    #[error("the XMPP server has acknowledged no stanza for {after:?}")]
+    Unacknowledged {
+        /// For how long.
+        after: Duration,
+    },
     /// The server has sent what is no stream.
     #[error("the XMPP server sends no stream: {0}")]
     Xml(#[from] XmlError),
