@@ -8,6 +8,7 @@ mod support;
 
 mod client {
     mod commands;
+    mod ends;
     mod events;
     mod limits;
     mod logins;

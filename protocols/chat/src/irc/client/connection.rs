@@ -44,18 +44,20 @@ impl IrcHandling {
         let mut state = self.client.0.state.borrow_mut();
         let silence = state.heard.map(|heard| reactor.now().saturating_duration_since(heard));
         let silence = silence.unwrap_or_default();
-        if state.pinged && silence >= config.ping_after + config.pong_within {
+        let dead_after = config.ping_after.saturating_add(config.pong_within);
+        if state.pinged && silence >= dead_after {
             state.failure = Some(IrcError::Silent { after: silence });
             return transport.fail(IrcError::Silent { after: silence });
         }
-        let wait = if silence >= config.ping_after {
-            if !state.pinged && state.phase == Phase::Online {
-                state.pinged = true;
-                transport.write(b"PING :sinew\r\n");
-            }
-            (config.ping_after + config.pong_within).saturating_sub(silence)
-        } else {
-            config.ping_after - silence
+        if silence >= config.ping_after && !state.pinged && state.phase == Phase::Online {
+            state.pinged = true;
+            transport.write(b"PING :sinew\r\n");
+        }
+        let wait = match (silence >= config.ping_after, state.pinged) {
+            (true, true) => dead_after.saturating_sub(silence),
+            // Before the welcome, the deadline of the registration counts.
+            (true, false) => config.ping_after,
+            (false, _) => config.ping_after - silence,
         };
         let wait = wait.max(std::time::Duration::from_millis(1));
         state.alive_timer = transport.call_later(wait);
@@ -128,8 +130,24 @@ impl FrameHandler<IrcLine> for IrcHandling {
             return self.client.call(|handler, irc| handler.connection_lost(irc, reason));
         }
         let failure = failure.unwrap_or_else(|| IrcError::Lost { reason: reason.to_string() });
-        self.client.call(|handler, irc| handler.registration_failed(irc, &failure));
-        self.client.settle(Err(failure));
+        let told = Told { client: &self.client, failure: Some(failure) };
+        if let Some(failure) = &told.failure {
+            self.client.call(|handler, irc| handler.registration_failed(irc, failure));
+        }
+    }
+}
+
+/// Why there was no welcome. Those who wait for it are told at the end, also if the handler panics.
+struct Told<'a> {
+    client: &'a IrcClient,
+    failure: Option<IrcError>,
+}
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        if let Some(failure) = self.failure.take() {
+            self.client.settle(Err(failure));
+        }
     }
 }
 
