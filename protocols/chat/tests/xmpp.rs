@@ -17,4 +17,5 @@ mod xmpp {
     mod sessions;
     mod stanzas;
     mod states;
+    mod upload;
 }

@@ -72,6 +72,7 @@ pub struct XmppConfig {
     pub(super) request_timeout: Duration,
     pub(super) roster_max: usize,
     pub(super) rooms_max: usize,
+    pub(super) uploads_without_tls: bool,
 }
 
 impl XmppConfig {
@@ -108,6 +109,7 @@ impl XmppConfig {
             request_timeout: Duration::from_secs(30),
             roster_max: 2_000,
             rooms_max: 50,
+            uploads_without_tls: false,
         }
     }
 
@@ -231,6 +233,12 @@ impl XmppConfig {
     /// Most contacts that are remembered. Default 2,000.
     pub const fn roster_max(mut self, max: usize) -> Self {
         self.roster_max = max;
+        self
+    }
+
+    /// Whether slots of uploads may be at addresses of HTTP without TLS. Default `false`. For servers on the same machine.
+    pub const fn uploads_without_tls(mut self, allowed: bool) -> Self {
+        self.uploads_without_tls = allowed;
         self
     }
 
