@@ -8,4 +8,5 @@ mod watchdog;
 
 mod xmpp_interop {
     mod prosody;
+    mod upload;
 }

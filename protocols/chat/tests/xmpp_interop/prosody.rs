@@ -23,11 +23,11 @@ use sinew_transports::{
 };
 
 /// A folder, and the server in it. Both end with the test.
-struct Prosody {
-    folder: PathBuf,
+pub(crate) struct Prosody {
+    pub(crate) folder: PathBuf,
     child: Option<Child>,
-    port: u16,
-    tls: TlsClientConfig,
+    pub(crate) port: u16,
+    pub(crate) tls: TlsClientConfig,
 }
 
 impl Drop for Prosody {
@@ -40,7 +40,7 @@ impl Drop for Prosody {
     }
 }
 
-fn program(name: &str) -> Option<PathBuf> {
+pub(crate) fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found =
         std::env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.is_file());
@@ -51,7 +51,7 @@ fn program(name: &str) -> Option<PathBuf> {
 }
 
 /// A certificate for `localhost`, in files; what trusts it is returned.
-fn certificates(folder: &Path) -> TlsClientConfig {
+pub(crate) fn certificates(folder: &Path) -> TlsClientConfig {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate().unwrap();
@@ -67,6 +67,15 @@ fn certificates(folder: &Path) -> TlsClientConfig {
 }
 
 fn prosody(name: &str) -> Option<Prosody> {
+    prosody_with(name, None, "")
+}
+
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// The same with a port of HTTP, and with components.
+pub(crate) fn prosody_with(name: &str, http: Option<u16>, components: &str) -> Option<Prosody> {
     let prosody = program("prosody")?;
     let folder = std::env::temp_dir().join(format!("sinew-xmpp-{}-{name}", std::process::id()));
     // The accounts are files: with their passwords, from which Prosody makes keys of SCRAM.
@@ -77,16 +86,16 @@ fn prosody(name: &str) -> Option<Prosody> {
         fs::write(accounts.join(format!("{user}.dat")), account).unwrap();
     }
     let tls = certificates(&folder);
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let base = folder.display();
+    let port = free_port();
+    let (base, http) = (folder.display(), http.map(|port| port.to_string()).unwrap_or_default());
     let config = format!(
         "run_as_root = true\ndaemonize = false\npidfile = \"{base}/pid\"\ndata_path = \"{base}/data\"\ncertificates = \"{base}\"\n\
-         interfaces = {{ \"127.0.0.1\" }}\nc2s_ports = {{ {port} }}\nc2s_direct_tls_ports = {{}}\ns2s_ports = {{}}\nhttp_ports = {{}}\n\
+         interfaces = {{ \"127.0.0.1\" }}\nc2s_ports = {{ {port} }}\nc2s_direct_tls_ports = {{}}\ns2s_ports = {{}}\nhttp_ports = {{ {http} }}\n\
          https_ports = {{}}\nproxy65_ports = {{}}\n\
          modules_enabled = {{ \"roster\", \"saslauth\", \"tls\", \"disco\", \"smacks\", \"carbons\", \"ping\", \"presence\", \"message\", \"iq\", \"c2s\" }}\n\
          modules_disabled = {{ \"s2s\" }}\nauthentication = \"internal_hashed\"\nc2s_require_encryption = true\n\
          log = {{ debug = \"{base}/log\" }}\nssl = {{ key = \"{base}/localhost.key\"; certificate = \"{base}/localhost.crt\" }}\n\
-         VirtualHost \"localhost\"\nComponent \"rooms.localhost\" \"muc\"\n"
+         VirtualHost \"localhost\"\nComponent \"rooms.localhost\" \"muc\"\n{components}"
     );
     let path = folder.join("prosody.cfg.lua");
     fs::write(&path, config).unwrap();
@@ -97,9 +106,9 @@ fn prosody(name: &str) -> Option<Prosody> {
     Some(Prosody { folder, child: Some(child), port, tls })
 }
 
-type Notes = Rc<RefCell<Vec<String>>>;
+pub(crate) type Notes = Rc<RefCell<Vec<String>>>;
 
-struct Noting(Notes);
+pub(crate) struct Noting(pub(crate) Notes);
 
 impl XmppHandler for Noting {
     fn online(&mut self, _: &XmppClient, is_resumed: bool) {
@@ -149,7 +158,12 @@ impl XmppHandler for Noting {
     }
 }
 
-fn client(reactor: &Reactor, prosody: &Prosody, user: &str, resource: &str) -> (XmppClient, Notes) {
+pub(crate) fn client(
+    reactor: &Reactor,
+    prosody: &Prosody,
+    user: &str,
+    resource: &str,
+) -> (XmppClient, Notes) {
     let notes = Notes::default();
     let jid: Jid = format!("{user}@localhost/{resource}").parse().unwrap();
     let config = XmppConfig::new(jid, format!("secret of {user}").as_str());
@@ -158,7 +172,7 @@ fn client(reactor: &Reactor, prosody: &Prosody, user: &str, resource: &str) -> (
 }
 
 /// Waits until somebody was told that.
-async fn told(reactor: &Reactor, notes: &Notes, text: &str) {
+pub(crate) async fn told(reactor: &Reactor, notes: &Notes, text: &str) {
     for _ in 0..2_000 {
         if notes.borrow().iter().any(|note| note == text) {
             return;
@@ -168,7 +182,11 @@ async fn told(reactor: &Reactor, notes: &Notes, text: &str) {
     panic!("{text} is not in {:?}", notes.borrow());
 }
 
-async fn connected(reactor: &Reactor, xmpp: &XmppClient, port: u16) -> Result<(), XmppError> {
+pub(crate) async fn connected(
+    reactor: &Reactor,
+    xmpp: &XmppClient,
+    port: u16,
+) -> Result<(), XmppError> {
     loop {
         match xmpp.connect(reactor, ("127.0.0.1", port)).await {
             // It does not listen yet.
