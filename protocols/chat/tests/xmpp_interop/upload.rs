@@ -11,7 +11,10 @@ use std::{
 use sinew_chat::xmpp::client::{Slot, UploadError, UploadFile, XmppClient, XmppConfig};
 use sinew_transports::reactor::Reactor;
 
-use super::prosody::{Notes, Noting, Prosody, connected, free_port, prosody_with};
+use super::{
+    prosody::{Prosody, free_port, prosody_with},
+    talk::{Notes, Noting, connected},
+};
 
 /// One request of HTTP to 127.0.0.1, whatever the host of the URL is. Returns the status and the body.
 fn http(method: &str, url: &str, port: u16, headers: &str, body: &[u8]) -> (String, Vec<u8>) {
