@@ -10,6 +10,7 @@ mod xmpp_support;
 mod xmpp {
     mod hostile;
     mod login;
+    mod meddling;
     mod questions;
     mod rooms;
     #[cfg(feature = "tls")]

@@ -200,9 +200,8 @@ impl Protocol for XmppConnection {
     }
 
     fn connection_lost(&mut self, _: &Transport, reason: &ConnectionLost) {
-        let mut link = self.client.0.link.borrow_mut();
-        let generation = link.generation;
-        let link = std::mem::replace(&mut *link, Link::new(generation));
+        let generation = self.client.0.link.borrow().generation;
+        let link = self.client.0.link.replace(Link::new(generation));
         let unknown = self.client.session_cut(link.was_online, link.is_ended);
         let failure = (!link.was_online).then(|| {
             link.failure.unwrap_or_else(|| XmppError::Lost { reason: reason.to_string() })

@@ -105,9 +105,9 @@ pub enum SendError {
     #[error("the stanza cannot be sent: {0}")]
     Encode(#[from] EncodeError),
     /// It is too long.
-    #[error("the stanza has {len} bytes, and may have {max}")]
+    #[error("the stanza has at least {len} bytes, and may have {max}")]
     TooLong {
-        /// Its length.
+        /// Its length, as far as it was written.
         len: usize,
         /// The limit.
         max: usize,

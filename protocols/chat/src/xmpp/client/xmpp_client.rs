@@ -19,7 +19,7 @@ use super::{
     session::Session,
     state::{Link, Phase},
 };
-use crate::xmpp::codec::{Element, Iq, Jid, ns};
+use crate::xmpp::codec::{Element, EncodeError, Iq, Jid, ns};
 
 /// A client of XMPP: one connection at a time, and a session that may outlive it. A handle: clones are the same client.
 ///
@@ -333,13 +333,11 @@ impl XmppClient {
     }
 
     fn checked(&self, stanza: &Element) -> Result<String, SendError> {
-        let text = stanza.encode(ns::CLIENT)?;
         let max = self.0.link.borrow().server_limits.stanza_max(self.0.config.stanza_max);
-        let len = text.len();
-        match len > max {
-            true => Err(SendError::TooLong { len, max }),
-            false => Ok(text),
-        }
+        stanza.encode_at_most(ns::CLIENT, max).map_err(|error| match error {
+            EncodeError::TooLong { len, max } => SendError::TooLong { len, max },
+            error => error.into(),
+        })
     }
 }
 
