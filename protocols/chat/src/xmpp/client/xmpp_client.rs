@@ -19,7 +19,7 @@ use super::{
     session::Session,
     state::{Link, Phase},
 };
-use crate::xmpp::codec::{Element, EncodeError, Iq, Jid, ns};
+use crate::xmpp::codec::{Element, EncodeError, Iq, Jid, Message, MessageKind, ns};
 
 /// A client of XMPP: one connection at a time, and a session that may outlive it. A handle: clones are the same client.
 ///
@@ -176,6 +176,24 @@ impl XmppClient {
         online
     }
 
+    /// Resolves when there is no connection: at once if there is none. After [`quit`](Self::quit), all that was written has been sent
+    /// by then, as far as the server has taken it.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`](sinew_transports::reactor::Failure): the wait is given up.
+    pub fn when_offline(&self) -> Deferred<()> {
+        let transport = self.0.link.borrow().transport.clone();
+        match transport {
+            Some(transport) => transport.when_lost(),
+            None => {
+                let (promise, offline) = self.0.reactor.promise();
+                promise.resolve(());
+                offline
+            }
+        }
+    }
+
     /// Whether the client is online.
     #[must_use]
     pub fn is_online(&self) -> bool {
@@ -220,6 +238,19 @@ impl XmppClient {
     #[must_use]
     pub fn nick(&self, room: &Jid) -> Option<String> {
         self.0.session.borrow().rooms.nick(room).map(str::to_owned)
+    }
+
+    /// Whether a message is of the account itself: in a room, of the nick that the client has there.
+    #[must_use]
+    pub fn is_own(&self, message: &Message) -> bool {
+        let Some(from) = message.from() else { return true };
+        match message.kind() {
+            MessageKind::Groupchat => {
+                let session = self.0.session.borrow();
+                from.resource().is_some_and(|nick| session.rooms.nick(&from.bare()) == Some(nick))
+            }
+            _ => from.is_same_bare(&self.jid()),
+        }
     }
 
     pub(super) fn wait(&self, promise: Promise<(), XmppError>) {
