@@ -73,8 +73,12 @@ pages! {
 #[cfg(feature = "chat")]
 pages! {
     Irc: "../docs/guide/35-irc.md";
-    Xmpp: "../docs/guide/39-xmpp.md";
     NetworksThatAreGone: "../docs/guide/38-networks-that-are-gone.md";
+}
+
+#[cfg(all(feature = "chat", feature = "dns", feature = "tls"))]
+pages! {
+    Xmpp: "../docs/guide/39-xmpp.md";
 }
 
 #[cfg(feature = "dns")]

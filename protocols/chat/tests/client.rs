@@ -9,6 +9,7 @@ mod support;
 mod client {
     mod commands;
     mod dcc;
+    mod ends;
     mod events;
     mod hostile;
     mod limits;

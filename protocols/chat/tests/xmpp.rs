@@ -8,7 +8,9 @@ mod watchdog;
 mod xmpp_support;
 
 mod xmpp {
+    mod hostile;
     mod login;
+    mod meddling;
     mod questions;
     mod rooms;
     #[cfg(feature = "tls")]
@@ -16,4 +18,5 @@ mod xmpp {
     mod sessions;
     mod stanzas;
     mod states;
+    mod upload;
 }

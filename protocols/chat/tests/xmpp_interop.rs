@@ -1,5 +1,5 @@
-//! The client of XMPP with Prosody, which runs from a temporary folder with a configuration of its own. Skipped, aloud, where it is
-//! missing; `.ci/run` installs it.
+//! The client of XMPP with Prosody and ejabberd, which run from temporary folders with configurations of their own. Skipped, aloud, where
+//! they are missing; `.ci/run` installs Prosody, and `.ci/peers` has ejabberd.
 
 #![cfg(all(unix, feature = "tls"))]
 
@@ -7,5 +7,8 @@
 mod watchdog;
 
 mod xmpp_interop {
+    mod ejabberd;
     mod prosody;
+    mod talk;
+    mod upload;
 }

@@ -32,8 +32,13 @@ fn in_order() {
     assert_eq!(script.notes(), ["online false"]);
     assert!(online.take().unwrap().is_ok());
     assert_eq!(script.xmpp.jid(), jid("ann@example.org/desk"));
+    let offline = script.xmpp.when_offline();
     script.xmpp.quit();
     assert_eq!(script.sent(), "<a xmlns='urn:xmpp:sm:3' h='0'/></stream:stream>");
+    assert!(!offline.is_settled());
+    script.wire.close_if_open();
+    script.advance(10_000);
+    assert!(offline.take().unwrap().is_ok() && script.xmpp.when_offline().is_settled());
 }
 
 #[test]

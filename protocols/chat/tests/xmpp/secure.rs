@@ -43,6 +43,8 @@ struct Server {
     notes: Rc<RefCell<Vec<String>>>,
     is_logged_in: bool,
     behind: &'static str,
+    /// What is offered over TLS.
+    offers: &'static str,
 }
 
 impl Server {
@@ -53,7 +55,7 @@ impl Server {
 
 impl Protocol for Server {
     fn data_received(&mut self, transport: &Transport, mut data: &[u8]) {
-        while let Some(event) = self.parser.next(&mut data).unwrap() {
+        while let Ok(Some(event)) = self.parser.next(&mut data) {
             let element = match event {
                 StreamEvent::Opened(header) => {
                     let from = header.attribute("from").unwrap_or("nobody").to_owned();
@@ -61,8 +63,7 @@ impl Protocol for Server {
                     transport.write(HEADER);
                     transport.write(match (transport.is_tls(), self.is_logged_in) {
                         (false, _) => STARTTLS,
-                        // Another mechanism than before TLS: that one is forgotten.
-                        (true, false) => crate::xmpp_support::MECHANISMS,
+                        (true, false) => self.offers,
                         (true, true) => {
                             "<stream:features><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></stream:features>"
                         }
@@ -73,7 +74,12 @@ impl Protocol for Server {
                 _ => return transport.lose_connection(),
             };
             let mechanism = element.attribute("mechanism").unwrap_or_default();
-            self.notes.borrow_mut().push(format!("{} {mechanism}", element.name()));
+            let mut note = format!("{} {mechanism}", element.name());
+            if mechanism.starts_with("SCRAM") {
+                let first = data_encoding::BASE64.decode(element.text().as_bytes()).unwrap();
+                note = format!("{note} {}", String::from_utf8(first).unwrap());
+            }
+            self.notes.borrow_mut().push(note);
             match element.name() {
                 "starttls" => {
                     transport.write(format!("{PROCEED}{}", self.behind));
@@ -101,6 +107,16 @@ fn log_in(
     client: XmppConfig,
     behind: &'static str,
 ) -> (Result<(), XmppError>, Vec<String>) {
+    // Another mechanism than before TLS: that one is forgotten.
+    log_in_where(tls, client, behind, crate::xmpp_support::MECHANISMS)
+}
+
+fn log_in_where(
+    tls: TlsServerConfig,
+    client: XmppConfig,
+    behind: &'static str,
+    offers: &'static str,
+) -> (Result<(), XmppError>, Vec<String>) {
     crate::watchdog::watch_this_test();
     let notes = Rc::new(RefCell::new(Vec::new()));
     let of_server = Rc::clone(&notes);
@@ -109,7 +125,7 @@ fn log_in(
         let factory = move |_: &Peer| {
             let parser = StreamParser::new(XmlLimits::default());
             let (tls, notes) = (tls.clone(), Rc::clone(&of_server));
-            Server { tls, parser, notes, is_logged_in: false, behind }
+            Server { tls, parser, notes, is_logged_in: false, behind, offers }
         };
         let port = at.listen(&reactor, factory).unwrap();
         let to: ClientEndpoint = "memory:xmpp".parse().unwrap();
@@ -183,4 +199,34 @@ fn bytes_behind_proceed() {
     assert!(failure.starts_with("login_failed") && !script.xmpp.is_online(), "{failure}");
     let (server, client) = certificates("example.org");
     assert!(log_in(server, config(client), SUCCESS).0.is_err());
+}
+
+#[test]
+fn a_binding_that_both_have() {
+    const PLUS: &str = "<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism>SCRAM-SHA-256-PLUS</mechanism>\
+        <mechanism>SCRAM-SHA-256</mechanism></mechanisms>";
+    const UNBOUND: &str = "<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism>SCRAM-SHA-256</mechanism></mechanisms>";
+    const ONLY: &str = "<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism>SCRAM-SHA-256-PLUS</mechanism></mechanisms>";
+    const OURS: &str = "<sasl-channel-binding xmlns='urn:xmpp:sasl-cb:0'><channel-binding type='tls-exporter'/>\
+        <channel-binding type='tls-server-end-point'/></sasl-channel-binding>";
+    const OTHERS: &str = "<sasl-channel-binding xmlns='urn:xmpp:sasl-cb:0'><channel-binding type='tls-unique'/></sasl-channel-binding>";
+    for (mechanisms, types, expected) in [
+        (PLUS, OURS, "auth SCRAM-SHA-256-PLUS p=tls-server-end-point,,"),
+        // ejabberd 23.01 has another binding and does not say which: a login that is bound to ours would fail.
+        (PLUS, "", "auth SCRAM-SHA-256 n,,"),
+        (PLUS, OTHERS, "auth SCRAM-SHA-256 n,,"),
+        // It would be noticed if somebody had taken the bound ones away.
+        (UNBOUND, "", "auth SCRAM-SHA-256 y,,"),
+        (UNBOUND, OTHERS, "auth SCRAM-SHA-256 n,,"),
+        // There is nothing else.
+        (ONLY, "", "auth SCRAM-SHA-256-PLUS p=tls-server-end-point,,"),
+    ] {
+        let (server, client) = certificates("example.org");
+        let login = ClientLogin::password("ann", "secret");
+        let config = XmppConfig::with_login(jid("ann@example.org"), login).tls(client);
+        let features = format!("<stream:features>{mechanisms}{types}</stream:features>");
+        let (_, notes) = log_in_where(server, config, "", features.leak());
+        let auth = notes.iter().find(|note| note.starts_with("auth")).unwrap();
+        assert!(auth.starts_with(expected), "{auth} instead of {expected}");
+    }
 }

@@ -182,3 +182,43 @@ fn carbon_copies_of_others_are_no_copies() {
     assert_eq!(copy("ann@example.org", "sent", "<iq xmlns='jabber:client'/>"), [""; 0]);
     assert_eq!(script.sent(), "");
 }
+
+#[test]
+fn answers_and_whose_messages_they_are() {
+    let script = online();
+    let room = jid("room@muc.example");
+    script.xmpp.join(&room, "bot", None).detach();
+    script.receive(
+        "<presence from='room@muc.example/bot'><x xmlns='http://jabber.org/protocol/muc#user'><status code='110'/></x></presence>",
+    );
+    let message = |kind, from: Option<&str>| {
+        let message = Message::new(kind, jid("ann@example.org")).with_thread("t");
+        match from {
+            Some(from) => message.with_from(jid(from)),
+            None => message,
+        }
+    };
+    for (kind, from, to, is_own) in [
+        (MessageKind::Chat, Some("b@c/d"), Some("b@c/d"), false),
+        (MessageKind::Normal, Some("b@c/d"), Some("b@c/d"), false),
+        (MessageKind::Normal, Some("ann@example.org/phone"), Some("ann@example.org/phone"), true),
+        (MessageKind::Groupchat, Some("room@muc.example/x"), Some("room@muc.example"), false),
+        (MessageKind::Groupchat, Some("room@muc.example/bot"), Some("room@muc.example"), true),
+        (MessageKind::Groupchat, Some("room@muc.example"), Some("room@muc.example"), false),
+        (MessageKind::Groupchat, Some("other@muc.example/bot"), Some("other@muc.example"), false),
+        (MessageKind::Headline, Some("b@c"), None, false),
+        (MessageKind::Error, Some("b@c"), None, false),
+        (MessageKind::Chat, None, None, true),
+    ] {
+        let message = message(kind, from);
+        assert_eq!(script.xmpp.is_own(&message), is_own, "{from:?}");
+        let answer = message.reply("x");
+        assert_eq!(answer.as_ref().and_then(Message::to), to.map(jid).as_ref(), "{from:?}");
+        if let Some(answer) = answer {
+            assert_eq!((answer.kind(), answer.thread().as_deref()), (kind, Some("t")));
+        }
+        assert!(!message.is_delayed());
+    }
+    let delay = Element::new("delay", "urn:xmpp:delay");
+    assert!(message(MessageKind::Chat, None).with(delay).is_delayed());
+}

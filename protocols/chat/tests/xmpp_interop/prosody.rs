@@ -1,33 +1,28 @@
 //! Two clients at Prosody: STARTTLS, SCRAM, rosters, messages with receipts and copies, rooms, questions, a session that is resumed.
 
 use std::{
-    cell::RefCell,
     fs,
     net::TcpListener,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    rc::Rc,
-    time::Duration,
 };
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use sinew_chat::xmpp::{
-    client::{IqRequest, RequestError, XmppClient, XmppConfig, XmppError, XmppHandler},
-    codec::{Element, Iq, Jid, Message, Presence, ns},
-};
+use sinew_chat::xmpp::client::{XmppClient, XmppConfig, XmppError};
 use sinew_transports::{
-    ConnectionLost,
     reactor::Reactor,
     tls::{TlsClientConfig, TrustedRoots},
 };
 
+use super::talk::{Notes, Noting, connected, talk};
+
 /// A folder, and the server in it. Both end with the test.
-struct Prosody {
-    folder: PathBuf,
+pub(crate) struct Prosody {
+    pub(crate) folder: PathBuf,
     child: Option<Child>,
-    port: u16,
-    tls: TlsClientConfig,
+    pub(crate) port: u16,
+    pub(crate) tls: TlsClientConfig,
 }
 
 impl Drop for Prosody {
@@ -40,7 +35,7 @@ impl Drop for Prosody {
     }
 }
 
-fn program(name: &str) -> Option<PathBuf> {
+pub(crate) fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found =
         std::env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.is_file());
@@ -51,14 +46,16 @@ fn program(name: &str) -> Option<PathBuf> {
 }
 
 /// A certificate for `localhost`, in files; what trusts it is returned.
-fn certificates(folder: &Path) -> TlsClientConfig {
+pub(crate) fn certificates(folder: &Path) -> TlsClientConfig {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate().unwrap();
     let root = params.self_signed(&key).unwrap().pem();
     let issuer = Issuer::new(params, key);
     let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    // ejabberd sets a timer for its end, and Erlang has none of 2,000 years.
+    params.not_after = rcgen::date_time_ymd(2100, 1, 1);
     let certificate = params.signed_by(&key, &issuer).unwrap().pem();
     fs::write(folder.join("localhost.crt"), certificate).unwrap();
     fs::write(folder.join("localhost.key"), key.serialize_pem()).unwrap();
@@ -67,6 +64,15 @@ fn certificates(folder: &Path) -> TlsClientConfig {
 }
 
 fn prosody(name: &str) -> Option<Prosody> {
+    prosody_with(name, None, "")
+}
+
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// The same with a port of HTTP, and with components.
+pub(crate) fn prosody_with(name: &str, http: Option<u16>, components: &str) -> Option<Prosody> {
     let prosody = program("prosody")?;
     let folder = std::env::temp_dir().join(format!("sinew-xmpp-{}-{name}", std::process::id()));
     // The accounts are files: with their passwords, from which Prosody makes keys of SCRAM.
@@ -77,16 +83,16 @@ fn prosody(name: &str) -> Option<Prosody> {
         fs::write(accounts.join(format!("{user}.dat")), account).unwrap();
     }
     let tls = certificates(&folder);
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let base = folder.display();
+    let port = free_port();
+    let (base, http) = (folder.display(), http.map(|port| port.to_string()).unwrap_or_default());
     let config = format!(
         "run_as_root = true\ndaemonize = false\npidfile = \"{base}/pid\"\ndata_path = \"{base}/data\"\ncertificates = \"{base}\"\n\
-         interfaces = {{ \"127.0.0.1\" }}\nc2s_ports = {{ {port} }}\nc2s_direct_tls_ports = {{}}\ns2s_ports = {{}}\nhttp_ports = {{}}\n\
+         interfaces = {{ \"127.0.0.1\" }}\nc2s_ports = {{ {port} }}\nc2s_direct_tls_ports = {{}}\ns2s_ports = {{}}\nhttp_ports = {{ {http} }}\n\
          https_ports = {{}}\nproxy65_ports = {{}}\n\
          modules_enabled = {{ \"roster\", \"saslauth\", \"tls\", \"disco\", \"smacks\", \"carbons\", \"ping\", \"presence\", \"message\", \"iq\", \"c2s\" }}\n\
          modules_disabled = {{ \"s2s\" }}\nauthentication = \"internal_hashed\"\nc2s_require_encryption = true\n\
          log = {{ debug = \"{base}/log\" }}\nssl = {{ key = \"{base}/localhost.key\"; certificate = \"{base}/localhost.crt\" }}\n\
-         VirtualHost \"localhost\"\nComponent \"rooms.localhost\" \"muc\"\n"
+         VirtualHost \"localhost\"\nComponent \"rooms.localhost\" \"muc\"\n{components}"
     );
     let path = folder.join("prosody.cfg.lua");
     fs::write(&path, config).unwrap();
@@ -97,150 +103,12 @@ fn prosody(name: &str) -> Option<Prosody> {
     Some(Prosody { folder, child: Some(child), port, tls })
 }
 
-type Notes = Rc<RefCell<Vec<String>>>;
-
-struct Noting(Notes);
-
-impl XmppHandler for Noting {
-    fn online(&mut self, _: &XmppClient, is_resumed: bool) {
-        self.0.borrow_mut().push(format!("online {is_resumed}"));
-    }
-
-    fn connection_lost(&mut self, _: &XmppClient, _: &ConnectionLost) {
-        self.0.borrow_mut().push("lost".to_owned());
-    }
-
-    fn message_received(&mut self, _: &XmppClient, message: &Message) {
-        self.0.borrow_mut().push(format!("message {}", message.body().unwrap_or_default()));
-    }
-
-    fn room_message(&mut self, _: &XmppClient, message: &Message) {
-        if let Some(body) = message.body() {
-            self.0.borrow_mut().push(format!("room {body}"));
-        }
-    }
-
-    fn carbon_received(&mut self, _: &XmppClient, message: &Message, is_sent: bool) {
-        self.0
-            .borrow_mut()
-            .push(format!("carbon {is_sent} {}", message.body().unwrap_or_default()));
-    }
-
-    fn receipt_received(&mut self, _: &XmppClient, _: &Jid, id: &str) {
-        self.0.borrow_mut().push(format!("receipt {id}"));
-    }
-
-    fn presence_received(&mut self, _: &XmppClient, presence: &Presence) {
-        let from = presence.from().map(Jid::to_string).unwrap_or_default();
-        self.0.borrow_mut().push(format!("presence {from}"));
-    }
-
-    fn subscription_requested(&mut self, xmpp: &XmppClient, from: &Jid, _: &Presence) {
-        xmpp.accept(from).unwrap();
-        if xmpp.contact(from).is_none_or(|contact| !contact.is_asking) {
-            xmpp.subscribe(from).unwrap();
-        }
-    }
-
-    fn iq_received(&mut self, _: &XmppClient, request: IqRequest) {
-        if request.payload().is_some_and(|payload| payload.is("sum", "urn:sums")) {
-            request.result(Some(Element::new("sum", "urn:sums").with_text("3"))).unwrap();
-        }
-    }
-}
-
-fn client(reactor: &Reactor, prosody: &Prosody, user: &str, resource: &str) -> (XmppClient, Notes) {
-    let notes = Notes::default();
-    let jid: Jid = format!("{user}@localhost/{resource}").parse().unwrap();
-    let config = XmppConfig::new(jid, format!("secret of {user}").as_str());
-    let config = config.tls(prosody.tls.clone()).carbons(true);
-    (XmppClient::new(reactor, config, Noting(Rc::clone(&notes))), notes)
-}
-
-/// Waits until somebody was told that.
-async fn told(reactor: &Reactor, notes: &Notes, text: &str) {
-    for _ in 0..2_000 {
-        if notes.borrow().iter().any(|note| note == text) {
-            return;
-        }
-        reactor.sleep(Duration::from_millis(5)).await;
-    }
-    panic!("{text} is not in {:?}", notes.borrow());
-}
-
-async fn connected(reactor: &Reactor, xmpp: &XmppClient, port: u16) -> Result<(), XmppError> {
-    loop {
-        match xmpp.connect(reactor, ("127.0.0.1", port)).await {
-            // It does not listen yet.
-            Err(XmppError::Connect(_)) => reactor.sleep(Duration::from_millis(20)).await,
-            result => return result,
-        }
-    }
-}
-
-async fn talk(reactor: Reactor, prosody: Rc<Prosody>) -> Result<(), Box<dyn std::error::Error>> {
-    let (ann, ann_notes) = client(&reactor, &prosody, "ann", "desk");
-    let (phone, phone_notes) = client(&reactor, &prosody, "ann", "phone");
-    let (bob, bob_notes) = client(&reactor, &prosody, "bob", "desk");
-    for xmpp in [&ann, &phone, &bob] {
-        connected(&reactor, xmpp, prosody.port).await?;
-        assert!(xmpp.can_resume());
-    }
-    // Rosters, and who sees whom.
-    ann.set_contact(&bob.jid(), Some("Bob <3"), &["Friends & Co"]).await?;
-    ann.subscribe(&bob.jid())?;
-    told(&reactor, &ann_notes, "presence bob@localhost/desk").await;
-    told(&reactor, &bob_notes, "presence ann@localhost/desk").await;
-    let contact = ann.contact(&bob.jid()).expect("he is in the roster");
-    assert_eq!((contact.name.as_deref(), contact.groups.len()), (Some("Bob <3"), 1));
-    // A message, its receipt, and its copies.
-    let request = Element::new("request", ns::RECEIPTS);
-    let id = ann.send_message(Message::chat(bob.jid()).with_body("1 < 2 & '\"").with(request))?;
-    told(&reactor, &bob_notes, "message 1 < 2 & '\"").await;
-    told(&reactor, &ann_notes, &format!("receipt {id}")).await;
-    told(&reactor, &phone_notes, "carbon true 1 < 2 & '\"").await;
-    // Questions.
-    ann.ping("localhost".parse()?).await?;
-    let info = ann.disco_info("localhost".parse()?).await?;
-    assert!(info.children().any(|feature| feature.attribute("var") == Some(ns::PING)));
-    let sum = ann.request(Iq::get(Element::new("sum", "urn:sums")).with_to(bob.jid())).await?;
-    assert_eq!(sum.child("sum", "urn:sums").map(Element::text).as_deref(), Some("3"));
-    let refused = ann.request(Iq::get(Element::new("x", "urn:x")).with_to(bob.jid())).await;
-    assert!(matches!(refused, Err(RequestError::Refused(_))));
-    // A room.
-    let room: Jid = "club@rooms.localhost".parse()?;
-    ann.join(&room, "ann", None).await?;
-    // It is locked until its owner has accepted how it is configured.
-    let owner = "http://jabber.org/protocol/muc#owner";
-    let form = Element::new("x", "jabber:x:data").with_attribute("type", "submit");
-    ann.request(Iq::set(Element::new("query", owner).with_child(form)).with_to(room.clone()))
-        .await?;
-    bob.join(&room, "bob", None).await?;
-    bob.say(&room, "hello, room")?;
-    told(&reactor, &ann_notes, "room hello, room").await;
-    told(&reactor, &bob_notes, "room hello, room").await;
-    // The connection breaks; what is said meanwhile arrives once the session is resumed.
-    bob_notes.borrow_mut().clear();
-    bob.abort();
-    told(&reactor, &bob_notes, "lost").await;
-    ann.send_message(Message::chat(bob.jid()).with_body("while you were away"))?;
-    bob.send_message(Message::chat(ann.jid()).with_body("while I was away"))?;
-    connected(&reactor, &bob, prosody.port).await?;
-    told(&reactor, &bob_notes, "online true").await;
-    told(&reactor, &bob_notes, "message while you were away").await;
-    told(&reactor, &ann_notes, "message while I was away").await;
-    for xmpp in [&ann, &phone, &bob] {
-        xmpp.quit();
-    }
-    Ok(())
-}
-
 #[test]
 fn two_clients_of_prosody() {
     crate::watchdog::watch_this_test();
-    let Some(prosody) = prosody("talk").map(Rc::new) else { return };
+    let Some(prosody) = prosody("talk") else { return };
     let reactor = Reactor::new().unwrap();
-    let result = reactor.run_until(talk(reactor.clone(), Rc::clone(&prosody)));
+    let result = reactor.run_until(talk(reactor.clone(), prosody.port, prosody.tls.clone()));
     if let Err(error) = result.unwrap() {
         panic!("{error:?}\n{}", fs::read_to_string(prosody.folder.join("log")).unwrap_or_default());
     }

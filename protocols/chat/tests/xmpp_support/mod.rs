@@ -141,11 +141,17 @@ pub(crate) fn config() -> XmppConfig {
 impl Script {
     /// A client that has connected, and has received nothing.
     pub(crate) fn new(config: XmppConfig) -> Self {
-        let reactor = Reactor::simulated(0);
         let (notes, questions) = (Notes::default(), Rc::default());
-        let handler = Noting(Rc::clone(&notes), Rc::clone(&questions));
+        let script = Self::with(config, Noting(Rc::clone(&notes), Rc::clone(&questions)));
+        Self { notes, questions, ..script }
+    }
+
+    /// The same with a handler that notes nothing.
+    pub(crate) fn with(config: XmppConfig, handler: impl XmppHandler) -> Self {
+        let reactor = Reactor::simulated(0);
         let xmpp = XmppClient::new(&reactor, config, handler);
         let (connection, wire) = connect(&reactor, &xmpp);
+        let (questions, notes) = (Rc::default(), Notes::default());
         Self { reactor, xmpp, wire, connection, questions, notes }
     }
 

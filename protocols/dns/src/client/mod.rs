@@ -26,6 +26,8 @@ mod shared;
 mod slots;
 pub(crate) mod special;
 mod srv;
+#[cfg(feature = "tls")]
+mod srv_tls;
 pub(crate) mod store;
 mod transfer;
 mod udp;
@@ -38,5 +40,7 @@ pub use resolver::{DnsResolver, DnsStats};
 pub use server::NameServer;
 pub use settings::{SEARCH_MAX, SERVERS_MAX};
 pub use srv::{SrvConnector, register};
+#[cfg(feature = "tls")]
+pub use srv_tls::SrvTlsConnector;
 pub use transfer::{Transfer, TransferConfig, TransferError, TransferEvent, TransferReader};
 pub use update::{Update, UpdateError};

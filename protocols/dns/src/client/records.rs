@@ -93,7 +93,8 @@ impl DnsResolver {
                 _ => None,
             });
             let random = || reactor.as_ref().map_or(0, random);
-            Ok(in_order(all.filter(|srv| !srv.target.is_root()).collect(), random))
+            let all = all.filter(|srv| !srv.target.is_root()).collect();
+            Ok(in_order(all, |srv| srv, random))
         })
     }
 
@@ -179,17 +180,22 @@ fn shuffle<T>(reactor: Option<&Reactor>, all: &mut [T]) {
 
 /// Sorts by priority, then draws by weight: servers of weight 0 come first among the equal, so that they are seldom drawn
 /// (RFC 2782, "Weight").
-fn in_order(mut all: Vec<SRV>, mut random: impl FnMut() -> u64) -> Vec<SRV> {
-    all.sort_by_key(|srv| (srv.priority, srv.weight));
+pub(super) fn in_order<T>(
+    mut all: Vec<T>,
+    of: impl Fn(&T) -> &SRV,
+    mut random: impl FnMut() -> u64,
+) -> Vec<T> {
+    all.sort_by_key(|server| (of(server).priority, of(server).weight));
     let mut ordered = Vec::with_capacity(all.len());
     while !all.is_empty() {
-        let priority = all[0].priority;
-        let equal = all.iter().take_while(|srv| srv.priority == priority).count();
-        let sum: u64 = all[..equal].iter().map(|srv| u64::from(srv.weight)).sum();
+        let priority = of(&all[0]).priority;
+        let equal = all.iter().take_while(|server| of(server).priority == priority).count();
+        let sum: u64 = all[..equal].iter().map(|server| u64::from(of(server).weight)).sum();
         let mut drawn = random() % (sum + 1);
-        let at = all[..equal].iter().position(|srv| {
-            let is_it = drawn <= u64::from(srv.weight);
-            drawn = drawn.saturating_sub(srv.weight.into());
+        let at = all[..equal].iter().position(|server| {
+            let weight = u64::from(of(server).weight);
+            let is_it = drawn <= weight;
+            drawn = drawn.saturating_sub(weight);
             is_it
         });
         ordered.push(all.remove(at.unwrap_or(0)));
@@ -209,20 +215,21 @@ mod tests {
     fn by_priority_and_weight() {
         let all = || vec![srv(2, 0, 5), srv(1, 10, 2), srv(1, 0, 1), srv(1, 90, 3)];
         let ports = |drawn: u64| -> Vec<u16> {
-            in_order(all(), || drawn).iter().map(|srv| srv.port).collect()
+            in_order(all(), |srv| srv, || drawn).iter().map(|srv| srv.port).collect()
         };
         assert_eq!(ports(0), [1, 2, 3, 5]);
         assert_eq!(ports(10), [2, 3, 1, 5]);
         assert_eq!(ports(11), [3, 1, 2, 5]);
-        assert!(in_order(Vec::new(), || 0).is_empty());
+        assert!(in_order(Vec::new(), |srv: &SRV| srv, || 0).is_empty());
     }
 
     #[test]
     fn as_often_as_the_weights_say() {
         let reactor = Reactor::simulated(7);
         let first = |port| {
-            let draws = (0..10_000)
-                .map(|_| in_order(vec![srv(0, 10, 1), srv(0, 30, 2)], || reactor.random()));
+            let draws = (0..10_000).map(|_| {
+                in_order(vec![srv(0, 10, 1), srv(0, 30, 2)], |srv| srv, || reactor.random())
+            });
             draws.filter(|ordered| ordered[0].port == port).count()
         };
         // A quarter.

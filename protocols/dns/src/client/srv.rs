@@ -57,7 +57,7 @@ impl SrvConnector {
     }
 
     /// The domain behind the labels that begin with an underscore.
-    fn domain(&self) -> &str {
+    pub(super) fn domain(&self) -> &str {
         let mut rest = self.service.as_str();
         while let Some((_, after)) = rest.split_once('.').filter(|_| rest.starts_with('_')) {
             rest = after;
@@ -65,7 +65,21 @@ impl SrvConnector {
         rest
     }
 
-    fn failed(&self, source: LookupError) -> ConnectError {
+    pub(super) fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// The server that there is without any record: the domain itself.
+    pub(super) fn default_server(&self) -> Option<Destination> {
+        self.default_port.map(|port| Destination::from((self.domain(), port)))
+    }
+
+    pub(super) fn not_offered(&self) -> ConnectError {
+        let source = std::io::Error::other("the service is not offered (RFC 2782)");
+        ConnectError::Other { to: self.to_string(), source }
+    }
+
+    pub(super) fn failed(&self, source: LookupError) -> ConnectError {
         match source {
             LookupError::GivenUp(failure) => failure.into(),
             source => {
@@ -82,21 +96,16 @@ impl SrvConnector {
     fn targets(&self, reactor: &Reactor) -> Deferred<VecDeque<Destination>, ConnectError> {
         let connector = self.clone();
         let found = DnsResolver::of(reactor).srv(&self.service);
-        found.map(move |found| match (found, connector.default_port) {
-            (Ok(all), _) if all.is_empty() => {
-                let source = std::io::Error::other("the service is not offered (RFC 2782)");
-                Err(ConnectError::Other { to: connector.to_string(), source })
-            }
+        found.map(move |found| match (found, connector.default_server()) {
+            (Ok(all), _) if all.is_empty() => Err(connector.not_offered()),
             (Ok(all), _) => Ok(all.iter().map(destination).collect()),
-            (Err(error), Some(port)) if error.is_negative() => {
-                Ok([Destination::from((connector.domain(), port))].into())
-            }
+            (Err(error), Some(domain)) if error.is_negative() => Ok([domain].into()),
             (Err(error), _) => Err(connector.failed(error)),
         })
     }
 }
 
-fn destination(srv: &SRV) -> Destination {
+pub(super) fn destination(srv: &SRV) -> Destination {
     // Without the dot at the end, which TLS does not know.
     let host = srv.target.to_ascii();
     Destination::from((host.strip_suffix('.').unwrap_or(&host), srv.port))

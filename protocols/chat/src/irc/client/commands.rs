@@ -226,7 +226,8 @@ impl IrcClient {
         self.queue(&MessageBuf::new("INVITE")?.param(nick)?.param(channel)?)
     }
 
-    /// Leaves IRC: QUIT is sent at once, before what waits, and the connection is closed. A client that is kept connected comes back: stop its
+    /// Leaves IRC: QUIT is sent at once, before what waits, and the connection is closed. One that [`connect`](Self::connect) makes is
+    /// not made. A client that is kept connected comes back: stop its
     /// service then, too.
     ///
     /// # Errors
@@ -235,7 +236,11 @@ impl IrcClient {
     pub fn quit(&self, reason: &str) -> Result<(), SendError> {
         let line = MessageBuf::new("QUIT")?.text(reason)?.encode()?;
         let mut state = self.0.state.borrow_mut();
-        let Some(transport) = state.transport.clone() else { return Err(SendError::NotConnected) };
+        let Some(transport) = state.transport.clone() else {
+            drop(state);
+            // A connection that is not made yet is not made.
+            return if self.cancel_attempt() { Ok(()) } else { Err(SendError::NotConnected) };
+        };
         state.phase = Phase::Closing;
         drop(state);
         transport.write_bytes(line);
@@ -309,12 +314,14 @@ impl IrcClient {
         self.queue(&join_message(channel, key)?)
     }
 
-    /// Leaves a channel.
+    /// Leaves a channel, which is not joined again after a reconnect, whether the server answers or not.
     ///
     /// # Errors
     ///
     /// [`CommandError`].
     pub fn leave(&self, channel: &str, reason: &str) -> Deferred<(), CommandError> {
+        let mapping = self.0.state.borrow().isupport.case_mapping();
+        self.unwant(mapping, channel.as_bytes());
         let name = channel.as_bytes().to_vec();
         let message = || {
             channel_name(channel)?;

@@ -264,7 +264,7 @@ impl IrcClient {
         }
     }
 
-    fn unwant(&self, mapping: CaseMapping, channel: &[u8]) {
+    pub(super) fn unwant(&self, mapping: CaseMapping, channel: &[u8]) {
         self.0.wanted.borrow_mut().retain(|(name, _)| !mapping.is_equal(name, channel));
     }
 

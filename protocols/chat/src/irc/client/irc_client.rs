@@ -8,9 +8,9 @@ use std::{
 };
 
 use sinew_transports::{
-    ClientService, Factory, Peer, RetryConfig, TimerId,
+    ClientService, ConnectError, Factory, Peer, RetryConfig, TimerId,
     endpoint::ClientEndpoint,
-    reactor::{Deferred, Promise, Reactor, WeakReactor},
+    reactor::{Canceller, Deferred, Promise, Reactor, WeakReactor},
 };
 
 use super::{
@@ -52,6 +52,8 @@ use crate::irc::codec::{Isupport, MessageBuf};
 /// ```
 pub struct IrcClient(pub(super) Rc<Inner>);
 
+type Attempt = Rc<Canceller<(), ConnectError>>;
+
 pub(super) struct Inner {
     pub(super) reactor: WeakReactor,
     pub(super) config: IrcConfig,
@@ -62,6 +64,8 @@ pub(super) struct Inner {
     waiting: RefCell<Vec<(u64, Promise<(), IrcError>)>>,
     /// Counts those who wait.
     waits: Cell<u64>,
+    /// The connection that [`connect`](IrcClient::connect) makes.
+    attempt: RefCell<Option<Attempt>>,
     /// Channels to be in, with their keys.
     pub(super) wanted: RefCell<Vec<(Vec<u8>, Option<String>)>>,
     pub(super) transfers: RefCell<Transfers>,
@@ -79,6 +83,7 @@ impl IrcClient {
             state: RefCell::new(State::new(&config, 0)),
             waiting: RefCell::default(),
             waits: Cell::default(),
+            attempt: RefCell::default(),
             wanted: RefCell::new(wanted.collect()),
             transfers: RefCell::default(),
             config,
@@ -86,24 +91,36 @@ impl IrcClient {
     }
 
     /// Connects once. The result comes with the welcome of the server; the connection lives until [`quit`](Self::quit), or until it is
-    /// lost.
+    /// lost. Cancelling the deferred, or dropping it, before it has a result gives the connection up.
     ///
     /// # Errors
     ///
-    /// [`IrcError`].
+    /// [`IrcError`]; [`IrcError::Connected`] also while a connection is being made.
     pub fn connect(
         &self,
         reactor: &Reactor,
         endpoint: impl Into<ClientEndpoint>,
     ) -> Deferred<(), IrcError> {
         let (promise, welcomed) = reactor.promise();
-        if self.0.state.borrow().phase != Phase::Offline {
+        let state = self.0.state.borrow();
+        let (is_offline, generation) = (state.phase == Phase::Offline, state.generation);
+        drop(state);
+        if !is_offline || self.0.attempt.borrow().is_some() {
             promise.reject(IrcError::Connected);
             return welcomed;
         }
+        let weak = Rc::downgrade(&self.0);
+        promise.on_cancel(move |_| {
+            if let Some(this) = weak.upgrade().map(Self) {
+                this.give_up(generation + 1);
+            }
+        });
         let id = self.wait(promise);
+        let connecting = endpoint.into().connect(reactor, self.clone()).map(drop);
+        *self.0.attempt.borrow_mut() = Some(Rc::new(connecting.canceller()));
         let this = self.clone();
-        endpoint.into().connect(reactor, self.clone()).then(move |_, connected| {
+        connecting.then(move |_, connected| {
+            this.0.attempt.take();
             // The connection belongs to its protocol from here on.
             let Err(error) = connected else { return };
             // Another connection was faster, and those who wait, wait for that one.
@@ -113,6 +130,27 @@ impl IrcClient {
             drop(this.failed(IrcError::Connect(error)));
         });
         welcomed
+    }
+
+    /// Nobody waits any more for the welcome.
+    fn give_up(&self, generation: u64) {
+        self.cancel_attempt();
+        let state = self.0.state.borrow();
+        let is_it = state.generation == generation && state.phase != Phase::Online;
+        let transport = state.transport.clone().filter(|_| is_it);
+        drop(state);
+        if let Some(transport) = transport {
+            transport.abort();
+        }
+    }
+
+    /// Stops connecting, if there is no connection yet. Returns whether there was something to stop.
+    pub(super) fn cancel_attempt(&self) -> bool {
+        let attempt = self.0.attempt.borrow().clone();
+        if let Some(attempt) = &attempt {
+            attempt.cancel();
+        }
+        attempt.is_some()
     }
 
     /// Connects, and again whenever the connection is lost, until [`ClientService::stop`]. The service has started already.
@@ -127,11 +165,12 @@ impl IrcClient {
         service
     }
 
-    /// Resolves with the welcome of the server: at once if the client is online.
+    /// Resolves with the welcome of the server: at once if the client is online. Attempts of [`keep_connected`](Self::keep_connected)
+    /// that make no connection are no end of it: those of [`connect`](Self::connect) are.
     ///
     /// # Errors
     ///
-    /// [`IrcError`]: the next connection fails before the welcome.
+    /// [`IrcError`]: the next connection ends before the welcome.
     pub fn when_signed_on(&self) -> Deferred<(), IrcError> {
         let (promise, welcomed) = self.0.reactor.promise();
         match self.is_online() {

@@ -2,7 +2,11 @@
 
 use sinew_transports::reactor::Deferred;
 
-use super::{RequestError, SendError, XmppClient, rooms::entry, state::Phase};
+use super::{
+    RequestError, SendError, XmppClient,
+    rooms::{Joining, entry},
+    state::Phase,
+};
 use crate::xmpp::codec::{Element, Iq, Jid, Message, Presence, PresenceKind, ns};
 
 impl XmppClient {
@@ -224,20 +228,27 @@ impl XmppClient {
             let error = RequestError::TimedOut { after };
             this.0.session.borrow_mut().rooms.timed_out(&late, error);
         });
-        let (password, joining) = (password.map(str::to_owned), (promise, timer));
-        self.0.session.borrow_mut().rooms.joining(room.clone(), nick, password, joining);
+        let joining = Joining { nick, password: password.map(str::to_owned), promise, timer };
+        self.0.session.borrow_mut().rooms.joining(room.clone(), joining);
         joined
     }
 
-    /// Leaves a room. Told by [`room_left`](super::XmppHandler::room_left).
+    /// Leaves a room. Told by [`room_left`](super::XmppHandler::room_left), if the client is in it; a room in which it is not yet, or
+    /// not any more, is not joined again.
     ///
     /// # Errors
     ///
-    /// [`SendError`].
+    /// [`SendError`]: the client is still in the room.
     pub fn leave(&self, room: &Jid) -> Result<(), SendError> {
-        let Some(nick) = self.0.session.borrow_mut().rooms.leave(room) else { return Ok(()) };
+        let left = self.0.session.borrow_mut().rooms.leave(room);
+        let Some((nick, is_joined)) = left else { return Ok(()) };
         let Ok(to) = room.with_resource(&nick) else { return Ok(()) };
-        self.put(Presence::directed(PresenceKind::Unavailable, to).into())
+        match self.put(Presence::directed(PresenceKind::Unavailable, to).into()) {
+            Ok(()) => self.0.session.borrow_mut().rooms.leaving(room),
+            Err(error) if is_joined => return Err(error),
+            Err(error) => tracing::debug!(%error, "a room was not told that it is left"),
+        }
+        Ok(())
     }
 
     /// Says something in a room.
@@ -257,8 +268,10 @@ impl XmppClient {
         }
     }
 
-    /// Ends the session and the stream, and closes the connection.
+    /// Ends the session and the stream, and closes the connection when all has been sent: [`when_offline`](Self::when_offline). A client
+    /// that is kept connected comes back: stop its service then, too. A connection that [`connect`](Self::connect) makes is not made.
     pub fn quit(&self) {
+        self.cancel_attempt();
         let mut link = self.0.link.borrow_mut();
         let Some(transport) = link.transport.clone() else { return };
         if link.phase == Phase::Closing {

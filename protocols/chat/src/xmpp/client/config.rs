@@ -24,6 +24,7 @@ pub enum Security {
 /// | [`login_timeout`](Self::login_timeout): from the connection until online | 60 s | [`XmppError::TimedOut`](super::XmppError::TimedOut) |
 /// | [`ping_after`](Self::ping_after): silence, then a question to the server | 60 s | |
 /// | [`pong_within`](Self::pong_within): silence after it | 60 s | [`XmppError::Silent`](super::XmppError::Silent) |
+/// | an acknowledgement that the server owes: both together | 120 s | [`XmppError::Unacknowledged`](super::XmppError::Unacknowledged) |
 /// | a stanza before the login | 10 KiB | [`XmlError::StanzaTooLong`](crate::xmpp::codec::XmlError) |
 /// | [`xml`](Self::xml): stanzas after it, and their parts | [`XmlLimits`] | [`XmlError`](crate::xmpp::codec::XmlError) |
 /// | [`stanza_max`](Self::stanza_max): bytes of a stanza that is sent | 256 KiB | [`SendError::TooLong`](super::SendError::TooLong) |
@@ -71,6 +72,7 @@ pub struct XmppConfig {
     pub(super) request_timeout: Duration,
     pub(super) roster_max: usize,
     pub(super) rooms_max: usize,
+    pub(super) uploads_without_tls: bool,
 }
 
 impl XmppConfig {
@@ -107,6 +109,7 @@ impl XmppConfig {
             request_timeout: Duration::from_secs(30),
             roster_max: 2_000,
             rooms_max: 50,
+            uploads_without_tls: false,
         }
     }
 
@@ -171,7 +174,8 @@ impl XmppConfig {
         self
     }
 
-    /// Silence after which the server is asked whether it is there. Default 60 s.
+    /// Silence after which the server is asked whether it is there. Default 60 s; less if the server says that it ends connections
+    /// that are silent for longer (XEP-0478).
     pub const fn ping_after(mut self, silence: Duration) -> Self {
         self.ping_after = silence;
         self
@@ -189,7 +193,7 @@ impl XmppConfig {
         self
     }
 
-    /// Most bytes of a stanza that is sent. Default 256 KiB, as Prosody accepts.
+    /// Most bytes of a stanza that is sent. Default 256 KiB, as Prosody accepts; less if the server says so (XEP-0478).
     pub const fn stanza_max(mut self, max: usize) -> Self {
         self.stanza_max = max;
         self
@@ -207,7 +211,8 @@ impl XmppConfig {
         self
     }
 
-    /// How long a session without a connection can be resumed, if the server does not say less. Zero: not at all. Default 5 minutes.
+    /// How long a session without a connection can be resumed, if the server does not say less. Zero: not at all. Default 5 minutes,
+    /// at most 366 days.
     pub const fn resume_within(mut self, time: Duration) -> Self {
         self.resume_within = time;
         self
@@ -228,6 +233,12 @@ impl XmppConfig {
     /// Most contacts that are remembered. Default 2,000.
     pub const fn roster_max(mut self, max: usize) -> Self {
         self.roster_max = max;
+        self
+    }
+
+    /// Whether slots of uploads may be at addresses of HTTP without TLS. Default `false`. For servers on the same machine.
+    pub const fn uploads_without_tls(mut self, allowed: bool) -> Self {
+        self.uploads_without_tls = allowed;
         self
     }
 

@@ -77,24 +77,39 @@ impl XmppConnection {
         let mut link = self.client.0.link.borrow_mut();
         let silence = link.heard.map(|heard| reactor.now().saturating_duration_since(heard));
         let silence = silence.unwrap_or_default();
-        let dead_after = config.ping_after.saturating_add(config.pong_within);
+        // A server that ends silent connections says when (XEP-0478).
+        let ping_after = link.server_limits.ping_after(config.ping_after);
+        let dead_after = ping_after.saturating_add(config.pong_within);
         if link.pinged && silence >= dead_after {
             drop(link);
             return self.client.fail(transport, XmppError::Silent { after: silence });
         }
-        let asks = silence >= config.ping_after && !link.pinged && link.phase == Phase::Online;
+        let owed = self.client.acknowledgement_owed().filter(|_| transport.queued() == 0);
+        if let Some(after) = owed.filter(|owed| *owed >= dead_after) {
+            drop(link);
+            return self.client.fail(transport, XmppError::Unacknowledged { after });
+        }
+        let asks = silence >= ping_after && !link.pinged && link.phase == Phase::Online;
         link.pinged |= asks;
-        let wait = match (silence >= config.ping_after, link.pinged) {
+        let wait = match (silence >= ping_after, link.pinged) {
             (true, true) => dead_after.saturating_sub(silence),
             // Before the client is online, the deadline of the login counts.
-            (true, false) => config.ping_after,
-            (false, _) => config.ping_after - silence,
+            (true, false) => ping_after,
+            (false, _) => ping_after - silence,
         };
         link.alive_timer = transport.call_later(wait.max(Duration::from_millis(1)));
         drop(link);
         if asks {
             self.ask(transport);
         }
+    }
+
+    /// The client is online, and the server may have said how long it bears silence.
+    fn check_again(&self, transport: &Transport) {
+        if let Some(timer) = self.client.0.link.borrow_mut().alive_timer.take() {
+            transport.cancel_timer(timer);
+        }
+        self.check_alive(transport);
     }
 
     /// Asks whether the server is there: for an acknowledgement, which it has to give, or by a ping.
@@ -153,8 +168,15 @@ impl Protocol for XmppConnection {
             }
             if self.login.is_running() && self.client.is_online() {
                 self.login.end(transport);
+                self.check_again(transport);
             }
         }
+        // An acknowledgement makes room.
+        self.client.send_waiting_if_online();
+    }
+
+    fn writing_resumed(&mut self, _: &Transport) {
+        self.client.send_waiting_if_online();
     }
 
     fn tls_started(&mut self, transport: &Transport) {
@@ -178,20 +200,34 @@ impl Protocol for XmppConnection {
     }
 
     fn connection_lost(&mut self, _: &Transport, reason: &ConnectionLost) {
-        let mut link = self.client.0.link.borrow_mut();
-        let generation = link.generation;
-        let link = std::mem::replace(&mut *link, Link::new(generation));
+        let generation = self.client.0.link.borrow().generation;
+        let link = self.client.0.link.replace(Link::new(generation));
         let unknown = self.client.session_cut(link.was_online, link.is_ended);
+        let failure = (!link.was_online).then(|| {
+            link.failure.unwrap_or_else(|| XmppError::Lost { reason: reason.to_string() })
+        });
+        let told = Told { client: &self.client, failure };
         if !unknown.is_empty() {
             self.client.call(|handler, xmpp| handler.undelivered(xmpp, unknown));
         }
-        if link.was_online {
-            return self.client.call(|handler, xmpp| handler.connection_lost(xmpp, reason));
+        self.client.call(|handler, xmpp| match &told.failure {
+            Some(failure) => handler.login_failed(xmpp, failure),
+            None => handler.connection_lost(xmpp, reason),
+        });
+    }
+}
+
+/// Why the client was not online. Those who wait for it are told at the end, also if the handler panics.
+struct Told<'a> {
+    client: &'a XmppClient,
+    failure: Option<XmppError>,
+}
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        if let Some(failure) = self.failure.take() {
+            self.client.settle(Err(failure));
         }
-        let failure = link.failure;
-        let failure = failure.unwrap_or_else(|| XmppError::Lost { reason: reason.to_string() });
-        self.client.call(|handler, xmpp| handler.login_failed(xmpp, &failure));
-        self.client.settle(Err(failure));
     }
 }
 

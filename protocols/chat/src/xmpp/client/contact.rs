@@ -5,6 +5,9 @@ use crate::xmpp::codec::{Element, Jid, ns};
 /// Most groups of a contact that are remembered.
 const GROUPS_MAX: usize = 64;
 
+/// Most bytes of the name and the groups of a contact; what is beyond is left out.
+const TEXT_MAX: usize = 4 * 1_024;
+
 /// Who sees whose presence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -53,13 +56,24 @@ impl Contact {
             Some("both") => Subscription::Both,
             _ => Subscription::None,
         };
+        let mut left = TEXT_MAX;
+        let mut fits = |text: &str| {
+            let rest = left.checked_sub(text.len());
+            left = rest.unwrap_or(left);
+            rest.is_some()
+        };
+        let name = item.attribute("name").filter(|name| fits(name));
         let groups = item.children().filter(|child| child.is("group", ns::ROSTER));
         Some(Ok(Self {
             jid,
-            name: item.attribute("name").map(str::to_owned),
+            name: name.map(str::to_owned),
             subscription,
             is_asking: item.attribute("ask") == Some("subscribe"),
-            groups: groups.take(GROUPS_MAX).map(Element::text).collect(),
+            groups: groups
+                .take(GROUPS_MAX)
+                .map(Element::text)
+                .filter(|group| fits(group))
+                .collect(),
         }))
     }
 }

@@ -38,6 +38,12 @@ pub enum XmppError {
         /// For how long.
         after: Duration,
     },
+    /// The server sends, but does not acknowledge the stanzas that it was asked about.
+    #[error("the XMPP server has acknowledged no stanza for {after:?}")]
+    Unacknowledged {
+        /// For how long.
+        after: Duration,
+    },
     /// The server has sent what is no stream.
     #[error("the XMPP server sends no stream: {0}")]
     Xml(#[from] XmlError),
@@ -99,9 +105,9 @@ pub enum SendError {
     #[error("the stanza cannot be sent: {0}")]
     Encode(#[from] EncodeError),
     /// It is too long.
-    #[error("the stanza has {len} bytes, and may have {max}")]
+    #[error("the stanza has at least {len} bytes, and may have {max}")]
     TooLong {
-        /// Its length.
+        /// Its length, as far as it was written.
         len: usize,
         /// The limit.
         max: usize,

@@ -21,11 +21,9 @@ use crate::xmpp::codec::{Element, Jid, Message, Presence, StanzaError};
 ///
 /// impl XmppHandler for Echo {
 ///     fn message_received(&mut self, xmpp: &XmppClient, message: &Message) {
-///         if let (Some(from), Some(body)) = (message.from(), message.body()) {
-///             let answer = Message::chat(from.clone()).with_body(body);
-///             if let Err(error) = xmpp.send_message(answer) {
-///                 eprintln!("{error}");
-///             }
+///         let answer = message.body().and_then(|body| message.reply(body));
+///         if let Some(Err(error)) = answer.map(|answer| xmpp.send_message(answer)) {
+///             eprintln!("{error}");
 ///         }
 ///     }
 /// }
@@ -36,19 +34,22 @@ pub trait XmppHandler: 'static {
     /// one the roster has been asked for, presence was sent, and the rooms are being joined again.
     fn online(&mut self, xmpp: &XmppClient, is_resumed: bool) {}
 
-    /// A connection has ended before the client was online.
+    /// A connection has ended before the client was online. One that is [kept](XmppClient::keep_connected) is tried again, with a wrong
+    /// password as well.
     fn login_failed(&mut self, xmpp: &XmppClient, error: &XmppError) {}
 
     /// The connection has ended, after the client was online. The session may be resumed.
     fn connection_lost(&mut self, xmpp: &XmppClient, reason: &ConnectionLost) {}
 
-    /// The session before was not resumed, and nobody knows whether the server has accepted these stanzas.
+    /// The session before was not resumed, and nobody knows whether the server has accepted these stanzas. Or they have waited, and the
+    /// server does not take stanzas as long as these.
     fn undelivered(&mut self, xmpp: &XmppClient, stanzas: Vec<Element>) {}
 
     /// A message of somebody, not in a room.
     fn message_received(&mut self, xmpp: &XmppClient, message: &Message) {}
 
-    /// A message in a room, also of the client itself.
+    /// A message in a room, also of the client itself ([`XmppClient::is_own`]), and those of its history, which a room sends when it
+    /// is entered ([`Message::is_delayed`]): a bot that answers leaves both out.
     fn room_message(&mut self, xmpp: &XmppClient, message: &Message) {}
 
     /// A message was not delivered. Such a message is never to be answered.

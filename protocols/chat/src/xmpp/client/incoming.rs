@@ -13,13 +13,18 @@ const FEATURES: [&str; 3] = [ns::DISCO_INFO, ns::PING, ns::RECEIPTS];
 
 impl XmppClient {
     /// An element while the client is online.
-    pub(super) fn stanza(&self, transport: &Transport, element: Element) {
+    pub(super) fn online_received(&self, transport: &Transport, element: Element) {
         if element.ns() == ns::STREAM_MANAGEMENT {
             return self.management_received(transport, &element);
         }
         if let Some(management) = &mut self.0.session.borrow_mut().management {
             management.received();
         }
+        self.stanza(transport, element);
+    }
+
+    /// A stanza, which stream management has counted if it does.
+    pub(super) fn stanza(&self, transport: &Transport, element: Element) {
         // RFC 6120 8.2.3: a question that is none is answered as well.
         let refusal = bad_request(&element);
         match Stanza::try_from(element) {
@@ -30,7 +35,7 @@ impl XmppClient {
             Err(StanzaProblem::Name) => self.unexpected(transport, "something that is no stanza"),
             Err(StanzaProblem::Iq) if refusal.is_some() => {
                 let sent = refusal.map_or(Ok(()), |refusal| self.put(refusal));
-                tracing::debug!(?sent, "a question without one child is refused");
+                tracing::debug!(?sent, "an iq that asks nothing is refused");
             }
             // The server is responsible for ids and addresses: who it comes from is not known.
             Err(problem) => tracing::debug!(%problem, "a stanza is ignored"),
@@ -62,15 +67,15 @@ impl XmppClient {
 
     /// What was sent since the last question is to be acknowledged, too.
     fn ask_again(&self, transport: &Transport) {
-        let mut session = self.0.session.borrow_mut();
-        if session.management.as_mut().is_some_and(super::stream_management::StreamManagement::ask)
-        {
+        let (now, mut session) = (self.now(), self.0.session.borrow_mut());
+        if session.management.as_mut().is_some_and(|management| management.ask(now)) {
             transport.write(super::xmpp_client::REQUEST);
         }
     }
 
     fn message_received(&self, message: &Message) {
-        if let Some((inner, is_sent)) = carbon(message) {
+        let copy = carbon(message).filter(|_| message.kind() != MessageKind::Error);
+        if let Some((inner, is_sent)) = copy {
             // Anybody can write what looks like a copy: only the own account is believed (XEP-0280 11).
             let is_own = message.from().is_none_or(|from| *from == self.jid().bare());
             match inner.and_then(|inner| Message::try_from(inner).ok()).filter(|_| is_own) {
@@ -215,21 +220,24 @@ impl XmppClient {
         let max = self.0.config.roster_max;
         let changed = item.and_then(|item| session.roster.update(item, max));
         drop(session);
-        let Some(jid) = changed else {
+        let Some((jid, contact)) = changed else {
             return self.refuse_iq(iq, ErrorKind::Modify, StanzaCondition::BadRequest);
         };
         if let Err(error) = self.put(Iq::result(iq, None).into()) {
             tracing::debug!(%error, "a change of the roster was not acknowledged");
         }
-        let contact = self.contact(&jid);
         self.call(|handler, xmpp| handler.contact_changed(xmpp, &jid, contact.as_ref()));
     }
 }
 
-/// The refusal of a get or a set.
+/// The refusal of a get or a set, or of a type that there is not.
 fn bad_request(element: &Element) -> Option<Element> {
-    let is_request = matches!(element.attribute("type"), Some("get" | "set"));
-    if !element.is("iq", ns::CLIENT) || !is_request || element.children().count() == 1 {
+    let is_bad = match element.attribute("type") {
+        Some("result" | "error") => false,
+        Some("get" | "set") => element.children().take(2).count() != 1,
+        _ => true,
+    };
+    if !element.is("iq", ns::CLIENT) || !is_bad {
         return None;
     }
     let error = StanzaError::new(ErrorKind::Modify, StanzaCondition::BadRequest);

@@ -1,7 +1,7 @@
 //! The login of a client: one exchange of SASL (RFC 6120 6).
 
 use data_encoding::BASE64;
-use sinew_auth::{Channel, Mechanism};
+use sinew_auth::{Channel, Mechanism, SaslClient, SaslError};
 use sinew_transports::Transport;
 
 use super::{XmppClient, XmppError, connection::Next, state::Phase};
@@ -12,16 +12,7 @@ const BINDING: &str = "tls-server-end-point";
 
 impl XmppClient {
     pub(super) fn begin_login(&self, transport: &Transport, features: &StreamFeatures) {
-        let types = features.channel_bindings.as_ref();
-        let (channel, offered) = match types {
-            // XEP-0440: a binding that the server does not have is none; the exchange then says that the client has none.
-            Some(types) if !types.iter().any(|name| name == BINDING) => {
-                let channel = Channel::new().encrypted(Channel::of(transport).is_encrypted());
-                (channel, without_binding(&features.mechanisms))
-            }
-            _ => (Channel::of(transport), features.mechanisms.clone()),
-        };
-        let sasl = match self.0.config.login.choose(offered, &channel) {
+        let sasl = match self.choose(&Channel::of(transport), features) {
             Ok(sasl) => sasl,
             Err(error) => return self.fail(transport, error.into()),
         };
@@ -43,6 +34,33 @@ impl XmppClient {
         link.phase = Phase::LoggingIn;
         drop(link);
         self.write(transport, &auth);
+    }
+
+    /// The best mechanism that both have. Bindings differ: one that the server does not have would make the login fail, so a login is
+    /// bound only if the server says that it has this one (XEP-0440), or if nothing else is allowed. Otherwise the exchange says that
+    /// the client has none. Where no login can be bound, it says that the server has none: so the server knows if somebody between
+    /// has taken that away.
+    fn choose(
+        &self,
+        channel: &Channel,
+        features: &StreamFeatures,
+    ) -> Result<SaslClient, SaslError> {
+        let (login, all) = (&self.0.config.login, &features.mechanisms);
+        let is_usable = match &features.channel_bindings {
+            Some(types) => types.iter().any(|name| name == BINDING),
+            None => !all.iter().any(|name| name.ends_with("-PLUS")),
+        };
+        if is_usable {
+            return login.choose(all, channel);
+        }
+        let unbound = Channel::new().encrypted(channel.is_encrypted());
+        let chosen = login.choose(without_binding(all), &unbound);
+        match chosen {
+            Err(SaslError::NoCommonMechanism) if features.channel_bindings.is_none() => {
+                login.choose(all, channel)
+            }
+            chosen => chosen,
+        }
     }
 
     /// An element while the client logs in.

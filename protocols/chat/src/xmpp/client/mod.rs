@@ -25,6 +25,7 @@ mod tls;
 #[cfg(not(feature = "tls"))]
 #[path = "tls_missing.rs"]
 mod tls;
+mod upload;
 mod xmpp_client;
 
 pub use {
@@ -34,5 +35,6 @@ pub use {
     error::{RequestError, SendError, XmppError},
     handler::XmppHandler,
     iq_request::IqRequest,
+    upload::{Slot, UploadError, UploadFile, UploadService},
     xmpp_client::XmppClient,
 };

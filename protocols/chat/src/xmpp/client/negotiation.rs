@@ -1,9 +1,13 @@
 //! From the connection until the client is online. The table of phases is in `state.rs`.
 
+use std::time::Duration;
+
 use sinew_transports::Transport;
 
 use super::{
-    Security, XmppClient, XmppError, connection::Next, state::Phase,
+    Security, SendError, XmppClient, XmppError,
+    connection::Next,
+    state::{Binding, Phase},
     stream_management::StreamManagement,
 };
 use crate::xmpp::codec::{
@@ -15,6 +19,12 @@ use crate::xmpp::codec::{
 const BIND_ID: &str = "bind";
 const SESSION_ID: &str = "session";
 
+/// Most stanzas that are kept until the server has agreed to stream management.
+const EARLY_MAX: usize = 64;
+
+/// The longest time that a session can be resumed. The clock does not have much more.
+const RESUME_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
 impl XmppClient {
     /// Anything, in any phase.
     pub(super) fn received(&self, transport: &Transport, event: StreamEvent) -> Next {
@@ -23,7 +33,8 @@ impl XmppClient {
             StreamEvent::Stanza(element) => return self.element(transport, element),
             StreamEvent::Closed => {
                 let mut link = self.0.link.borrow_mut();
-                link.is_ended = true;
+                // Before the login anybody can say it.
+                link.is_ended |= link.is_logged_in;
                 link.phase = Phase::Closing;
                 drop(link);
                 transport.write("</stream:stream>");
@@ -45,7 +56,9 @@ impl XmppClient {
 
     fn element(&self, transport: &Transport, element: Element) -> Next {
         if element.is("error", ns::STREAMS) {
-            self.0.link.borrow_mut().is_ended = true;
+            let mut link = self.0.link.borrow_mut();
+            link.is_ended |= link.is_logged_in;
+            drop(link);
             self.fail(transport, XmppError::Stream(StreamError::from_element(&element)));
             return Next::Element;
         }
@@ -58,22 +71,23 @@ impl XmppClient {
             Phase::AskingTls if element.is("proceed", ns::TLS) => return Next::Tls,
             Phase::AskingTls => self.unexpected(transport, "no agreement to TLS"),
             Phase::LoggingIn => return self.login_received(transport, &element),
-            Phase::Binding { wants_session, has_management } => {
-                self.binding(transport, element, wants_session, has_management);
-            }
+            Phase::Binding(binding) => self.binding(transport, element, binding),
             Phase::Resuming { wants_session } => self.resuming(transport, &element, wants_session),
             Phase::Enabling => self.enabling(transport, element),
-            Phase::Online => self.stanza(transport, element),
+            Phase::Online => self.online_received(transport, element),
             Phase::Offline | Phase::Opening | Phase::Handshaking | Phase::Closing => {}
         }
         Next::Element
     }
 
     fn features(&self, transport: &Transport, features: &StreamFeatures) {
-        let is_logged_in = self.0.link.borrow().is_logged_in;
-        if is_logged_in {
+        let mut link = self.0.link.borrow_mut();
+        if link.is_logged_in {
+            link.server_limits = features.limits;
+            drop(link);
             return self.begin_session(transport, features);
         }
+        drop(link);
         if self.0.config.security == Security::None || transport.is_tls() {
             return self.begin_login(transport, features);
         }
@@ -110,7 +124,8 @@ impl XmppClient {
     }
 
     fn bind(&self, transport: &Transport, wants_session: bool, has_management: bool) {
-        self.0.link.borrow_mut().phase = Phase::Binding { wants_session, has_management };
+        let binding = Binding { wants_session, has_management, is_bound: false };
+        self.0.link.borrow_mut().phase = Phase::Binding(binding);
         let mut bind = Element::new("bind", ns::BIND);
         if let Some(resource) = self.0.config.jid.resource() {
             bind.push(Element::new("resource", ns::BIND).with_text(resource));
@@ -118,13 +133,7 @@ impl XmppClient {
         self.write(transport, Iq::set(bind).with_id(BIND_ID).element());
     }
 
-    fn binding(
-        &self,
-        transport: &Transport,
-        element: Element,
-        wants_session: bool,
-        has_management: bool,
-    ) {
+    fn binding(&self, transport: &Transport, element: Element, binding: Binding) {
         if element.name() != "iq" {
             // Presence and messages may be early.
             if Message::try_from(element.clone()).is_err() && Presence::try_from(element).is_err() {
@@ -145,7 +154,7 @@ impl XmppClient {
             (Some(BIND_ID | SESSION_ID), Some(error)) => {
                 return self.fail(transport, XmppError::BindRefused(error));
             }
-            (Some(BIND_ID), None) => {
+            (Some(BIND_ID), None) if !binding.is_bound => {
                 let bound = answer.child("bind", ns::BIND);
                 let bound = bound.and_then(|bind| bind.child("jid", ns::BIND)).map(Element::text);
                 let Some(jid) = bound.and_then(|jid| jid.parse::<Jid>().ok()) else {
@@ -155,15 +164,17 @@ impl XmppClient {
                     return self.unexpected(transport, "an address of somebody else");
                 }
                 self.0.session.borrow_mut().jid = jid;
-                if wants_session {
+                if binding.wants_session {
+                    let bound = Binding { is_bound: true, ..binding };
+                    self.0.link.borrow_mut().phase = Phase::Binding(bound);
                     let session = Iq::set(Element::new("session", ns::SESSION)).with_id(SESSION_ID);
                     return self.write(transport, session.element());
                 }
             }
-            (Some(SESSION_ID), None) if wants_session => {}
+            (Some(SESSION_ID), None) if binding.is_bound => {}
             _ => return self.unexpected(transport, "no answer to the binding of a resource"),
         }
-        if !has_management {
+        if !binding.has_management {
             return self.online(transport, false);
         }
         self.0.link.borrow_mut().phase = Phase::Enabling;
@@ -179,7 +190,7 @@ impl XmppClient {
 
     fn enabling(&self, transport: &Transport, element: Element) {
         if element.ns() != ns::STREAM_MANAGEMENT {
-            return self.stanza(transport, element);
+            return self.early(transport, element);
         }
         match element.name() {
             "enabled" => {
@@ -191,6 +202,19 @@ impl XmppClient {
             "failed" => self.online(transport, false),
             _ => {}
         }
+    }
+
+    /// A stanza that cannot be answered yet, and that stream management does not count.
+    fn early(&self, transport: &Transport, element: Element) {
+        if element.ns() != ns::CLIENT || !matches!(element.name(), "message" | "presence" | "iq") {
+            return self.unexpected(transport, "something that is no stanza");
+        }
+        let mut link = self.0.link.borrow_mut();
+        if link.early.len() < EARLY_MAX {
+            return link.early.push(element);
+        }
+        drop(link);
+        self.unexpected(transport, "too many stanzas before its agreement to stream management");
     }
 
     fn resuming(&self, transport: &Transport, element: &Element, wants_session: bool) {
@@ -222,6 +246,8 @@ impl XmppClient {
             return true;
         }
         drop(session);
+        // The counts do not agree, and never will: the session cannot be resumed either.
+        self.0.link.borrow_mut().is_ended = true;
         self.unexpected(transport, "an acknowledgement of what was not sent");
         false
     }
@@ -239,7 +265,7 @@ impl XmppClient {
         let mut session = self.0.session.borrow_mut();
         let now = self.0.reactor.upgrade().map(|reactor| reactor.now());
         let can_resume = session.management.as_ref().is_some_and(StreamManagement::can_resume);
-        if can_resume && !was_online {
+        if can_resume && !was_online && !is_ended {
             // An attempt to resume it has failed; the window remains the same.
             return Vec::new();
         }
@@ -249,9 +275,9 @@ impl XmppClient {
             return session.end();
         };
         management.cut();
-        let max = management.max_seconds.map(std::time::Duration::from_secs);
+        let max = management.max_seconds.map(Duration::from_secs);
         let within = self.0.config.resume_within;
-        let within = max.map_or(within, |max| max.min(within));
+        let within = max.map_or(within, |max| max.min(within)).min(RESUME_MAX);
         session.resumable_until = now.checked_add(within);
         Vec::new()
     }
@@ -268,7 +294,7 @@ impl XmppClient {
                 for text in management.texts() {
                     transport.write(text);
                 }
-                if management.ask() {
+                if management.ask(self.now()) {
                     transport.write(super::xmpp_client::REQUEST);
                 }
             }
@@ -277,7 +303,13 @@ impl XmppClient {
         }
         self.send_waiting();
         self.settle(Ok(()));
+        let early = std::mem::take(&mut self.0.link.borrow_mut().early);
         self.call(|handler, xmpp| handler.online(xmpp, is_resumed));
+        for element in early {
+            if !transport.is_closing() {
+                self.stanza(transport, element);
+            }
+        }
     }
 
     /// What a new session begins with.
@@ -307,18 +339,22 @@ impl XmppClient {
         }
     }
 
-    /// Messages that were written while the client was not online.
-    fn send_waiting(&self) {
-        let waiting = std::mem::take(&mut self.0.session.borrow_mut().waiting);
-        let mut waiting = waiting.into_iter();
-        while let Some(stanza) = waiting.next() {
-            // For lack of room it waits for the next connection; there is no other reason.
-            if self.put(stanza.clone()).is_err() {
-                let mut session = self.0.session.borrow_mut();
-                session.waiting.push_back(stanza);
-                session.waiting.extend(waiting);
-                return;
+    /// Messages that were written while the client was not online, or while there was no room for them.
+    pub(super) fn send_waiting(&self) {
+        let mut unsent = Vec::new();
+        loop {
+            let first = self.0.session.borrow().waiting.front().cloned();
+            let Some(stanza) = first else { break };
+            match self.put(stanza.clone()) {
+                Ok(()) => {}
+                // The server may accept less than it did, or than the configuration says.
+                Err(SendError::TooLong { .. } | SendError::Encode(_)) => unsent.push(stanza),
+                Err(_) => break,
             }
+            self.0.session.borrow_mut().waiting.pop_front();
+        }
+        if !unsent.is_empty() {
+            self.call(|handler, xmpp| handler.undelivered(xmpp, unsent));
         }
     }
 
@@ -357,7 +393,9 @@ impl XmppClient {
         if link.phase == Phase::Closing {
             return;
         }
-        let (is_silent, reason) = (matches!(error, XmppError::Silent { .. }), error.to_string());
+        let is_silent =
+            matches!(error, XmppError::Silent { .. } | XmppError::Unacknowledged { .. });
+        let reason = error.to_string();
         let is_handshaking = link.phase == Phase::Handshaking;
         link.failure.get_or_insert(error);
         link.phase = Phase::Closing;

@@ -13,10 +13,21 @@ pub(super) struct Rooms {
 }
 
 struct Room {
+    /// The nick in the room; before the client is in it, the one that it wants.
     nick: String,
     password: Option<String>,
     is_joined: bool,
-    joining: Option<(Promise<(), RequestError>, DelayedCall)>,
+    /// The client has said that it leaves, and the room has not answered.
+    is_leaving: bool,
+    joining: Option<Joining>,
+}
+
+/// A join that the room has not answered: the first one, or another one while the client is in the room.
+pub(super) struct Joining {
+    pub(super) nick: String,
+    pub(super) password: Option<String>,
+    pub(super) promise: Promise<(), RequestError>,
+    pub(super) timer: DelayedCall,
 }
 
 /// What presence means for a room.
@@ -45,28 +56,31 @@ impl Rooms {
         self.by_jid.get(room).map(|room| room.nick.as_str())
     }
 
-    pub(super) fn joining(
-        &mut self,
-        jid: Jid,
-        nick: String,
-        password: Option<String>,
-        joining: (Promise<(), RequestError>, DelayedCall),
-    ) {
-        let room = Room { nick, password, is_joined: false, joining: Some(joining) };
-        if let Some(before) = self.by_jid.insert(jid, room) {
+    /// The client has asked to be in a room. If it is in it, it still is until the room answers, and also if the room refuses.
+    pub(super) fn joining(&mut self, jid: Jid, joining: Joining) {
+        let room = self.by_jid.entry(jid).or_insert_with(|| Room {
+            nick: String::new(),
+            password: None,
+            is_joined: false,
+            is_leaving: false,
+            joining: None,
+        });
+        if !room.is_joined {
+            room.nick.clone_from(&joining.nick);
+            room.password.clone_from(&joining.password);
+        }
+        if let Some(before) = room.joining.replace(joining) {
             before.settle(Err(RequestError::Lost));
         }
     }
 
-    /// The session is over, and the client in no room any more.
+    /// The session is over, and the client in no room any more. Those that it was about to leave are left.
     pub(super) fn session_ended(&mut self) {
-        for room in self.by_jid.values_mut() {
+        self.by_jid.retain(|_, room| {
             room.is_joined = false;
-            if let Some((promise, timer)) = room.joining.take() {
-                timer.cancel();
-                promise.reject(RequestError::Lost);
-            }
-        }
+            room.settle(Err(RequestError::Lost));
+            !room.is_leaving
+        });
     }
 
     /// What to send to be in the rooms again.
@@ -81,24 +95,30 @@ impl Rooms {
 
     /// A join was not answered in time. One that was, by now, is left alone.
     pub(super) fn timed_out(&mut self, jid: &Jid, error: RequestError) {
-        if self.by_jid.get(jid).is_some_and(|room| room.joining.is_some())
-            && let Some(room) = self.by_jid.remove(jid)
-        {
+        if let Some(room) = self.by_jid.get_mut(jid).filter(|room| room.joining.is_some()) {
             room.settle(Err(error));
+            if !room.is_joined {
+                self.by_jid.remove(jid);
+            }
         }
     }
 
-    pub(super) fn leave(&mut self, jid: &Jid) -> Option<String> {
+    /// The client is about to leave a room. Returns its nick there, and whether it is in it; if it is not, the room is forgotten.
+    pub(super) fn leave(&mut self, jid: &Jid) -> Option<(String, bool)> {
         let room = self.by_jid.get_mut(jid)?;
-        if let Some((promise, timer)) = room.joining.take() {
-            timer.cancel();
-            promise.reject(RequestError::Lost);
-        }
-        let nick = room.nick.clone();
-        if !room.is_joined {
+        room.settle(Err(RequestError::Lost));
+        let (nick, is_joined) = (room.nick.clone(), room.is_joined);
+        if !is_joined {
             self.by_jid.remove(jid);
         }
-        Some(nick)
+        Some((nick, is_joined))
+    }
+
+    /// The room was told that the client leaves.
+    pub(super) fn leaving(&mut self, jid: &Jid) {
+        if let Some(room) = self.by_jid.get_mut(jid) {
+            room.is_leaving = true;
+        }
     }
 
     /// Presence from a room.
@@ -106,37 +126,31 @@ impl Rooms {
         let Some(from) = presence.from() else { return Change::Nothing };
         let jid = from.bare();
         let Some(room) = self.by_jid.get_mut(&jid) else { return Change::Nothing };
-        let is_mine = from.resource() == Some(&room.nick);
         match presence.kind() {
             Some(PresenceKind::Available) if has_status(presence, "110") => {
-                if let Some(nick) = from.resource() {
-                    room.nick = nick.to_owned();
-                }
-                let was_joined = std::mem::replace(&mut room.is_joined, true);
-                if let Some((promise, timer)) = room.joining.take() {
-                    timer.cancel();
-                    promise.resolve(());
-                }
-                if was_joined { Change::Nothing } else { Change::Joined }
+                room.accepted(from.resource())
             }
             // 303: the same occupant under another nick.
             Some(PresenceKind::Unavailable)
-                if (is_mine || has_status(presence, "110")) && !has_status(presence, "303") =>
+                if (from.resource() == Some(&room.nick) || has_status(presence, "110"))
+                    && !has_status(presence, "303") =>
             {
-                let room = self.by_jid.remove(&jid);
-                let was_joined = room.as_ref().is_some_and(|room| room.is_joined);
-                if let Some(room) = room {
+                let was_joined = room.is_joined;
+                if !room.begins_again() {
                     room.settle(Err(RequestError::Lost));
+                    self.by_jid.remove(&jid);
                 }
                 if was_joined { Change::Left } else { Change::Nothing }
             }
-            Some(PresenceKind::Error) if !room.is_joined && (is_mine || from.is_bare()) => {
-                let (Some(room), Some(error)) = (self.by_jid.remove(&jid), presence.error()) else {
-                    return Change::Nothing;
-                };
+            Some(PresenceKind::Error) if room.is_refused(from.resource()) => {
+                let Some(error) = presence.error() else { return Change::Nothing };
                 // In a new session nobody waits for it.
                 let is_awaited = room.joining.is_some();
                 room.settle(Err(RequestError::Refused(error)));
+                // Another nick was refused, or the like: the client is still in the room.
+                if !room.is_joined {
+                    self.by_jid.remove(&jid);
+                }
                 if is_awaited { Change::Nothing } else { Change::Left }
             }
             _ => Change::Nothing,
@@ -145,11 +159,51 @@ impl Rooms {
 }
 
 impl Room {
-    fn settle(self, result: Result<(), RequestError>) {
-        if let Some((promise, timer)) = self.joining {
-            timer.cancel();
-            promise.settle(result);
+    fn settle(&mut self, result: Result<(), RequestError>) {
+        if let Some(joining) = self.joining.take() {
+            joining.settle(result);
         }
+    }
+
+    /// The room says that the client is in it, under this nick.
+    fn accepted(&mut self, nick: Option<&str>) -> Change {
+        if let Some(nick) = nick {
+            nick.clone_into(&mut self.nick);
+        }
+        if let Some(joining) = &self.joining {
+            self.password.clone_from(&joining.password);
+            self.is_leaving = false;
+        }
+        self.settle(Ok(()));
+        match std::mem::replace(&mut self.is_joined, true) {
+            true => Change::Nothing,
+            false => Change::Joined,
+        }
+    }
+
+    /// The client has left the room. Returns whether it has asked to be in it again since it said that it leaves.
+    fn begins_again(&mut self) -> bool {
+        let Some(joining) = self.joining.as_ref().filter(|_| self.is_leaving) else { return false };
+        self.nick.clone_from(&joining.nick);
+        self.password.clone_from(&joining.password);
+        (self.is_joined, self.is_leaving) = (false, false);
+        true
+    }
+
+    /// Whether an error from there is the answer to an entry.
+    fn is_refused(&self, nick: Option<&str>) -> bool {
+        let is_own = |own: &str| nick.is_none_or(|nick| nick == own);
+        match &self.joining {
+            Some(joining) => is_own(&joining.nick) || (self.is_joined && is_own(&self.nick)),
+            None => !self.is_joined && is_own(&self.nick),
+        }
+    }
+}
+
+impl Joining {
+    fn settle(self, result: Result<(), RequestError>) {
+        self.timer.cancel();
+        self.promise.settle(result);
     }
 }
 

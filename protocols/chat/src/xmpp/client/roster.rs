@@ -18,19 +18,19 @@ impl Roster {
         self.contacts = contacts.take(max).map(|contact| (contact.jid.clone(), contact)).collect();
     }
 
-    /// A contact is changed. Returns whose.
-    pub(super) fn update(&mut self, item: &Element, max: usize) -> Option<Jid> {
+    /// A contact is changed. Returns whose, and what it is now, also if there are too many to remember it; `None` if it was removed.
+    pub(super) fn update(&mut self, item: &Element, max: usize) -> Option<(Jid, Option<Contact>)> {
         match Contact::from_item(item)? {
             Ok(contact) => {
                 let jid = contact.jid.clone();
                 if self.contacts.contains_key(&jid) || self.contacts.len() < max {
-                    self.contacts.insert(jid.clone(), contact);
+                    self.contacts.insert(jid.clone(), contact.clone());
                 }
-                Some(jid)
+                Some((jid, Some(contact)))
             }
             Err(jid) => {
                 self.contacts.remove(&jid);
-                Some(jid)
+                Some((jid, None))
             }
         }
     }

@@ -36,7 +36,7 @@ impl Session {
         }
     }
 
-    /// It is over. Returns the stanzas of which nothing is known. Messages that wait still do.
+    /// It is over. Returns the stanzas of which nothing is known. Messages that wait still do. No user code runs.
     pub(super) fn end(&mut self) -> Vec<Element> {
         self.resumable_until = None;
         self.number += 1;

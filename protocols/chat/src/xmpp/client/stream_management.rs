@@ -1,6 +1,6 @@
 //! Which stanzas have arrived (XEP-0198): [`StreamManagement`]. Pure. Counts wrap at 2^32.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Instant};
 
 use crate::xmpp::codec::{Element, ns};
 
@@ -15,8 +15,8 @@ pub(super) struct StreamManagement {
     /// How many of those that were sent the server has acknowledged.
     acknowledged: u32,
     unacknowledged: VecDeque<(Element, String)>,
-    /// The server was asked for an acknowledgement, and has not answered.
-    is_asked: bool,
+    /// When the server was asked for an acknowledgement, if it has not answered.
+    asked: Option<Instant>,
 }
 
 /// The server acknowledges what was not sent.
@@ -52,19 +52,28 @@ impl StreamManagement {
     }
 
     /// A stanza is sent. Returns whether to ask for an acknowledgement: there is one question at a time.
-    pub(super) fn sent(&mut self, stanza: Element, text: String) -> bool {
+    pub(super) fn sent(&mut self, stanza: Element, text: String, now: Option<Instant>) -> bool {
         self.unacknowledged.push_back((stanza, text));
-        self.ask()
+        self.ask(now)
     }
 
     /// Whether to ask for an acknowledgement now.
-    pub(super) fn ask(&mut self) -> bool {
-        !self.unacknowledged.is_empty() && !std::mem::replace(&mut self.is_asked, true)
+    pub(super) fn ask(&mut self, now: Option<Instant>) -> bool {
+        if self.unacknowledged.is_empty() || self.asked.is_some() {
+            return false;
+        }
+        self.asked = now;
+        now.is_some()
+    }
+
+    /// Since when the server owes an acknowledgement.
+    pub(super) const fn asked(&self) -> Option<Instant> {
+        self.asked
     }
 
     /// An acknowledgement.
     pub(super) fn acknowledged(&mut self, count: u32) -> Result<(), TooMany> {
-        self.is_asked = false;
+        self.asked = None;
         let new = count.wrapping_sub(self.acknowledged);
         let new = usize::try_from(new).unwrap_or(usize::MAX);
         if new > self.unacknowledged.len() {
@@ -92,7 +101,7 @@ impl StreamManagement {
 
     /// The connection is lost, and with it the question.
     pub(super) fn cut(&mut self) {
-        self.is_asked = false;
+        self.asked = None;
     }
 }
 
@@ -102,7 +111,7 @@ mod tests {
 
     #[test]
     fn ack_count_wraps() {
-        let stanza = || Element::new("message", ns::CLIENT);
+        let (stanza, now) = (|| Element::new("message", ns::CLIENT), Some(Instant::now()));
         let mut management = StreamManagement {
             handled: u32::MAX,
             acknowledged: u32::MAX - 1,
@@ -111,16 +120,16 @@ mod tests {
         management.received();
         assert_eq!(management.answer().attribute("h"), Some("0"));
         for number in 0..4 {
-            assert_eq!(management.sent(stanza(), number.to_string()), number == 0);
+            assert_eq!(management.sent(stanza(), number.to_string(), now), number == 0);
         }
         management.acknowledged(1).unwrap();
         assert_eq!(management.texts().collect::<Vec<_>>(), ["3"]);
-        assert!(management.ask() && !management.ask());
+        assert!(management.ask(now) && !management.ask(now));
         management.acknowledged(1).unwrap();
         for bad in [0, 3, u32::MAX] {
             assert_eq!(management.acknowledged(bad), Err(TooMany));
         }
         management.acknowledged(2).unwrap();
-        assert_eq!((management.len(), management.ask()), (0, false));
+        assert_eq!((management.len(), management.ask(now)), (0, false));
     }
 }

@@ -1,12 +1,17 @@
 //! The handle of a client: [`XmppClient`]. What it sends is in `commands.rs`.
 
-use std::{cell::RefCell, fmt, rc::Rc};
+use std::{
+    cell::RefCell,
+    fmt,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use sinew_auth::Mechanism;
 use sinew_transports::{
-    ClientService, Factory, Peer, RetryConfig,
+    ClientService, ConnectError, Factory, Peer, RetryConfig,
     endpoint::ClientEndpoint,
-    reactor::{Deferred, Promise, Reactor, WeakReactor},
+    reactor::{Canceller, Deferred, Promise, Reactor, WeakReactor},
 };
 
 use super::{
@@ -14,7 +19,7 @@ use super::{
     session::Session,
     state::{Link, Phase},
 };
-use crate::xmpp::codec::{Element, Iq, Jid, ns};
+use crate::xmpp::codec::{Element, EncodeError, Iq, Jid, Message, MessageKind, ns};
 
 /// A client of XMPP: one connection at a time, and a session that may outlive it. A handle: clones are the same client.
 ///
@@ -51,6 +56,8 @@ use crate::xmpp::codec::{Element, Iq, Jid, ns};
 /// ```
 pub struct XmppClient(pub(super) Rc<Inner>);
 
+type Attempt = Rc<Canceller<(), ConnectError>>;
+
 pub(super) struct Inner {
     pub(super) reactor: WeakReactor,
     pub(super) config: XmppConfig,
@@ -62,6 +69,8 @@ pub(super) struct Inner {
     pub(super) pinned: RefCell<Option<Mechanism>>,
     /// Those who wait until the client is online.
     waiting: RefCell<Vec<Promise<(), XmppError>>>,
+    /// The connection that [`connect`](XmppClient::connect) makes.
+    attempt: RefCell<Option<Attempt>>,
 }
 
 impl XmppClient {
@@ -75,34 +84,68 @@ impl XmppClient {
             session: RefCell::new(Session::new(config.jid.clone())),
             pinned: RefCell::default(),
             waiting: RefCell::default(),
+            attempt: RefCell::default(),
             config,
         }))
     }
 
     /// Connects once. The result comes when the client is online; the connection lives until [`quit`](Self::quit), or until it is lost.
+    /// Cancelling the deferred, or dropping it, before it has a result gives the connection up.
     ///
     /// # Errors
     ///
-    /// [`XmppError`].
+    /// [`XmppError`]; [`XmppError::Connected`] also while a connection is being made.
     pub fn connect(
         &self,
         reactor: &Reactor,
         endpoint: impl Into<ClientEndpoint>,
     ) -> Deferred<(), XmppError> {
         let (promise, online) = reactor.promise();
-        if self.0.link.borrow().phase != Phase::Offline {
+        let link = self.0.link.borrow();
+        let (is_offline, generation) = (link.phase == Phase::Offline, link.generation);
+        drop(link);
+        if !is_offline || self.0.attempt.borrow().is_some() {
             promise.reject(XmppError::Connected);
             return online;
         }
+        let weak = Rc::downgrade(&self.0);
+        promise.on_cancel(move |_| {
+            if let Some(this) = weak.upgrade().map(Self) {
+                this.give_up(generation + 1);
+            }
+        });
         self.wait(promise);
+        let connecting = endpoint.into().connect(reactor, self.clone()).map(drop);
+        *self.0.attempt.borrow_mut() = Some(Rc::new(connecting.canceller()));
         let this = self.clone();
-        endpoint.into().connect(reactor, self.clone()).then(move |_, connected| {
+        connecting.then(move |_, connected| {
+            this.0.attempt.take();
             // The connection belongs to its protocol from here on.
             if let Err(error) = connected {
                 this.settle(Err(XmppError::Connect(error)));
             }
         });
         online
+    }
+
+    /// Nobody waits any more for the client to be online.
+    fn give_up(&self, generation: u64) {
+        self.cancel_attempt();
+        let link = self.0.link.borrow();
+        let is_it = link.generation == generation && link.phase != Phase::Online;
+        let transport = link.transport.clone().filter(|_| is_it);
+        drop(link);
+        if let Some(transport) = transport {
+            transport.abort();
+        }
+    }
+
+    /// Stops connecting, if there is no connection yet.
+    pub(super) fn cancel_attempt(&self) {
+        let attempt = self.0.attempt.borrow().clone();
+        if let Some(attempt) = attempt {
+            attempt.cancel();
+        }
     }
 
     /// Connects, and again whenever the connection is lost, until [`ClientService::stop`]. The service has started already. It tries
@@ -118,11 +161,12 @@ impl XmppClient {
         service
     }
 
-    /// Resolves when the client is online: at once if it is.
+    /// Resolves when the client is online: at once if it is. Attempts of [`keep_connected`](Self::keep_connected) that make no
+    /// connection are no end of it: those of [`connect`](Self::connect) are.
     ///
     /// # Errors
     ///
-    /// [`XmppError`]: the next connection fails before that.
+    /// [`XmppError`]: the next connection ends before that.
     pub fn when_online(&self) -> Deferred<(), XmppError> {
         let (promise, online) = self.0.reactor.promise();
         match self.is_online() {
@@ -130,6 +174,24 @@ impl XmppClient {
             false => self.wait(promise),
         }
         online
+    }
+
+    /// Resolves when there is no connection: at once if there is none. After [`quit`](Self::quit), all that was written has been sent
+    /// by then, as far as the server has taken it.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`](sinew_transports::reactor::Failure): the wait is given up.
+    pub fn when_offline(&self) -> Deferred<()> {
+        let transport = self.0.link.borrow().transport.clone();
+        match transport {
+            Some(transport) => transport.when_lost(),
+            None => {
+                let (promise, offline) = self.0.reactor.promise();
+                promise.resolve(());
+                offline
+            }
+        }
     }
 
     /// Whether the client is online.
@@ -178,6 +240,19 @@ impl XmppClient {
         self.0.session.borrow().rooms.nick(room).map(str::to_owned)
     }
 
+    /// Whether a message is of the account itself: in a room, of the nick that the client has there.
+    #[must_use]
+    pub fn is_own(&self, message: &Message) -> bool {
+        let Some(from) = message.from() else { return true };
+        match message.kind() {
+            MessageKind::Groupchat => {
+                let session = self.0.session.borrow();
+                from.resource().is_some_and(|nick| session.rooms.nick(&from.bare()) == Some(nick))
+            }
+            _ => from.is_same_bare(&self.jid()),
+        }
+    }
+
     pub(super) fn wait(&self, promise: Promise<(), XmppError>) {
         let mut waiting = self.0.waiting.borrow_mut();
         waiting.retain(Promise::is_pending);
@@ -208,6 +283,17 @@ impl XmppClient {
         if let Some(handler) = &mut taken.handler {
             f(&mut **handler, self);
         }
+    }
+
+    pub(super) fn now(&self) -> Option<Instant> {
+        self.0.reactor.upgrade().map(|reactor| reactor.now())
+    }
+
+    /// For how long the server owes an acknowledgement.
+    pub(super) fn acknowledgement_owed(&self) -> Option<Duration> {
+        let session = self.0.session.borrow();
+        let asked = session.management.as_ref()?.asked()?;
+        Some(self.now()?.saturating_duration_since(asked))
     }
 
     pub(super) fn session_number(&self) -> u64 {
@@ -244,7 +330,7 @@ impl XmppClient {
         if management.len() >= max {
             return Err(SendError::QueueFull { max });
         }
-        let asks = management.sent(stanza, text.clone());
+        let asks = management.sent(stanza, text.clone(), self.now());
         drop(session);
         transport.write(text);
         if asks {
@@ -253,9 +339,18 @@ impl XmppClient {
         Ok(())
     }
 
+    /// Sends the messages that wait, if there are some.
+    pub(super) fn send_waiting_if_online(&self) {
+        if self.is_online() && !self.0.session.borrow().waiting.is_empty() {
+            self.send_waiting();
+        }
+    }
+
     /// Sends a message, or keeps it until the client is online.
     pub(super) fn put_or_keep(&self, stanza: Element) -> Result<(), SendError> {
-        if self.is_online() || !self.0.config.waits_while_away {
+        // Not before those that wait already.
+        let has_turn = self.0.session.borrow().waiting.is_empty();
+        if (self.is_online() && has_turn) || !self.0.config.waits_while_away {
             return self.put(stanza);
         }
         self.checked(&stanza)?;
@@ -269,12 +364,11 @@ impl XmppClient {
     }
 
     fn checked(&self, stanza: &Element) -> Result<String, SendError> {
-        let text = stanza.encode(ns::CLIENT)?;
-        let (len, max) = (text.len(), self.0.config.stanza_max);
-        match len > max {
-            true => Err(SendError::TooLong { len, max }),
-            false => Ok(text),
-        }
+        let max = self.0.link.borrow().server_limits.stanza_max(self.0.config.stanza_max);
+        stanza.encode_at_most(ns::CLIENT, max).map_err(|error| match error {
+            EncodeError::TooLong { len, max } => SendError::TooLong { len, max },
+            error => error.into(),
+        })
     }
 }
 

@@ -28,6 +28,14 @@ pub enum EncodeError {
     /// Elements are too deep in each other.
     #[error("elements are more than {DEPTH_MAX} deep in each other")]
     TooDeep,
+    /// It is longer than is allowed here: [`Element::encode_at_most`].
+    #[error("an element has more than {max} bytes")]
+    TooLong {
+        /// How many bytes were written when that was found.
+        len: usize,
+        /// The limit.
+        max: usize,
+    },
 }
 
 sinew_transports::reactor::error_debug!(EncodeError);
@@ -39,25 +47,41 @@ impl Element {
     ///
     /// [`EncodeError`].
     pub fn encode(&self, within: &str) -> Result<String, EncodeError> {
+        self.encode_at_most(within, usize::MAX)
+    }
+
+    /// The same, of at most this many bytes. An element that was received may be many times as long when it is written, since prefixes
+    /// are not kept: a long namespace is then said again and again.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError`].
+    pub fn encode_at_most(&self, within: &str, max: usize) -> Result<String, EncodeError> {
         if self.height() > DEPTH_MAX {
             return Err(EncodeError::TooDeep);
         }
         let mut out = String::new();
-        self.write(&mut out, within)?;
+        self.write(&mut out, within, max)?;
+        bounded(&out, max)?;
         Ok(out)
     }
 
-    fn write(&self, out: &mut String, within: &str) -> Result<(), EncodeError> {
+    fn write(&self, out: &mut String, within: &str, max: usize) -> Result<(), EncodeError> {
+        bounded(out, max)?;
         if !is_name(self.name()) {
             return Err(EncodeError::Name);
         }
-        out.push('<');
-        out.push_str(self.name());
-        if self.ns() != within {
-            declarable(self.ns())?;
-            value(out, "xmlns", self.ns())?;
+        // This prefix is always there, and its namespace cannot be the default one.
+        let (prefix, within_this) = match self.ns() {
+            ns::XML => ("xml:", within),
+            own => ("", own),
+        };
+        let _ = write!(out, "<{prefix}{}", self.name());
+        if within_this != within {
+            declarable(within_this)?;
+            value(out, "xmlns", within_this)?;
         }
-        self.write_attributes(out)?;
+        self.write_attributes(out, max)?;
         if self.nodes().is_empty() {
             out.push_str("/>");
             return Ok(());
@@ -65,7 +89,7 @@ impl Element {
         out.push('>');
         for node in self.nodes() {
             match node {
-                Node::Element(child) => child.write(out, self.ns())?,
+                Node::Element(child) => child.write(out, within_this, max)?,
                 Node::Text(text) => {
                     if !encode(out, text, Place::Content) {
                         return Err(EncodeError::Character);
@@ -73,12 +97,13 @@ impl Element {
                 }
             }
         }
-        let _ = write!(out, "</{}>", self.name());
+        let _ = write!(out, "</{prefix}{}>", self.name());
         Ok(())
     }
 
-    fn write_attributes(&self, out: &mut String) -> Result<(), EncodeError> {
-        for (number, attribute) in self.attributes().iter().enumerate() {
+    fn write_attributes(&self, out: &mut String, max: usize) -> Result<(), EncodeError> {
+        for (at, attribute) in self.attributes().iter().enumerate() {
+            bounded(out, max)?;
             let name = &*attribute.name;
             match attribute.ns.as_deref() {
                 _ if !is_name(name) => return Err(EncodeError::Name),
@@ -88,12 +113,24 @@ impl Element {
                 Some("") => return Err(EncodeError::Namespace),
                 Some(of) => {
                     declarable(of)?;
-                    value(out, &format!("xmlns:a{number}"), of)?;
+                    let mut before = self.attributes()[..at].iter();
+                    let declared = before.position(|known| known.ns.as_deref() == Some(of));
+                    let number = declared.unwrap_or(at);
+                    if declared.is_none() {
+                        value(out, &format!("xmlns:a{number}"), of)?;
+                    }
                     value(out, &format!("a{number}:{name}"), &attribute.value)?;
                 }
             }
         }
         Ok(())
+    }
+}
+
+const fn bounded(out: &str, max: usize) -> Result<(), EncodeError> {
+    match out.len() {
+        len if len > max => Err(EncodeError::TooLong { len, max }),
+        _ => Ok(()),
     }
 }
 
@@ -111,4 +148,53 @@ fn value(out: &mut String, name: &str, value: &str) -> Result<(), EncodeError> {
     }
     out.push('\'');
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::xmpp::codec::{StreamEvent, StreamParser, XmlLimits};
+
+    fn read(text: &str) -> Element {
+        let mut parser = StreamParser::new(XmlLimits::default());
+        let mut header: &[u8] = b"<s xmlns='jabber:client'>";
+        assert!(matches!(parser.next(&mut header), Ok(Some(StreamEvent::Opened(_)))));
+        match parser.next(&mut text.as_bytes()) {
+            Ok(Some(StreamEvent::Stanza(element))) => element,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_was_read_can_be_written() {
+        for (text, written) in [
+            ("<a xmlns='urn:a'><xml:b><c/></xml:b></a>", None),
+            ("<xml:b xmlns='urn:a'><c/></xml:b>", Some("<xml:b><c xmlns='urn:a'/></xml:b>")),
+            (
+                "<a xmlns:p='urn:p' xmlns:q='urn:q' p:x='1' q:x='2' p:y='3' xml:lang='en' x='4'/>",
+                Some(
+                    "<a xmlns:a0='urn:p' a0:x='1' xmlns:a1='urn:q' a1:x='2' a0:y='3' xml:lang='en' x='4'/>",
+                ),
+            ),
+        ] {
+            let element = read(text);
+            let again = element.encode(ns::CLIENT).unwrap();
+            assert_eq!(again, written.unwrap_or(text));
+            assert_eq!(read(&again), element);
+        }
+    }
+
+    #[test]
+    fn short_when_read_and_long_when_written() {
+        let space = "x".repeat(8_000);
+        let children = "<p:c/>".repeat(16_000);
+        let element = read(&format!("<a xmlns:p='{space}'>{children}</a>"));
+        match element.encode_at_most(ns::CLIENT, 262_144) {
+            Err(EncodeError::TooLong { len, max: 262_144 }) => assert!(len < 280_000, "{len}"),
+            other => panic!("{:?}", other.map(|text| text.len())),
+        }
+        let small = read("<a><b/></a>");
+        assert_eq!(small.encode_at_most(ns::CLIENT, 11).unwrap().len(), 11);
+        assert!(small.encode_at_most(ns::CLIENT, 10).is_err());
+    }
 }

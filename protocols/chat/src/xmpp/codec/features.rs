@@ -1,6 +1,6 @@
 //! What a server offers on a new stream: [`StreamFeatures`].
 
-use super::{Element, ns};
+use super::{Element, StreamLimits, ns};
 
 /// Most mechanisms that are remembered.
 const MECHANISMS_MAX: usize = 64;
@@ -23,6 +23,8 @@ pub struct StreamFeatures {
     pub requires_session: bool,
     /// Stream management is there.
     pub has_stream_management: bool,
+    /// What the server accepts (XEP-0478).
+    pub limits: StreamLimits,
 }
 
 impl StreamFeatures {
@@ -52,6 +54,7 @@ impl StreamFeatures {
                 (ns::SESSION, "session") => {
                     found.requires_session = feature.child("optional", ns::SESSION).is_none();
                 }
+                (ns::STREAM_LIMITS, "limits") => found.limits = StreamLimits::from_element(feature),
                 (ns::STREAM_MANAGEMENT, "sm") => found.has_stream_management = true,
                 _ => {}
             }

@@ -107,6 +107,42 @@ impl Message {
         self.child("thread", ns::CLIENT).map(Element::text)
     }
 
+    /// An answer to it: to its sender, or to all in the room, of the same kind and in the same thread. `None` for what is never to be
+    /// answered, errors and headlines (RFC 6121 5.2.2), and for a message without a sender.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use sinew_chat::xmpp::codec::Message;
+    ///
+    /// let question = Message::groupchat("room@muc.example.org".parse()?)
+    ///     .with_from("room@muc.example.org/ann".parse()?)
+    ///     .with_body("anybody there?");
+    /// let answer = question.reply("yes").expect("it is from somebody");
+    /// assert_eq!(answer.to(), Some(&"room@muc.example.org".parse()?));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn reply(&self, body: impl Into<String>) -> Option<Self> {
+        let from = self.from()?;
+        let to = match self.kind() {
+            MessageKind::Error | MessageKind::Headline => return None,
+            MessageKind::Groupchat => from.bare(),
+            MessageKind::Normal | MessageKind::Chat => from.clone(),
+        };
+        let answer = Self::new(self.kind(), to).with_body(body);
+        Some(match self.thread() {
+            Some(thread) => answer.with_thread(thread),
+            None => answer,
+        })
+    }
+
+    /// Whether it says that it is older than its arrival (XEP-0203): it waited for the account, or is of the history of a room.
+    #[must_use]
+    pub fn is_delayed(&self) -> bool {
+        self.child("delay", ns::DELAY).is_some()
+    }
+
     /// The error, if it is one.
     #[must_use]
     pub fn error(&self) -> Option<StanzaError> {

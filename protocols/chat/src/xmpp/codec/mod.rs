@@ -25,6 +25,7 @@ mod stanza;
 mod stanza_error;
 mod start_tag;
 mod stream_error;
+mod stream_limits;
 mod stream_parser;
 mod xml_chars;
 mod xml_error;
@@ -44,6 +45,7 @@ pub use {
     stanza::{Stanza, StanzaProblem},
     stanza_error::{ErrorKind, StanzaCondition, StanzaError},
     stream_error::{StreamCondition, StreamError},
+    stream_limits::StreamLimits,
     stream_parser::{StreamEvent, StreamParser},
     xml_error::XmlError,
     xml_limits::XmlLimits,

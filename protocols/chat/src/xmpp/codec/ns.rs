@@ -20,6 +20,8 @@ pub const BIND: &str = "urn:ietf:params:xml:ns:xmpp-bind";
 pub const SESSION: &str = "urn:ietf:params:xml:ns:xmpp-session";
 /// Stream management (XEP-0198).
 pub const STREAM_MANAGEMENT: &str = "urn:xmpp:sm:3";
+/// What a stream accepts (XEP-0478).
+pub const STREAM_LIMITS: &str = "urn:xmpp:stream-limits:0";
 /// The roster.
 pub const ROSTER: &str = "jabber:iq:roster";
 /// What an entity is and can do (XEP-0030).
@@ -40,6 +42,10 @@ pub const DELAY: &str = "urn:xmpp:delay";
 pub const MUC: &str = "http://jabber.org/protocol/muc";
 /// What rooms say of their occupants.
 pub const MUC_USER: &str = "http://jabber.org/protocol/muc#user";
+/// Forms (XEP-0004).
+pub const DATA_FORMS: &str = "jabber:x:data";
+/// Slots of uploads over HTTP (XEP-0363).
+pub const UPLOAD: &str = "urn:xmpp:http:upload:0";
 /// `xml:lang` and such.
 pub const XML: &str = "http://www.w3.org/XML/1998/namespace";
 /// Declarations of namespaces, which are no attributes here.

@@ -242,14 +242,23 @@ fn check_declaration(declaration: &[u8]) -> Result<(), XmlError> {
     if (tag.name.prefix, tag.name.local) != ("", "xml") {
         return Err(XmlError::Restricted { what: "a processing instruction" });
     }
+    // XML 1.0 2.8: in this order, and the version always.
+    let mut last = None;
     for (name, value) in &tag.attributes {
-        match (name.local, value.as_str()) {
-            ("version", version) if version.starts_with("1.") => {}
-            ("encoding", encoding) if encoding.eq_ignore_ascii_case("UTF-8") => {}
-            ("encoding", _) => return Err(XmlError::UnsupportedEncoding),
-            ("standalone", "yes" | "no") => {}
+        let place = match (name.prefix, name.local, value.as_str()) {
+            ("", "version", version) if version.starts_with("1.") => 0,
+            ("", "encoding", encoding) if encoding.eq_ignore_ascii_case("UTF-8") => 1,
+            ("", "encoding", _) => return Err(XmlError::UnsupportedEncoding),
+            ("", "standalone", "yes" | "no") => 2,
             _ => return Err(XmlError::malformed("the XML declaration")),
+        };
+        if last.map_or(place != 0, |last| place <= last) {
+            return Err(XmlError::malformed("the XML declaration"));
         }
+        last = Some(place);
     }
-    Ok(())
+    match last.is_some() && !tag.is_empty {
+        true => Ok(()),
+        false => Err(XmlError::malformed("the XML declaration")),
+    }
 }

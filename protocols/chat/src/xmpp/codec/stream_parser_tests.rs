@@ -304,7 +304,7 @@ fn what_cannot_be_written() {
         Element::new("a><b", ns::CLIENT),
         Element::new("", ns::CLIENT),
         Element::new("x:a", ns::CLIENT),
-        Element::new("a", ns::XML),
+        Element::new("a", "http://www.w3.org/2000/xmlns/"),
         a().with_attribute("b='' c", ""),
         a().with_attribute("xmlns", "urn:x"),
         a().with_attribute("b", "\0"),
