@@ -417,6 +417,7 @@ fn with_chat() -> impl Iterator<Item = Printed> {
         xmpp::client::XmppError::TlsNotOffered,
         xmpp::client::SendError::NotConnected,
         xmpp::client::RequestError::Lost,
+        xmpp::client::UploadError::NoService,
     ];
     made.into_iter()
 }

@@ -95,7 +95,7 @@ impl SrvConnector {
     /// The targets, in the order in which to try them.
     fn targets(&self, reactor: &Reactor) -> Deferred<VecDeque<Destination>, ConnectError> {
         let connector = self.clone();
-        let found = DnsResolver::of(reactor).srv(&self.service);
+        let found = DnsResolver::of(reactor).srv(self.service());
         found.map(move |found| match (found, connector.default_server()) {
             (Ok(all), _) if all.is_empty() => Err(connector.not_offered()),
             (Ok(all), _) => Ok(all.iter().map(destination).collect()),
