@@ -73,6 +73,7 @@ pages! {
 #[cfg(feature = "chat")]
 pages! {
     Irc: "../docs/guide/35-irc.md";
+    XmppServer: "../docs/guide/40-xmpp-server.md";
     NetworksThatAreGone: "../docs/guide/38-networks-that-are-gone.md";
 }
 

@@ -418,6 +418,7 @@ fn with_chat() -> impl Iterator<Item = Printed> {
         xmpp::client::SendError::NotConnected,
         xmpp::client::RequestError::Lost,
         xmpp::client::UploadError::NoService,
+        xmpp::server::StoreError::Read { path: "ann.xml".into(), source: cause() },
     ];
     made.into_iter()
 }

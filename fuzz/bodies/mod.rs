@@ -87,6 +87,7 @@ pub(crate) const TARGETS: [Target; 74] = [
     ("xmpp_stream", xmpp_stream),
     ("xmpp_jid", xmpp_jid),
     ("xmpp_client", xmpp_client),
+    ("xmpp_server", xmpp_server),
     ("irc_server", irc_server),
     ("oscar_server", oscar_server),
     ("toc_server", toc_server),
@@ -338,6 +339,10 @@ pub(crate) fn xmpp_jid(data: &[u8]) {
 
 pub(crate) fn xmpp_client(data: &[u8]) {
     xmpp::client(&mut Input::new(data));
+}
+
+pub(crate) fn xmpp_server(data: &[u8]) {
+    xmpp::server(&mut Input::new(data));
 }
 
 pub(crate) fn irc_server(data: &[u8]) {

@@ -1,4 +1,6 @@
-//! XMPP (RFC 6120, RFC 6121, RFC 7590, RFC 7622): a pure [`codec`] and a [`client`].
+//! XMPP (RFC 6120, RFC 6121, RFC 7590, RFC 7622): a pure [`codec`], a [`client`], and a [`server`] of one domain.
 
 pub mod client;
 pub mod codec;
+pub mod server;
+mod stream_management;

@@ -8,11 +8,13 @@ use super::{
     Security, SendError, XmppClient, XmppError,
     connection::Next,
     state::{Binding, Phase},
-    stream_management::StreamManagement,
 };
-use crate::xmpp::codec::{
-    Element, ErrorKind, Iq, IqKind, Jid, Message, Presence, StanzaCondition, StanzaError,
-    StreamError, StreamEvent, StreamFeatures, ns,
+use crate::xmpp::{
+    codec::{
+        Element, ErrorKind, Iq, IqKind, Jid, Message, Presence, StanzaCondition, StanzaError,
+        StreamError, StreamEvent, StreamFeatures, ns,
+    },
+    stream_management::StreamManagement,
 };
 
 /// The ids of the two questions before a client is online, which no others have.

@@ -5,36 +5,40 @@ use std::{collections::VecDeque, time::Instant};
 use crate::xmpp::codec::{Element, ns};
 
 #[derive(Debug, Default)]
-pub(super) struct StreamManagement {
+pub(in crate::xmpp) struct StreamManagement {
     /// With which the session can be resumed.
     id: Option<String>,
     /// How long, as the server says.
-    pub(super) max_seconds: Option<u64>,
+    pub(in crate::xmpp) max_seconds: Option<u64>,
     /// How many stanzas were received.
     handled: u32,
     /// How many of those that were sent the server has acknowledged.
     acknowledged: u32,
     unacknowledged: VecDeque<(Element, String)>,
-    /// When the server was asked for an acknowledgement, if it has not answered.
+    /// The bytes of their texts.
+    bytes: usize,
+    /// The other side was asked for an acknowledgement, and has not answered.
+    is_asked: bool,
+    /// Since when, if the time was told.
     asked: Option<Instant>,
 }
 
 /// The server acknowledges what was not sent.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct TooMany;
+pub(in crate::xmpp) struct TooMany;
 
 impl StreamManagement {
-    pub(super) fn enabled(&mut self, enabled: &Element) {
+    pub(in crate::xmpp) fn enabled(&mut self, enabled: &Element) {
         let can_resume = matches!(enabled.attribute("resume"), Some("true" | "1"));
         self.id = enabled.attribute("id").filter(|_| can_resume).map(str::to_owned);
         self.max_seconds = enabled.attribute("max").and_then(|max| max.parse().ok());
     }
 
-    pub(super) fn can_resume(&self) -> bool {
+    pub(in crate::xmpp) fn can_resume(&self) -> bool {
         self.id.is_some()
     }
 
-    pub(super) fn resume(&self) -> Option<Element> {
+    pub(in crate::xmpp) fn resume(&self) -> Option<Element> {
         let resume = Element::new("resume", ns::STREAM_MANAGEMENT);
         Some(
             resume
@@ -43,65 +47,81 @@ impl StreamManagement {
         )
     }
 
-    pub(super) fn received(&mut self) {
+    pub(in crate::xmpp) fn received(&mut self) {
         self.handled = self.handled.wrapping_add(1);
     }
 
-    pub(super) fn answer(&self) -> Element {
+    pub(in crate::xmpp) fn answer(&self) -> Element {
         Element::new("a", ns::STREAM_MANAGEMENT).with_attribute("h", self.handled.to_string())
     }
 
     /// A stanza is sent. Returns whether to ask for an acknowledgement: there is one question at a time.
-    pub(super) fn sent(&mut self, stanza: Element, text: String, now: Option<Instant>) -> bool {
+    pub(in crate::xmpp) fn sent(
+        &mut self,
+        stanza: Element,
+        text: String,
+        now: Option<Instant>,
+    ) -> bool {
+        self.bytes += text.len();
         self.unacknowledged.push_back((stanza, text));
         self.ask(now)
     }
 
-    /// Whether to ask for an acknowledgement now.
-    pub(super) fn ask(&mut self, now: Option<Instant>) -> bool {
-        if self.unacknowledged.is_empty() || self.asked.is_some() {
+    /// Whether to ask for an acknowledgement now. The time is for [`asked`](Self::asked).
+    pub(in crate::xmpp) fn ask(&mut self, now: Option<Instant>) -> bool {
+        if self.unacknowledged.is_empty() || self.is_asked {
             return false;
         }
-        self.asked = now;
-        now.is_some()
+        (self.is_asked, self.asked) = (true, now);
+        true
     }
 
-    /// Since when the server owes an acknowledgement.
-    pub(super) const fn asked(&self) -> Option<Instant> {
+    /// Since when an acknowledgement is owed, if the time of the question was told.
+    pub(in crate::xmpp) const fn asked(&self) -> Option<Instant> {
         self.asked
     }
 
     /// An acknowledgement.
-    pub(super) fn acknowledged(&mut self, count: u32) -> Result<(), TooMany> {
-        self.asked = None;
+    pub(in crate::xmpp) fn acknowledged(&mut self, count: u32) -> Result<(), TooMany> {
+        self.cut();
         let new = count.wrapping_sub(self.acknowledged);
         let new = usize::try_from(new).unwrap_or(usize::MAX);
         if new > self.unacknowledged.len() {
             return Err(TooMany);
         }
-        self.unacknowledged.drain(..new);
+        self.bytes -= self.unacknowledged.drain(..new).map(|(_, text)| text.len()).sum::<usize>();
         self.acknowledged = count;
         Ok(())
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::xmpp) fn len(&self) -> usize {
         self.unacknowledged.len()
     }
 
+    /// Bytes that are not acknowledged.
+    pub(in crate::xmpp) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// How many stanzas were received.
+    pub(in crate::xmpp) const fn handled(&self) -> u32 {
+        self.handled
+    }
+
     /// What has to be sent again after the session was resumed.
-    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+    pub(in crate::xmpp) fn texts(&self) -> impl Iterator<Item = &str> {
         self.unacknowledged.iter().map(|(_, text)| text.as_str())
     }
 
     /// The session is over: the stanzas of which nothing is known.
-    pub(super) fn forget(&mut self) -> Vec<Element> {
+    pub(in crate::xmpp) fn forget(&mut self) -> Vec<Element> {
         let stanzas = std::mem::take(self).unacknowledged;
         stanzas.into_iter().map(|(stanza, _)| stanza).collect()
     }
 
     /// The connection is lost, and with it the question.
-    pub(super) fn cut(&mut self) {
-        self.asked = None;
+    pub(in crate::xmpp) fn cut(&mut self) {
+        (self.is_asked, self.asked) = (false, None);
     }
 }
 
@@ -130,6 +150,6 @@ mod tests {
             assert_eq!(management.acknowledged(bad), Err(TooMany));
         }
         management.acknowledged(2).unwrap();
-        assert_eq!((management.len(), management.ask(now)), (0, false));
+        assert_eq!((management.len(), management.bytes(), management.ask(now)), (0, 0, false));
     }
 }

@@ -1,0 +1,21 @@
+//! The server of XMPP as clients see it: connections in memory, on a virtual clock.
+
+#[path = "../../../tests/support/watchdog.rs"]
+mod watchdog;
+
+mod xmpp_server {
+    mod accounts;
+    mod clients;
+    mod hostile;
+    mod kit;
+    mod logins;
+    mod messages;
+    mod presence;
+    mod published;
+    #[cfg(feature = "tls")]
+    mod secure;
+    mod services;
+    mod sessions;
+    mod states;
+    mod stores;
+}
