@@ -1,4 +1,4 @@
-//! The client of XMPP with Prosody, which runs from a temporary folder with a configuration of its own. Skipped, aloud, where it is
+//! The client and the component of XMPP with Prosody, which runs from a temporary folder with a configuration of its own. Skipped, aloud, where it is
 //! missing; `.ci/run` installs it.
 
 #![cfg(all(unix, feature = "tls"))]
@@ -7,5 +7,6 @@
 mod watchdog;
 
 mod xmpp_interop {
+    mod component;
     mod prosody;
 }

@@ -1,4 +1,5 @@
-//! XMPP (RFC 6120, RFC 6121, RFC 7590, RFC 7622): a pure [`codec`] and a [`client`].
+//! XMPP (RFC 6120, RFC 6121, RFC 7590, RFC 7622): a pure [`codec`], a [`client`], and a [`component`] of a server.
 
 pub mod client;
 pub mod codec;
+pub mod component;
