@@ -1,0 +1,3 @@
+//! Temporary.
+mod bounce;
+pub mod rooms;

@@ -1,0 +1,93 @@
+//! What a room and its service say of themselves (XEP-0030, XEP-0045 6). Pure.
+
+use super::{Room, Rooms, form::Form, rooms_config::LISTED_MAX};
+use crate::xmpp::codec::{Element, Jid, ns};
+
+/// What the service and each room can do.
+const FEATURES: [&str; 5] = [ns::DISCO_INFO, ns::DISCO_ITEMS, ns::MUC, ns::PING, ns::MUC_SELF_PING];
+
+fn described(name: &str, features: &[&str]) -> Element {
+    let identity = Element::new("identity", ns::DISCO_INFO)
+        .with_attribute("category", "conference")
+        .with_attribute("type", "text")
+        .with_attribute("name", name);
+    let mut query = Element::new("query", ns::DISCO_INFO).with_child(identity);
+    for feature in FEATURES.iter().chain(features) {
+        query.push(Element::new("feature", ns::DISCO_INFO).with_attribute("var", *feature));
+    }
+    query
+}
+
+impl Room {
+    /// What the room is.
+    pub(super) fn info(&self) -> Element {
+        let config = &self.config;
+        let one = |is, yes, no| if is { yes } else { no };
+        let features = [
+            one(config.is_public, "muc_public", "muc_hidden"),
+            one(config.is_members_only, "muc_membersonly", "muc_open"),
+            one(config.is_moderated, "muc_moderated", "muc_unmoderated"),
+            one(config.shows_addresses, "muc_nonanonymous", "muc_semianonymous"),
+            one(config.password.is_some(), "muc_passwordprotected", "muc_unsecured"),
+            one(config.is_persistent, "muc_persistent", "muc_temporary"),
+        ];
+        let name = match config.name.as_str() {
+            "" => self.jid.local().unwrap_or_default(),
+            name => name,
+        };
+        let form = Form::new("result", ns::MUC_ROOMINFO)
+            .field("muc#roominfo_description", "text-single", "Description", &config.description)
+            .field(
+                "muc#roominfo_subject",
+                "text-single",
+                "Subject",
+                &self.subject().unwrap_or_default(),
+            )
+            .field(
+                "muc#roominfo_occupants",
+                "text-single",
+                "Number of occupants",
+                &self.occupants.len().to_string(),
+            );
+        described(name, &features).with_child(form.into_element())
+    }
+
+    /// Who is in it: for occupants only.
+    pub(super) fn items(&self, from: &Jid) -> Element {
+        let mut query = Element::new("query", ns::DISCO_ITEMS);
+        if self.occupant_at(from).is_some() {
+            for nick in self.occupants.keys() {
+                let item = Element::new("item", ns::DISCO_ITEMS);
+                query.push(item.with_attribute("jid", self.address(nick)));
+            }
+        }
+        query
+    }
+}
+
+impl Rooms {
+    /// What the service is.
+    pub(super) fn info(&self) -> Element {
+        described(&self.config.name, &[])
+    }
+
+    /// The rooms that are listed, and those that somebody is in or belongs to.
+    pub(super) fn items(&self, from: &Jid) -> Element {
+        let mut query = Element::new("query", ns::DISCO_ITEMS);
+        let listed = self.rooms.values().filter(|room| {
+            let is_listed = room.config.is_public && !room.is_locked;
+            is_listed || room.affiliation(from) >= super::Affiliation::Member
+        });
+        for room in listed.take(LISTED_MAX) {
+            let name = match room.config.name.as_str() {
+                "" => room.jid.local().unwrap_or_default(),
+                name => name,
+            };
+            let item = Element::new("item", ns::DISCO_ITEMS)
+                .with_attribute("jid", room.jid.to_string())
+                .with_attribute("name", name);
+            query.push(item);
+        }
+        query
+    }
+}
