@@ -1,3 +1,4 @@
 //! Temporary.
 mod bounce;
 pub mod rooms;
+pub mod upload;
