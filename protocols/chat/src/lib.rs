@@ -2,7 +2,8 @@
 //!
 //! - [`irc`] is Internet Relay Chat: [`irc::client::IrcClient`], [`irc::server::IrcServer`], and a codec for all that
 //!   speaks IRC.
-//! - [`xmpp`] is XMPP: [`xmpp::client::XmppClient`], with sessions that outlive connections, and a codec.
+//! - [`xmpp`] is XMPP: [`xmpp::client::XmppClient`] and [`xmpp::server::XmppServer`], with sessions that outlive connections, and a
+//!   codec.
 //! - [`historical`] has AIM, ICQ and MSN, whose networks are gone: for history, and for servers of one's own.
 //!
 //! # Examples
@@ -41,8 +42,10 @@
 
 #![forbid(unsafe_code)]
 
+mod bucket;
 pub mod historical;
 pub mod irc;
+mod replace_file;
 pub mod xmpp;
 
 /// The code of the README, which `cargo test` compiles.

@@ -119,15 +119,15 @@ fn what_newcomers_are_shown() {
     assert_eq!(
         history(&mut script, ""),
         [
-            "body \"one\", 2001-09-09T01:46:40Z",
-            "body \"two\", 2001-09-09T01:47:40Z",
-            "body \"three\", 2001-09-09T01:48:40Z",
+            "body \"one\", 2001-09-09T01:46:40.000Z",
+            "body \"two\", 2001-09-09T01:47:40.000Z",
+            "body \"three\", 2001-09-09T01:48:40.000Z",
             "subject \"news\""
         ]
     );
     assert_eq!(
         history(&mut script, "<history maxstanzas='1'/>"),
-        ["body \"three\", 2001-09-09T01:48:40Z", "subject \"news\""]
+        ["body \"three\", 2001-09-09T01:48:40.000Z", "subject \"news\""]
     );
     let since = "<history since='2001-09-09T01:47:40Z'/>";
     assert_eq!(history(&mut script, since).len(), 3);

@@ -13,7 +13,7 @@ fn the_form() {
     let get = owner("").replace("'set'", "'get'");
     assert_eq!(script.error("bob", &get), "forbidden");
     let out = script.send("ann", &get);
-    let form = out[0].child("query", ns::MUC_OWNER).unwrap().child("x", ns::DATA).unwrap();
+    let form = out[0].child("query", ns::MUC_OWNER).unwrap().child("x", ns::DATA_FORMS).unwrap();
     let names: Vec<_> = form.children().filter_map(|field| field.attribute("var")).collect();
     assert_eq!(names.len(), 15, "{names:?}");
     assert!(names.contains(&"muc#roomconfig_persistentroom"));

@@ -9,8 +9,11 @@ use std::{
 use sinew_protocols::basic::{FrameError, FrameHandler, FrameTransport, Framed, PhaseDeadline};
 use sinew_transports::{ConnectionLost, TimerId};
 
-use super::{IrcServer, flood::Bucket, outgoing::Outgoing, user::UserId};
-use crate::irc::codec::{IrcLine, Message};
+use super::{IrcServer, outgoing::Outgoing, user::UserId};
+use crate::{
+    bucket::Bucket,
+    irc::codec::{IrcLine, Message},
+};
 
 /// A connection of an [`IrcServer`], as a [`Protocol`](sinew_transports::Protocol).
 pub type IrcServerConnection = Framed<IrcLine, IrcSession>;

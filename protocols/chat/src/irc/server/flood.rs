@@ -1,4 +1,4 @@
-//! How fast commands may come: [`Bucket`]; and how often connections: [`Throttle`]. Pure: time is an argument.
+//! How often connections may come: [`Throttle`]. How fast commands may come is in `bucket.rs`. Pure: time is an argument.
 
 use std::{
     collections::HashMap,
@@ -12,42 +12,6 @@ use sinew_transports::client_network;
 const NETWORKS_MAX: usize = 65_536;
 /// How often old ones are looked for, since that takes time.
 const SWEEP: Duration = Duration::from_secs(1);
-
-/// A token bucket.
-#[derive(Debug)]
-pub(super) struct Bucket {
-    /// When it will be full again.
-    full_at: Option<Instant>,
-}
-
-impl Bucket {
-    pub(super) const fn new() -> Self {
-        Self { full_at: None }
-    }
-
-    /// Takes a token, or says how long to wait for one.
-    pub(super) fn take(
-        &mut self,
-        now: Instant,
-        burst: u32,
-        interval: Duration,
-    ) -> Result<(), Duration> {
-        let from = self.full_at.filter(|full_at| *full_at > now).unwrap_or(now);
-        let allowed = interval.saturating_mul(burst.saturating_sub(1));
-        let wait = from.saturating_duration_since(now).saturating_sub(allowed);
-        if !wait.is_zero() {
-            return Err(wait);
-        }
-        self.full_at = from.checked_add(interval);
-        Ok(())
-    }
-
-    /// Takes more tokens, also if they are not there yet: what was done has cost so much.
-    pub(super) fn charge(&mut self, now: Instant, tokens: u32, interval: Duration) {
-        let from = self.full_at.filter(|full_at| *full_at > now).unwrap_or(now);
-        self.full_at = from.checked_add(interval.saturating_mul(tokens));
-    }
-}
 
 /// Counts connections by network.
 #[derive(Debug, Default)]
@@ -127,15 +91,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_and_connections() {
+    fn connections_of_a_network() {
         let start = Reactor::simulated(0).now();
         let second = |seconds| start + Duration::from_secs(seconds);
-        let mut bucket = Bucket::new();
-        let mut take = |at| bucket.take(at, 2, Duration::from_secs(1));
-        assert_eq!((take(second(0)), take(second(0))), (Ok(()), Ok(())));
-        assert_eq!(take(second(0)), Err(Duration::from_secs(1)));
-        assert_eq!((take(second(1)), take(second(9)), take(second(9))), (Ok(()), Ok(()), Ok(())));
-
         let mut throttle = Throttle::default();
         let mut enter =
             |at, ip: &str| throttle.enter(at, ip.parse().unwrap(), 2, (3, Duration::from_secs(10)));
@@ -151,17 +109,6 @@ mod tests {
             |at, ip: &str| throttle.enter(at, ip.parse().unwrap(), 2, (3, Duration::from_secs(10)));
         assert_eq!(enter(second(10), "2001:db8::3"), Ok(()));
         assert_eq!(enter(second(10), "192.0.2.1"), Ok(()));
-    }
-
-    #[test]
-    fn what_costs_more_is_paid_for_later() {
-        let start = Reactor::simulated(0).now();
-        let mut bucket = Bucket::new();
-        let second = Duration::from_secs(1);
-        assert_eq!(bucket.take(start, 2, second), Ok(()));
-        bucket.charge(start, 5, second);
-        assert_eq!(bucket.take(start, 2, second), Err(second * 5));
-        assert_eq!(bucket.take(start + second * 5, 2, second), Ok(()));
     }
 
     /// Networks that nobody counts do not take memory, nor time to look for room.

@@ -17,13 +17,16 @@ use super::{
     IrcServerConnection, ServerConfig, ServerReport,
     channel::{Channel, MAPPING},
     commands, connection,
-    files::{self, FileError, Paths, Texts},
+    files::{FileError, Paths, Texts},
     network::{Later, Network},
     outgoing::Outgoing,
     registry,
     user::UserId,
 };
-use crate::irc::codec::{Message, sasl_pieces};
+use crate::{
+    irc::codec::{Message, sasl_pieces},
+    replace_file,
+};
 
 /// A server of IRC, as a factory for any port: TCP, TLS, a Unix socket, memory, behind the PROXY protocol, in a network simulation. Clones
 /// share everything, and may serve several ports of one reactor. It is of one reactor: servers of others are other servers, for no two
@@ -311,7 +314,7 @@ impl IrcServer {
         }
         self.0.is_saving.set(true);
         let (shown, this) = (path.clone(), self.clone());
-        reactor.defer_to_thread(move || files::replace(&path, &text)).then(
+        reactor.defer_to_thread(move || replace_file::replace(&path, &text)).then(
             move |reactor, written| {
                 this.0.is_saving.set(false);
                 log_failure(&shown, written);
@@ -331,7 +334,7 @@ impl IrcServer {
         drop(network);
         self.0.is_saving_bans.set(true);
         let (shown, this) = (path.clone(), self.clone());
-        reactor.defer_to_thread(move || files::replace(&path, &text)).then(
+        reactor.defer_to_thread(move || replace_file::replace(&path, &text)).then(
             move |reactor, written| {
                 this.0.is_saving_bans.set(false);
                 log_failure(&shown, written);

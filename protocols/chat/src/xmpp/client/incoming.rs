@@ -3,9 +3,12 @@
 use sinew_transports::Transport;
 
 use super::{IqRequest, XmppClient, rooms::Change};
-use crate::xmpp::codec::{
-    Element, ErrorKind, Iq, IqKind, Jid, Message, MessageKind, Presence, PresenceKind, Stanza,
-    StanzaCondition, StanzaError, StanzaProblem, ns,
+use crate::xmpp::{
+    codec::{
+        Element, ErrorKind, Iq, IqKind, Jid, Message, MessageKind, Presence, PresenceKind, Stanza,
+        StanzaCondition, StanzaError, StanzaProblem, ns,
+    },
+    stream_management::StreamManagement,
 };
 
 /// What the client answers by itself.
@@ -63,8 +66,7 @@ impl XmppClient {
     /// What was sent since the last question is to be acknowledged, too.
     fn ask_again(&self, transport: &Transport) {
         let mut session = self.0.session.borrow_mut();
-        if session.management.as_mut().is_some_and(super::stream_management::StreamManagement::ask)
-        {
+        if session.management.as_mut().is_some_and(StreamManagement::ask) {
             transport.write(super::xmpp_client::REQUEST);
         }
     }

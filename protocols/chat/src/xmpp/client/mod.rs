@@ -19,7 +19,6 @@ mod rooms;
 mod roster;
 mod session;
 mod state;
-mod stream_management;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(not(feature = "tls"))]

@@ -2,13 +2,13 @@
 
 use sinew_transports::Transport;
 
-use super::{
-    Security, XmppClient, XmppError, connection::Next, state::Phase,
+use super::{Security, XmppClient, XmppError, connection::Next, state::Phase};
+use crate::xmpp::{
+    codec::{
+        Element, ErrorKind, Iq, IqKind, Jid, Message, Presence, StanzaCondition, StanzaError,
+        StreamError, StreamEvent, StreamFeatures, ns,
+    },
     stream_management::StreamManagement,
-};
-use crate::xmpp::codec::{
-    Element, ErrorKind, Iq, IqKind, Jid, Message, Presence, StanzaCondition, StanzaError,
-    StreamError, StreamEvent, StreamFeatures, ns,
 };
 
 /// The ids of the two questions before a client is online, which no others have.

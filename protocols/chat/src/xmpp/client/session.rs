@@ -2,10 +2,11 @@
 
 use std::{collections::VecDeque, time::Instant};
 
-use super::{
-    requests::Requests, rooms::Rooms, roster::Roster, stream_management::StreamManagement,
+use super::{requests::Requests, rooms::Rooms, roster::Roster};
+use crate::xmpp::{
+    codec::{Element, Jid},
+    stream_management::StreamManagement,
 };
-use crate::xmpp::codec::{Element, Jid};
 
 pub(super) struct Session {
     /// Counts sessions.

@@ -14,7 +14,10 @@ use super::{
     session::Session,
     state::{Link, Phase},
 };
-use crate::xmpp::codec::{Element, Iq, Jid, ns};
+use crate::xmpp::{
+    codec::{Element, Iq, Jid, ns},
+    stream_management::StreamManagement,
+};
 
 /// A client of XMPP: one connection at a time, and a session that may outlive it. A handle: clones are the same client.
 ///
@@ -142,10 +145,7 @@ impl XmppClient {
     #[must_use]
     pub fn can_resume(&self) -> bool {
         let session = self.0.session.borrow();
-        session
-            .management
-            .as_ref()
-            .is_some_and(super::stream_management::StreamManagement::can_resume)
+        session.management.as_ref().is_some_and(StreamManagement::can_resume)
     }
 
     /// The address of the client: with its resource, as soon as the server has bound one.

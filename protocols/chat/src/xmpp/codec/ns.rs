@@ -52,10 +52,36 @@ pub const MUC_ROOMCONFIG: &str = "http://jabber.org/protocol/muc#roomconfig";
 pub const MUC_ROOMINFO: &str = "http://jabber.org/protocol/muc#roominfo";
 /// Whether a client is still in a room (XEP-0410).
 pub const MUC_SELF_PING: &str = "http://jabber.org/protocol/muc#self-ping-optimization";
-/// Forms (XEP-0004).
-pub const DATA: &str = "jabber:x:data";
 /// Slots of uploads over HTTP (XEP-0363).
 pub const UPLOAD: &str = "urn:xmpp:http:upload:0";
+/// The version of software (XEP-0092).
+pub const VERSION: &str = "jabber:iq:version";
+/// The limits of a stream (XEP-0478).
+pub const STREAM_LIMITS: &str = "urn:xmpp:stream-limits:0";
+/// The roster has versions, as a feature of a stream (RFC 6121 2.6).
+pub const ROSTER_VERSIONS: &str = "urn:xmpp:features:rosterver";
+/// vCards (XEP-0054).
+pub const VCARD: &str = "vcard-temp";
+/// Private data (XEP-0049).
+pub const PRIVATE: &str = "jabber:iq:private";
+/// Blocked addresses (XEP-0191).
+pub const BLOCKING: &str = "urn:xmpp:blocking";
+/// The error of a stanza to a blocked address (XEP-0191).
+pub const BLOCKING_ERRORS: &str = "urn:xmpp:blocking:errors";
+/// Whether somebody is typing (XEP-0085).
+pub const CHAT_STATES: &str = "http://jabber.org/protocol/chatstates";
+/// How a message is to be treated (XEP-0334).
+pub const HINTS: &str = "urn:xmpp:hints";
+/// Published items (XEP-0060).
+pub const PUBSUB: &str = "http://jabber.org/protocol/pubsub";
+/// Published items, as their owner manages them.
+pub const PUBSUB_OWNER: &str = "http://jabber.org/protocol/pubsub#owner";
+/// What is told of published items.
+pub const PUBSUB_EVENT: &str = "http://jabber.org/protocol/pubsub#event";
+/// Errors of published items.
+pub const PUBSUB_ERRORS: &str = "http://jabber.org/protocol/pubsub#errors";
+/// Forms (XEP-0004).
+pub const DATA_FORMS: &str = "jabber:x:data";
 /// `xml:lang` and such.
 pub const XML: &str = "http://www.w3.org/XML/1998/namespace";
 /// Declarations of namespaces, which are no attributes here.

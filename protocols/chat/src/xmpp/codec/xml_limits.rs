@@ -38,6 +38,11 @@ impl XmlLimits {
         self
     }
 
+    /// Most bytes of a stanza, to be told to a peer.
+    pub(in crate::xmpp) const fn stanza_max_bytes(&self) -> usize {
+        self.stanza_max
+    }
+
     /// Most elements in each other, the stream included; not more than 128, since elements are dropped recursively.
     pub const fn depth_max(mut self, max: usize) -> Self {
         self.depth_max = if max > 128 { 128 } else { max };

@@ -1,4 +1,57 @@
-//! Temporary.
+//! A server of XMPP for one domain: [`XmppServer`] is a factory for any port, [`ServerConfig`] its rules and limits.
+//!
+//! | what | |
+//! |---|---|
+//! | streams | RFC 6120: STARTTLS or TLS from the start, SASL by `sinew-auth`, resources, XEP-0478 limits |
+//! | sessions | stream management with resumption (XEP-0198), carbons (XEP-0280), pings (XEP-0199) |
+//! | RFC 6121 | the roster with versions, subscriptions, presence, messages with priorities |
+//! | messages for later | stored with a stamp (XEP-0160, XEP-0203), bounded |
+//! | accounts | vCards (XEP-0054), private data (XEP-0049), blocked addresses (XEP-0191), published items (XEP-0163) |
+//! | the domain | service discovery (XEP-0030), the version (XEP-0092) |
+//! | more domains | a [`Service`] has its own: rooms, gateways |
+//!
+//! Left out: connections between servers, so that addresses of other domains are answered with `remote-server-not-found`; archives of
+//! messages (XEP-0313); registration of accounts by clients.
+
+mod account;
+mod account_queries;
+mod blocking;
 mod bounce;
+mod carbons;
+mod config;
+mod connection;
+mod domain;
+mod inbound;
+mod message_routes;
+mod negotiation;
+mod pep;
+mod pep_queries;
+mod presence_routes;
+mod report;
 pub mod rooms;
+mod roster_queries;
+mod router;
+mod server_queries;
+mod service;
+mod session;
+mod session_life;
+mod store;
+mod subscription;
+mod subscription_routes;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "tls_missing.rs"]
+mod tls;
 pub mod upload;
+mod xmpp_server;
+
+pub use {
+    config::ServerConfig,
+    connection::XmppServerConnection,
+    report::ServerReport,
+    router::Router,
+    service::Service,
+    store::{AccountData, FolderStore, MemoryStore, Store, StoreError},
+    xmpp_server::XmppServer,
+};

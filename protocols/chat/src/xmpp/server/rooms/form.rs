@@ -11,12 +11,12 @@ pub(super) struct Form(Element);
 
 impl Form {
     pub(super) fn new(kind: &str, form_type: &str) -> Self {
-        let x = Element::new("x", ns::DATA).with_attribute("type", kind);
+        let x = Element::new("x", ns::DATA_FORMS).with_attribute("type", kind);
         Self(x).field("FORM_TYPE", "hidden", "", form_type)
     }
 
     pub(super) fn title(mut self, title: &str) -> Self {
-        self.0.push(Element::new("title", ns::DATA).with_text(title));
+        self.0.push(Element::new("title", ns::DATA_FORMS).with_text(title));
         self
     }
 
@@ -39,8 +39,8 @@ impl Form {
     ) -> Self {
         let mut field = field(name, "list-single", label, value);
         for (value, label) in of {
-            let value = Element::new("value", ns::DATA).with_text(*value);
-            let option = Element::new("option", ns::DATA).with_attribute("label", *label);
+            let value = Element::new("value", ns::DATA_FORMS).with_text(*value);
+            let option = Element::new("option", ns::DATA_FORMS).with_attribute("label", *label);
             field.push(option.with_child(value));
         }
         self.0.push(field);
@@ -53,12 +53,12 @@ impl Form {
 }
 
 fn field(name: &str, kind: &str, label: &str, value: &str) -> Element {
-    let mut field = Element::new("field", ns::DATA).with_attribute("var", name);
+    let mut field = Element::new("field", ns::DATA_FORMS).with_attribute("var", name);
     field.set_attribute("type", kind);
     if !label.is_empty() {
         field.set_attribute("label", label);
     }
-    field.with_child(Element::new("value", ns::DATA).with_text(value))
+    field.with_child(Element::new("value", ns::DATA_FORMS).with_text(value))
 }
 
 /// What was filled in.
@@ -78,8 +78,9 @@ impl Submitted {
             _ => return None,
         }
         let mut fields = Vec::new();
-        for field in x.children().filter(|child| child.is("field", ns::DATA)).take(FIELDS_MAX) {
-            let value = field.child("value", ns::DATA).map(Element::text).unwrap_or_default();
+        for field in x.children().filter(|child| child.is("field", ns::DATA_FORMS)).take(FIELDS_MAX)
+        {
+            let value = field.child("value", ns::DATA_FORMS).map(Element::text).unwrap_or_default();
             match field.attribute("var") {
                 Some("FORM_TYPE") if value == form_type => {}
                 Some("FORM_TYPE") => return None,

@@ -6,7 +6,10 @@ use std::{
 };
 
 use super::date_time;
-use crate::xmpp::codec::{Element, Jid, ns};
+use crate::{
+    irc::codec::format_time,
+    xmpp::codec::{Element, Jid, ns},
+};
 
 #[derive(Clone, Debug)]
 struct Entry {
@@ -93,7 +96,7 @@ impl History {
 fn delayed(entry: &Entry, room: &Jid) -> Element {
     let delay = Element::new("delay", ns::DELAY)
         .with_attribute("from", room.to_string())
-        .with_attribute("stamp", date_time::format(entry.at));
+        .with_attribute("stamp", format_time(entry.at));
     entry.message.clone().with_child(delay)
 }
 
@@ -126,7 +129,7 @@ mod tests {
             ("maxstanzas", "2", "34"),
             ("maxstanzas", "0", ""),
             ("maxchars", "0", ""),
-            ("maxchars", "70", "34"),
+            ("maxchars", "50", "34"),
             ("seconds", "20", "34"),
             ("seconds", "999999999999999", "1234"),
             ("since", "1970-01-01T00:00:30Z", "34"),

@@ -30,7 +30,7 @@ impl Room {
         if let Some(destroy) = query.child("destroy", ns::MUC_OWNER) {
             self.destroy(destroy, out);
         } else {
-            let x = query.child("x", ns::DATA);
+            let x = query.child("x", ns::DATA_FORMS);
             let submitted = x.and_then(|x| Submitted::read(x, ns::MUC_ROOMCONFIG));
             match submitted.ok_or_else(|| modify(StanzaCondition::BadRequest))? {
                 // XEP-0045 10.1.3: who gives up the configuration of a new room gives up the room.

@@ -63,7 +63,7 @@ impl Room {
             return Err(RecordError::Value { what: "an address that is not that of a room" });
         }
         let mut room = Self::empty(jid);
-        let x = element.child("x", ns::DATA);
+        let x = element.child("x", ns::DATA_FORMS);
         let bad = || RecordError::Value { what: "a configuration that is none" };
         match x.and_then(|x| Submitted::read(x, ns::MUC_ROOMCONFIG)) {
             Some(Submitted::Fields(fields)) => {

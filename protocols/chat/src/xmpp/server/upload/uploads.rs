@@ -169,16 +169,16 @@ impl Uploads {
         for feature in [ns::DISCO_INFO, ns::DISCO_ITEMS, ns::PING, ns::UPLOAD] {
             query.push(Element::new("feature", ns::DISCO_INFO).with_attribute("var", feature));
         }
-        let mut form = Element::new("x", ns::DATA).with_attribute("type", "result");
+        let mut form = Element::new("x", ns::DATA_FORMS).with_attribute("type", "result");
         let max = self.config.size_max.to_string();
         for (name, kind, value) in
             [("FORM_TYPE", Some("hidden"), ns::UPLOAD), ("max-file-size", None, max.as_str())]
         {
-            let mut field = Element::new("field", ns::DATA).with_attribute("var", name);
+            let mut field = Element::new("field", ns::DATA_FORMS).with_attribute("var", name);
             if let Some(kind) = kind {
                 field.set_attribute("type", kind);
             }
-            form.push(field.with_child(Element::new("value", ns::DATA).with_text(value)));
+            form.push(field.with_child(Element::new("value", ns::DATA_FORMS).with_text(value)));
         }
         query.with_child(form)
     }

@@ -5,36 +5,38 @@ use std::collections::VecDeque;
 use crate::xmpp::codec::{Element, ns};
 
 #[derive(Debug, Default)]
-pub(super) struct StreamManagement {
+pub(in crate::xmpp) struct StreamManagement {
     /// With which the session can be resumed.
     id: Option<String>,
     /// How long, as the server says.
-    pub(super) max_seconds: Option<u64>,
+    pub(in crate::xmpp) max_seconds: Option<u64>,
     /// How many stanzas were received.
     handled: u32,
     /// How many of those that were sent the server has acknowledged.
     acknowledged: u32,
     unacknowledged: VecDeque<(Element, String)>,
+    /// The bytes of their texts.
+    bytes: usize,
     /// The server was asked for an acknowledgement, and has not answered.
     is_asked: bool,
 }
 
 /// The server acknowledges what was not sent.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct TooMany;
+pub(in crate::xmpp) struct TooMany;
 
 impl StreamManagement {
-    pub(super) fn enabled(&mut self, enabled: &Element) {
+    pub(in crate::xmpp) fn enabled(&mut self, enabled: &Element) {
         let can_resume = matches!(enabled.attribute("resume"), Some("true" | "1"));
         self.id = enabled.attribute("id").filter(|_| can_resume).map(str::to_owned);
         self.max_seconds = enabled.attribute("max").and_then(|max| max.parse().ok());
     }
 
-    pub(super) fn can_resume(&self) -> bool {
+    pub(in crate::xmpp) fn can_resume(&self) -> bool {
         self.id.is_some()
     }
 
-    pub(super) fn resume(&self) -> Option<Element> {
+    pub(in crate::xmpp) fn resume(&self) -> Option<Element> {
         let resume = Element::new("resume", ns::STREAM_MANAGEMENT);
         Some(
             resume
@@ -43,55 +45,66 @@ impl StreamManagement {
         )
     }
 
-    pub(super) fn received(&mut self) {
+    pub(in crate::xmpp) fn received(&mut self) {
         self.handled = self.handled.wrapping_add(1);
     }
 
-    pub(super) fn answer(&self) -> Element {
+    pub(in crate::xmpp) fn answer(&self) -> Element {
         Element::new("a", ns::STREAM_MANAGEMENT).with_attribute("h", self.handled.to_string())
     }
 
     /// A stanza is sent. Returns whether to ask for an acknowledgement: there is one question at a time.
-    pub(super) fn sent(&mut self, stanza: Element, text: String) -> bool {
+    pub(in crate::xmpp) fn sent(&mut self, stanza: Element, text: String) -> bool {
+        self.bytes += text.len();
         self.unacknowledged.push_back((stanza, text));
         self.ask()
     }
 
     /// Whether to ask for an acknowledgement now.
-    pub(super) fn ask(&mut self) -> bool {
+    pub(in crate::xmpp) fn ask(&mut self) -> bool {
         !self.unacknowledged.is_empty() && !std::mem::replace(&mut self.is_asked, true)
     }
 
     /// An acknowledgement.
-    pub(super) fn acknowledged(&mut self, count: u32) -> Result<(), TooMany> {
+    pub(in crate::xmpp) fn acknowledged(&mut self, count: u32) -> Result<(), TooMany> {
         self.is_asked = false;
         let new = count.wrapping_sub(self.acknowledged);
         let new = usize::try_from(new).unwrap_or(usize::MAX);
         if new > self.unacknowledged.len() {
             return Err(TooMany);
         }
-        self.unacknowledged.drain(..new);
+        self.bytes -= self.unacknowledged.drain(..new).map(|(_, text)| text.len()).sum::<usize>();
         self.acknowledged = count;
         Ok(())
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::xmpp) fn len(&self) -> usize {
         self.unacknowledged.len()
     }
 
+    /// Bytes that are not acknowledged.
+    pub(in crate::xmpp) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// How many stanzas were received.
+    pub(in crate::xmpp) const fn handled(&self) -> u32 {
+        self.handled
+    }
+
     /// What has to be sent again after the session was resumed.
-    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+    pub(in crate::xmpp) fn texts(&self) -> impl Iterator<Item = &str> {
         self.unacknowledged.iter().map(|(_, text)| text.as_str())
     }
 
     /// The session is over: the stanzas of which nothing is known.
-    pub(super) fn forget(&mut self) -> Vec<Element> {
+    pub(in crate::xmpp) fn forget(&mut self) -> Vec<Element> {
         let stanzas = std::mem::take(self).unacknowledged;
         stanzas.into_iter().map(|(stanza, _)| stanza).collect()
     }
 
     /// The connection is lost, and with it the question.
-    pub(super) fn cut(&mut self) {
+    pub(in crate::xmpp) fn cut(&mut self) {
         self.is_asked = false;
     }
 }
@@ -121,6 +134,6 @@ mod tests {
             assert_eq!(management.acknowledged(bad), Err(TooMany));
         }
         management.acknowledged(2).unwrap();
-        assert_eq!((management.len(), management.ask()), (0, false));
+        assert_eq!((management.len(), management.bytes(), management.ask()), (0, 0, false));
     }
 }

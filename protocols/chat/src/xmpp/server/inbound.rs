@@ -1,0 +1,91 @@
+//! What a client sends: the checks of RFC 6120 8, and where each stanza goes. The sender is always the session, whatever it says.
+
+use super::{bounce, domain::Domain, session::SessionId};
+use crate::xmpp::codec::{Element, Jid, StanzaCondition, StreamCondition, ns};
+
+impl Domain {
+    /// A stanza of a session.
+    ///
+    /// # Errors
+    ///
+    /// It is no stanza, and the stream is over.
+    pub(super) fn received(
+        &mut self,
+        id: SessionId,
+        mut stanza: Element,
+    ) -> Result<(), StreamCondition> {
+        let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
+        if stanza.ns() != ns::CLIENT || !matches!(stanza.name(), "message" | "presence" | "iq") {
+            return Err(StreamCondition::UnsupportedStanzaType);
+        }
+        if let Some(management) = &mut session.management {
+            management.received();
+        }
+        let (from, account) = (session.jid.clone(), session.account.clone());
+        stanza.set_attribute("from", from.to_string());
+        let to = match stanza.attribute("to").map(str::parse::<Jid>).transpose() {
+            Ok(to) => to,
+            Err(_) => {
+                // RFC 6120 8.3.3.8. The answer comes from the server, since that address is none.
+                stanza.set_attribute("to", self.config.domain.to_string());
+                self.refuse(&stanza, &bounce::modify(StanzaCondition::JidMalformed));
+                return Ok(());
+            }
+        };
+        if stanza.name() == "iq" && !is_iq(&stanza) {
+            self.refuse_malformed(id, &stanza);
+            return Ok(());
+        }
+        if let Some(to) = &to {
+            // As it is prepared: services compare it.
+            stanza.set_attribute("to", to.to_string());
+            let is_own = to.is_same_bare(&from);
+            if !is_own && self.is_blocked(&account, to) {
+                let mut error = bounce::cancel(StanzaCondition::NotAcceptable);
+                error.application = Some(Element::new("blocked", ns::BLOCKING_ERRORS));
+                if stanza.name() != "presence" {
+                    self.refuse(&stanza, &error);
+                }
+                return Ok(());
+            }
+        }
+        if stanza.name() == "presence" {
+            self.presence_from(id, stanza, to.as_ref());
+            return Ok(());
+        }
+        if to.is_none() {
+            // RFC 6120 10.3: without an address it is for the own account.
+            stanza.set_attribute("to", from.bare().to_string());
+        }
+        match stanza.name() {
+            "message" => self.message_from(id, stanza),
+            _ => self.route(stanza),
+        }
+        Ok(())
+    }
+
+    /// An iq that is none. A request is answered; so is one whose type is unknown, since it may be a request.
+    fn refuse_malformed(&mut self, id: SessionId, iq: &Element) {
+        if matches!(iq.attribute("type"), Some("result" | "error")) {
+            return;
+        }
+        let mut answer = bounce::reply_to(iq, "error");
+        if iq.attribute("to").is_none() {
+            answer.set_attribute("from", self.config.domain.to_string());
+        }
+        answer.push(bounce::modify(StanzaCondition::BadRequest).to_element(ns::CLIENT));
+        self.send(id, answer);
+    }
+}
+
+/// RFC 6120 8.2.3.
+fn is_iq(iq: &Element) -> bool {
+    let children = iq.children().take(2).count();
+    let has_children = match iq.attribute("type") {
+        Some("get" | "set") => children == 1,
+        Some("result") => children <= 1,
+        Some("error") => true,
+        _ => false,
+    };
+    has_children && iq.attribute("id").is_some_and(|id| !id.is_empty())
+}

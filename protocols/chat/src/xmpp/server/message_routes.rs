@@ -1,0 +1,128 @@
+//! Messages: to whom they go (RFC 6121 8.5), and those that wait (XEP-0160).
+//!
+//! | to | normal, chat | groupchat | headline | error |
+//! |---|---|---|---|---|
+//! | a resource that is there | delivered | delivered | delivered | delivered |
+//! | a resource that is not there | as to the account | an error | dropped | dropped |
+//! | the account, resources of priority 0 or more | to those of the highest priority | an error | to all of them | dropped |
+//! | the account, no such resource | stored, or an error | an error | dropped | dropped |
+
+use std::rc::Rc;
+
+use super::{
+    domain::Domain,
+    session::{Session, SessionId},
+};
+use crate::{
+    irc::codec::format_time,
+    xmpp::codec::{Element, Jid, StanzaError, ns},
+};
+
+impl Domain {
+    /// A message of a session, to somebody.
+    pub(super) fn message_from(&mut self, id: SessionId, mut message: Element) {
+        // A stamp in the name of the server is the server's (XEP-0203 5).
+        let is_ours = |child: &Element| {
+            child.is("delay", ns::DELAY)
+                && child.attribute("from") == Some(self.config.domain.domain())
+        };
+        if message.children().any(is_ours) {
+            message.remove_children("delay", ns::DELAY);
+        }
+        self.copy_sent(id, &message);
+        self.route(message);
+    }
+
+    /// A message to an account or one of its resources.
+    pub(super) fn message_to(&mut self, account: &Rc<str>, message: Element, from: &Jid, to: &Jid) {
+        let kind = match message.attribute("type") {
+            Some(kind @ ("chat" | "groupchat" | "headline" | "error")) => kind,
+            // RFC 6121 5.2.2: also what is unknown.
+            _ => "normal",
+        };
+        if let Some(id) = Some(to).filter(|to| !to.is_bare()).and_then(|to| self.session_at(to)) {
+            self.copy_received(account, &message, from, &[id]);
+            return self.send(id, message);
+        }
+        match (kind, to.is_bare()) {
+            ("error", _) | ("headline", false) => {}
+            ("groupchat", _) => self.refuse(&message, &StanzaError::service_unavailable()),
+            ("headline", true) => {
+                for id in self.sessions_where(account, Session::takes_messages) {
+                    self.send(id, message.clone());
+                }
+            }
+            _ => self.message_again(account, message),
+        }
+    }
+
+    /// A message of a conversation to an account: to its resources, or to the store.
+    pub(super) fn message_again(&mut self, account: &Rc<str>, message: Element) {
+        let there = self.sessions_where(account, Session::takes_messages);
+        let highest = there
+            .iter()
+            .filter_map(|id| self.sessions.get(id))
+            .map(|session| session.priority)
+            .max();
+        let Some(highest) = highest else { return self.store_message(account, message) };
+        let takers = self.sessions_where(account, |session| {
+            session.takes_messages() && session.priority == highest
+        });
+        if let Some(from) = message.attribute("from").and_then(|from| from.parse::<Jid>().ok()) {
+            self.copy_received(account, &message, &from, &takers);
+        }
+        for id in takers {
+            self.send(id, message.clone());
+        }
+    }
+
+    /// Keeps a message for later, with the time.
+    fn store_message(&mut self, account: &str, mut message: Element) {
+        if !is_worth_storing(&message) {
+            return;
+        }
+        if message
+            .child("delay", ns::DELAY)
+            .is_none_or(|delay| delay.attribute("from") != Some(self.config.domain.domain()))
+        {
+            message.push(
+                Element::new("delay", ns::DELAY)
+                    .with_attribute("from", self.config.domain.to_string())
+                    .with_attribute("stamp", format_time(self.wall)),
+            );
+        }
+        let len =
+            |message: &Element| message.encode(ns::CLIENT).map_or(usize::MAX, |text| text.len());
+        let (max, bytes_max) = (self.config.offline_max, self.config.offline_bytes_max);
+        let Some(data) = self.data(account) else { return };
+        let bytes = data.offline.iter().map(len).fold(len(&message), usize::saturating_add);
+        if data.offline.len() >= max || bytes > bytes_max {
+            message.remove_children("delay", ns::DELAY);
+            return self.refuse(&message, &StanzaError::service_unavailable());
+        }
+        if let Some(data) = self.change(account) {
+            data.offline.push_back(message);
+        }
+    }
+
+    /// A resource is there that takes what has waited.
+    pub(super) fn deliver_stored(&mut self, id: SessionId, account: &str) {
+        if self.data(account).is_none_or(|data| data.offline.is_empty()) {
+            return;
+        }
+        let waiting = self.change(account).map(|data| std::mem::take(&mut data.offline));
+        for message in waiting.into_iter().flatten() {
+            self.send(id, message);
+        }
+    }
+}
+
+/// Whether a message is to be stored: not if it only says that somebody is typing (XEP-0160 3), nor if it says so (XEP-0334).
+fn is_worth_storing(message: &Element) -> bool {
+    message.child("no-store", ns::HINTS).is_none()
+        && message.child("no-permanent-store", ns::HINTS).is_none()
+        && message.children().any(|child| {
+            !matches!(child.ns(), ns::CHAT_STATES | ns::HINTS | ns::DELAY)
+                && !child.is("thread", ns::CLIENT)
+        })
+}

@@ -1,0 +1,17 @@
+//! What a server has to do with now: [`ServerReport`].
+
+/// Numbers of an [`XmppServer`](super::XmppServer).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServerReport {
+    /// Connections, also those before the login.
+    pub connections: usize,
+    /// Sessions: resources that are bound.
+    pub sessions: usize,
+    /// Sessions whose connection is lost, and which can be resumed.
+    pub sessions_waiting: usize,
+    /// Accounts in memory.
+    pub accounts: usize,
+    /// Accounts that have changed and are not stored yet.
+    pub accounts_unsaved: usize,
+}

@@ -1,0 +1,110 @@
+//! A resource of an account: [`Session`], which may outlive a connection. Data, and what it sends.
+
+use std::{collections::BTreeSet, rc::Rc};
+
+use sinew_transports::Transport;
+
+use crate::xmpp::{
+    codec::{Element, Jid},
+    stream_management::StreamManagement,
+};
+
+/// Asks for an acknowledgement (XEP-0198).
+pub(super) const REQUEST: &str = "<r xmlns='urn:xmpp:sm:3'/>";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct SessionId(pub(super) u64);
+
+pub(super) struct Session {
+    /// The full address.
+    pub(super) jid: Jid,
+    pub(super) account: Rc<str>,
+    /// None while the session waits to be resumed.
+    pub(super) wire: Option<Transport>,
+    /// The last presence that was broadcast, if the resource is available.
+    pub(super) presence: Option<Element>,
+    pub(super) priority: i8,
+    /// It has asked for the roster, and is told of changes.
+    pub(super) wants_roster: bool,
+    pub(super) wants_carbons: bool,
+    /// It has asked for the list of blocked addresses, and is told of changes.
+    pub(super) wants_blocked: bool,
+    /// To whom it has directed available presence.
+    pub(super) directed: BTreeSet<Jid>,
+    pub(super) management: Option<Box<StreamManagement>>,
+    /// With which the session can be resumed.
+    pub(super) token: Option<Rc<str>>,
+    /// Counts connections, so that a clock of an earlier one does not end it.
+    pub(super) generation: u64,
+    /// A limit is exceeded, and the session ends before anything else happens.
+    pub(super) is_doomed: bool,
+}
+
+/// The limits of what waits to be sent.
+#[derive(Clone, Copy)]
+pub(super) struct SendLimits {
+    pub(super) stanzas: usize,
+    pub(super) bytes: usize,
+}
+
+impl Session {
+    pub(super) fn new(jid: Jid, account: Rc<str>, wire: Transport) -> Self {
+        Self {
+            jid,
+            account,
+            wire: Some(wire),
+            presence: None,
+            priority: 0,
+            wants_roster: false,
+            wants_carbons: false,
+            wants_blocked: false,
+            directed: BTreeSet::new(),
+            management: None,
+            token: None,
+            generation: 0,
+            is_doomed: false,
+        }
+    }
+
+    /// Whether it gets messages that are for the account.
+    pub(super) const fn takes_messages(&self) -> bool {
+        self.presence.is_some() && self.priority >= 0
+    }
+
+    pub(super) const fn is_available(&self) -> bool {
+        self.presence.is_some()
+    }
+
+    /// Sends a stanza, or keeps it for a later connection. Returns whether the limits hold.
+    pub(super) fn send(&mut self, stanza: Element, text: String, limits: SendLimits) -> bool {
+        if self.is_doomed {
+            return true;
+        }
+        let queued = self.wire.as_ref().map_or(0, Transport::queued);
+        let is_full = queued + text.len() > limits.bytes
+            || self.management.as_ref().is_some_and(|management| {
+                management.len() >= limits.stanzas || management.bytes() + text.len() > limits.bytes
+            });
+        if is_full {
+            self.is_doomed = true;
+            return false;
+        }
+        if let Some(wire) = &self.wire {
+            wire.write(&text);
+        }
+        if let Some(management) = &mut self.management
+            && management.sent(stanza, text)
+            && let Some(wire) = &self.wire
+        {
+            wire.write(REQUEST);
+        }
+        true
+    }
+
+    /// Writes what is no stanza.
+    pub(super) fn write(&self, text: &str) {
+        if let Some(wire) = &self.wire {
+            wire.write(text);
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! The server: [`XmppServer`], a [`Factory`] for ports of any kind. It calls what is user code, services and the store, and never with
+//! a borrow held.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    fmt,
+    rc::{Rc, Weak},
+    time::Duration,
+};
+
+use sinew_transports::{
+    Factory, Peer,
+    reactor::{Deferred, Excerpt, Failure, Promise, Reactor, WeakReactor},
+};
+
+use super::{
+    Router, ServerConfig, ServerReport, Service, StoreError, XmppServerConnection,
+    account::{Entry, Loading},
+    domain::{Domain, Later},
+    store::AccountData,
+};
+use crate::xmpp::codec::{Element, Jid};
+
+/// Most accounts that are saved at once.
+const SAVES_MAX: usize = 4;
+/// After a failure.
+const SAVE_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// Most stanzas that are routed in one turn of the loop.
+const ROUTED_MAX: usize = 256;
+
+/// A server of XMPP for one domain, as a factory for any port: TCP, TLS, a Unix socket, memory, behind the PROXY protocol, in a network
+/// simulation. Clones share everything, and may serve several ports of one reactor.
+///
+/// # Examples
+///
+/// ```
+/// use sinew_auth::Users;
+/// use sinew_chat::xmpp::server::{ServerConfig, XmppServer};
+/// use sinew_transports::{ReactorTcp, reactor::Reactor};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let reactor = Reactor::new()?;
+/// let users = Users::new().user("ann", "secret").user("bob", "secret");
+/// // Without a certificate for STARTTLS, logins are for the same machine only.
+/// let config = ServerConfig::new("example.org", users)?.requires_tls(false);
+/// let port = reactor.listen_tcp("127.0.0.1:0", XmppServer::new(&reactor, config))?;
+/// println!("{}", port.local());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct XmppServer(pub(super) Rc<Core>);
+
+pub(super) struct Core {
+    this: Weak<Self>,
+    reactor: WeakReactor,
+    pub(super) config: Rc<ServerConfig>,
+    domain: RefCell<Domain>,
+    /// What is routed, and what is given to services, from the loop.
+    queue: RefCell<VecDeque<Work>>,
+    is_scheduled: Cell<bool>,
+    saves: Cell<usize>,
+    /// Those who wait until everything is saved.
+    waiting: RefCell<Vec<Promise<(), Failure>>>,
+}
+
+enum Work {
+    Route(Element),
+    Service(Rc<dyn Service>, Element),
+}
+
+impl XmppServer {
+    /// A server without connections.
+    #[must_use]
+    pub fn new(reactor: &Reactor, config: ServerConfig) -> Self {
+        let config = Rc::new(config);
+        let domain = Domain::new(Rc::clone(&config), reactor.wall_clock());
+        Self(Rc::new_cyclic(|this| Core {
+            this: this.clone(),
+            reactor: reactor.downgrade(),
+            config,
+            domain: RefCell::new(domain),
+            queue: RefCell::default(),
+            is_scheduled: Cell::new(false),
+            saves: Cell::new(0),
+            waiting: RefCell::default(),
+        }))
+    }
+
+    /// Routes stanzas of others, such as those of a gateway.
+    #[must_use]
+    pub fn router(&self) -> Router {
+        Router(Rc::downgrade(&self.0))
+    }
+
+    /// Resolves when all accounts that have changed are stored. Wait for it at the end of a program.
+    pub fn flushed(&self, reactor: &Reactor) -> Deferred<()> {
+        let (promise, flushed) = reactor.promise();
+        self.0.waiting.borrow_mut().push(promise);
+        self.0.save(reactor);
+        flushed
+    }
+
+    /// How many connections, sessions and accounts there are.
+    #[must_use]
+    pub fn report(&self) -> ServerReport {
+        let domain = self.0.domain.borrow();
+        let accounts = domain.accounts.values();
+        ServerReport {
+            connections: domain.connections,
+            sessions: domain.sessions.len(),
+            sessions_waiting: domain.sessions.values().filter(|session| session.wire.is_none()).count(),
+            accounts: accounts.len(),
+            accounts_unsaved: accounts
+                .filter(|entry| matches!(entry, Entry::Ready(account) if account.is_dirty || account.is_saving))
+                .count(),
+        }
+    }
+
+    /// A connection of this server with a client, for callers that establish connections themselves.
+    #[must_use]
+    pub fn connection(&self) -> XmppServerConnection {
+        XmppServerConnection::new(self.clone())
+    }
+
+    /// Somebody has logged in. Resolves when the account is in memory, where it stays until the connection has gone; to `false`, if it
+    /// could not be read.
+    pub(super) fn open_account(&self, reactor: &Reactor, account: &str) -> Deferred<bool> {
+        let (promise, opened) = reactor.promise();
+        self.with(reactor, |domain| match domain.accounts.get_mut(account) {
+            Some(Entry::Ready(account)) => {
+                account.connections += 1;
+                promise.resolve(true);
+            }
+            Some(Entry::Loading(loading)) => loading.logins.push(promise),
+            None => {
+                let loading = Loading { logins: vec![promise], ..Loading::default() };
+                domain.load(account.into(), loading);
+            }
+        });
+        opened
+    }
+
+    /// Something of the domain, with the time of the loop; and then what it has left for later.
+    pub(super) fn with<R>(&self, reactor: &Reactor, f: impl FnOnce(&mut Domain) -> R) -> R {
+        let mut domain = self.0.domain.borrow_mut();
+        domain.wall = reactor.wall_clock();
+        let result = f(&mut domain);
+        domain.end_doomed();
+        drop(domain);
+        self.0.after(reactor);
+        result
+    }
+}
+
+impl Core {
+    pub(super) fn domain_jid(&self) -> Jid {
+        self.config.domain.clone()
+    }
+
+    /// Routes a stanza in a later turn.
+    pub(super) fn route(&self, stanza: Element) {
+        self.queue.borrow_mut().push_back(Work::Route(stanza));
+        if let Some(reactor) = self.reactor.upgrade() {
+            self.schedule(&reactor);
+        }
+    }
+
+    fn schedule(&self, reactor: &Reactor) {
+        if self.queue.borrow().is_empty() || self.is_scheduled.replace(true) {
+            return;
+        }
+        let this = self.this.clone();
+        reactor.call_soon(move |reactor| {
+            if let Some(this) = this.upgrade() {
+                this.is_scheduled.set(false);
+                this.work(reactor);
+            }
+        });
+    }
+
+    /// Routes what is in line. After a panic of a service the rest is routed in the next turn.
+    fn work(&self, reactor: &Reactor) {
+        let rest = Rest(self, reactor);
+        for _ in 0..ROUTED_MAX {
+            let work = self.queue.borrow_mut().pop_front();
+            match work {
+                Some(Work::Route(stanza)) => self.with(reactor, |domain| domain.route(stanza)),
+                Some(Work::Service(service, stanza)) => {
+                    service.stanza_received(&Router(self.this.clone()), stanza);
+                }
+                None => break,
+            }
+        }
+        drop(rest);
+    }
+
+    fn with(&self, reactor: &Reactor, f: impl FnOnce(&mut Domain)) {
+        if let Some(this) = self.this.upgrade() {
+            XmppServer(this).with(reactor, f);
+        }
+    }
+
+    /// Does what was left.
+    fn after(&self, reactor: &Reactor) {
+        let later = std::mem::take(&mut self.domain.borrow_mut().later);
+        for later in later {
+            match later {
+                Later::Service(service, stanza) => {
+                    self.queue.borrow_mut().push_back(Work::Service(service, stanza));
+                }
+                Later::Load(account) => self.load(reactor, account),
+                Later::Expire { id, generation, after } => {
+                    let this = self.this.clone();
+                    reactor.call_later(after, move |reactor| {
+                        let Some(this) = this.upgrade() else { return };
+                        this.with(reactor, |domain| domain.expire(id, generation));
+                    });
+                }
+            }
+        }
+        self.schedule(reactor);
+        self.save(reactor);
+    }
+
+    fn load(&self, reactor: &Reactor, account: Rc<str>) {
+        let this = self.this.clone();
+        // What is user code is called from the loop, so that its panics are not those of a connection.
+        reactor.call_soon(move |reactor| {
+            let Some(core) = this.upgrade() else { return };
+            let unread =
+                Unread { core: Rc::clone(&core), account: Rc::clone(&account), is_read: false };
+            let exists = core.config.has_account.as_ref().is_some_and(|has| has(&account));
+            let read = core.config.store.load(reactor, &account);
+            read.then(move |reactor, read| unread.read(reactor, read, exists));
+        });
+    }
+
+    /// Saves what has changed, a few accounts at a time. Changes while an account is saved are saved next.
+    fn save(&self, reactor: &Reactor) {
+        while self.saves.get() < SAVES_MAX {
+            let mut domain = self.domain.borrow_mut();
+            let Some(name) = domain.dirty.pop() else { break };
+            let Some(account) = domain.account_mut(&name) else { continue };
+            if account.is_saving {
+                // It comes back when that is done.
+                continue;
+            }
+            account.is_dirty = false;
+            account.is_saving = true;
+            let data = Rc::clone(&account.data);
+            drop(domain);
+            self.saves.set(self.saves.get() + 1);
+            self.save_one(reactor, name, &data);
+        }
+        let is_idle = self.saves.get() == 0 && self.domain.borrow().dirty.is_empty();
+        if is_idle {
+            self.waiting.take().into_iter().for_each(|promise| promise.resolve(()));
+        }
+    }
+
+    fn save_one(&self, reactor: &Reactor, name: Rc<str>, data: &AccountData) {
+        let saving = Saving { core: self.this.clone(), name: Rc::clone(&name), is_done: false };
+        let saved = self.config.store.save(reactor, &name, data);
+        saved.then(move |reactor, saved| {
+            saving.done(reactor, saved.map_err(|error| error.to_string()))
+        });
+    }
+
+    fn saved(&self, reactor: &Reactor, name: &Rc<str>, saved: Result<(), String>) {
+        self.saves.set(self.saves.get().saturating_sub(1));
+        let mut domain = self.domain.borrow_mut();
+        let Some(account) = domain.account_mut(name) else { return };
+        account.is_saving = false;
+        match saved {
+            Ok(()) if account.is_dirty => domain.dirty.push(Rc::clone(name)),
+            Ok(()) => {}
+            Err(error) => {
+                tracing::error!(account = %Excerpt::new(&**name), error, "an XMPP account was not saved; it will be tried again");
+                account.is_dirty = true;
+                drop(domain);
+                let (this, name) = (self.this.clone(), Rc::clone(name));
+                reactor.call_later(SAVE_AGAIN_AFTER, move |reactor| {
+                    let Some(this) = this.upgrade() else { return };
+                    this.domain.borrow_mut().dirty.push(name);
+                    this.save(reactor);
+                });
+                return;
+            }
+        }
+        drop(domain);
+        self.save(reactor);
+    }
+}
+
+/// Has the rest of the queue routed in the next turn, also after a panic.
+struct Rest<'a>(&'a Core, &'a Reactor);
+
+impl Drop for Rest<'_> {
+    fn drop(&mut self) {
+        self.0.schedule(self.1);
+    }
+}
+
+/// An account that is being read. If the store panics, or forgets its promise, it is one that could not be read.
+struct Unread {
+    core: Rc<Core>,
+    account: Rc<str>,
+    is_read: bool,
+}
+
+impl Unread {
+    fn read(
+        mut self,
+        reactor: &Reactor,
+        read: Result<Option<AccountData>, StoreError>,
+        exists: bool,
+    ) {
+        self.is_read = true;
+        self.core.with(reactor, |domain| match read {
+            Ok(data) => domain.loaded(&self.account, data, exists),
+            Err(error) => {
+                tracing::error!(account = %Excerpt::new(&*self.account), %error, "an XMPP account was not read");
+                domain.not_loaded(&self.account);
+            }
+        });
+    }
+}
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        if self.is_read {
+            return;
+        }
+        let (core, account) = (Rc::clone(&self.core), Rc::clone(&self.account));
+        if let Some(reactor) = self.core.reactor.upgrade() {
+            reactor
+                .call_soon(move |reactor| core.with(reactor, |domain| domain.not_loaded(&account)));
+        }
+    }
+}
+
+/// An account that is being saved. If the store panics, it was not.
+struct Saving {
+    core: Weak<Core>,
+    name: Rc<str>,
+    is_done: bool,
+}
+
+impl Saving {
+    fn done(mut self, reactor: &Reactor, saved: Result<(), String>) {
+        self.is_done = true;
+        if let Some(core) = self.core.upgrade() {
+            core.saved(reactor, &self.name, saved);
+        }
+    }
+}
+
+impl Drop for Saving {
+    fn drop(&mut self) {
+        let Some(core) = self.core.upgrade().filter(|_| !self.is_done) else { return };
+        let name = Rc::clone(&self.name);
+        if let Some(reactor) = core.reactor.upgrade() {
+            reactor.call_soon(move |reactor| {
+                core.saved(reactor, &name, Err("the store has panicked".to_owned()));
+            });
+        }
+    }
+}
+
+impl Factory for XmppServer {
+    type Protocol = XmppServerConnection;
+
+    fn build_protocol(&mut self, _: &Peer) -> Option<XmppServerConnection> {
+        Some(self.connection())
+    }
+}
+
+impl fmt::Debug for XmppServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("XmppServer").field("config", &self.0.config).finish_non_exhaustive()
+    }
+}
