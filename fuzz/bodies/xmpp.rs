@@ -128,7 +128,7 @@ const ONLINE: [&[u8]; 5] = [
 ];
 
 /// Streams of XML, one after another, each from its declaration on.
-fn sent_streams(sent: &[u8]) {
+pub(super) fn sent_streams(sent: &[u8]) {
     let sent = std::str::from_utf8(sent).expect("it is UTF-8");
     for stream in sent.split("<?xml version='1.0'?>").skip(1) {
         let (found, error) = {
