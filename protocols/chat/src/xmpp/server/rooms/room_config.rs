@@ -106,7 +106,7 @@ impl RoomConfig {
             .boolean("muc#roomconfig_moderatedroom", "Moderated", self.is_moderated)
             .boolean(
                 "muc#roomconfig_changesubject",
-                "Whoever may speak may change the subject",
+                "Participants may change the subject",
                 self.anyone_changes_subject,
             )
             .boolean("muc#roomconfig_allowinvites", "Occupants may invite", self.anyone_invites)
