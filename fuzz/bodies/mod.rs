@@ -40,7 +40,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 76] = [
+pub(crate) const TARGETS: [Target; 77] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -90,6 +90,7 @@ pub(crate) const TARGETS: [Target; 76] = [
     ("xmpp_component", xmpp_component),
     ("xmpp_component_port", xmpp_component_port),
     ("xmpp_rooms", xmpp_rooms),
+    ("xmpp_server", xmpp_server),
     ("irc_server", irc_server),
     ("oscar_server", oscar_server),
     ("toc_server", toc_server),
@@ -349,6 +350,10 @@ pub(crate) fn xmpp_component_port(data: &[u8]) {
 
 pub(crate) fn xmpp_rooms(data: &[u8]) {
     xmpp_services::rooms(&mut Input::new(data));
+}
+
+pub(crate) fn xmpp_server(data: &[u8]) {
+    xmpp::server(&mut Input::new(data));
 }
 
 pub(crate) fn irc_server(data: &[u8]) {
