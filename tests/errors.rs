@@ -419,6 +419,10 @@ fn with_chat() -> impl Iterator<Item = Printed> {
         xmpp::client::RequestError::Lost,
         xmpp::client::UploadError::NoService,
         xmpp::server::StoreError::Read { path: "ann.xml".into(), source: cause() },
+        xmpp::component::ComponentError::Connected,
+        xmpp::server::rooms::RecordError::Incomplete,
+        xmpp::server::rooms::RoomStoreError::Read { path: "rooms".into(), source: cause() },
+        xmpp::server::upload::GrantError::Expired,
     ];
     made.into_iter()
 }

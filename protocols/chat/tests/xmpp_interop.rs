@@ -1,5 +1,5 @@
-//! The client of XMPP with Prosody and ejabberd, which run from temporary folders with configurations of their own. Skipped, aloud, where
-//! they are missing; `.ci/run` installs Prosody, and `.ci/peers` has ejabberd.
+//! The client, the component and the rooms of XMPP with Prosody and ejabberd, which run from temporary folders with configurations of their
+//! own. Skipped, aloud, where they are missing; `.ci/run` installs Prosody, and `.ci/peers` has ejabberd.
 
 #![cfg(all(unix, feature = "tls"))]
 
@@ -7,8 +7,10 @@
 mod watchdog;
 
 mod xmpp_interop {
+    mod component;
     mod ejabberd;
     mod prosody;
+    mod rooms;
     mod talk;
     mod upload;
 }

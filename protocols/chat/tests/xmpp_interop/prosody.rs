@@ -63,7 +63,7 @@ pub(crate) fn certificates(folder: &Path) -> TlsClientConfig {
     TlsClientConfig::new(TrustedRoots::from_pem(root).unwrap())
 }
 
-fn prosody(name: &str) -> Option<Prosody> {
+pub(crate) fn prosody(name: &str) -> Option<Prosody> {
     prosody_with(name, None, "")
 }
 

@@ -112,9 +112,12 @@ pub enum SendError {
         /// The limit.
         max: usize,
     },
-    /// The client is not online.
-    #[error("the client of XMPP is not online")]
+    /// The client or the component is not online.
+    #[error("there is no stream to the XMPP server now")]
     NotConnected,
+    /// A component must name a sender of its domain and a recipient in each stanza (XEP-0114).
+    #[error("a stanza of a component has no recipient, or a sender that is not of its domain")]
+    Addresses,
     /// Too much waits to be sent, or to be acknowledged.
     #[error("{max} stanzas or bytes wait for the XMPP server already")]
     QueueFull {

@@ -14,7 +14,7 @@ mod incoming;
 mod iq_request;
 mod login;
 mod negotiation;
-mod requests;
+pub(in crate::xmpp) mod requests;
 mod rooms;
 mod roster;
 mod session;

@@ -9,7 +9,7 @@ use super::RequestError;
 use crate::xmpp::codec::{Iq, IqKind, Jid};
 
 #[derive(Default)]
-pub(super) struct Requests {
+pub(in crate::xmpp) struct Requests {
     waiting: BTreeMap<String, Request>,
     last: u64,
 }
@@ -21,17 +21,17 @@ struct Request {
 }
 
 impl Requests {
-    pub(super) fn next_id(&mut self) -> String {
+    pub(in crate::xmpp) fn next_id(&mut self) -> String {
         self.last += 1;
         format!("s{}", self.last)
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::xmpp) fn len(&self) -> usize {
         self.waiting.len()
     }
 
     /// Forgets those whose deferred was cancelled.
-    pub(super) fn prune(&mut self) {
+    pub(in crate::xmpp) fn prune(&mut self) {
         self.waiting.retain(|_, request| {
             let is_pending = request.promise.is_pending();
             if !is_pending {
@@ -41,7 +41,7 @@ impl Requests {
         });
     }
 
-    pub(super) fn push(
+    pub(in crate::xmpp) fn push(
         &mut self,
         id: String,
         to: Option<Jid>,
@@ -52,7 +52,7 @@ impl Requests {
     }
 
     /// An answer has come. Returns whether somebody waited for it.
-    pub(super) fn answered(&mut self, me: &Jid, answer: Iq) -> bool {
+    pub(in crate::xmpp) fn answered(&mut self, me: &Jid, answer: Iq) -> bool {
         let Some(id) = answer.id().map(str::to_owned) else { return false };
         let is_from_it = self
             .waiting
@@ -70,7 +70,7 @@ impl Requests {
         true
     }
 
-    pub(super) fn fail(&mut self, id: &str, error: RequestError) {
+    pub(in crate::xmpp) fn fail(&mut self, id: &str, error: RequestError) {
         if let Some(request) = self.waiting.remove(id) {
             request.timer.cancel();
             request.promise.reject(error);
@@ -78,7 +78,7 @@ impl Requests {
     }
 
     /// The session is over.
-    pub(super) fn fail_all(&mut self) {
+    pub(in crate::xmpp) fn fail_all(&mut self) {
         for request in std::mem::take(&mut self.waiting).into_values() {
             request.timer.cancel();
             request.promise.reject(RequestError::Lost);

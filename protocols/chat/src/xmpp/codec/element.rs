@@ -202,6 +202,19 @@ impl Element {
         texts.collect()
     }
 
+    /// Moves the element, and all in it that is in the same namespace, to another one. Elements below one of another namespace stay.
+    pub(crate) fn move_to_ns(&mut self, from: &str, to: &Arc<str>) {
+        if *self.ns != *from {
+            return;
+        }
+        self.ns = Arc::clone(to);
+        for node in &mut self.nodes {
+            if let Node::Element(child) = node {
+                child.move_to_ns(from, to);
+            }
+        }
+    }
+
     pub(super) const fn height(&self) -> usize {
         self.height
     }

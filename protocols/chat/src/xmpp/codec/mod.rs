@@ -10,6 +10,7 @@
 //! no limit on depth. Guards before it would have to read XML themselves. The parser here is smaller than such a guard and a tree
 //! together, looks at each byte a constant number of times, finds prefixes in a map, and has a limit for everything that grows.
 
+mod component_handshake;
 mod element;
 mod encode;
 mod features;
@@ -35,6 +36,7 @@ mod xml_limits;
 mod stream_parser_tests;
 
 pub use {
+    component_handshake::component_handshake,
     element::{Attribute, Element, Node},
     encode::EncodeError,
     features::StreamFeatures,

@@ -2,6 +2,8 @@
 
 /// Stanzas between a client and its server.
 pub const CLIENT: &str = "jabber:client";
+/// Stanzas between a component and its server (XEP-0114).
+pub const COMPONENT: &str = "jabber:component:accept";
 /// Streams: the root, its features and its errors.
 pub const STREAMS: &str = "http://etherx.jabber.org/streams";
 /// Conditions of stream errors.
@@ -44,6 +46,16 @@ pub const MUC: &str = "http://jabber.org/protocol/muc";
 pub const MUC_USER: &str = "http://jabber.org/protocol/muc#user";
 /// Forms (XEP-0004).
 pub const DATA_FORMS: &str = "jabber:x:data";
+/// Affiliations and roles, as moderators and admins of rooms ask for them.
+pub const MUC_ADMIN: &str = "http://jabber.org/protocol/muc#admin";
+/// The configuration of a room, and its end, as owners ask for them.
+pub const MUC_OWNER: &str = "http://jabber.org/protocol/muc#owner";
+/// The fields of the configuration of a room.
+pub const MUC_ROOMCONFIG: &str = "http://jabber.org/protocol/muc#roomconfig";
+/// What disco says of a room, as a form.
+pub const MUC_ROOMINFO: &str = "http://jabber.org/protocol/muc#roominfo";
+/// Whether a client is still in a room (XEP-0410).
+pub const MUC_SELF_PING: &str = "http://jabber.org/protocol/muc#self-ping-optimization";
 /// Slots of uploads over HTTP (XEP-0363).
 pub const UPLOAD: &str = "urn:xmpp:http:upload:0";
 /// The version of software (XEP-0092).

@@ -89,6 +89,14 @@ impl StreamParser {
         self.open.len() <= 1 && self.lexer.is_idle()
     }
 
+    /// Has other limits from the next stanza on, in a stream that does not begin again after its login, such as that of a component.
+    pub fn set_limits(&mut self, limits: XmlLimits) {
+        self.limits = limits;
+        if self.open.len() <= 1 {
+            self.begin_stanza();
+        }
+    }
+
     /// The next event, if all of it has been received. Takes what it uses from the front of the data: all of it, if there is none.
     ///
     /// # Errors

@@ -1,0 +1,10 @@
+//! A component of XMPP as its server sees it: a connection in memory, on a virtual clock.
+
+#[path = "../../../tests/support/watchdog.rs"]
+mod watchdog;
+
+mod xmpp_component {
+    mod handshake;
+    mod script;
+    mod stanzas;
+}
