@@ -1,5 +1,7 @@
 //! Several sessions of one mailbox: who is told what, and when.
 
+use std::time::Duration;
+
 use super::support::World;
 
 #[test]
@@ -244,4 +246,41 @@ fn uid_expunge_takes_only_what_it_names() {
         S: c OK Done
         ",
     );
+}
+
+/// What others have done to many messages is told in pieces, as the client receives it: in IDLE, at its end, and by NOOP.
+#[test]
+fn many_flags_are_told_as_they_are_received() {
+    const COUNT: usize = 20_000;
+    let world = World::with_messages(COUNT);
+    let other = world.selected();
+    for command in ["IDLE", "DONE", "NOOP"] {
+        let client = world.selected();
+        let idles = command != "NOOP";
+        if idles {
+            client.say("a IDLE\r\n");
+        }
+        other.say(format!("b STORE 1:{COUNT} +FLAGS.SILENT ({command})\r\n"));
+        match command {
+            "DONE" => client.wire.receive_if_open(b"DONE\r\n"),
+            "NOOP" => client.wire.receive_if_open(b"a NOOP\r\n"),
+            _ => {}
+        }
+        for _ in 0..100 {
+            client.advance(Duration::from_millis(10));
+        }
+        let first = client.wire.take(usize::MAX).len();
+        assert!((1..=400 << 10).contains(&first), "{command}: {first} bytes at once");
+        let rest = client.received();
+        let told = rest.matches(" FETCH (FLAGS (").count();
+        assert!((1..COUNT).contains(&told), "{command}: {told} told later");
+        assert!(rest.contains(&format!("* {COUNT} FETCH ")), "{command}");
+        assert_eq!(rest.ends_with("a OK Done\r\n"), command != "IDLE", "{command}");
+        if command == "IDLE" {
+            // It idles still, and is told of what follows.
+            other.say("d STORE 7 FLAGS.SILENT (more)\r\n");
+            assert!(client.received().starts_with("* 7 FETCH (FLAGS ("));
+            assert_eq!(client.say("DONE\r\n"), "a OK Done\r\n");
+        }
+    }
 }

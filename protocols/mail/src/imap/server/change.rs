@@ -29,7 +29,7 @@ impl Session {
         }
         if command.is_silent {
             // What others have changed is told first: afterwards, it looks like what this client has changed.
-            self.write_changes(Occasion::NumbersAreUsed, &Known::default());
+            self.tell_changes(Occasion::NumbersAreUsed, &Known::default()).await?;
         }
         let keywords = mailbox.keywords().len();
         let set = mailbox.set_flags(&uids, change, unchanged_since).await?;
@@ -110,7 +110,7 @@ impl Session {
         match self.enabled.get().qresync && !gone.is_empty() {
             true => {
                 // The number is that up to which all is told (RFC 7162 3.2.7).
-                self.write_changes(Occasion::Any, &Known::default());
+                self.tell_changes(Occasion::Any, &Known::default()).await?;
                 let highest = self.with_selected(|selected| selected.highest())?;
                 Ok(done.code(format!("HIGHESTMODSEQ {highest}")))
             }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::{
     answer::Done,
     compression::IS_OFFERED,
-    selected::Enabled,
+    selected::{Enabled, Known, Occasion},
     session::{QUEUE_MAX, Session},
 };
 use crate::imap::codec::{Atom, Command, CommandBody};
@@ -144,7 +144,12 @@ impl Session {
         if self.transport.queued() > QUEUE_MAX {
             return self.await_idle_client();
         }
-        self.write_changes(super::selected::Occasion::Any, &super::selected::Known::default());
+        if self.is_telling.get() {
+            return;
+        }
+        if self.write_some_changes(Occasion::Any, &Known::default()) {
+            self.go_on_telling();
+        }
         self.end_answer();
         let is_gone =
             self.selected.borrow().as_ref().is_some_and(|selected| selected.mailbox.is_deleted());
@@ -153,6 +158,24 @@ impl Session {
         } else if self.transport.queued() > QUEUE_MAX {
             self.await_idle_client();
         }
+    }
+
+    /// Tells the rest in IDLE, as the client receives it.
+    fn go_on_telling(self: &Rc<Self>) {
+        let Some(reactor) = self.transport.reactor() else { return };
+        self.is_telling.set(true);
+        let session = Rc::clone(self);
+        let task = async move {
+            while session.room().await.is_ok() && session.idle.borrow().is_some() {
+                let has_more = session.write_some_changes(Occasion::Any, &Known::default());
+                session.end_answer();
+                if !has_more || session.pause().await.is_err() {
+                    break;
+                }
+            }
+            session.is_telling.set(false);
+        };
+        reactor.spawn(task).detach();
     }
 
     /// A client in IDLE that does not receive is not read from, so that no other clock runs: it is disconnected if that lasts.

@@ -263,7 +263,7 @@ impl ImapConnection {
                     match (done, is_login) {
                         (done, true) => of_task.end_login(&tag, done),
                         (Some(done), false) => {
-                            of_task.finish(&tag, &done.unwrap_or_else(|refused| refused))
+                            of_task.end(&tag, &done.unwrap_or_else(|refused| refused)).await;
                         }
                         (None, false) => {}
                     }
@@ -326,11 +326,14 @@ impl ImapConnection {
         session.compress();
     }
 
-    fn end_idle(&mut self, session: &Session, message: &Message) {
+    fn end_idle(&mut self, session: &Rc<Session>, message: &Message) {
         let Some(tag) = session.end_idle() else { return };
         let is_done = message.line().is_some_and(|line| line.eq_ignore_ascii_case(b"DONE"));
         match is_done {
-            true => session.finish(&tag, &Done::ok("Done")),
+            true => {
+                let of_task = Rc::clone(session);
+                self.run(session, async move { of_task.end(&tag, &Done::ok("Done")).await });
+            }
             false => self.wrong(session, Some(&tag), "DONE was expected"),
         }
     }

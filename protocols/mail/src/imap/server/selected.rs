@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use super::view::View;
+use super::{uid_ranges::difference, view::View};
 use crate::store::{Mailbox, MessageInfo, ModSeq, Uid, UidSet, Watch};
 
 /// What a session has enabled, as far as it changes what it is told.
@@ -16,6 +16,9 @@ pub(super) struct Enabled {
     /// QRESYNC: VANISHED is told in place of EXPUNGE.
     pub(super) qresync: bool,
 }
+
+/// How many messages' flags are told before there has to be room for more.
+const FLAGS_IN_PIECE: usize = 500;
 
 /// When changes are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +46,8 @@ pub(super) struct Selected {
     seen: ModSeq,
     /// Up to here, messages that are gone were told.
     expunged: ModSeq,
+    /// The messages whose flags have changed by then, and are told next: many are told as the client receives them.
+    untold: UidSet,
     /// In IDLE.
     pub(super) watch: Option<Watch>,
 }
@@ -54,7 +59,16 @@ impl Selected {
         let mut view = View::default();
         mailbox.uids().into_iter().for_each(|uid| view.push(uid));
         let recent = if is_read_only { UidSet::new() } else { mailbox.claim_recent() };
-        Self { mailbox, is_read_only, view, recent, seen, expunged: seen, watch: None }
+        Self {
+            mailbox,
+            is_read_only,
+            view,
+            recent,
+            seen,
+            expunged: seen,
+            untold: UidSet::new(),
+            watch: None,
+        }
     }
 
     /// The number of the last change that was told.
@@ -62,8 +76,23 @@ impl Selected {
         self.seen.min(self.expunged)
     }
 
-    /// Writes what has changed since the client was told last.
+    /// Writes what has changed since the client was told last, and the flags of so many messages at most. Whether more is left.
     pub(super) fn write_changes(
+        &mut self,
+        out: &mut Vec<u8>,
+        occasion: Occasion,
+        enabled: Enabled,
+        known: &Known,
+    ) -> bool {
+        self.note_changes(out, occasion, enabled, known);
+        let some: UidSet = self.untold.iter().take(FLAGS_IN_PIECE).collect();
+        some.iter().for_each(|uid| self.write_flags(out, uid, enabled));
+        self.untold = difference(&self.untold, &some);
+        !self.untold.is_empty()
+    }
+
+    /// Writes which messages are new and which are gone, and notes whose flags have changed.
+    fn note_changes(
         &mut self,
         out: &mut Vec<u8>,
         occasion: Occasion,
@@ -91,11 +120,12 @@ impl Selected {
             self.expunged = changes.highest;
         }
         self.write_new(out, &changes.changed);
-        for &uid in &changes.changed {
-            let mod_seq = self.mailbox.message(uid).map(|info| info.mod_seq);
-            if known.mod_seq.is_none() || known.mod_seq != mod_seq || !known.uids.contains(uid) {
-                self.write_flags(out, uid, enabled);
-            }
+        let is_known = |uid| {
+            let mod_seq = || self.mailbox.message(uid).map(|info| info.mod_seq);
+            known.mod_seq.is_some() && known.uids.contains(uid) && known.mod_seq == mod_seq()
+        };
+        for uid in changes.changed.into_iter().filter(|uid| !is_known(*uid)) {
+            self.untold.insert(uid);
         }
         self.seen = changes.highest;
     }

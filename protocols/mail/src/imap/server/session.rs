@@ -50,6 +50,8 @@ pub(super) struct Session {
     /// With COMPRESS.
     pub(super) deflating: RefCell<Option<Box<Deflating>>>,
     pub(super) failed_logins: Cell<u8>,
+    /// In IDLE, a task tells what has changed, as the client receives it.
+    pub(super) is_telling: Cell<bool>,
     /// In IDLE, a clock runs until the client receives.
     pub(super) is_awaiting_client: Cell<bool>,
     /// A command is at work: the next one waits.
@@ -83,6 +85,7 @@ impl Session {
             parts: RefCell::default(),
             deflating: RefCell::default(),
             failed_logins: Cell::new(0),
+            is_telling: Cell::new(false),
             is_awaiting_client: Cell::new(false),
             is_busy: Cell::new(false),
         }
@@ -175,15 +178,41 @@ impl Session {
         }
     }
 
-    /// Tells what has changed in the selected mailbox.
+    /// Tells all that has changed in the selected mailbox.
     pub(super) fn write_changes(&self, occasion: Occasion, known: &Known) {
-        let mut out = Vec::new();
+        while self.write_some_changes(occasion, known) {}
+    }
+
+    /// The same as the client receives it.
+    pub(super) async fn tell_changes(
+        &self,
+        occasion: Occasion,
+        known: &Known,
+    ) -> Result<(), Closed> {
+        while self.write_some_changes(occasion, known) {
+            self.room().await?;
+            self.pause().await?;
+        }
+        Ok(())
+    }
+
+    /// Tells a part of what has changed. Whether more is left.
+    pub(super) fn write_some_changes(&self, occasion: Occasion, known: &Known) -> bool {
+        let (mut out, mut has_more) = (Vec::new(), false);
         if let Some(selected) = &mut *self.selected.borrow_mut() {
-            selected.write_changes(&mut out, occasion, self.enabled.get(), known);
+            has_more = selected.write_changes(&mut out, occasion, self.enabled.get(), known);
         }
         if !out.is_empty() {
             self.write(&out);
         }
+        has_more
+    }
+
+    /// Ends a command, with what has changed told as the client receives it.
+    pub(super) async fn end(&self, tag: &Tag, done: &Done) {
+        // If the connection has ended, this says nothing either.
+        let _ = self.tell_changes(done.occasion, &done.known).await;
+        self.finish(tag, done);
     }
 
     /// Ends a command.
