@@ -11,4 +11,6 @@ mod interop {
     mod observer;
     mod program;
     mod servers;
+    #[cfg(feature = "websocket")]
+    mod websockets;
 }
