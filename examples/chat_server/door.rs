@@ -1,4 +1,4 @@
-//! A way into the room: [`Door`], the guests who came by it on this reactor, in whichever [`Language`] they talk.
+//! A way into the room: [`Door`], the guests who use it on this reactor, and the [`Language`] that they talk in.
 
 use std::{
     cell::RefCell,
@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     event::Event,
-    room::{Doorway, Room, Talker},
+    room::{Audience, Room, Talker},
 };
 
 /// How guests of one kind are told what happens.
@@ -32,8 +32,8 @@ pub(crate) struct Door<L: Language> {
 impl<L: Language> Door<L> {
     pub(crate) fn open(room: Rc<Room>) -> Rc<Self> {
         let door = Rc::new(Self { room, guests: RefCell::default() });
-        let doorway: Weak<dyn Doorway> = Rc::<Self>::downgrade(&door);
-        door.room.add_door(doorway);
+        let audience: Weak<dyn Audience> = Rc::<Self>::downgrade(&door);
+        door.room.add_door(audience);
         door
     }
 
@@ -82,7 +82,7 @@ impl<L: Language> Door<L> {
     }
 }
 
-impl<L: Language> Doorway for Door<L> {
+impl<L: Language> Audience for Door<L> {
     fn tell_all(&self, event: &Event) -> bool {
         let guests = self.guests.borrow();
         let mut others = guests.iter().filter(|(name, _)| *name != event.name()).peekable();

@@ -1,4 +1,4 @@
-//! The room, as one reactor has it: the names of all, the doors by which guests came, and the mail to the other reactors. It knows no
+//! The room, as one reactor has it: the names of all, the doors of the guests, and the mail to the other reactors. It knows no
 //! transport and no protocol: things happen in it, and each door says them in the language of its guests.
 
 use std::{
@@ -24,8 +24,8 @@ const NAME_MAX: usize = 20;
 /// Events on their way to a reactor. A talker whose event does not fit waits.
 const MAIL_MAX: usize = 4_096;
 
-/// The guests who came by one door.
-pub(crate) trait Doorway {
+/// The guests of one door.
+pub(crate) trait Audience {
     /// Tells all but the one of whom it tells. Returns whether a guest is far behind.
     fn tell_all(&self, event: &Event) -> bool;
     /// Tells one; `None` if there is nobody of that name.
@@ -62,7 +62,7 @@ pub(crate) struct Room {
     /// Whether other reactors have rooms.
     has_mail: bool,
     /// A door is there as long as its port.
-    doors: RefCell<Vec<Weak<dyn Doorway>>>,
+    doors: RefCell<Vec<Weak<dyn Audience>>>,
 }
 
 /// The room of a program with one reactor, which `Reactors` has not started.
@@ -83,7 +83,7 @@ impl Room {
         Self { shard, building, has_mail, doors: RefCell::default() }
     }
 
-    pub(crate) fn add_door(&self, door: Weak<dyn Doorway>) {
+    pub(crate) fn add_door(&self, door: Weak<dyn Audience>) {
         let mut doors = self.doors.borrow_mut();
         doors.retain(|door| door.strong_count() > 0);
         doors.push(door);

@@ -35,7 +35,7 @@ fn meets(nick: &'static str, client: impl FnOnce(u16) -> Command) {
     meets_at(nick, |_, _, port| client(port));
 }
 
-/// The same, where the program may come by another port than the observer.
+/// The same, where the program may connect to another port than the observer.
 pub(super) fn meets_at(
     nick: &'static str,
     client: impl FnOnce(&Reactor, &IrcServer, u16) -> Command,
