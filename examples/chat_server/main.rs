@@ -28,6 +28,7 @@ mod event;
 mod irc;
 #[cfg(not(feature = "chat"))]
 #[path = "missing.rs"]
+#[allow(clippy::duplicate_mod, reason = "both doors may be missing")]
 mod irc;
 pub(crate) mod lines;
 mod ports;
@@ -37,6 +38,7 @@ mod talk;
 mod web;
 #[cfg(not(feature = "http"))]
 #[path = "missing.rs"]
+#[allow(clippy::duplicate_mod, reason = "both doors may be missing")]
 mod web;
 
 use std::{
