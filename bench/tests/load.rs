@@ -261,7 +261,8 @@ fn lying_irc() -> std::io::Result<SocketAddr> {
             let (mut member, _) = listener.accept()?;
             let mut input = BufReader::new(member.try_clone()?).lines();
             let line = |text: &str| format!(":a!a@a {text}\r\n");
-            (input.next(), input.next());
+            input.next();
+            input.next();
             member.write_all(line("422 a :x").as_bytes())?;
             input.next();
             member.write_all((line("JOIN #bench") + &line("366 a #bench :x")).as_bytes())?;
