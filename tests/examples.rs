@@ -11,6 +11,8 @@ mod examples {
     mod arguments;
     mod async_client;
     mod background_work;
+    #[cfg(all(feature = "chat", feature = "http"))]
+    mod chat_doors;
     mod chat_server;
     mod connect;
     mod custom_handler;

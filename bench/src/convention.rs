@@ -8,7 +8,7 @@
 //!    [`GREETING`] once it is a member; `http` and the like answer the requests of [`http`](crate::http), however many; `websocket`
 //!    and `ws-broadcast` do the same as `echo` and `fanout` with binary messages, after the handshake of
 //!    [`websocket`](crate::websocket); `dns` answers the queries of [`dns`](crate::dns) over UDP;
-//!    `smtp` takes messages, `pop3` and `imap` have those of [`mail`](crate::mail),
+//!    `smtp` takes messages, `pop3` and `imap` have those of [`mail`](crate::mail); `irc` has a network of IRC,
 //! 4. SIGTERM ends it,
 //! 5. if it cannot run on this machine, it exits with status [`UNAVAILABLE`] and the reason on standard error.
 //!

@@ -230,6 +230,56 @@ fn mail_is_sent_and_fetched() -> Fallible {
 }
 
 #[test]
+fn members_of_a_channel_hear_all() -> Fallible {
+    let loads = [
+        ("irc --messages 0 --connections 3", 0),
+        ("irc --messages 20 --connections 1", 20),
+        ("irc --messages 20 --connections 150", 20 * 150),
+        ("irc --messages 100 --connections 7 --outstanding 16 --size 300", 700),
+    ];
+    for engine in ["mio", "poll", "uring"] {
+        serves(env!("CARGO_BIN_EXE_sinew_irc"), &["--engine", engine], &loads)?;
+    }
+    serves(env!("CARGO_BIN_EXE_other_irc"), &[], &loads)
+}
+
+#[test]
+fn a_server_of_irc_that_says_something_else_is_detected() -> Fallible {
+    let output = load(lying_irc()?, "irc --messages 1 --connections 1")?;
+    let errors = String::from_utf8(output.stderr)?;
+    assert!(!output.status.success() && errors.contains("not what was said"), "{errors}");
+    Ok(())
+}
+
+/// Lets two members in, and tells the second something that the first has not said.
+fn lying_irc() -> std::io::Result<SocketAddr> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    thread::spawn(move || -> std::io::Result<()> {
+        let (mut members, mut lines) = (Vec::new(), Vec::new());
+        for _ in 0..2 {
+            let (mut member, _) = listener.accept()?;
+            let mut input = BufReader::new(member.try_clone()?).lines();
+            let line = |text: &str| format!(":a!a@a {text}\r\n");
+            input.next();
+            input.next();
+            member.write_all(line("422 a :x").as_bytes())?;
+            input.next();
+            member.write_all((line("JOIN #bench") + &line("366 a #bench :x")).as_bytes())?;
+            members.push(member);
+            lines.push(input);
+        }
+        lines[0].next();
+        members[1].write_all(b":a!a@a PRIVMSG #bench :go\r\n")?;
+        lines[0].next();
+        members[1].write_all(b":a!a@a PRIVMSG #bench :something else\r\n")?;
+        lines[1].next();
+        Ok(())
+    });
+    Ok(address)
+}
+
+#[test]
 fn a_server_of_web_sockets_that_answers_wrongly_is_detected() -> Fallible {
     let opening = "HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
     let answers = |opening: &'static str, message: fn(&mut Vec<u8>)| {

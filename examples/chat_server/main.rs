@@ -1,20 +1,45 @@
 //! A chat room: names, joining, leaving, private messages. A slow reader does not affect the others. With `--reactors 4`
-//! it runs on four processors.
+//! it runs on four processors. It has a door for `nc`, and two more for clients of IRC and for browsers, if it is built with them.
 //!
 //! ```text
-//! $ cargo run -p chat_server
+//! $ cargo run -p chat_server --features chat,http -- --irc 127.0.0.1:6667 --websocket 127.0.0.1:8080
 //! listening on 127.0.0.1:8000
+//! listening on 127.0.0.1:6667
+//! listening on 127.0.0.1:8080
 //! ```
 //!
 //! ```text
 //! $ nc 127.0.0.1 8000
 //! Your name?
 //! ann
-//! Welcome. /who, /to NAME TEXT; all else is said to all.
+//! Welcome. /who, /nick NAME, /to NAME TEXT; all else is said to all.
 //! ```
+//!
+//! | file | |
+//! |---|---|
+//! | `room.rs`, `event.rs` | the room, and what happens in it: no transport, no protocol |
+//! | `door.rs` | guests who talk in one language |
+//! | `lines.rs`, `irc.rs`, `web.rs` | the languages, and the ports for them |
+//! | `talk.rs` | what is typed and read as plain text, by lines and in the browser |
 
-mod guest;
-mod room;
+pub(crate) mod door;
+mod event;
+#[cfg(feature = "chat")]
+mod irc;
+#[cfg(not(feature = "chat"))]
+#[path = "missing.rs"]
+#[allow(clippy::duplicate_mod, reason = "both doors may be missing")]
+mod irc;
+pub(crate) mod lines;
+mod ports;
+pub(crate) mod room;
+mod talk;
+#[cfg(feature = "http")]
+mod web;
+#[cfg(not(feature = "http"))]
+#[path = "missing.rs"]
+#[allow(clippy::duplicate_mod, reason = "both doors may be missing")]
+mod web;
 
 use std::{
     env,
@@ -25,61 +50,66 @@ use std::{
 };
 
 use sinew::prelude::*;
-use sinew::transports::endpoint::ServerEndpoint;
-use sinew::transports::reactors::{Mailboxes, Reactors, Shard};
+use sinew::transports::{
+    endpoint::ServerEndpoint,
+    reactors::{Reactors, Shard},
+};
 
-pub(crate) use guest::Guest;
-pub(crate) use room::{Names, Room, Said};
+use room::{Building, Room};
 
-/// Write limit per guest. `write` never blocks, so messages pile up for a guest who does not read. Past this limit
-/// the guest is disconnected with `ConnectionLost::WriteLimit`; the others are not affected.
-const UNREAD_MAX: usize = 256 * 1024;
+const USAGE: &str =
+    "usage: chat_server [--listen ENDPOINT] [--irc ENDPOINT] [--websocket ENDPOINT] [--reactors N]";
 
-/// Lines on their way to a reactor. A talker whose line does not fit waits.
-const MAIL_MAX: usize = 4_096;
+/// Where to listen, strings such as `127.0.0.1:8000`, `tcp6:8000` or `unix:/run/chat.sock`; and the number of reactors.
+struct Arguments {
+    listen: ServerEndpoint,
+    irc: Option<ServerEndpoint>,
+    websocket: Option<ServerEndpoint>,
+    reactors: usize,
+}
 
-/// Where to listen, a string such as `127.0.0.1:8000`, `tcp6:8000` or `unix:/run/chat.sock`; and the number of reactors.
-fn arguments() -> Result<(ServerEndpoint, usize), Box<dyn Error>> {
-    const USAGE: &str = "usage: chat_server [--listen ENDPOINT] [--reactors N]";
-    let args: Vec<_> = env::args().skip(1).collect();
-    let (mut endpoint, mut reactors) = ("127.0.0.1:8000".parse()?, 1);
-    let mut left = args.iter().map(String::as_str);
-    while let Some(name) = left.next() {
-        match (name, left.next()) {
-            ("--listen", Some(text)) => endpoint = text.parse()?,
-            ("--reactors", Some(number)) => reactors = number.parse()?,
-            ("--help", None) => {
-                println!("{USAGE}");
-                process::exit(0);
-            }
-            _ => {
-                eprintln!("{USAGE}");
-                process::exit(2)
+impl Arguments {
+    fn read() -> Result<Self, Box<dyn Error>> {
+        let args: Vec<_> = env::args().skip(1).collect();
+        let listen = "127.0.0.1:8000".parse()?;
+        let mut read = Self { listen, irc: None, websocket: None, reactors: 1 };
+        let mut left = args.iter().map(String::as_str);
+        while let Some(name) = left.next() {
+            match (name, left.next()) {
+                ("--listen", Some(text)) => read.listen = text.parse()?,
+                ("--irc", Some(text)) => read.irc = Some(text.parse()?),
+                ("--websocket", Some(text)) => read.websocket = Some(text.parse()?),
+                ("--reactors", Some(number)) => read.reactors = number.parse()?,
+                ("--help", None) => {
+                    println!("{USAGE}");
+                    process::exit(0);
+                }
+                _ => {
+                    eprintln!("{USAGE}");
+                    process::exit(2)
+                }
             }
         }
+        Ok(read)
     }
-    Ok((endpoint, reactors))
 }
 
 /// The standard library prints the error that `main` returns.
 fn main() -> Result<(), Box<dyn Error>> {
-    let (endpoint, reactors) = arguments()?;
-    let stream = StreamConfig::default().write_limit(UNREAD_MAX);
-    let config = ListenConfig::default().max_connections(500).stream(stream);
-    let (names, mail) = (Names::default(), Mailboxes::<Said>::new(MAIL_MAX));
-    let room = {
-        let mail = mail.clone();
-        move |shard: &Shard| Room::of(shard, &names, &mail)
-    };
-    let room_of_mail = room.clone();
-    let reactors = Reactors::new(reactors)
-        .listen_with(endpoint, config, move |shard: &Shard| {
-            let room = room(shard);
-            move |_: &Peer| Guest::arrive(room.clone())
-        })
+    let arguments = Arguments::read()?;
+    let building = Building::new();
+    let mut reactors = lines::open(Reactors::new(arguments.reactors), arguments.listen, &building);
+    if let Some(endpoint) = arguments.irc {
+        reactors = irc::open(reactors, endpoint, &building)?;
+    }
+    if let Some(endpoint) = arguments.websocket {
+        reactors = web::open(reactors, endpoint, &building)?;
+    }
+    let mail = building.mail.clone();
+    let reactors = reactors
         .receive(&mail, move |shard: &Shard| {
-            let room = room_of_mail(shard);
-            move |_: &Reactor, said| room.receive(said)
+            let room = Room::of(shard, &building);
+            move |_: &Reactor, event| room.receive(&event)
         })
         // After SIGINT or SIGTERM: stop accepting, and send what is queued for the guests.
         .drain(Duration::from_secs(5))

@@ -1,131 +1,176 @@
-//! The room, as one reactor has it: its own guests, the names of all, and the mail to the other reactors.
+//! The room, as one reactor has it: the names of all, the doors of the guests, and the mail to the other reactors. It knows no
+//! transport and no protocol: things happen in it, and each door says them in the language of its guests.
 
 use std::{
     cell::{OnceCell, RefCell},
     collections::BTreeMap,
-    rc::Rc,
+    rc::{Rc, Weak},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use sinew::prelude::*;
-use sinew::protocols::basic::send_line;
 use sinew::transports::reactors::{MailboxError, Mailboxes, NotSent, Shard};
 
-/// Reading from a guest pauses for this long after a message while another guest is far behind, or another reactor. Otherwise
-/// a fast sender would make all slow readers exceed their limit.
+use super::event::Event;
+
+/// A guest who talks is not read for this long while another guest is far behind, or another reactor. Otherwise a fast sender would make
+/// all slow readers exceed their limit.
 const REST: Duration = Duration::from_millis(10);
 
-/// What one reactor tells the others.
-#[derive(Clone)]
-pub(crate) enum Said {
-    ToAll(Arc<str>),
-    To { name: Arc<str>, line: Arc<str> },
+/// Longest name, in bytes.
+const NAME_MAX: usize = 20;
+
+/// Events on their way to a reactor. A talker whose event does not fit waits.
+const MAIL_MAX: usize = 4_096;
+
+/// The guests of one door.
+pub(crate) trait Audience {
+    /// Tells all but the one of whom it tells. Returns whether a guest is far behind.
+    fn tell_all(&self, event: &Event) -> bool;
+    /// Tells one; `None` if there is nobody of that name.
+    fn tell_one(&self, name: &str, event: &Event) -> Option<bool>;
 }
 
-/// The names of all guests, each with the reactor of its guest. Behind a lock, which is taken to come, to go and to look, but
-/// not to talk.
-pub(crate) type Names = Arc<Mutex<BTreeMap<String, usize>>>;
+/// The connection of a guest who talks, as far as the room needs it.
+pub(crate) trait Talker: Clone + 'static {
+    fn reactor(&self) -> Option<Reactor>;
+    fn pause_reading(&self);
+    fn resume_reading(&self);
+}
+
+/// What the rooms of all reactors share: the names of all guests, each with the reactor of its guest, behind a lock, which is taken to
+/// come, to go and to look, but not to talk; and the mail.
+#[derive(Clone)]
+pub(crate) struct Building {
+    names: Arc<Mutex<BTreeMap<String, usize>>>,
+    pub(crate) mail: Mailboxes<Event>,
+}
+
+impl Building {
+    pub(crate) fn new() -> Self {
+        Self { names: Arc::default(), mail: Mailboxes::new(MAIL_MAX) }
+    }
+}
 
 /// The room on one reactor. What a guest says goes straight to the guests here, and as one message to each other reactor. So the
 /// lines of one guest are heard by everybody in the order in which they were said; two guests on different reactors who talk at
 /// the same time may be heard in either order, and not by everybody in the same.
-#[derive(Default)]
 pub(crate) struct Room {
     shard: usize,
-    names: Names,
-    /// `None` in a program with one reactor that is not started by `Reactors`.
-    mail: Option<Mailboxes<Said>>,
-    /// Writing to a guest makes no callbacks, so the map can stay borrowed meanwhile.
-    here: RefCell<BTreeMap<String, Transport>>,
+    building: Building,
+    /// Whether other reactors have rooms.
+    has_mail: bool,
+    /// A door is there as long as its port.
+    doors: RefCell<Vec<Weak<dyn Audience>>>,
+}
+
+/// The room of a program with one reactor, which `Reactors` has not started.
+impl Default for Room {
+    fn default() -> Self {
+        Self::new(0, Building::new(), false)
+    }
 }
 
 impl Room {
     /// The room of this reactor, made on first use.
-    pub(crate) fn of(shard: &Shard, names: &Names, mail: &Mailboxes<Said>) -> Rc<Self> {
-        let room = || Self {
-            shard: shard.index(),
-            names: names.clone(),
-            mail: Some(mail.clone()),
-            here: RefCell::default(),
-        };
-        shard.local::<OnceCell<Rc<Self>>>().get_or_init(|| Rc::new(room())).clone()
+    pub(crate) fn of(shard: &Shard, building: &Building) -> Rc<Self> {
+        let room = || Rc::new(Self::new(shard.index(), building.clone(), true));
+        shard.local::<OnceCell<Rc<Self>>>().get_or_init(room).clone()
+    }
+
+    fn new(shard: usize, building: Building, has_mail: bool) -> Self {
+        Self { shard, building, has_mail, doors: RefCell::default() }
+    }
+
+    pub(crate) fn add_door(&self, door: Weak<dyn Audience>) {
+        let mut doors = self.doors.borrow_mut();
+        doors.retain(|door| door.strong_count() > 0);
+        doors.push(door);
     }
 
     fn names(&self) -> MutexGuard<'_, BTreeMap<String, usize>> {
-        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+        self.building.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns `false` if the name is taken.
-    pub(crate) fn enter(&self, name: &str, transport: &Transport) -> bool {
+    /// Returns `false` if it is no name, or somebody has it.
+    pub(crate) fn take_name(&self, name: &str) -> bool {
+        let is_name = !name.is_empty() && name.chars().all(char::is_alphanumeric);
+        if !is_name || name.len() > NAME_MAX {
+            return false;
+        }
         let mut names = self.names();
         let is_free = !names.contains_key(name);
         if is_free {
             names.insert(name.to_owned(), self.shard);
-            self.here.borrow_mut().insert(name.to_owned(), transport.clone());
         }
         is_free
     }
 
-    /// Returns `false` if there is nobody of that name.
-    pub(crate) fn leave(&self, name: &str) -> bool {
-        self.here.borrow_mut().remove(name).is_some() && self.names().remove(name).is_some()
+    pub(crate) fn give_name_back(&self, name: &str) {
+        self.names().remove(name);
     }
 
-    pub(crate) fn all_names(&self) -> String {
-        Vec::from_iter(self.names().keys().cloned()).join(" ")
+    pub(crate) fn all_names(&self) -> Vec<String> {
+        self.names().keys().cloned().collect()
     }
 
-    /// Everybody but the talker hears the line.
-    pub(crate) fn tell_all(self: &Rc<Self>, talker: &Transport, line: &str) {
-        let is_far_behind = self.tell_here(Some(talker), line);
-        let unsent = match &self.mail {
-            Some(mail) => mail.send_to_others(self.shard, &Said::ToAll(line.into())),
-            None => Vec::new(),
+    /// Everybody hears of it but the talker.
+    pub(crate) fn tell_all(self: &Rc<Self>, talker: &impl Talker, event: &Event) {
+        let is_far_behind = self.tell_here(event);
+        let unsent = match self.has_mail {
+            true => self.building.mail.send_to_others(self.shard, event),
+            false => Vec::new(),
         };
         self.rest(talker, is_far_behind, unsent);
     }
 
     /// Returns `false` if there is nobody of that name.
-    pub(crate) fn tell(self: &Rc<Self>, talker: &Transport, name: &str, line: &str) -> bool {
+    pub(crate) fn tell_one(
+        self: &Rc<Self>,
+        talker: &impl Talker,
+        name: &str,
+        event: Event,
+    ) -> bool {
         let Some(shard) = self.names().get(name).copied() else { return false };
         if shard == self.shard {
-            let is_far_behind = self.tell_one(name, line);
+            let is_far_behind = self.tell_one_here(name, &event);
             self.rest(talker, is_far_behind, Vec::new());
-        } else if let Some(mail) = &self.mail {
-            let message = Said::To { name: name.into(), line: line.into() };
-            self.rest(talker, false, Vec::from_iter(mail.send(shard, message).err()));
+        } else {
+            let unsent = self.building.mail.send(shard, event).err();
+            self.rest(talker, false, Vec::from_iter(unsent));
         }
         true
     }
 
-    /// Another reactor has something to tell the guests here.
-    pub(crate) fn receive(&self, said: Said) {
-        match said {
-            Said::ToAll(line) => self.tell_here(None, &line),
-            Said::To { name, line } => self.tell_one(&name, &line),
+    /// Something has happened on another reactor.
+    pub(crate) fn receive(&self, event: &Event) {
+        match event {
+            Event::Whispered { to, .. } => self.tell_one_here(to, event),
+            _ => self.tell_here(event),
         };
     }
 
-    /// Returns whether a guest is far behind.
-    fn tell_here(&self, talker: Option<&Transport>, line: &str) -> bool {
-        let here = self.here.borrow();
-        let others = here.values().filter(|guest| Some(*guest) != talker);
+    /// Returns whether a guest is far behind. Sending makes no callbacks, so the doors can stay borrowed meanwhile.
+    fn tell_here(&self, event: &Event) -> bool {
+        let doors = self.doors.borrow();
         // Counted, so that all are told.
-        others.filter(|guest| say(guest, line)).count() > 0
+        doors.iter().filter_map(Weak::upgrade).filter(|door| door.tell_all(event)).count() > 0
     }
 
-    fn tell_one(&self, name: &str, line: &str) -> bool {
-        self.here.borrow().get(name).is_some_and(|guest| say(guest, line))
+    fn tell_one_here(&self, name: &str, event: &Event) -> bool {
+        let doors = self.doors.borrow();
+        let mut told = doors.iter().filter_map(|door| door.upgrade()?.tell_one(name, event));
+        told.next() == Some(true)
     }
 
     /// The talker is not read for a while if somebody is behind. What did not fit into a full mailbox is sent then, before
     /// anything else of the talker's. Reactors that have ended have no guests any more.
     fn rest(
         self: &Rc<Self>,
-        talker: &Transport,
+        talker: &impl Talker,
         is_far_behind: bool,
-        mut unsent: Vec<MailboxError<Said>>,
+        mut unsent: Vec<MailboxError<Event>>,
     ) {
         unsent.retain(|error| matches!(error.reason, NotSent::Full { .. }));
         if !is_far_behind && unsent.is_empty() {
@@ -135,8 +180,8 @@ impl Room {
         talker.pause_reading();
         let (room, talker) = (self.clone(), talker.clone());
         reactor.call_later(REST, move |_| {
-            let again = unsent.into_iter().filter_map(|error| match (&room.mail, error.reason) {
-                (Some(mail), NotSent::Full { shard, .. }) => mail.send(shard, error.message).err(),
+            let again = unsent.into_iter().filter_map(|error| match error.reason {
+                NotSent::Full { shard, .. } => room.building.mail.send(shard, error.message).err(),
                 _ => None,
             });
             let unsent = Vec::from_iter(again);
@@ -145,9 +190,4 @@ impl Room {
             room.rest(&talker, false, unsent);
         });
     }
-}
-
-/// Returns whether the guest is far behind.
-fn say(guest: &Transport, line: &str) -> bool {
-    send_line(guest, line) == Ok(WriteStatus::AboveHighWatermark)
 }

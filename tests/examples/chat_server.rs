@@ -65,15 +65,24 @@ fn guests_talk() {
         assert_eq!(bob.line(), "(ann) psst, bob");
         assert_eq!(ann.line(), "Nobody here is called that.");
         assert_eq!(ann.line(), "ann bob zoë");
-        assert_eq!(ann.line(), "/who, /to NAME TEXT");
+        assert_eq!(ann.line(), "/who, /nick NAME, /to NAME TEXT");
         // Control characters are removed from text sent to other clients.
         ann.send("bell\x07 and \x1b[2J\n");
         assert_eq!(bob.line(), "ann: bell and [2J");
         assert_eq!(zoë.line(), "ann: bell and [2J");
 
+        bob.send("/nick ann\n/nick rob\n");
+        assert!(bob.line().starts_with("A short name"));
+        assert_eq!(bob.line(), "You are rob now.");
+        assert_eq!(ann.line(), "* bob is rob now");
+        assert_eq!(zoë.line(), "* bob is rob now");
+        ann.send("/to rob hello\n/to bob hello\n");
+        assert_eq!(bob.line(), "(ann) hello");
+        assert_eq!(ann.line(), "Nobody here is called that.");
+
         bob.reset();
-        assert_eq!(ann.line(), "* bob left: reset by the peer");
-        assert_eq!(zoë.line(), "* bob left: reset by the peer");
+        assert_eq!(ann.line(), "* rob left: reset by the peer");
+        assert_eq!(zoë.line(), "* rob left: reset by the peer");
         drop(zoë);
         assert_eq!(ann.line(), "* zoë left: closed by the peer");
         drop(ann);
@@ -182,7 +191,7 @@ fn slow_reader_does_not_affect_others() {
 
 #[test]
 fn errors_are_reported() {
-    let usage = "usage: chat_server [--listen ENDPOINT] [--reactors N]";
+    let usage = "usage: chat_server [--listen ENDPOINT] [--irc ENDPOINT] [--websocket ENDPOINT] [--reactors N]";
     let help = Example::start("chat_server", &["--help"]).wait();
     assert_eq!((help.code, &*help.stdout), (Some(0), &[usage.to_owned()][..]));
     for args in [&["--listen"][..], &["nonsense"]] {

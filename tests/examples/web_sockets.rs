@@ -6,11 +6,14 @@ use super::{peer::Peer, process::Example};
 use crate::ENGINES;
 
 /// A WebSocket of the test's own, which receives frames up to 64 KiB.
-struct Socket(Peer);
+pub(crate) struct Socket(pub(crate) Peer);
 
 impl Socket {
     fn open(server: &Example, target: &str) -> Self {
-        let mut peer = server.connect();
+        Self::over(server.connect(), target)
+    }
+
+    pub(crate) fn over(mut peer: Peer, target: &str) -> Self {
         peer.send(format!(
             "GET {target} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
@@ -20,14 +23,14 @@ impl Socket {
         Self(peer)
     }
 
-    fn send(&mut self, opcode: Opcode, payload: &[u8]) {
+    pub(crate) fn send(&mut self, opcode: Opcode, payload: &[u8]) {
         let mut frame = Vec::new();
         encode_frame(&mut frame, opcode, true, payload, Some([1, 2, 3, 4]));
         self.0.send(frame);
     }
 
     /// The payload of the next frame, which has to be a text.
-    fn text(&mut self) -> String {
+    pub(crate) fn text(&mut self) -> String {
         let head = self.0.exactly(2);
         assert!(head[0] == 0x81 && head[1] < 127, "{head:?}");
         let len = match head[1] {

@@ -18,7 +18,7 @@ use super::{
     watch::HostWatch,
 };
 use crate::{
-    chat_server::{Guest, Room},
+    chat_server::{door::Door, lines::Guest, room::Room},
     millis, secs, seeds,
 };
 
@@ -108,10 +108,10 @@ pub(crate) fn partitions(network: &Network) {
     let fixture = Fixture::empty(network, 4, UNREAD_MAX);
     let serving = fixture.serving.clone().watermarks(UNREAD_MAX / 2, UNREAD_MAX / 8).shared();
     fixture.server.boot(move |reactor| {
-        let (room, serving) = (Rc::<Room>::default(), serving.clone());
+        let (door, serving) = (Door::open(Rc::<Room>::default()), serving.clone());
         let stream = StreamConfig::default().watermarks(UNREAD_MAX / 2, UNREAD_MAX / 8);
         let stream = stream.write_limit(UNREAD_MAX).idle_timeout(secs(20));
-        let factory = move |_: &Peer| serving.watch(Guest::arrive(room.clone()));
+        let factory = move |_: &Peer| serving.watch(Guest::arrive(door.clone()));
         let config = ListenConfig::default().stream(stream);
         reactor.listen_tcp_with("0.0.0.0:7", config, factory).expect("a free port");
     });

@@ -16,6 +16,7 @@ mod echo;
 mod fanout;
 mod http;
 mod https;
+mod irc;
 mod mail;
 mod meter;
 mod one_shot;
@@ -42,6 +43,7 @@ use crate::echo::Echo;
 use crate::fanout::{Fanout, Messages};
 use crate::http::Requests;
 use crate::https::Https;
+use crate::irc::{Channel, TEXT_MAX};
 use crate::mail::{Imap, ImapIdle, Pop3, Smtp};
 use crate::pattern::Pattern;
 use crate::storm::Storm;
@@ -130,6 +132,8 @@ enum Kind {
     Imap,
     /// Connections of IMAP that idle.
     ImapIdle,
+    /// Messages of one member of a channel of IRC, which all others receive.
+    Irc,
 }
 
 fn main() -> ExitCode {
@@ -196,6 +200,11 @@ fn run(args: &Args) -> Result<()> {
         }
         Kind::Imap => dialogs(args, window, dialer, Imap),
         Kind::ImapIdle => dialogs(args, window, dialer, ImapIdle),
+        Kind::Irc => {
+            ensure!((8..=TEXT_MAX).contains(&size), "texts of IRC have 8 to {TEXT_MAX} bytes");
+            let mut channel = Channel::open(dialer, connections, size, args.outstanding)?;
+            session(args, window, |budget| channel.run(budget))
+        }
     }
 }
 

@@ -65,6 +65,10 @@ pub(crate) enum Command {
     Imap(Options),
     /// Connections of IMAP in IDLE: the memory of each
     ImapIdle(Options),
+    /// Messages of one member of a channel of IRC, sent to all others
+    Irc(Options),
+    /// Idle members of a channel of IRC: the memory of each
+    IrcIdle(Options),
     /// A full set of cases in bounded time
     All(AllOptions),
     /// Tables and pages from the files of --json, merging several runs

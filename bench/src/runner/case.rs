@@ -63,6 +63,8 @@ impl Case {
             Mode::Pop3 => format!("{each}, {outstanding} of RETR outstanding, {size} bytes"),
             Mode::Imap => format!("{each}, FETCH of {outstanding} at once, {size} bytes each"),
             Mode::ImapIdle => format!("{each} in IDLE"),
+            Mode::Irc => format!("a text of {size} bytes from one to {connections} in a channel"),
+            Mode::IrcIdle => format!("{each} in one channel"),
         }
     }
 

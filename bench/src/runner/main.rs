@@ -90,6 +90,8 @@ fn run(command: Command) -> Result<()> {
         Command::Pop3(options) => (Mode::Pop3, options),
         Command::Imap(options) => (Mode::Imap, options),
         Command::ImapIdle(options) => (Mode::ImapIdle, options),
+        Command::Irc(options) => (Mode::Irc, options),
+        Command::IrcIdle(options) => (Mode::IrcIdle, options),
         Command::All(options) => {
             let plan = Plan::of_all(&options, bench::descriptors::connections_allowed())?;
             return measure(&plan, &options.who, &Options::SPINS, &options.output);

@@ -39,6 +39,8 @@ pub(crate) fn heading(mode: Mode) -> &'static str {
         Mode::Pop3 => "POP3",
         Mode::Imap => "IMAP",
         Mode::ImapIdle => "Idle connections of IMAP",
+        Mode::Irc => "IRC",
+        Mode::IrcIdle => "Idle members of a channel of IRC",
     }
 }
 

@@ -37,6 +37,9 @@ pub(crate) enum Mode {
     Imap,
     #[serde(rename = "imap-idle")]
     ImapIdle,
+    Irc,
+    #[serde(rename = "irc-idle")]
+    IrcIdle,
 }
 
 impl Mode {
@@ -59,6 +62,7 @@ impl Mode {
             Self::Pop3 => Service::Pop3,
             Self::Imap => Service::Imap,
             Self::ImapIdle => Service::ImapIdle,
+            Self::Irc | Self::IrcIdle => Service::Irc,
         }
     }
 
@@ -86,6 +90,8 @@ impl Mode {
             Self::Pop3 => "pop3",
             Self::Imap => "imap",
             Self::ImapIdle => "imap-idle",
+            Self::Irc => "irc",
+            Self::IrcIdle => "irc-idle",
         }
     }
 
@@ -106,6 +112,7 @@ impl Mode {
             Self::Pop3 => "pop3",
             Self::Imap => "imap",
             Self::ImapIdle => "imap-idle",
+            Self::Irc | Self::IrcIdle => "irc",
             _ => "echo",
         }
     }
@@ -119,13 +126,18 @@ impl Mode {
     pub(crate) fn is_idle(self) -> bool {
         matches!(
             self,
-            Self::Idle | Self::HttpIdle | Self::HttpsIdle | Self::WsIdle | Self::ImapIdle
+            Self::Idle
+                | Self::HttpIdle
+                | Self::HttpsIdle
+                | Self::WsIdle
+                | Self::ImapIdle
+                | Self::IrcIdle
         )
     }
 
     /// Whether a message goes to all connections, and counts once for each.
     pub(crate) fn is_broadcast(self) -> bool {
-        matches!(self, Self::Fanout | Self::WsBroadcast)
+        matches!(self, Self::Fanout | Self::WsBroadcast | Self::Irc)
     }
 
     /// The usual numbers of connections, as far as allowed.
@@ -134,6 +146,8 @@ impl Mode {
             Self::Echo | Self::Line | Self::Churn | Self::Http | Self::WsEcho => vec![64],
             Self::Bulk => vec![1, 4],
             Self::Fanout | Self::WsBroadcast => vec![1_000],
+            Self::Irc => vec![1_000, allowed.min(5_000)],
+            Self::IrcIdle => vec![allowed.min(5_000)],
             Self::Storm => vec![10_000],
             Self::HttpFile => vec![4],
             Self::Dns | Self::Smtp => vec![16],

@@ -25,4 +25,5 @@ pub(crate) enum Service {
     Imap,
     #[serde(rename = "imap-idle")]
     ImapIdle,
+    Irc,
 }

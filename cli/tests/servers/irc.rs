@@ -5,12 +5,12 @@ use std::{
     io::{BufRead, BufReader, Write},
     net::{SocketAddr, TcpStream},
     path::PathBuf,
-    process,
+    process::{self, Command, Stdio},
 };
 
 use nix::sys::signal::Signal;
 
-use crate::kit::{Server, failure};
+use crate::kit::{Scratch, Server, failure};
 
 struct Folder(PathBuf);
 
@@ -87,6 +87,65 @@ fn two_clients_meet_whatever_the_number_of_reactors() {
     }
 }
 
+/// A client over lines, and one over a WebSocket whose address a proxy tells. With TLS on the port of the WebSockets.
+#[test]
+fn by_websocket() {
+    if !has_module("websockets.sync.client") {
+        println!("skipped: Python with websockets is not installed");
+        return;
+    }
+    let scratch = Scratch::new();
+    let (cert, key) = scratch.certificate();
+    let tls = format!("tls:0:interface=127.0.0.1:cert={cert}:key={key}");
+    let server = start(&[
+        "--websocket",
+        &tls,
+        "--origin",
+        "https://chat.example.org",
+        "--trusted-proxy",
+        "127.0.0.0/8",
+    ]);
+    let mut ann = Client::register(server.address(), "ann");
+    ann.says("JOIN #a");
+    ann.until(" 366 ");
+    let (_, port) = server.addresses[1].rsplit_once(':').expect("an address and a port");
+    let script = format!(
+        "import ssl\n\
+         from websockets.sync.client import connect\n\
+         from websockets.exceptions import InvalidStatus\n\
+         context = ssl.create_default_context(cafile='{cert}')\n\
+         def opened(origin):\n\
+         \x20   return connect('wss://localhost:{port}/', ssl=context, origin=origin, subprotocols=['text.ircv3.net'],\n\
+         \x20                  additional_headers={{'X-Forwarded-For': '198.51.100.7'}})\n\
+         try: opened('https://elsewhere.example')\n\
+         except InvalidStatus as refused: assert refused.response.status_code == 403\n\
+         else: assert False\n\
+         with opened('https://chat.example.org') as socket:\n\
+         \x20   for line in 'NICK web', 'USER web 0 * :Web', 'JOIN #a', 'PRIVMSG #a :hello': socket.send(line)\n\
+         \x20   for message in socket:\n\
+         \x20       if 'PRIVMSG web :bye' in message: break\n"
+    );
+    let mut python = Command::new(python()).args(["-c", &script]).spawn().unwrap();
+    assert_eq!(ann.until("PRIVMSG"), ":web!~web@198.51.100.7 PRIVMSG #a :hello");
+    ann.says("PRIVMSG web :bye");
+    assert!(python.wait().unwrap().success());
+    ann.until(":web!~web@198.51.100.7 QUIT ");
+    server.stop();
+}
+
+/// The Python of `.ci/peers`, or of the system.
+fn python() -> PathBuf {
+    let target = env::current_exe().unwrap();
+    let own = target.ancestors().nth(3).unwrap().join("peers/python/bin/python3");
+    if own.is_file() { own } else { "python3".into() }
+}
+
+fn has_module(name: &str) -> bool {
+    let mut import = Command::new(python());
+    let import = import.args(["-c", &format!("import {name}")]).stderr(Stdio::null());
+    import.status().is_ok_and(|status| status.success())
+}
+
 #[test]
 fn channels_and_files() {
     let folder = Folder::new("files");
@@ -141,6 +200,8 @@ fn what_cannot_be_started() {
         (&["irc", "--cloak", &empty], "no secret"),
         (&["irc", "--password-file", "/no/such/file"], "/no/such/file"),
         (&["irc", "--accounts", &rubbish], "rubbish"),
+        (&["irc", "--trusted-proxy", "10.0.0.0/8"], "--websocket"),
+        (&["irc", "--websocket", "127.0.0.1:0", "--trusted-proxy", "x"], "x"),
     ] {
         let (code, output) = failure(arguments);
         assert!(code != 0 && output.contains(said), "{arguments:?}: {output}");

@@ -39,6 +39,7 @@
 //! | feature | |
 //! |---|---|
 //! | `tls` | logins are bound to TLS; TLS itself is of the endpoint |
+//! | `websocket` | the IRC server also over WebSocket, by `sinew-http` |
 
 #![forbid(unsafe_code)]
 

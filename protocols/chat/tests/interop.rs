@@ -12,4 +12,6 @@ mod interop {
     mod observer;
     mod program;
     mod servers;
+    #[cfg(feature = "websocket")]
+    mod websockets;
 }

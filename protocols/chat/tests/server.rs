@@ -17,4 +17,6 @@ mod server {
     mod queries;
     mod registration;
     mod states;
+    #[cfg(feature = "websocket")]
+    mod websocket;
 }

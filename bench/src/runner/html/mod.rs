@@ -17,7 +17,7 @@ use self::svg::escape;
 const STYLE: &str = include_str!("style.css");
 
 /// In the order of the page.
-const MODES: [Mode; 22] = [
+const MODES: [Mode; 24] = [
     Mode::Echo,
     Mode::Line,
     Mode::Fanout,
@@ -29,12 +29,14 @@ const MODES: [Mode; 22] = [
     Mode::Smtp,
     Mode::Pop3,
     Mode::Imap,
+    Mode::Irc,
     Mode::Bulk,
     Mode::Idle,
     Mode::HttpIdle,
     Mode::HttpsIdle,
     Mode::WsIdle,
     Mode::ImapIdle,
+    Mode::IrcIdle,
     Mode::Scale,
     Mode::Churn,
     Mode::Storm,

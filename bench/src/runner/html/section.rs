@@ -78,6 +78,10 @@ pub(crate) fn about(mode: Mode) -> &'static str {
             "Messages of a maildir in memory, each of 2,500 in turn, a mailbox for each connection."
         }
         Mode::Imap => "The same messages, whole, by FETCH.",
+        Mode::Irc => {
+            "What one member of a channel says is sent to all others; it counts once for each of them."
+        }
+        Mode::IrcIdle => "The growth of the server's resident memory for each member of a channel.",
         Mode::ImapIdle => {
             "The growth of the server's resident memory for each connection that has selected a mailbox of 2,500 messages and idles."
         }
@@ -126,13 +130,19 @@ fn plain(results: &CaseResults, first: bool) -> Vec<String> {
         | Mode::Dns
         | Mode::Smtp
         | Mode::Pop3
-        | Mode::Imap => {
+        | Mode::Imap
+        | Mode::Irc => {
             vec![ratio(CPU), figure("Messages/s", MORE, RATE)]
         }
         Mode::Churn => vec![ratio(CPU), figure("Connections/s", MORE, RATE)],
         Mode::Bulk | Mode::HttpFile => vec![ratio(CPU_PER_MB), figure("MB/s", MORE, MB_RATE)],
         Mode::Storm => vec![figure("All answered, ms", LESS, ELAPSED), lines::latency(results)],
-        Mode::Idle | Mode::HttpIdle | Mode::HttpsIdle | Mode::WsIdle | Mode::ImapIdle => {
+        Mode::Idle
+        | Mode::HttpIdle
+        | Mode::HttpsIdle
+        | Mode::WsIdle
+        | Mode::ImapIdle
+        | Mode::IrcIdle => {
             vec![figure("Bytes a connection", LESS, RESIDENT)]
         }
         Mode::Timers => vec![

@@ -10,13 +10,16 @@ use std::{
 
 use serde::Deserialize;
 use sinew::{
-    application::{Service, StartError},
+    application::{MultiService, Service, StartError},
     auth::{Authenticator, AuthenticatorConfig, PasswordFile},
     chat::irc::server::{IrcServer, ServerConfig},
+    http::server::{HttpServer, TrustedProxies},
     prelude::{ListenConfig, StreamConfig},
+    transports::{endpoint::ServerEndpoint, proxy::Subnet},
 };
 
 use crate::{
+    arguments::Endpoint,
     quantity::{Interval, Size},
     run::{Context, ServerCommand},
 };
@@ -66,6 +69,15 @@ pub(crate) struct Irc {
     /// Show names in place of addresses, made with the secret in this file
     #[arg(long, value_name = "FILE")]
     pub(crate) cloak: Option<PathBuf>,
+    /// Where clients connect by WebSocket, as tls:8443:cert=c.pem:key=k.pem: browsers. May be repeated
+    #[arg(long, value_name = "ENDPOINT", help_heading = "WebSocket")]
+    pub(crate) websocket: Vec<Endpoint>,
+    /// Let pages of this origin connect, as https://chat.example.org, and not only those of the server's own address. May be repeated
+    #[arg(long, value_name = "ORIGIN", requires = "websocket", help_heading = "WebSocket")]
+    pub(crate) origin: Vec<String>,
+    /// Believe what proxies in this network say of a client's address (X-Forwarded-For). May be repeated
+    #[arg(long, value_name = "NETWORK", requires = "websocket", help_heading = "WebSocket")]
+    pub(crate) trusted_proxy: Vec<String>,
     /// Most clients of one IPv4 address, or of one /64 of IPv6
     #[arg(long, default_value_t = PER_NETWORK, value_name = "N")]
     pub(crate) per_network: usize,
@@ -88,6 +100,9 @@ impl Default for Irc {
             plaintext_logins: false,
             password_file: None,
             cloak: None,
+            websocket: Vec::new(),
+            origin: Vec::new(),
+            trusted_proxy: Vec::new(),
             per_network: PER_NETWORK,
             max_unread: Size(256 << 10),
         }
@@ -98,9 +113,21 @@ impl ServerCommand for Irc {
     fn service(&self, context: &Context) -> Result<Box<dyn Service>, StartError> {
         let config = self.config(context)?;
         let server = IrcServer::open(context.reactor(), config).map_err(StartError::other)?;
-        let (ports, stream) = (ListenConfig::default(), StreamConfig::default());
-        let streams = context.serve_with(LISTEN, ports, stream, server.clone(), |_, port| port)?;
-        Ok(Box::new(IrcService::new(streams, server)))
+        let ports = MultiService::new();
+        let (config, stream) = (ListenConfig::default(), StreamConfig::default());
+        let (lines, web) = (context.endpoints(LISTEN)?, self.websockets());
+        let (config_of_web, stream_of_web) = (config.clone(), stream.clone());
+        context.serve_group(&ports, "", lines, config, stream, server.clone(), |_, port| port)?;
+        context.serve_group(
+            &ports,
+            "websocket",
+            web,
+            config_of_web,
+            stream_of_web,
+            self.site(&server)?,
+            |_, port| port,
+        )?;
+        Ok(Box::new(IrcService::new(Box::new(ports), server)))
     }
 
     /// There is one network.
@@ -110,6 +137,20 @@ impl ServerCommand for Irc {
 }
 
 impl Irc {
+    fn websockets(&self) -> Vec<ServerEndpoint> {
+        self.websocket.iter().map(|websocket| websocket.endpoint.clone()).collect()
+    }
+
+    /// The server behind WebSockets, at all paths.
+    fn site(&self, server: &IrcServer) -> Result<HttpServer, StartError> {
+        let upgrade = server.websocket();
+        let upgrade = self.origin.iter().fold(upgrade, |upgrade, origin| upgrade.origin(origin));
+        let subnets: Result<Vec<Subnet>, _> =
+            self.trusted_proxy.iter().map(|text| text.parse()).collect();
+        let subnets = subnets.map_err(StartError::other)?;
+        Ok(HttpServer::new(TrustedProxies::new(upgrade).trust(subnets)))
+    }
+
     fn config(&self, context: &Context) -> Result<ServerConfig, StartError> {
         let named = ServerConfig::new(&self.name).and_then(|config| config.network(&self.network));
         let mut config = named.map_err(|error| StartError::other(format!("a name: {error}")))?;

@@ -123,13 +123,17 @@ fn dropped_results_end_everything() {
         assert!(matches!(received, Err(DccError::Connect(_))));
         to.settles_to(&bob.reactor, &[]).await;
 
-        let (sent, offer) = (ann.irc.offer_file("bob", &path), bob.offered().await);
+        // From a sender that sends nothing, so that the transfer is there for as long as the test wants.
+        let sender = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = sender.local_addr().unwrap().port();
+        ann.irc.ctcp_query("bob", "DCC", format!("SEND a 2130706433 {port} 100000")).unwrap();
+        let offer = bob.offered().await;
         let received = bob.irc.receive_file(&offer, &to.0, Existing::Keep);
         to.settles_to(&bob.reactor, &["a.part"]).await;
         // The same file is not written twice at once.
         let twice = bob.irc.receive_file(&offer, &to.0, Existing::Resume).await;
         assert!(matches!(twice, Err(DccError::Exists { .. })));
-        drop((received, sent));
+        drop(received);
         to.settles_to(&bob.reactor, &[]).await;
     });
 }

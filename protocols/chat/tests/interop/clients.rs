@@ -32,13 +32,21 @@ impl Drop for Folder {
 
 /// A program joins `#a`, says hello, waves, and leaves when it is told to.
 fn meets(nick: &'static str, client: impl FnOnce(u16) -> Command) {
+    meets_at(nick, |_, _, port| client(port));
+}
+
+/// The same, where the program may connect to another port than the observer.
+pub(super) fn meets_at(
+    nick: &'static str,
+    client: impl FnOnce(&Reactor, &IrcServer, u16) -> Command,
+) {
     crate::watchdog::watch_this_test();
     let reactor = Reactor::new().unwrap();
     let server = IrcServer::new(&reactor, ServerConfig::new("irc.test").unwrap());
-    let port = reactor.listen_tcp("127.0.0.1:0", server).unwrap().local().port();
+    let port = reactor.listen_tcp("127.0.0.1:0", server.clone()).unwrap().local().port();
     let seen = Seen::new(&reactor, "observer");
     let (of_test, handle) = (seen.clone(), reactor.clone());
-    let command = client(port);
+    let command = client(&reactor, &server, port);
     run(&reactor, &seen, async move {
         of_test
             .irc

@@ -190,8 +190,15 @@ impl<H: WebSocketHandler> Protocol for WebSocketConnection<H> {
     }
 
     fn timer_fired(&mut self, transport: &Transport, timer: TimerId) {
-        if !self.socket(transport).close_timer_fired(timer) {
+        let socket = self.socket(transport);
+        if socket.close_timer_fired(timer) {
+            return;
+        }
+        let tells = |state: &mut State| state.tell_timer.take_if(|tell| *tell == timer).is_some();
+        if self.link.update_if_any(tells) == Some(true) {
             self.tell_queue(transport);
+        } else if !socket.is_closing() {
+            self.handler.timer_fired(&socket, timer);
         }
     }
 

@@ -1,5 +1,7 @@
 //! The trait that users of a WebSocket implement: [`WebSocketHandler`], one object for each connection.
 
+use sinew_transports::TimerId;
+
 use super::{CloseReason, WebSocket};
 
 /// One end of a WebSocket. [`opened`](Self::opened) is called first and once, [`closed`](Self::closed) last and once; all methods
@@ -68,6 +70,11 @@ pub trait WebSocketHandler: 'static {
     /// There is room for messages again, after [`full`](Self::full) or [`SendStatus::Full`](super::SendStatus::Full).
     fn writable(&mut self, socket: &WebSocket) {
         let _ = socket;
+    }
+
+    /// A timer of [`WebSocket::call_later`] has expired. None does after [`WebSocket::close`].
+    fn timer_fired(&mut self, socket: &WebSocket, timer: TimerId) {
+        let _ = (socket, timer);
     }
 
     /// The connection has ended: with the reason that the peer or this end gave first. [`CloseCode::ABNORMAL`] if it ended

@@ -38,6 +38,8 @@ pub(super) struct State {
     pub(super) is_full: bool,
     /// A message was sent although much was queued: `writable` is called once there is room.
     pub(super) owes_writable: bool,
+    /// Fires in the next turn of the loop, for `full` and `writable`.
+    pub(super) tell_timer: Option<TimerId>,
     pub(super) is_paused_by_user: bool,
     pub(super) is_paused_by_queue: bool,
 }
@@ -170,6 +172,7 @@ impl State {
             || self.is_above
             || self.is_full
             || self.owes_writable
+            || self.tell_timer.is_some()
             || self.is_paused_by_user
             || self.is_paused_by_queue;
         !is_marked

@@ -214,7 +214,15 @@ impl WebSocket {
     /// Has the loop call `full` or `writable` in its next turn.
     fn will_tell(&self) {
         if !self.link.update(|state| mem::replace(&mut state.owes_writable, true)) {
-            self.transport.call_later(Duration::ZERO);
+            self.set_tell_timer();
+        }
+    }
+
+    /// Has the loop look at the queue in its next turn.
+    fn set_tell_timer(&self) {
+        if self.link.read(|state| state.tell_timer.is_some()) != Some(true) {
+            let timer = self.transport.call_later(Duration::ZERO);
+            self.link.update(|state| state.tell_timer = timer);
         }
     }
 
@@ -283,7 +291,7 @@ impl WebSocket {
         }
         if !self.send_owed_close() {
             // `writable` is called by the loop.
-            self.transport.call_later(Duration::ZERO);
+            self.set_tell_timer();
         }
     }
 }

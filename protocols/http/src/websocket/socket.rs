@@ -1,8 +1,8 @@
 //! The handle of a WebSocket: [`WebSocket`].
 
-use std::{fmt, rc::Rc};
+use std::{fmt, rc::Rc, time::Duration};
 
-use sinew_transports::{Peer, Transport};
+use sinew_transports::{Peer, TimerId, Transport, reactor::Reactor};
 
 use super::{CloseReason, MessageWriter, Opcode, PreparedMessage, link::Link};
 
@@ -97,6 +97,23 @@ impl WebSocket {
     /// Resumes the delivery of messages, from the loop.
     pub fn resume_reading(&self) {
         self.resume();
+    }
+
+    /// Has [`timer_fired`](super::WebSocketHandler::timer_fired) called after this time, unless the connection ends or closes before.
+    /// `None` if it has ended.
+    pub fn call_later(&self, after: Duration) -> Option<TimerId> {
+        self.transport.call_later(after)
+    }
+
+    /// Cancels a timer of [`call_later`](Self::call_later).
+    pub fn cancel_timer(&self, timer: TimerId) {
+        self.transport.cancel_timer(timer);
+    }
+
+    /// The reactor of the connection; `None` once it has been dropped.
+    #[must_use]
+    pub fn reactor(&self) -> Option<Reactor> {
+        self.transport.reactor()
     }
 
     /// The subprotocol on which both ends have agreed.

@@ -42,6 +42,7 @@ pub struct WebSocketUpgrade<F> {
     origins: Vec<String>,
     any_origin: bool,
     protocols: Vec<String>,
+    by_client_order: bool,
 }
 
 impl<F, H> WebSocketUpgrade<F>
@@ -52,7 +53,14 @@ where
     /// With a handler for each connection, made from its request.
     pub fn new(build: F) -> Self {
         let (origins, protocols) = (Vec::new(), Vec::new());
-        Self { build, shared: Rc::default(), origins, any_origin: false, protocols }
+        Self {
+            build,
+            shared: Rc::default(),
+            origins,
+            any_origin: false,
+            protocols,
+            by_client_order: false,
+        }
     }
 
     /// With these limits and options.
@@ -77,6 +85,12 @@ where
     /// connection has no subprotocol.
     pub fn protocol(mut self, name: impl Into<String>) -> Self {
         self.protocols.push(name.into());
+        self
+    }
+
+    /// Chooses the supported subprotocol that the client offers first, in place of the one that was added first.
+    pub fn protocol_of_client(mut self) -> Self {
+        self.by_client_order = true;
         self
     }
 
@@ -115,10 +129,7 @@ where
     ) -> Result<(Response, Agreement), FieldError> {
         let mut response = Response::new(StatusCode::SWITCHING_PROTOCOLS);
         response.append("Sec-WebSocket-Accept", accept_value(key))?;
-        let is_offered = |name: &&String| {
-            request.fields().list("sec-websocket-protocol").any(|offered| offered == **name)
-        };
-        let protocol = self.protocols.iter().find(is_offered).cloned();
+        let protocol = self.choose_protocol(request).cloned();
         if let Some(name) = &protocol {
             response.append("Sec-WebSocket-Protocol", name)?;
         }
@@ -128,6 +139,16 @@ where
             response.append("Sec-WebSocket-Extensions", extension)?;
         }
         Ok((response, Agreement { protocol, deflate }))
+    }
+
+    fn choose_protocol(&self, request: &Request) -> Option<&String> {
+        let offers = || request.fields().list("sec-websocket-protocol");
+        if self.by_client_order {
+            let supported =
+                |offered: &str| self.protocols.iter().find(|protocol| **protocol == offered);
+            return offers().find_map(supported);
+        }
+        self.protocols.iter().find(|protocol| offers().any(|offered| offered == **protocol))
     }
 
     /// Whether the request has no origin, or an allowed one.

@@ -15,7 +15,7 @@ use sinew_http::{
         WebSocketUpgrade, encode_frame,
     },
 };
-use sinew_transports::{ReactorTcp, reactor::Reactor};
+use sinew_transports::{ReactorTcp, TimerId, reactor::Reactor};
 
 pub(crate) type Told = Rc<RefCell<Vec<String>>>;
 
@@ -52,6 +52,10 @@ impl WebSocketHandler for Echo {
 
     fn writable(&mut self, _: &WebSocket) {
         self.0.borrow_mut().push("writable".to_owned());
+    }
+
+    fn timer_fired(&mut self, _: &WebSocket, timer: TimerId) {
+        self.0.borrow_mut().push(format!("timer {timer:?}"));
     }
 
     fn closed(&mut self, reason: &CloseReason) {
@@ -133,6 +137,10 @@ fn the_handshake() {
         "HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
          Sec-WebSocket-Protocol: b\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
     );
+    // client_order
+    let site = self::site(|upgrade| upgrade.protocol("b").protocol("a").protocol_of_client());
+    let accepted = site.client.ask(handshake("Sec-WebSocket-Protocol: x, a, b\r\n"));
+    assert!(accepted.contains("Sec-WebSocket-Protocol: a\r\n"), "{accepted}");
     // no_common_subprotocol
     let site = super_site();
     let accepted = site.client.ask(handshake("Sec-WebSocket-Protocol: x\r\n"));
@@ -362,4 +370,29 @@ fn a_pause_applies_to_the_next_message() {
     site.socket.borrow().as_ref().unwrap().resume_reading();
     site.client.advance(Duration::ZERO);
     assert_eq!(site.told(), ["a", "b"]);
+}
+
+/// Those of the WebSocket itself, for its queue and for its end, are told to nobody.
+#[test]
+fn timers_of_the_handler() {
+    let site = open();
+    let socket = site.socket.borrow().clone().unwrap();
+    let timer = socket.call_later(Duration::from_secs(1)).unwrap();
+    let cancelled = socket.call_later(Duration::from_secs(1)).unwrap();
+    socket.cancel_timer(cancelled);
+    site.client.wire.set_capacity(0);
+    for _ in 0..20 {
+        socket.send_binary([0; 10_000]);
+    }
+    site.client.advance(Duration::from_millis(999));
+    assert_eq!(site.told(), ["full"]);
+    site.client.advance(Duration::from_millis(1));
+    assert_eq!(site.told(), [format!("timer {timer:?}")]);
+    let (reactor, own) = (socket.reactor().unwrap(), &site.client.reactor);
+    assert_eq!(reactor.now(), own.now());
+    socket.call_later(Duration::from_secs(1)).unwrap();
+    socket.close(CloseCode::NORMAL);
+    site.client.advance(Duration::from_secs(20));
+    assert_eq!(site.told(), ["closed 1000 "], "none fires after the end");
+    assert_eq!(socket.call_later(Duration::ZERO), None);
 }

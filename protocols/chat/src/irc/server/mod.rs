@@ -6,6 +6,7 @@
 //! | users | modes `+iowB`, AWAY, WHO and WHOX, WHOIS, WHOWAS, MONITOR, cloaks in place of addresses |
 //! | IRCv3 | the capabilities of `capability.rs`, with SASL by `sinew-auth` |
 //! | operators of the server | OPER, KILL, KLINE with a file, REHASH, WALLOPS |
+//! | WebSocket | with the feature `websocket`, [`IrcServer`] also serves browsers |
 //! | registered channels | ChanServ: they belong to an account, and are stored in a file |
 //!
 //! A message to many is encoded once for all who see it alike. Servers are not linked: this is the whole network.
@@ -26,9 +27,14 @@ mod registry;
 mod report;
 mod retry;
 mod server_ban;
+mod session;
 mod user;
+#[cfg(feature = "websocket")]
+mod websocket;
 mod wire;
 
+#[cfg(feature = "websocket")]
+pub use websocket::IrcWebSocket;
 pub use {
     config::ServerConfig,
     connection::{IrcServerConnection, IrcSession},

@@ -1,10 +1,12 @@
 //! Where the lines for a client go: [`Wire`], a connection of any kind.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use sinew_auth::Channel;
-use sinew_transports::{Producer, Transport};
+use sinew_transports::{Producer, TimerId, Transport, reactor::Reactor};
 
-/// The output of one connection. None of its methods calls back.
+/// The output of one connection, and its timers. None of its methods calls back.
 pub(super) trait Wire {
     /// Sends a line, which ends in CRLF.
     fn send(&self, line: &Bytes);
@@ -18,6 +20,12 @@ pub(super) trait Wire {
     fn abort(&self);
     fn pause(&self);
     fn resume(&self);
+    fn is_reading(&self) -> bool;
+    /// `None` once it has been dropped.
+    fn reactor(&self) -> Option<Reactor>;
+    /// A timer of the session; `None` after the end.
+    fn call_later(&self, after: Duration) -> Option<TimerId>;
+    fn cancel_timer(&self, timer: TimerId);
     /// What a login over it may use.
     fn channel(&self) -> Channel;
 }
@@ -54,6 +62,22 @@ impl Wire for Transport {
 
     fn resume(&self) {
         self.resume_reading();
+    }
+
+    fn is_reading(&self) -> bool {
+        Self::is_reading(self)
+    }
+
+    fn reactor(&self) -> Option<Reactor> {
+        Self::reactor(self)
+    }
+
+    fn call_later(&self, after: Duration) -> Option<TimerId> {
+        Self::call_later(self, after)
+    }
+
+    fn cancel_timer(&self, timer: TimerId) {
+        Self::cancel_timer(self, timer);
     }
 
     fn channel(&self) -> Channel {
