@@ -3,7 +3,7 @@
 use std::{cell::RefCell, rc::Rc};
 
 use sinew_chat::xmpp::{
-    codec::{Element, Message, Stanza, StanzaError},
+    codec::{Element, Message, Stanza, StanzaError, StreamEvent, StreamParser, XmlLimits},
     server::{Router, Service},
 };
 
@@ -78,6 +78,41 @@ fn a_service_that_panics() {
     assert!(back.contains("<body>a</body>") && back.contains("<body>b</body>"), "{back}");
     assert!(!back.contains("panic"));
     assert_eq!(site.server.report().sessions, 1);
+}
+
+/// What a service sends that is no stanza goes nowhere.
+#[test]
+fn what_is_no_stanza_is_not_routed() {
+    let site = Site::new(config());
+    let ann = site.online("ann", "desk");
+    let router = site.server.router();
+    for (text, is_routed) in [
+        ("<message from='x.example' to='ann@example.org/desk'/>", true),
+        ("<message to='ann@example.org/desk'/>", false),
+        ("<message from='x.example'/>", false),
+        ("<message from='x.example' to='@'/>", false),
+        ("<iq from='x.example' to='ann@example.org/desk' type='get' id='1'/>", false),
+        ("<iq from='x.example' to='ann@example.org/desk' type='result'/>", false),
+        ("<x from='x.example' to='ann@example.org/desk'/>", false),
+    ] {
+        router.route(element(text));
+        assert_eq!(!ann.heard().is_empty(), is_routed, "{text}");
+    }
+    // What XML cannot hold does not end the stream.
+    let nul = element("<message from='x.example' to='ann@example.org/desk'/>").with_text("\0");
+    router.route(nul);
+    assert_eq!(ann.heard(), "");
+}
+
+fn element(text: &str) -> Element {
+    let mut parser = StreamParser::new(XmlLimits::default());
+    let text = format!("<s xmlns='jabber:client'>{text}");
+    let mut data = text.as_bytes();
+    parser.next(&mut data).unwrap();
+    match parser.next(&mut data).unwrap() {
+        Some(StreamEvent::Stanza(element)) => element,
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

@@ -191,6 +191,17 @@ fn a_store_that_panics() {
     let client = site.connect();
     client.ask(HEADER);
     assert!(client.ask(&auth("carl", "secret")).contains("<temporary-auth-failure/>"));
+    // Also while it saves: the session goes on, and it is asked again.
+    store.failures.set(1);
+    let vcard = "<iq type='set' id='1'><vCard xmlns='vcard-temp'><FN>Ann</FN></vCard></iq>";
+    assert!(ann.ask(vcard).contains("type='result'"));
+    assert_eq!(site.server.report().accounts_unsaved, 1);
+    let flushed = site.server.flushed(&site.reactor);
+    site.advance(10);
+    assert!(!flushed.is_settled());
+    site.advance(2_000);
+    assert!(flushed.is_settled());
+    assert_eq!(site.server.report().accounts_unsaved, 0);
     // Nothing is left of it.
     store.panics.set(false);
     assert_eq!(ann.ask("<message to='bob@example.org'><body>b</body></message>"), "");

@@ -2,7 +2,7 @@
 //! ([`Later`]): nothing here calls any.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     rc::Rc,
     time::{Duration, SystemTime},
 };
@@ -40,7 +40,7 @@ pub(super) struct Domain {
     /// Sessions that have exceeded a limit.
     pub(super) doomed: Vec<SessionId>,
     /// Accounts that have changed.
-    pub(super) dirty: Vec<Rc<str>>,
+    pub(super) dirty: VecDeque<Rc<str>>,
     pub(super) wall: SystemTime,
     /// The names of the services, in their order.
     pub(super) service_names: Vec<String>,
@@ -59,7 +59,7 @@ impl Domain {
             connections: 0,
             later: Vec::new(),
             doomed: Vec::new(),
-            dirty: Vec::new(),
+            dirty: VecDeque::new(),
             wall,
             service_names,
             last_session: 0,
@@ -104,9 +104,15 @@ impl Domain {
         let name = Rc::clone(name);
         let Some(Entry::Ready(account)) = self.accounts.get_mut(account) else { return None };
         if !std::mem::replace(&mut account.is_dirty, true) {
-            self.dirty.push(name);
+            self.dirty.push_back(name);
         }
         Some(Rc::make_mut(&mut account.data))
+    }
+
+    /// Whether something has changed that is not stored yet.
+    pub(super) fn has_unsaved(&self) -> bool {
+        let is_unsaved = |entry: &Entry| matches!(entry, Entry::Ready(account) if account.is_dirty || account.is_saving);
+        self.accounts.values().any(is_unsaved)
     }
 
     /// The bare address of an account.

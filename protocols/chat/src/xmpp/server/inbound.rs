@@ -80,6 +80,16 @@ impl Domain {
     }
 }
 
+/// Whether it is a message, presence, or an iq as it has to be.
+pub(super) fn is_stanza(element: &Element) -> bool {
+    element.ns() == ns::CLIENT
+        && match element.name() {
+            "message" | "presence" => true,
+            "iq" => is_iq(element),
+            _ => false,
+        }
+}
+
 /// RFC 6120 8.2.3.
 fn is_iq(iq: &Element) -> bool {
     let children = iq.children().take(2).count();

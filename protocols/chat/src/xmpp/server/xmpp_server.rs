@@ -18,6 +18,7 @@ use super::{
     Router, ServerConfig, ServerReport, Service, StoreError, XmppServerConnection,
     account::{Entry, Loading},
     domain::{Domain, Later},
+    inbound::is_stanza,
     store::AccountData,
 };
 use crate::xmpp::codec::{Element, Jid};
@@ -186,6 +187,9 @@ impl Core {
         for _ in 0..ROUTED_MAX {
             let work = self.queue.borrow_mut().pop_front();
             match work {
+                Some(Work::Route(stanza)) if !is_stanza(&stanza) => {
+                    tracing::debug!("what is no stanza is not routed");
+                }
                 Some(Work::Route(stanza)) => self.with(reactor, |domain| domain.route(stanza)),
                 Some(Work::Service(service, stanza)) => {
                     service.stanza_received(&Router(self.this.clone()), stanza);
@@ -241,30 +245,37 @@ impl Core {
     fn save(&self, reactor: &Reactor) {
         while self.saves.get() < SAVES_MAX {
             let mut domain = self.domain.borrow_mut();
-            let Some(name) = domain.dirty.pop() else { break };
+            let Some(name) = domain.dirty.pop_front() else { break };
             let Some(account) = domain.account_mut(&name) else { continue };
-            if account.is_saving {
+            if std::mem::replace(&mut account.is_saving, true) {
                 // It comes back when that is done.
                 continue;
             }
-            account.is_dirty = false;
-            account.is_saving = true;
-            let data = Rc::clone(&account.data);
             drop(domain);
             self.saves.set(self.saves.get() + 1);
-            self.save_one(reactor, name, &data);
+            let saving = Saving { core: self.this.clone(), name, is_done: false };
+            // As in `load`.
+            reactor.call_soon(move |reactor| {
+                if let Some(core) = saving.core.upgrade() {
+                    core.save_one(reactor, saving);
+                }
+            });
         }
-        let is_idle = self.saves.get() == 0 && self.domain.borrow().dirty.is_empty();
-        if is_idle {
-            self.waiting.take().into_iter().for_each(|promise| promise.resolve(()));
+        if self.waiting.borrow().is_empty() || self.domain.borrow().has_unsaved() {
+            return;
         }
+        self.waiting.take().into_iter().for_each(|promise| promise.resolve(()));
     }
 
-    fn save_one(&self, reactor: &Reactor, name: Rc<str>, data: &AccountData) {
-        let saving = Saving { core: self.this.clone(), name: Rc::clone(&name), is_done: false };
-        let saved = self.config.store.save(reactor, &name, data);
+    fn save_one(&self, reactor: &Reactor, saving: Saving) {
+        let mut domain = self.domain.borrow_mut();
+        let Some(account) = domain.account_mut(&saving.name) else { return };
+        account.is_dirty = false;
+        let data = Rc::clone(&account.data);
+        drop(domain);
+        let saved = self.config.store.save(reactor, &saving.name, &data);
         saved.then(move |reactor, saved| {
-            saving.done(reactor, saved.map_err(|error| error.to_string()))
+            saving.done(reactor, saved.map_err(|error| error.to_string()));
         });
     }
 
@@ -274,7 +285,7 @@ impl Core {
         let Some(account) = domain.account_mut(name) else { return };
         account.is_saving = false;
         match saved {
-            Ok(()) if account.is_dirty => domain.dirty.push(Rc::clone(name)),
+            Ok(()) if account.is_dirty => domain.dirty.push_back(Rc::clone(name)),
             Ok(()) => {}
             Err(error) => {
                 tracing::error!(account = %Excerpt::new(&**name), error, "an XMPP account was not saved; it will be tried again");
@@ -283,7 +294,7 @@ impl Core {
                 let (this, name) = (self.this.clone(), Rc::clone(name));
                 reactor.call_later(SAVE_AGAIN_AFTER, move |reactor| {
                     let Some(this) = this.upgrade() else { return };
-                    this.domain.borrow_mut().dirty.push(name);
+                    this.domain.borrow_mut().dirty.push_back(name);
                     this.save(reactor);
                 });
                 return;
