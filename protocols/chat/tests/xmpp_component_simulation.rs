@@ -64,8 +64,7 @@ fn run(network: &Network, disturb: impl FnOnce(&Network)) -> (u32, u32) {
     network.run_for(Duration::from_secs(900)).unwrap();
     *answers.borrow_mut() = 0;
     network.run_for(Duration::from_secs(300)).unwrap();
-    let result = (*online.borrow(), *answers.borrow());
-    result
+    (online.take(), answers.take())
 }
 
 #[test]
