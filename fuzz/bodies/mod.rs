@@ -40,7 +40,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 77] = [
+pub(crate) const TARGETS: [Target; 78] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
