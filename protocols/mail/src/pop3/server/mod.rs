@@ -19,6 +19,7 @@ mod locks;
 mod login;
 mod open_maildrop;
 mod pop3_server;
+mod read_together;
 mod stored;
 mod text;
 mod timestamp;

@@ -11,8 +11,8 @@ use sinew_transports::{
 
 use super::{
     MaildropError,
-    ahead::{TOP_LEN, choose},
     open_maildrop::OpenMaildrop,
+    read_together::{TOP_LEN, choose},
     waiting::{Answer, Place},
 };
 use crate::{
