@@ -4,6 +4,13 @@
 mod watchdog;
 
 mod xmpp_server {
+    mod accounts;
     mod kit;
+    mod logins;
+    mod messages;
+    mod presence;
+    mod published;
     mod services;
+    mod sessions;
+    mod states;
 }

@@ -9,7 +9,7 @@ use sinew_transports::{Transport, reactor::Reactor};
 use super::{
     XmppServerConnection, bounce,
     connection::{Outcome, Phase, STANZA_MAX},
-    session_life::random_word,
+    session_life::{random_word, with_prefix},
 };
 use crate::xmpp::codec::{Element, StanzaCondition, StanzaError, StreamCondition, StreamError, ns};
 
@@ -43,7 +43,7 @@ impl XmppServerConnection {
             },
         };
         self.phase = if self.account.is_some() { Phase::Binding } else { Phase::Login };
-        write(transport, &features);
+        transport.write(with_prefix(&features));
     }
 
     /// The header of the server.

@@ -30,8 +30,15 @@ pub(super) fn random_word() -> Option<String> {
 
 /// The end of a stream, after this error.
 pub(super) fn last_words(error: &StreamError) -> String {
-    let error = error.to_element().encode(ns::CLIENT).unwrap_or_default();
-    format!("{error}</stream:stream>")
+    format!("{}</stream:stream>", with_prefix(&error.to_element()))
+}
+
+/// An element of the stream itself, with the prefix that clients expect (RFC 6120 4.8.5).
+pub(super) fn with_prefix(element: &Element) -> String {
+    let children: String =
+        element.children().filter_map(|child| child.encode(ns::CLIENT).ok()).collect();
+    let name = element.name();
+    format!("<stream:{name}>{children}</stream:{name}>")
 }
 
 impl Domain {
