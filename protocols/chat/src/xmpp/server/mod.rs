@@ -18,6 +18,7 @@ mod account_queries;
 mod blocking;
 mod bounce;
 mod carbons;
+pub mod components;
 mod config;
 mod connection;
 mod domain;

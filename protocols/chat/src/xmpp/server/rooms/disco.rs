@@ -1,21 +1,17 @@
 //! What a room and its service say of themselves (XEP-0030, XEP-0045 6). Pure.
 
 use super::{Room, Rooms, form::Form, rooms_config::LISTED_MAX};
-use crate::xmpp::codec::{Element, Jid, ns};
+use crate::xmpp::{
+    codec::{Element, Jid, ns},
+    server::server_queries::description,
+};
 
 /// What the service and each room can do.
 const FEATURES: [&str; 5] = [ns::DISCO_INFO, ns::DISCO_ITEMS, ns::MUC, ns::PING, ns::MUC_SELF_PING];
 
 fn described(name: &str, features: &[&str]) -> Element {
-    let identity = Element::new("identity", ns::DISCO_INFO)
-        .with_attribute("category", "conference")
-        .with_attribute("type", "text")
-        .with_attribute("name", name);
-    let mut query = Element::new("query", ns::DISCO_INFO).with_child(identity);
-    for feature in FEATURES.iter().chain(features) {
-        query.push(Element::new("feature", ns::DISCO_INFO).with_attribute("var", *feature));
-    }
-    query
+    let features: Vec<_> = FEATURES.iter().chain(features).copied().collect();
+    description(("conference", "text", name), &features)
 }
 
 impl Room {

@@ -1,4 +1,4 @@
-//! Rooms (XEP-0045): [`Rooms`] is their state, pure.
+//! Rooms (XEP-0045): [`RoomService`] has them at a domain of a server; [`Rooms`] is their state, pure.
 //!
 //! | what | |
 //! |---|---|
@@ -23,6 +23,8 @@ mod owner;
 mod record;
 mod room;
 mod room_config;
+mod room_folder;
+mod room_service;
 mod rooms_config;
 mod rooms_state;
 mod talk;
@@ -32,6 +34,8 @@ pub use {
     record::RecordError,
     room::{Occupant, Room},
     room_config::{PrivateMessages, RoomConfig},
+    room_folder::RoomStoreError,
+    room_service::{RoomService, RoomsReport},
     rooms_config::RoomsConfig,
     rooms_state::{RoomChange, Rooms},
 };

@@ -12,7 +12,7 @@ use crate::xmpp::codec::{
 const RECORD: &str = "urn:sinew:room:0";
 
 /// Longest record that is read.
-const RECORD_MAX: usize = 4 * 1_024 * 1_024;
+const RECORD_MAX: usize = super::room_folder::FILE_MAX;
 
 /// Why a stored room cannot be read.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]

@@ -9,7 +9,10 @@ use std::{
 use super::{Grant, UploadConfig};
 use crate::xmpp::{
     codec::{Element, Iq, IqKind, Jid, Stanza, StanzaCondition, StanzaError, ns},
-    server::bounce::{auth, cancel, error_of, modify, result_of, wait},
+    server::{
+        bounce::{auth, cancel, error_of, modify, result_of, wait},
+        server_queries::description,
+    },
 };
 
 const NAME_MAX: usize = 255;
@@ -161,14 +164,8 @@ impl Uploads {
     }
 
     fn info(&self) -> Element {
-        let identity = Element::new("identity", ns::DISCO_INFO)
-            .with_attribute("category", "store")
-            .with_attribute("type", "file")
-            .with_attribute("name", self.config.name.as_str());
-        let mut query = Element::new("query", ns::DISCO_INFO).with_child(identity);
-        for feature in [ns::DISCO_INFO, ns::DISCO_ITEMS, ns::PING, ns::UPLOAD] {
-            query.push(Element::new("feature", ns::DISCO_INFO).with_attribute("var", feature));
-        }
+        let features = [ns::DISCO_INFO, ns::DISCO_ITEMS, ns::PING, ns::UPLOAD];
+        let query = description(("store", "file", &self.config.name), &features);
         let mut form = Element::new("x", ns::DATA_FORMS).with_attribute("type", "result");
         let max = self.config.size_max.to_string();
         for (name, kind, value) in
