@@ -5,12 +5,17 @@ mod watchdog;
 
 mod xmpp_server {
     mod accounts;
+    mod clients;
+    mod hostile;
     mod kit;
     mod logins;
     mod messages;
     mod presence;
     mod published;
+    #[cfg(feature = "tls")]
+    mod secure;
     mod services;
     mod sessions;
     mod states;
+    mod stores;
 }

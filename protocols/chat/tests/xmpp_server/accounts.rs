@@ -154,7 +154,7 @@ fn blocked_addresses() {
             .contains("<service-unavailable ")
     );
     assert_eq!(bob.ask("<presence to='ann@example.org/desk'/>"), "");
-    bob.say("<presence><show>away</show></presence>");
+    bob.ask("<presence><show>away</show></presence>");
     assert_eq!(ann.heard(), "");
     let heard = ann.ask("<message to='bob@example.org'><body>a</body></message>");
     assert!(

@@ -46,13 +46,22 @@ impl Site {
         Client { site: self, wire, _connection: connection, unread: RefCell::default() }
     }
 
-    /// A client that has logged in, up to the features behind it.
+    /// A client that has logged in, up to the features behind it. The store may be a folder, which is read on another thread.
     pub(crate) fn log_in(&self, user: &str) -> Client<'_> {
         let client = self.connect();
         client.say(HEADER);
         assert!(client.heard().contains("<mechanism>PLAIN</mechanism>"));
         client.say(&auth(user, "secret"));
-        assert!(client.heard().contains("<success"));
+        let mut heard = client.heard();
+        for _ in 0..10_000 {
+            if !heard.is_empty() {
+                break;
+            }
+            self.advance(1);
+            std::thread::yield_now();
+            heard = client.heard();
+        }
+        assert!(heard.contains("<success"), "{heard}");
         client.say(HEADER);
         let features = client.heard();
         assert!(features.contains("urn:ietf:params:xml:ns:xmpp-bind"), "{features}");

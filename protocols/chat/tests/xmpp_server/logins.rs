@@ -45,7 +45,7 @@ fn stream_error_then_close() {
         heard.starts_with(STREAM) && heard.ends_with("</stream:error></stream:stream>"),
         "{heard}"
     );
-    assert!(client.wire.is_closed());
+    assert!(client.wire.is_closing());
     // Nothing is heard after it.
     let site = Site::new(config());
     let client = site.online("ann", "desk");
@@ -154,7 +154,7 @@ fn three_logins_and_no_more() {
         assert!(heard.contains("<not-authorized/></failure>"), "{heard}");
         assert_eq!(heard.contains("<policy-violation "), tried == 3, "{heard}");
     }
-    assert!(client.wire.is_closed());
+    assert!(client.wire.is_closing());
     // A login in between helps.
     let site = Site::new(config());
     let client = site.connect();
@@ -248,7 +248,7 @@ fn bind_conflict() {
         heard.ends_with("</stream:error></stream:stream>") && heard.contains("<conflict "),
         "{heard}"
     );
-    assert!(first.wire.is_closed());
+    assert!(first.wire.is_closing());
     assert_eq!(site.server.report().sessions, 1);
     // The end of the first connection is not that of the second session.
     first.wire.close_if_open();

@@ -28,8 +28,8 @@ fn resume_after_cut() {
     let ann = site.online("ann", "desk");
     let bob = site.bind("bob", "desk");
     let token = enable(&bob);
-    bob.ask("<presence/>");
-    bob.say("<a xmlns='urn:xmpp:sm:3' h='3'/>");
+    let first = bob.ask("<presence/>").matches("<presence ").count();
+    bob.say(&format!("<a xmlns='urn:xmpp:sm:3' h='{first}'/>"));
     ann.heard();
     ann.say(&message("1"));
     assert!(bob.heard().contains("<body>1</body>"));
@@ -40,22 +40,22 @@ fn resume_after_cut() {
     ann.say(&message("2"));
     assert_eq!(ann.heard(), "");
     let again = site.log_in("bob");
-    let heard = again.ask(&resume(&token, 3));
+    let heard = again.ask(&resume(&token, first as u32));
     // The presence of Bob was the only stanza of his.
     assert!(
         heard.starts_with(&format!("<resumed xmlns='urn:xmpp:sm:3' previd='{token}' h='1'/>")),
         "{heard}"
     );
     assert!(heard.contains("<body>1</body>") && heard.contains("<body>2</body>"), "{heard}");
-    again.say("<a xmlns='urn:xmpp:sm:3' h='5'/>");
+    again.say(&format!("<a xmlns='urn:xmpp:sm:3' h='{}'/>", first + 2));
     ann.say(&message("3"));
     let heard = again.heard();
     assert!(heard.contains("<body>3</body>") && !heard.contains("<body>1</body>"), "{heard}");
     // Once more, over a connection that the server believes in.
     let third = site.log_in("bob");
-    let heard = third.ask(&resume(&token, 6));
+    let heard = third.ask(&resume(&token, first as u32 + 3));
     assert!(heard.starts_with("<resumed") && !heard.contains("<body>"), "{heard}");
-    assert!(again.wire.is_closed());
+    assert!(again.wire.is_closing());
     again.wire.close_if_open();
     site.advance(1_000);
     assert_eq!(site.server.report().sessions, 2);
@@ -76,10 +76,12 @@ fn a_session_that_is_not_resumed() {
     ann.heard();
     ann.say(&message("1"));
     ann.say("<iq to='bob@example.org/desk' type='get' id='q'><x xmlns='urn:x'/></iq>");
-    site.advance(299_000);
-    let _ = ann.ask(" ");
+    for _ in 0..9 {
+        site.advance(33_000);
+        ann.say(" ");
+    }
     assert_eq!(site.server.report().sessions, 2);
-    site.advance(2_000);
+    site.advance(4_000);
     let heard = ann.heard();
     assert!(heard.contains("type='unavailable'"), "{heard}");
     assert!(heard.contains("id='q'") && heard.contains("<service-unavailable "), "{heard}");
@@ -172,7 +174,7 @@ fn a_client_that_never_reads() {
         config().send_queue_max(50_000).rate(10_000, std::time::Duration::from_millis(1)),
     );
     let (ann, bob) = (site.online("ann", "desk"), site.online("bob", "desk"));
-    bob.wire.take(0);
+    bob.wire.set_capacity(1_000);
     let long = message(&"x".repeat(10_000));
     let mut ended_after = None;
     for number in 0..100 {

@@ -7,6 +7,9 @@ use sinew_auth::Authenticator;
 use super::{MemoryStore, Service, Store, tls::Tls};
 use crate::xmpp::codec::{Jid, JidError, XmlLimits};
 
+/// Says of a local part whether there is such an account.
+type HasAccount = Rc<dyn Fn(&str) -> bool>;
+
 /// The domain that a server has, who may log in, where accounts are stored, and the limits.
 ///
 /// | limit | default | when exceeded |
@@ -51,7 +54,7 @@ pub struct ServerConfig {
     pub(super) domain: Jid,
     pub(super) accounts: Authenticator,
     pub(super) store: Rc<dyn Store>,
-    pub(super) has_account: Option<Rc<dyn Fn(&str) -> bool>>,
+    pub(super) has_account: Option<HasAccount>,
     pub(super) services: Vec<(Jid, Rc<dyn Service>)>,
     pub(super) software: Option<(String, String)>,
     pub(super) tls: Tls,

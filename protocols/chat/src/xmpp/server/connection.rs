@@ -326,6 +326,9 @@ impl Protocol for XmppServerConnection {
             );
         }
         if self.rate_timer.take_if(|running| *running == timer).is_some() {
+            // That of the stanza for which there was none.
+            let config = &self.server.0.config;
+            self.bucket.charge(reactor.now(), 1, config.interval);
             return transport.resume_reading();
         }
         if self.alive_timer.take_if(|running| *running == timer).is_some() {

@@ -189,8 +189,8 @@ impl Domain {
         };
         if self.is_mine(&to) {
             return match to.local() {
-                Some(_) => self.to_account(stanza, &from, &to),
-                None => self.to_server(&stanza),
+                Some(_) => self.route_to_account(stanza, &from, &to),
+                None => self.server_received(&stanza),
             };
         }
         let service =
@@ -201,7 +201,7 @@ impl Domain {
         }
     }
 
-    fn to_account(&mut self, stanza: Element, from: &Jid, to: &Jid) {
+    fn route_to_account(&mut self, stanza: Element, from: &Jid, to: &Jid) {
         let Some(local) = to.local() else { return };
         match self.accounts.get_mut(local) {
             Some(Entry::Ready(_)) => self.deliver(stanza, from, to),

@@ -43,8 +43,10 @@ impl Domain {
             if !is_own && self.is_blocked(&account, to) {
                 let mut error = bounce::cancel(StanzaCondition::NotAcceptable);
                 error.application = Some(Element::new("blocked", ns::BLOCKING_ERRORS));
-                if stanza.name() != "presence" {
-                    self.refuse(&stanza, &error);
+                // Straight to the session: what comes from that address is dropped.
+                let answer = bounce::error_of(&stanza, &error);
+                if let Some(answer) = answer.filter(|answer| answer.name() != "presence") {
+                    self.send(id, answer);
                 }
                 return Ok(());
             }

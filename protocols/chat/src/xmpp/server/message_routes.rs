@@ -35,11 +35,9 @@ impl Domain {
 
     /// A message to an account or one of its resources.
     pub(super) fn message_to(&mut self, account: &Rc<str>, message: Element, from: &Jid, to: &Jid) {
-        let kind = match message.attribute("type") {
-            Some(kind @ ("chat" | "groupchat" | "headline" | "error")) => kind,
-            // RFC 6121 5.2.2: also what is unknown.
-            _ => "normal",
-        };
+        // RFC 6121 5.2.2: what is unknown is normal.
+        let is_known = |kind: &&str| matches!(*kind, "chat" | "groupchat" | "headline" | "error");
+        let kind = message.attribute("type").filter(is_known).unwrap_or("normal");
         if let Some(id) = Some(to).filter(|to| !to.is_bare()).and_then(|to| self.session_at(to)) {
             self.copy_received(account, &message, from, &[id]);
             return self.send(id, message);

@@ -33,7 +33,7 @@ pub(super) fn description(identity: (&str, &str, &str), features: &[&str]) -> El
 
 impl Domain {
     /// A stanza for the domain itself.
-    pub(super) fn to_server(&mut self, stanza: &Element) {
+    pub(super) fn server_received(&mut self, stanza: &Element) {
         let is_get = stanza.attribute("type") == Some("get");
         let payload = stanza.children().next().filter(|_| stanza.name() == "iq");
         let answer = match payload {

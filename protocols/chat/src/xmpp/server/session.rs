@@ -38,6 +38,8 @@ pub(super) struct Session {
     pub(super) generation: u64,
     /// A limit is exceeded, and the session ends before anything else happens.
     pub(super) is_doomed: bool,
+    /// What was to be sent since then.
+    pub(super) unsent: Vec<Element>,
 }
 
 /// The limits of what waits to be sent.
@@ -63,6 +65,7 @@ impl Session {
             token: None,
             generation: 0,
             is_doomed: false,
+            unsent: Vec::new(),
         }
     }
 
@@ -78,6 +81,7 @@ impl Session {
     /// Sends a stanza, or keeps it for a later connection. Returns whether the limits hold.
     pub(super) fn send(&mut self, stanza: Element, text: String, limits: SendLimits) -> bool {
         if self.is_doomed {
+            self.unsent.push(stanza);
             return true;
         }
         let queued = self.wire.as_ref().map_or(0, Transport::queued);
@@ -87,6 +91,7 @@ impl Session {
             });
         if is_full {
             self.is_doomed = true;
+            self.unsent.push(stanza);
             return false;
         }
         if let Some(wire) = &self.wire {

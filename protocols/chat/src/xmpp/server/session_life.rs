@@ -116,7 +116,7 @@ impl Domain {
             }
             "a" => {
                 let count = element.attribute("h").and_then(|count| count.parse().ok());
-                if !count.is_some_and(|count| management.acknowledged(count).is_ok()) {
+                if count.is_none_or(|count| management.acknowledged(count).is_err()) {
                     return Err(StreamError::new(StreamCondition::UndefinedCondition));
                 }
                 if management.ask() {
@@ -246,7 +246,8 @@ impl Domain {
         }
         self.presence_over(&mut session, None);
         let unknown = session.management.as_deref_mut().map(StreamManagement::forget);
-        for stanza in unknown.into_iter().flatten() {
+        let unsent = std::mem::take(&mut session.unsent);
+        for stanza in unknown.into_iter().flatten().chain(unsent) {
             self.undelivered(&session, stanza);
         }
     }
