@@ -61,6 +61,8 @@ pub(super) struct Core {
     queue: RefCell<VecDeque<Work>>,
     is_scheduled: Cell<bool>,
     saves: Cell<usize>,
+    /// Nothing is routed any more.
+    is_stopped: Cell<bool>,
     /// Those who wait until everything is saved.
     waiting: RefCell<Vec<Promise<(), Failure>>>,
 }
@@ -84,6 +86,7 @@ impl XmppServer {
             queue: RefCell::default(),
             is_scheduled: Cell::new(false),
             saves: Cell::new(0),
+            is_stopped: Cell::new(false),
             waiting: RefCell::default(),
         }))
     }
@@ -100,6 +103,20 @@ impl XmppServer {
         self.0.waiting.borrow_mut().push(promise);
         self.0.save(reactor);
         flushed
+    }
+
+    /// Ends all sessions, also those that could have been resumed, lets nobody log in any more, and resolves when everything is stored:
+    /// messages that were not acknowledged wait for their accounts. From then on nothing is routed, so that another server can have the
+    /// store. The port is closed by the caller.
+    pub fn stop(&self, reactor: &Reactor) -> Deferred<()> {
+        self.with(reactor, Domain::stop);
+        let this = self.clone();
+        let (promise, stopped) = reactor.promise();
+        self.flushed(reactor).then(move |_, flushed| {
+            this.0.is_stopped.set(true);
+            promise.settle(flushed);
+        });
+        stopped
     }
 
     /// How many connections, sessions and accounts there are.
@@ -125,10 +142,11 @@ impl XmppServer {
     }
 
     /// Somebody has logged in. Resolves when the account is in memory, where it stays until the connection has gone; to `false`, if it
-    /// could not be read.
+    /// could not be read, or if the server is stopping.
     pub(super) fn open_account(&self, reactor: &Reactor, account: &str) -> Deferred<bool> {
         let (promise, opened) = reactor.promise();
         self.with(reactor, |domain| match domain.accounts.get_mut(account) {
+            _ if domain.is_stopping => promise.resolve(false),
             Some(Entry::Ready(account)) => {
                 account.connections += 1;
                 promise.resolve(true);
@@ -161,6 +179,9 @@ impl Core {
 
     /// Routes a stanza in a later turn.
     pub(super) fn route(&self, stanza: Element) {
+        if self.is_stopped.get() {
+            return;
+        }
         self.queue.borrow_mut().push_back(Work::Route(stanza));
         if let Some(reactor) = self.reactor.upgrade() {
             self.schedule(&reactor);
@@ -194,6 +215,8 @@ impl Core {
             }
         }
         drop(rest);
+        // Somebody may wait for the end of the queue.
+        self.save(reactor);
     }
 
     fn with(&self, reactor: &Reactor, f: impl FnOnce(&mut Domain)) {
@@ -254,10 +277,18 @@ impl Core {
             self.saves.set(self.saves.get() + 1);
             self.save_one(reactor, name, &data);
         }
-        let is_idle = self.saves.get() == 0 && self.domain.borrow().dirty.is_empty();
-        if is_idle {
+        if !self.waiting.borrow().is_empty() && self.is_idle() {
             self.waiting.take().into_iter().for_each(|promise| promise.resolve(()));
         }
+    }
+
+    /// Whether nothing waits to be routed, read or stored.
+    fn is_idle(&self) -> bool {
+        let domain = self.domain.borrow();
+        self.saves.get() == 0
+            && self.queue.borrow().is_empty()
+            && domain.dirty.is_empty()
+            && !domain.accounts.values().any(|entry| matches!(entry, Entry::Loading(_)))
     }
 
     fn save_one(&self, reactor: &Reactor, name: Rc<str>, data: &AccountData) {
