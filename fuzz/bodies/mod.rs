@@ -39,7 +39,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 73] = [
+pub(crate) const TARGETS: [Target; 74] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -86,6 +86,7 @@ pub(crate) const TARGETS: [Target; 73] = [
     ("xmpp_stream", xmpp_stream),
     ("xmpp_jid", xmpp_jid),
     ("xmpp_client", xmpp_client),
+    ("xmpp_server", xmpp_server),
     ("irc_server", irc_server),
     ("oscar_server", oscar_server),
     ("toc_server", toc_server),
@@ -333,6 +334,10 @@ pub(crate) fn xmpp_jid(data: &[u8]) {
 
 pub(crate) fn xmpp_client(data: &[u8]) {
     xmpp::client(&mut Input::new(data));
+}
+
+pub(crate) fn xmpp_server(data: &[u8]) {
+    xmpp::server(&mut Input::new(data));
 }
 
 pub(crate) fn irc_server(data: &[u8]) {

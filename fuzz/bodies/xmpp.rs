@@ -1,15 +1,17 @@
 //! XMPP: a stream is read alike in whatever pieces it arrives, what is read can be written and is read as the same, addresses are
-//! stable; and whatever a server sends, a client sends only what is a stream.
+//! stable; whatever a server sends, a client sends only what is a stream; and whatever a client sends, so does a server, which forgets
+//! the client when it is gone.
 
 use std::time::Duration;
 
 use sinew::{
-    auth::ClientLogin,
+    auth::{Authenticator, AuthenticatorConfig, ClientLogin, Users},
     chat::xmpp::{
         client::{Security, XmppClient, XmppConfig, XmppHandler},
         codec::{
             Element, Jid, Message, Stanza, StreamEvent, StreamParser, XmlError, XmlLimits, ns,
         },
+        server::{ServerConfig, XmppServer},
     },
     reactor::Reactor,
     transports::{Factory, Peer, StreamConfig, memory},
@@ -126,6 +128,54 @@ const ONLINE: [&[u8]; 5] = [
     b"<iq type='result' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><jid>ann@b/c</jid></bind></iq>",
     b"<enabled xmlns='urn:xmpp:sm:3' id='x' resume='true'/>",
 ];
+
+/// A client that sends anything, before the login or after it, while another one is there; then its connection is cut.
+pub(crate) fn server(data: &mut Input<'_>) {
+    let lens = data.piece_lens(64);
+    let is_online = data.byte().is_multiple_of(2);
+    let stream = data.bytes(4 * 1_024);
+    let reactor = Reactor::simulated(0);
+    let rules = AuthenticatorConfig::default().allow_plaintext(true);
+    let users = Users::new().user("ann", "secret").user("bob", "secret");
+    let config = ServerConfig::new("b", Authenticator::with(users, rules)).expect("a domain");
+    let config = config.requires_tls(false).send_queue_max(100_000).unacknowledged_max(20);
+    let server = XmppServer::new(&reactor, config.resume_within(Duration::from_secs(10)));
+    let connect = || {
+        let made = memory::connect(&reactor, StreamConfig::default(), server.connection());
+        made.expect("room for two")
+    };
+    let step = || reactor.advance(Duration::from_millis(20)).expect("the loop becomes idle");
+    let ((_member, member), (_connection, wire)) = (connect(), connect());
+    for (wire, login, logs_in) in
+        [(&member, "AGJvYgBzZWNyZXQ=", true), (&wire, "AGFubgBzZWNyZXQ=", is_online)]
+    {
+        let auth = format!(
+            "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{login}</auth>"
+        );
+        let all: &[&[u8]] = if logs_in { &[STREAM, auth.as_bytes(), STREAM, BEGIN] } else { &[] };
+        for text in all {
+            wire.receive_if_open(text);
+            step();
+        }
+    }
+    for piece in pieces(stream, &lens) {
+        wire.receive_if_open(piece);
+        step();
+    }
+    wire.reset_if_open();
+    // Also a session that could have been resumed.
+    reactor.advance(Duration::from_secs(30)).expect("the loop becomes idle");
+    sent_streams(&member.sent());
+    sent_streams(&wire.sent());
+    let report = server.report();
+    assert!(report.connections <= 1 && report.sessions <= 1, "{report:?}");
+    assert_eq!((report.sessions_waiting, report.accounts_unsaved), (0, 0), "{report:?}");
+}
+
+const STREAM: &[u8] = b"<stream:stream to='b' version='1.0' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>";
+/// A resource `x`, stream management, and presence.
+const BEGIN: &[u8] = b"<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>x</resource></bind></iq>\
+    <enable xmlns='urn:xmpp:sm:3' resume='true'/><presence/><iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>";
 
 /// Streams of XML, one after another, each from its declaration on.
 fn sent_streams(sent: &[u8]) {
