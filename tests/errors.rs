@@ -415,6 +415,10 @@ fn with_chat() -> impl Iterator<Item = Printed> {
         xmpp::client::XmppError::TlsNotOffered,
         xmpp::client::SendError::NotConnected,
         xmpp::client::RequestError::Lost,
+        xmpp::component::ComponentError::Connected,
+        xmpp::server::rooms::RecordError::Incomplete,
+        xmpp::server::rooms::RoomStoreError::Read { path: "rooms".into(), source: cause() },
+        xmpp::server::upload::GrantError::Expired,
     ];
     made.into_iter()
 }

@@ -32,6 +32,7 @@ mod reference_model;
 mod smtp;
 mod web_sockets;
 mod xmpp;
+mod xmpp_services;
 
 use self::{format::Format, input::Input};
 
@@ -39,7 +40,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 74] = [
+pub(crate) const TARGETS: [Target; 77] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -87,6 +88,9 @@ pub(crate) const TARGETS: [Target; 74] = [
     ("xmpp_jid", xmpp_jid),
     ("xmpp_client", xmpp_client),
     ("xmpp_server", xmpp_server),
+    ("xmpp_component", xmpp_component),
+    ("xmpp_component_port", xmpp_component_port),
+    ("xmpp_rooms", xmpp_rooms),
     ("irc_server", irc_server),
     ("oscar_server", oscar_server),
     ("toc_server", toc_server),
@@ -338,6 +342,18 @@ pub(crate) fn xmpp_client(data: &[u8]) {
 
 pub(crate) fn xmpp_server(data: &[u8]) {
     xmpp::server(&mut Input::new(data));
+}
+
+pub(crate) fn xmpp_component(data: &[u8]) {
+    xmpp_services::component(&mut Input::new(data));
+}
+
+pub(crate) fn xmpp_component_port(data: &[u8]) {
+    xmpp_services::component_port(&mut Input::new(data));
+}
+
+pub(crate) fn xmpp_rooms(data: &[u8]) {
+    xmpp_services::rooms(&mut Input::new(data));
 }
 
 pub(crate) fn irc_server(data: &[u8]) {

@@ -178,7 +178,7 @@ const BEGIN: &[u8] = b"<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns
     <enable xmlns='urn:xmpp:sm:3' resume='true'/><presence/><iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>";
 
 /// Streams of XML, one after another, each from its declaration on.
-fn sent_streams(sent: &[u8]) {
+pub(super) fn sent_streams(sent: &[u8]) {
     let sent = std::str::from_utf8(sent).expect("it is UTF-8");
     for stream in sent.split("<?xml version='1.0'?>").skip(1) {
         let (found, error) = {

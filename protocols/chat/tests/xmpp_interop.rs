@@ -9,4 +9,5 @@ mod watchdog;
 mod xmpp_interop {
     mod component;
     mod prosody;
+    mod rooms;
 }

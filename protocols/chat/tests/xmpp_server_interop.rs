@@ -10,5 +10,6 @@ mod watchdog;
 mod program;
 
 mod xmpp_server_interop {
+    mod services;
     mod slixmpp;
 }

@@ -1,5 +1,7 @@
 //! The handshake: right, wrong, never; what a hostile server sends; silence; and the table of `link.rs`.
 
+use std::time::Duration;
+
 use sinew_chat::xmpp::component::{ComponentError, ComponentHandler, XmppComponent};
 use sinew_testkit::testing::every_split;
 use sinew_transports::{Factory, Peer, reactor::Reactor};
@@ -47,6 +49,33 @@ fn a_second_connection_is_refused() {
     let second = script.xmpp.connect(&script.reactor, ("localhost", 1));
     script.advance(0);
     assert!(matches!(second.take(), Some(Err(ComponentError::Connected))));
+}
+
+#[test]
+fn an_attempt_is_given_up() {
+    crate::watchdog::watch_this_test();
+    let reactor = Reactor::new().unwrap();
+    let xmpp = XmppComponent::new(&reactor, config(), Echo);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let handle = reactor.clone();
+    let online = reactor.run_until(async move {
+        let first = xmpp.connect(&handle, ("127.0.0.1", port));
+        let second = xmpp.connect(&handle, ("127.0.0.1", port)).await;
+        assert!(matches!(second, Err(ComponentError::Connected)));
+        drop(first);
+        // It is over in a later turn, and another one may be made.
+        loop {
+            let third = xmpp.connect(&handle, ("127.0.0.1", port));
+            xmpp.quit();
+            match third.await {
+                Err(ComponentError::Connected) => handle.sleep(Duration::from_millis(1)).await,
+                other => return other,
+            }
+        }
+    });
+    let online = online.unwrap();
+    assert!(matches!(online, Err(ComponentError::Connect(_))), "{online:?}");
 }
 
 #[test]

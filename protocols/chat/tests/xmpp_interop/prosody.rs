@@ -23,11 +23,11 @@ use sinew_transports::{
 };
 
 /// A folder, and the server in it. Both end with the test.
-struct Prosody {
+pub(super) struct Prosody {
     folder: PathBuf,
     child: Option<Child>,
-    port: u16,
-    tls: TlsClientConfig,
+    pub(super) port: u16,
+    pub(super) tls: TlsClientConfig,
 }
 
 impl Drop for Prosody {
@@ -66,7 +66,7 @@ fn certificates(folder: &Path) -> TlsClientConfig {
     TlsClientConfig::new(TrustedRoots::from_pem(root).unwrap())
 }
 
-fn prosody(name: &str) -> Option<Prosody> {
+pub(super) fn prosody(name: &str) -> Option<Prosody> {
     let prosody = program("prosody")?;
     let folder = std::env::temp_dir().join(format!("sinew-xmpp-{}-{name}", std::process::id()));
     // The accounts are files: with their passwords, from which Prosody makes keys of SCRAM.

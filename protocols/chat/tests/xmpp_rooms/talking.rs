@@ -23,6 +23,8 @@ fn messages_to_all() {
     assert_eq!(out[0].children().count(), 1);
     let say = "<message type='groupchat' to='club@rooms.b'><body>hi</body></message>";
     assert_eq!(script.error("eve", say), "not-acceptable");
+    let long = say.replace("hi", &"x".repeat(33_000));
+    assert_eq!(script.error("bob", &long), "policy-violation");
     let in_private = "<message type='groupchat' to='club@rooms.b/ann'><body>hi</body></message>";
     assert_eq!(script.error("bob", in_private), "bad-request");
     assert_eq!(script.error("bob", &say.replace("club", "other")), "item-not-found");

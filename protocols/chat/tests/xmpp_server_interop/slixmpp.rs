@@ -20,7 +20,7 @@ use crate::{program, watchdog};
 
 const SCRIPT: &str = include_str!("slixmpp.py");
 
-struct Folder(PathBuf);
+pub(super) struct Folder(pub(super) PathBuf);
 
 impl Drop for Folder {
     fn drop(&mut self) {
@@ -29,7 +29,7 @@ impl Drop for Folder {
 }
 
 /// A certificate for `localhost`; that of its authority is written to a file.
-fn certificates(folder: &Folder) -> TlsServerConfig {
+pub(super) fn certificates(folder: &Folder) -> TlsServerConfig {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     // OpenSSL takes a certificate for self-signed if its names are those of its authority.

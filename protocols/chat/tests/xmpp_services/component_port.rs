@@ -263,7 +263,6 @@ fn limits() {
 #[test]
 fn every_split_of_a_session() {
     crate::watchdog::watch_this_test();
-    // Without the secret a session ends with the handshake; the id of the stream is random, so that it is cut out by a domain nobody has.
     let make = || {
         let reactor = Reactor::simulated(0);
         let port = ComponentPort::new(components());
@@ -271,7 +270,7 @@ fn every_split_of_a_session() {
         port.attach(&server);
         port.clone().build_protocol(&Peer::Memory).expect("there is room")
     };
-    // The header of the answer has a random id: what can be compared is that which comes without one.
+    // The header of the answer has a random id, which is cut out before answers are compared.
     let input = format!("{OPEN}<handshake>wrong</handshake>");
     let outputs: Vec<_> = (1..input.len())
         .map(|at| {

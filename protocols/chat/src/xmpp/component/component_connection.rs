@@ -177,14 +177,28 @@ impl Protocol for ComponentConnection {
         let generation = link.generation;
         let link = std::mem::replace(&mut *link, Link::new(generation));
         self.component.0.requests.borrow_mut().fail_all();
-        if link.was_online {
-            return self.component.call(|handler, xmpp| handler.connection_lost(xmpp, reason));
+        let failure = (!link.was_online).then(|| {
+            link.failure.unwrap_or_else(|| ComponentError::Lost { reason: reason.to_string() })
+        });
+        let told = Told { component: &self.component, failure };
+        self.component.call(|handler, xmpp| match &told.failure {
+            Some(failure) => handler.handshake_failed(xmpp, failure),
+            None => handler.connection_lost(xmpp, reason),
+        });
+    }
+}
+
+/// Why the component was not online. Those who wait for it are told at the end, also if the handler panics.
+struct Told<'a> {
+    component: &'a XmppComponent,
+    failure: Option<ComponentError>,
+}
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        if let Some(failure) = self.failure.take() {
+            self.component.settle(Err(failure));
         }
-        let failure = link.failure;
-        let failure =
-            failure.unwrap_or_else(|| ComponentError::Lost { reason: reason.to_string() });
-        self.component.call(|handler, xmpp| handler.handshake_failed(xmpp, &failure));
-        self.component.settle(Err(failure));
     }
 }
 

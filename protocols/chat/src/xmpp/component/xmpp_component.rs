@@ -3,9 +3,9 @@
 use std::{cell::RefCell, fmt, rc::Rc};
 
 use sinew_transports::{
-    ClientService, Factory, Peer, RetryConfig, Transport,
+    ClientService, ConnectError, Factory, Peer, RetryConfig, Transport,
     endpoint::ClientEndpoint,
-    reactor::{Deferred, Promise, Reactor, WeakReactor},
+    reactor::{Canceller, Deferred, Promise, Reactor, WeakReactor},
 };
 
 use super::{
@@ -50,6 +50,8 @@ use crate::xmpp::{
 /// ```
 pub struct XmppComponent(pub(super) Rc<Inner>);
 
+type Attempt = Rc<Canceller<(), ConnectError>>;
+
 pub(super) struct Inner {
     pub(super) reactor: WeakReactor,
     pub(super) config: ComponentConfig,
@@ -59,6 +61,8 @@ pub(super) struct Inner {
     pub(super) requests: RefCell<Requests>,
     /// Those who wait until the component is online.
     waiting: RefCell<Vec<Promise<(), ComponentError>>>,
+    /// The connection that [`connect`](XmppComponent::connect) makes.
+    attempt: RefCell<Option<Attempt>>,
 }
 
 impl XmppComponent {
@@ -71,35 +75,68 @@ impl XmppComponent {
             link: RefCell::new(Link::new(0)),
             requests: RefCell::default(),
             waiting: RefCell::default(),
+            attempt: RefCell::default(),
             config,
         }))
     }
 
     /// Connects once. The result comes when the server has accepted the component; the connection lives until [`quit`](Self::quit), or
-    /// until it is lost.
+    /// until it is lost. Cancelling the deferred, or dropping it, before it has a result gives the connection up.
     ///
     /// # Errors
     ///
-    /// [`ComponentError`].
+    /// [`ComponentError`]; [`ComponentError::Connected`] also while a connection is being made.
     pub fn connect(
         &self,
         reactor: &Reactor,
         endpoint: impl Into<ClientEndpoint>,
     ) -> Deferred<(), ComponentError> {
         let (promise, online) = reactor.promise();
-        if self.0.link.borrow().phase != Phase::Offline {
+        let link = self.0.link.borrow();
+        let (is_offline, generation) = (link.phase == Phase::Offline, link.generation);
+        drop(link);
+        if !is_offline || self.0.attempt.borrow().is_some() {
             promise.reject(ComponentError::Connected);
             return online;
         }
+        let weak = Rc::downgrade(&self.0);
+        promise.on_cancel(move |_| {
+            if let Some(this) = weak.upgrade().map(Self) {
+                this.give_up(generation + 1);
+            }
+        });
         self.wait(promise);
+        let connecting = endpoint.into().connect(reactor, self.clone()).map(drop);
+        *self.0.attempt.borrow_mut() = Some(Rc::new(connecting.canceller()));
         let this = self.clone();
-        endpoint.into().connect(reactor, self.clone()).then(move |_, connected| {
+        connecting.then(move |_, connected| {
+            this.0.attempt.take();
             // The connection belongs to its protocol from here on.
             if let Err(error) = connected {
                 this.settle(Err(ComponentError::Connect(error)));
             }
         });
         online
+    }
+
+    /// Nobody waits any more for the component to be online.
+    fn give_up(&self, generation: u64) {
+        self.cancel_attempt();
+        let link = self.0.link.borrow();
+        let is_it = link.generation == generation && link.phase != Phase::Online;
+        let transport = link.transport.clone().filter(|_| is_it);
+        drop(link);
+        if let Some(transport) = transport {
+            transport.abort();
+        }
+    }
+
+    /// Stops connecting, if there is no connection yet.
+    fn cancel_attempt(&self) {
+        let attempt = self.0.attempt.borrow().clone();
+        if let Some(attempt) = attempt {
+            attempt.cancel();
+        }
     }
 
     /// Connects, and again whenever the connection is lost, until [`ClientService::stop`]. The service has started already. It tries
@@ -115,11 +152,12 @@ impl XmppComponent {
         service
     }
 
-    /// Resolves when the component is online: at once if it is.
+    /// Resolves when the component is online: at once if it is. Attempts of [`keep_connected`](Self::keep_connected) that make no
+    /// connection are no end of it: those of [`connect`](Self::connect) are.
     ///
     /// # Errors
     ///
-    /// [`ComponentError`]: the next connection fails before that.
+    /// [`ComponentError`]: the next connection ends before that.
     pub fn when_online(&self) -> Deferred<(), ComponentError> {
         let (promise, online) = self.0.reactor.promise();
         match self.is_online() {
@@ -213,8 +251,9 @@ impl XmppComponent {
         answer
     }
 
-    /// Ends the stream, and closes the connection.
+    /// Ends the stream, and closes the connection. One that [`connect`](Self::connect) makes is not made.
     pub fn quit(&self) {
+        self.cancel_attempt();
         let mut link = self.0.link.borrow_mut();
         let Some(transport) = link.transport.clone() else { return };
         if link.phase == Phase::Closing {

@@ -39,7 +39,9 @@ impl Room {
             (Some(PresenceKind::Unavailable | PresenceKind::Error), Some(known), _) => {
                 if let Some(occupant) = self.occupants.get_mut(&known) {
                     let is_leave = presence.kind() == Some(PresenceKind::Unavailable);
-                    occupant.presence = if is_leave { extensions(presence) } else { Vec::new() };
+                    // Too long words are no reason to stay.
+                    let said = checked_extensions(presence, limits).unwrap_or_default();
+                    occupant.presence = if is_leave { said } else { Vec::new() };
                 }
                 self.remove(&known, Told::default(), out);
                 Ok(())

@@ -10,6 +10,7 @@
 /// | [`affiliations_max`](Self::affiliations_max): owners, admins, members and outcasts of a room | 1,000 | `resource-constraint` |
 /// | [`nick_max`](Self::nick_max): bytes of a nick | 128 | `not-acceptable` |
 /// | [`subject_max`](Self::subject_max): bytes of a subject | 4 KiB | `not-acceptable` |
+/// | [`message_max`](Self::message_max): bytes of a message to all | 32 KiB | `policy-violation` |
 /// | [`presence_max`](Self::presence_max): bytes of the presence of an occupant | 8 KiB | `policy-violation` |
 /// | [`history_max`](Self::history_max): messages of a room that are kept in memory | 50 | the oldest go |
 /// | [`history_bytes_max`](Self::history_bytes_max): of them all | 128 KiB | the oldest go |
@@ -36,6 +37,7 @@ pub struct RoomsConfig {
     pub(super) affiliations_max: usize,
     pub(super) nick_max: usize,
     pub(super) subject_max: usize,
+    pub(super) message_max: usize,
     pub(super) presence_max: usize,
     pub(super) history_max: usize,
     pub(super) history_bytes_max: usize,
@@ -59,6 +61,7 @@ impl Default for RoomsConfig {
             affiliations_max: 1_000,
             nick_max: 128,
             subject_max: 4 * 1_024,
+            message_max: 32 * 1_024,
             presence_max: 8 * 1_024,
             history_max: 50,
             history_bytes_max: 128 * 1_024,
@@ -112,6 +115,12 @@ impl RoomsConfig {
     /// Most bytes of a subject. Default 4 KiB.
     pub const fn subject_max(mut self, max: usize) -> Self {
         self.subject_max = max;
+        self
+    }
+
+    /// Most bytes of a message to all occupants. Default 32 KiB.
+    pub const fn message_max(mut self, max: usize) -> Self {
+        self.message_max = max;
         self
     }
 

@@ -115,7 +115,12 @@ impl Rooms {
             }
         };
         if let Err(error) = refusal {
-            out.extend(error_of(&stanza, &error));
+            let mut answer = error_of(&stanza, &error);
+            // XEP-0045 7.2: by it, clients know which errors are those of a room.
+            if let Some(answer) = answer.as_mut().filter(|answer| answer.name() == "presence") {
+                answer.push(Element::new("x", ns::MUC));
+            }
+            out.extend(answer);
         }
         self.settle(&stanza);
         out

@@ -50,8 +50,13 @@ impl Room {
         }
         let role = occupant.role;
         let said = relayed(message.element(), &self.address(nick));
-        // XEP-0045 8.1: with a body it is a message that has a subject.
-        let is_subject = message.subject().is_some() && message.body().is_none();
+        // It is sent to everybody.
+        if said.encode(ns::CLIENT).map_or(true, |text| text.len() > limits.message_max) {
+            return Err(modify(StanzaCondition::PolicyViolation));
+        }
+        // XEP-0045 8.1: with a body or a thread it is a message that has a subject.
+        let is_subject =
+            message.subject().is_some() && message.body().is_none() && message.thread().is_none();
         if is_subject {
             if role < Role::Moderator && !self.config.anyone_changes_subject {
                 return Err(auth(StanzaCondition::Forbidden));
