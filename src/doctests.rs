@@ -74,6 +74,7 @@ pages! {
 pages! {
     Irc: "../docs/guide/35-irc.md";
     Xmpp: "../docs/guide/39-xmpp.md";
+    XmppServer: "../docs/guide/40-xmpp-server.md";
     XmppRoomsAndComponents: "../docs/guide/41-xmpp-rooms-and-components.md";
     NetworksThatAreGone: "../docs/guide/38-networks-that-are-gone.md";
 }

@@ -415,6 +415,7 @@ fn with_chat() -> impl Iterator<Item = Printed> {
         xmpp::client::XmppError::TlsNotOffered,
         xmpp::client::SendError::NotConnected,
         xmpp::client::RequestError::Lost,
+        xmpp::server::StoreError::Read { path: "ann.xml".into(), source: cause() },
         xmpp::component::ComponentError::Connected,
         xmpp::server::rooms::RecordError::Incomplete,
         xmpp::server::rooms::RoomStoreError::Read { path: "rooms".into(), source: cause() },

@@ -87,10 +87,10 @@ pub(crate) const TARGETS: [Target; 77] = [
     ("xmpp_stream", xmpp_stream),
     ("xmpp_jid", xmpp_jid),
     ("xmpp_client", xmpp_client),
-    ("xmpp_server", xmpp_server),
     ("xmpp_component", xmpp_component),
     ("xmpp_component_port", xmpp_component_port),
     ("xmpp_rooms", xmpp_rooms),
+    ("xmpp_server", xmpp_server),
     ("irc_server", irc_server),
     ("oscar_server", oscar_server),
     ("toc_server", toc_server),
@@ -340,10 +340,6 @@ pub(crate) fn xmpp_client(data: &[u8]) {
     xmpp::client(&mut Input::new(data));
 }
 
-pub(crate) fn xmpp_server(data: &[u8]) {
-    xmpp::server(&mut Input::new(data));
-}
-
 pub(crate) fn xmpp_component(data: &[u8]) {
     xmpp_services::component(&mut Input::new(data));
 }
@@ -354,6 +350,10 @@ pub(crate) fn xmpp_component_port(data: &[u8]) {
 
 pub(crate) fn xmpp_rooms(data: &[u8]) {
     xmpp_services::rooms(&mut Input::new(data));
+}
+
+pub(crate) fn xmpp_server(data: &[u8]) {
+    xmpp::server(&mut Input::new(data));
 }
 
 pub(crate) fn irc_server(data: &[u8]) {

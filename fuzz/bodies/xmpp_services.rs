@@ -130,6 +130,6 @@ fn holds(room: &Room) {
     for (_, occupant) in room.occupants() {
         let affiliation = room.affiliation(occupant.jid());
         assert!(affiliation > Affiliation::Outcast && occupant.role() > Role::None);
-        assert!(!room.config().is_members_only || affiliation >= Affiliation::Member);
+        assert!(!room.settings().is_members_only || affiliation >= Affiliation::Member);
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! - [`irc`] is Internet Relay Chat: [`irc::client::IrcClient`], [`irc::server::IrcServer`], and a codec for all that
 //!   speaks IRC.
-//! - [`xmpp`] is XMPP: [`xmpp::client::XmppClient`] and [`xmpp::server::XmppServer`], with sessions that outlive connections, and a
-//!   codec.
+//! - [`xmpp`] is XMPP: [`xmpp::client::XmppClient`] and [`xmpp::server::XmppServer`], with sessions that outlive connections, rooms and
+//!   components, [`xmpp::component::XmppComponent`], and a codec.
 //! - [`historical`] has AIM, ICQ and MSN, whose networks are gone: for history, and for servers of one's own.
 //!
 //! # Examples

@@ -62,6 +62,13 @@ fn admin(room: &Jid, attributes: &[(&str, &str)]) -> Iq {
     Iq::set(Element::new("query", ns::MUC_ADMIN).with_child(item)).with_to(room.clone())
 }
 
+/// Waits until somebody knows that it was taken out: otherwise it would take that for the end of its next entry.
+async fn taken_out(reactor: &Reactor, xmpp: &XmppClient, room: &Jid) {
+    while xmpp.rooms().contains(room) {
+        reactor.sleep(Duration::from_millis(5)).await;
+    }
+}
+
 /// What comes of each step.
 async fn script(
     reactor: &Reactor,
@@ -107,9 +114,11 @@ async fn script(
         ("muc#roomconfig_roomsecret", ""),
     ];
     note("members only", outcome(ann.request(configure(&room, &members)).await));
+    taken_out(reactor, bob, &room).await;
     note("a member enters", outcome(bob.join(&room, "Bob", None).await));
     let stranger = [("jid", "bob@localhost"), ("affiliation", "none")];
     note("no member", outcome(ann.request(admin(&room, &stranger)).await));
+    taken_out(reactor, bob, &room).await;
     note("a stranger enters", outcome(bob.join(&room, "Bob", None).await));
     let outcast = [("jid", "bob@localhost"), ("affiliation", "outcast")];
     note("banned", outcome(ann.request(admin(&room, &outcast)).await));

@@ -53,13 +53,13 @@ fn check(room: &Room) -> Result<(), TestCaseError> {
         let affiliation = room.affiliation(occupant.jid());
         prop_assert!(affiliation > Affiliation::Outcast, "{nick} is banned");
         let is_stranger = affiliation < Affiliation::Member;
-        prop_assert!(!(room.config().is_members_only && is_stranger), "{nick} is no member");
+        prop_assert!(!(room.settings().is_members_only && is_stranger), "{nick} is no member");
         prop_assert!(occupant.role() > Role::None, "{nick} has no role");
         if affiliation >= Affiliation::Admin {
             prop_assert_eq!(occupant.role(), Role::Moderator, "{}", nick);
         }
     }
-    prop_assert!(room.config().is_persistent || room.occupants().count() > 0, "nobody keeps it");
+    prop_assert!(room.settings().is_persistent || room.occupants().count() > 0, "nobody keeps it");
     Ok(())
 }
 
@@ -94,11 +94,11 @@ proptest! {
         if let Some(record) = &stored {
             restored.restore(record).unwrap();
         }
-        let kept = script.rooms.rooms().find(|room| room.config().is_persistent && !room.is_locked());
+        let kept = script.rooms.rooms().find(|room| room.settings().is_persistent && !room.is_locked());
         let again = restored.rooms().next();
         prop_assert_eq!(kept.is_some(), again.is_some());
         if let (Some(kept), Some(again)) = (kept, again) {
-            prop_assert_eq!(kept.config(), again.config());
+            prop_assert_eq!(kept.settings(), again.settings());
             prop_assert!(kept.affiliations().eq(again.affiliations()));
             prop_assert_eq!(kept.subject(), again.subject());
         }

@@ -50,7 +50,7 @@ fn the_form() {
         script.told("ann", &owner("<x xmlns='jabber:x:data' type='cancel'/>")),
         ["ann: iq of room, result"]
     );
-    assert_eq!(script.room().config().name, "The Club");
+    assert_eq!(script.room().settings().name, "The Club");
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn persistent_rooms_are_stored() {
     let mut restored = Rooms::new(jid("rooms.b"), RoomsConfig::default());
     restored.restore(record).unwrap();
     let room = restored.room(&jid("club@rooms.b")).unwrap();
-    assert_eq!(room.config(), script.room().config());
+    assert_eq!(room.settings(), script.room().settings());
     assert_eq!(room.subject().as_deref(), Some("news"));
     assert!(room.affiliations().eq(script.room().affiliations()));
     // It is not kept any more.

@@ -31,18 +31,24 @@ class Client(slixmpp.ClientXMPP):
         super().__init__(f"{user}@localhost/x", f"secret of {user}")
         self.ca_certs = CA
         self.inbox = asyncio.Queue()
-        self.subjects = asyncio.Queue()
+        self.selves = asyncio.Queue()
         self.started = asyncio.Event()
         for plugin in ("xep_0004", "xep_0030", "xep_0045", "xep_0199", "xep_0410"):
             self.register_plugin(plugin)
         self.add_event_handler("session_start", lambda _: self.started.set())
         self.add_event_handler("message", self.inbox.put_nowait)
-        self.add_event_handler("groupchat_subject", self.subjects.put_nowait)
+        self.add_event_handler(f"muc::{ROOM}::self-presence", self.selves.put_nowait)
 
     async def online(self):
         self.connect("127.0.0.1", CLIENTS)
         await asyncio.wait_for(self.started.wait(), 20)
         self.send_presence()
+
+    async def taken_out(self, code):
+        while True:
+            presence = await asyncio.wait_for(self.selves.get(), 20)
+            if presence["type"] == "unavailable" and code in presence["muc"]["status_codes"]:
+                return
 
     async def body(self, kind):
         while True:
@@ -116,6 +122,8 @@ async def rooms(ann, bob):
     bob.send_message(ROOM.bare + "/Ann", "psst", mtype="chat")
     assert await ann.body("chat") == (ROOM.bare + "/Robert", "psst")
     await muc.set_affiliation(ROOM, "outcast", jid="bob@localhost", reason="noise")
+    # Otherwise the next entry would take it for its own end.
+    await bob.taken_out(301)
     await fails("forbidden", other.join_muc_wait(ROOM, "Bob", timeout=20))
     await muc.destroy(ROOM, reason="closed")
     rooms = await ann.plugin["xep_0030"].get_items(jid="rooms.localhost")

@@ -4,6 +4,10 @@ import sys
 
 import slixmpp
 
+if slixmpp.__version_info__[:2] < (1, 17):
+    print("skipped: slixmpp is older than 1.17")
+    sys.exit()
+
 PORT, CA = int(sys.argv[1]), sys.argv[2]
 
 

@@ -69,6 +69,9 @@ fn two_clients() {
     let output = reactor.run_until(ended).unwrap().unwrap();
     let (said, failed) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if said.starts_with("skipped") {
+        return eprint!("{said}");
+    }
     assert!(output.status.success() && said.trim_end().ends_with("done"), "{said}\n{failed}");
     let flushed = server.flushed(&reactor);
     reactor.run_until(flushed).unwrap().unwrap();

@@ -195,7 +195,7 @@ impl XmppServerConnection {
     fn closed(&mut self, reactor: &Reactor, transport: &Transport) {
         self.phase = Phase::Closing;
         if let Some(id) = self.session.take() {
-            self.server.with(reactor, |domain| domain.end_session(id));
+            self.server.with(reactor, |domain| domain.stream_ended(id, transport.id()));
         }
         transport.write("</stream:stream>");
         transport.lose_connection();
@@ -213,7 +213,7 @@ impl XmppServerConnection {
         transport.write(last_words(&error));
         transport.lose_connection();
         if let Some(id) = self.session.take() {
-            self.server.with(reactor, |domain| domain.end_session(id));
+            self.server.with(reactor, |domain| domain.stream_ended(id, transport.id()));
         }
     }
 

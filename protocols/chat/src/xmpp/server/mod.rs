@@ -8,7 +8,7 @@
 //! | messages for later | stored with a stamp (XEP-0160, XEP-0203), bounded |
 //! | accounts | vCards (XEP-0054), private data (XEP-0049), blocked addresses (XEP-0191), published items (XEP-0163) |
 //! | the domain | service discovery (XEP-0030), the version (XEP-0092) |
-//! | more domains | a [`Service`] has its own: rooms, gateways |
+//! | more domains | a [`Service`] has its own: [`rooms`] (XEP-0045), slots for an [`upload`] (XEP-0363), [`components`] (XEP-0114), others |
 //!
 //! Left out: connections between servers, so that addresses of other domains are answered with `remote-server-not-found`; archives of
 //! messages (XEP-0313); registration of accounts by clients.

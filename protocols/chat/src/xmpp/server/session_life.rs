@@ -189,6 +189,14 @@ impl Domain {
         Ok(id)
     }
 
+    /// The stream of a session has ended, and with it the session, unless that has another connection already.
+    pub(super) fn stream_ended(&mut self, id: SessionId, connection: ConnectionId) {
+        let wire = self.sessions.get(&id).and_then(|session| session.wire.as_ref());
+        if wire.is_some_and(|wire| wire.id() == connection) {
+            self.end_session(id);
+        }
+    }
+
     /// The connection of a session is lost, unless the session has another one already.
     pub(super) fn connection_lost(&mut self, id: SessionId, connection: ConnectionId) {
         let within = self.config.resume_within;

@@ -68,7 +68,7 @@ impl Room {
             (Some(affiliation), _) => {
                 // Members of a room for members may know each other.
                 let is_among_members =
-                    self.config.is_members_only && affiliation >= Affiliation::Member;
+                    self.settings.is_members_only && affiliation >= Affiliation::Member;
                 let own = self.affiliation(from);
                 if own < Affiliation::Admin
                     && !(is_among_members && own >= Affiliation::Member && own_role > Role::None)

@@ -17,22 +17,22 @@ fn described(name: &str, features: &[&str]) -> Element {
 impl Room {
     /// What the room is.
     pub(super) fn info(&self) -> Element {
-        let config = &self.config;
+        let settings = &self.settings;
         let one = |is, yes, no| if is { yes } else { no };
         let features = [
-            one(config.is_public, "muc_public", "muc_hidden"),
-            one(config.is_members_only, "muc_membersonly", "muc_open"),
-            one(config.is_moderated, "muc_moderated", "muc_unmoderated"),
-            one(config.shows_addresses, "muc_nonanonymous", "muc_semianonymous"),
-            one(config.password.is_some(), "muc_passwordprotected", "muc_unsecured"),
-            one(config.is_persistent, "muc_persistent", "muc_temporary"),
+            one(settings.is_public, "muc_public", "muc_hidden"),
+            one(settings.is_members_only, "muc_membersonly", "muc_open"),
+            one(settings.is_moderated, "muc_moderated", "muc_unmoderated"),
+            one(settings.shows_addresses, "muc_nonanonymous", "muc_semianonymous"),
+            one(settings.password.is_some(), "muc_passwordprotected", "muc_unsecured"),
+            one(settings.is_persistent, "muc_persistent", "muc_temporary"),
         ];
-        let name = match config.name.as_str() {
+        let name = match settings.name.as_str() {
             "" => self.jid.local().unwrap_or_default(),
             name => name,
         };
         let form = Form::new("result", ns::MUC_ROOMINFO)
-            .field("muc#roominfo_description", "text-single", "Description", &config.description)
+            .field("muc#roominfo_description", "text-single", "Description", &settings.description)
             .field(
                 "muc#roominfo_subject",
                 "text-single",
@@ -71,11 +71,11 @@ impl Rooms {
     pub(super) fn items(&self, from: &Jid) -> Element {
         let mut query = Element::new("query", ns::DISCO_ITEMS);
         let listed = self.rooms.values().filter(|room| {
-            let is_listed = room.config.is_public && !room.is_locked;
+            let is_listed = room.settings.is_public && !room.is_locked;
             is_listed || room.affiliation(from) >= super::Affiliation::Member
         });
         for room in listed.take(LISTED_MAX) {
-            let name = match room.config.name.as_str() {
+            let name = match room.settings.name.as_str() {
                 "" => room.jid.local().unwrap_or_default(),
                 name => name,
             };

@@ -60,10 +60,10 @@ impl Room {
         limits: &RoomsConfig,
     ) -> Result<(), StanzaError> {
         let affiliation = self.affiliation(from);
-        let max = self.config.occupants_max.unwrap_or(limits.occupants_max);
+        let max = self.settings.occupants_max.unwrap_or(limits.occupants_max);
         let max = max.min(limits.occupants_max);
         let password = x.child("password", ns::MUC).map(Element::text);
-        let needs_password = self.config.password.as_ref().is_some_and(|wanted| {
+        let needs_password = self.settings.password.as_ref().is_some_and(|wanted| {
             let given = password.unwrap_or_default();
             !sinew_auth::is_equal(wanted.as_bytes(), given.as_bytes())
         });
@@ -76,7 +76,7 @@ impl Room {
             affiliation if needs_password && affiliation != Affiliation::Owner => {
                 Err(auth(StanzaCondition::NotAuthorized))
             }
-            affiliation if self.config.is_members_only && affiliation < Affiliation::Member => {
+            affiliation if self.settings.is_members_only && affiliation < Affiliation::Member => {
                 Err(auth(StanzaCondition::RegistrationRequired))
             }
             affiliation if self.occupants.len() >= max && affiliation < Affiliation::Admin => {
@@ -115,13 +115,13 @@ impl Room {
         };
         self.admit(from, nick, x, limits)?;
         let extensions = checked_extensions(presence, limits)?;
-        let role = self.affiliation(from).role(self.config.is_moderated);
+        let role = self.affiliation(from).role(self.settings.is_moderated);
         let occupant = Occupant { jid: from.clone(), role, presence: extensions };
         self.occupants.insert(nick.to_owned(), occupant);
         self.nicks.insert(from.clone(), nick.to_owned());
         self.tell_newcomer(nick, out);
         let mut codes = Vec::new();
-        if self.config.shows_addresses {
+        if self.settings.shows_addresses {
             codes.push(100);
         }
         if is_new {
@@ -145,7 +145,7 @@ impl Room {
         let Some(newcomer) = self.occupants.get(nick) else { return };
         let to = newcomer.jid.to_string();
         let mut shown = self.history.shown(&self.jid, wanted, now);
-        let older = shown.len().saturating_sub(self.config.history);
+        let older = shown.len().saturating_sub(self.settings.history);
         for message in shown.drain(older..) {
             out.push(message.with_attribute("to", to.as_str()));
         }
@@ -188,7 +188,7 @@ impl Room {
             self.tell_newcomer(nick, out);
         }
         let codes: &[u16] = match enters_again {
-            Some(_) if self.config.shows_addresses => &[100],
+            Some(_) if self.settings.shows_addresses => &[100],
             _ => &[],
         };
         self.announce(nick, Told { own_codes: codes, ..Told::default() }, out);
@@ -215,7 +215,7 @@ impl Room {
         let affiliation = self.affiliation(&occupant.jid);
         let codes: &[u16] = match affiliation {
             Affiliation::Outcast => &[301],
-            affiliation if self.config.is_members_only && affiliation < Affiliation::Member => {
+            affiliation if self.settings.is_members_only && affiliation < Affiliation::Member => {
                 &[321]
             }
             _ => &[],
@@ -223,7 +223,7 @@ impl Room {
         if !codes.is_empty() {
             return self.remove(nick, Told { codes, ..told }, out);
         }
-        let role = match affiliation.role(self.config.is_moderated) {
+        let role = match affiliation.role(self.settings.is_moderated) {
             // Voice that was given stays; being a moderator by rank does not.
             Role::Visitor if occupant.role == Role::Participant => Role::Participant,
             role => role,

@@ -36,7 +36,7 @@ impl Room {
         }
         let affiliation = self.affiliation(from);
         let may_add = affiliation >= Affiliation::Admin;
-        if self.config.is_members_only && !may_add && !self.config.anyone_invites {
+        if self.settings.is_members_only && !may_add && !self.settings.anyone_invites {
             return Err(auth(StanzaCondition::Forbidden));
         }
         let mut guests = Vec::new();
@@ -52,7 +52,7 @@ impl Room {
         }
         for (guest, invitation) in guests.iter().zip(invitations) {
             // Who is invited to a room for members may enter it.
-            if self.config.is_members_only && self.affiliation(guest) == Affiliation::None {
+            if self.settings.is_members_only && self.affiliation(guest) == Affiliation::None {
                 self.affiliations.insert(guest.bare(), Affiliation::Member);
                 self.is_changed = true;
             }
@@ -68,7 +68,7 @@ impl Room {
             invite.push(Element::new("reason", ns::MUC_USER).with_text(reason));
         }
         let mut x = Element::new("x", ns::MUC_USER).with_child(invite);
-        if let Some(password) = &self.config.password {
+        if let Some(password) = &self.settings.password {
             x.push(Element::new("password", ns::MUC_USER).with_text(password.as_str()));
         }
         self.message_to(guest, x)

@@ -22,9 +22,9 @@ mod invitations;
 mod owner;
 mod record;
 mod room;
-mod room_config;
 mod room_folder;
 mod room_service;
+mod room_settings;
 mod rooms_config;
 mod rooms_state;
 mod talk;
@@ -33,9 +33,9 @@ pub use {
     affiliation::{Affiliation, Role},
     record::RecordError,
     room::{Occupant, Room},
-    room_config::{PrivateMessages, RoomConfig},
     room_folder::RoomStoreError,
     room_service::{RoomService, RoomsReport},
+    room_settings::{PrivateMessages, RoomSettings},
     rooms_config::RoomsConfig,
     rooms_state::{RoomChange, Rooms},
 };

@@ -1,7 +1,7 @@
 //! What owners do: the configuration, and the end of the room (XEP-0045 10). Pure.
 
 use super::{
-    Affiliation, Role, Room, RoomConfig, RoomsConfig, form::Submitted, invitations::reason,
+    Affiliation, Role, Room, RoomSettings, RoomsConfig, form::Submitted, invitations::reason,
     room::Told,
 };
 use crate::xmpp::{
@@ -23,7 +23,7 @@ impl Room {
             return Err(auth(StanzaCondition::Forbidden));
         }
         if iq.kind() == IqKind::Get {
-            let form = Element::new("query", ns::MUC_OWNER).with_child(self.config.form());
+            let form = Element::new("query", ns::MUC_OWNER).with_child(self.settings.form());
             out.push(result_of(iq.element(), Some(form)));
             return Ok(());
         }
@@ -39,9 +39,10 @@ impl Room {
                 }
                 Submitted::Cancelled => {}
                 Submitted::Fields(fields) => {
-                    let config = self.config.submitted(&fields, limits.history_max);
-                    let config = config.ok_or_else(|| modify(StanzaCondition::NotAcceptable))?;
-                    self.configure(config, out);
+                    let settings = self.settings.submitted(&fields, limits.history_max);
+                    let settings =
+                        settings.ok_or_else(|| modify(StanzaCondition::NotAcceptable))?;
+                    self.configure(settings, out);
                 }
             }
         }
@@ -49,21 +50,21 @@ impl Room {
         Ok(())
     }
 
-    fn configure(&mut self, config: RoomConfig, out: &mut Vec<Element>) {
-        let before = std::mem::replace(&mut self.config, config);
+    fn configure(&mut self, settings: RoomSettings, out: &mut Vec<Element>) {
+        let before = std::mem::replace(&mut self.settings, settings);
         let was_locked = std::mem::take(&mut self.is_locked);
         self.is_changed = true;
-        let codes: &[u16] = match (before.shows_addresses, self.config.shows_addresses) {
+        let codes: &[u16] = match (before.shows_addresses, self.settings.shows_addresses) {
             (false, true) => &[104, 172],
             (true, false) => &[104, 173],
-            _ if before != self.config => &[104],
+            _ if before != self.settings => &[104],
             _ => &[],
         };
         // Of a new room, only owners know how it was.
         if !codes.is_empty() && !was_locked {
             self.notify(codes, out);
         }
-        if self.config.is_members_only {
+        if self.settings.is_members_only {
             self.take_out_strangers(out);
         }
     }

@@ -36,7 +36,7 @@ sinew_transports::reactor::error_debug!(RecordError);
 
 impl Room {
     pub(super) fn to_record(&self) -> Result<String, EncodeError> {
-        let form = self.config.fields(Form::new("submit", ns::MUC_ROOMCONFIG));
+        let form = self.settings.fields(Form::new("submit", ns::MUC_ROOMCONFIG));
         let mut room = Element::new("room", RECORD)
             .with_attribute("jid", self.jid.to_string())
             .with_child(form.into_element());
@@ -67,8 +67,8 @@ impl Room {
         let bad = || RecordError::Value { what: "a configuration that is none" };
         match x.and_then(|x| Submitted::read(x, ns::MUC_ROOMCONFIG)) {
             Some(Submitted::Fields(fields)) => {
-                let config = room.config.submitted(&fields, limits.history_max);
-                room.config = config.ok_or_else(bad)?;
+                let settings = room.settings.submitted(&fields, limits.history_max);
+                room.settings = settings.ok_or_else(bad)?;
             }
             _ => return Err(bad()),
         }

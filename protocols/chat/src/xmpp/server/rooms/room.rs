@@ -9,14 +9,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Affiliation, Role, RoomConfig, RoomsConfig, history::History};
+use super::{Affiliation, Role, RoomSettings, RoomsConfig, history::History};
 use crate::xmpp::codec::{Element, Jid, ns};
 
 /// A room of a service, and its occupants.
 #[derive(Debug)]
 pub struct Room {
     pub(super) jid: Jid,
-    pub(super) config: RoomConfig,
+    pub(super) settings: RoomSettings,
     /// By bare addresses; those without an affiliation are not in it.
     pub(super) affiliations: BTreeMap<Jid, Affiliation>,
     pub(super) occupants: BTreeMap<String, Occupant>,
@@ -73,7 +73,7 @@ impl Room {
     /// A room that somebody has made by entering it.
     pub(super) fn new(jid: Jid, owner: &Jid, config: &RoomsConfig) -> Self {
         let mut room = Self::empty(jid);
-        room.config.history = room.config.history.min(config.history_max);
+        room.settings.history = room.settings.history.min(config.history_max);
         room.affiliations.insert(owner.bare(), Affiliation::Owner);
         room.is_locked = config.locks_new_rooms;
         room
@@ -82,7 +82,7 @@ impl Room {
     pub(super) fn empty(jid: Jid) -> Self {
         Self {
             jid,
-            config: RoomConfig::default(),
+            settings: RoomSettings::default(),
             affiliations: BTreeMap::new(),
             occupants: BTreeMap::new(),
             nicks: HashMap::new(),
@@ -102,8 +102,8 @@ impl Room {
 
     /// How it is configured.
     #[must_use]
-    pub const fn config(&self) -> &RoomConfig {
-        &self.config
+    pub const fn settings(&self) -> &RoomSettings {
+        &self.settings
     }
 
     /// Whether nobody but owners may enter, since it was not configured yet.
@@ -143,7 +143,7 @@ impl Room {
 
     /// Whether nothing keeps it.
     pub(super) fn is_over(&self) -> bool {
-        self.is_destroyed || (self.occupants.is_empty() && !self.config.is_persistent)
+        self.is_destroyed || (self.occupants.is_empty() && !self.settings.is_persistent)
     }
 
     /// The nick and the occupant of a full address.
@@ -190,7 +190,7 @@ impl Room {
         let mut item = Element::new("item", ns::MUC_USER)
             .with_attribute("affiliation", affiliation.as_str())
             .with_attribute("role", of.role.as_str());
-        if is_own || self.config.shows_addresses || to.role == Role::Moderator {
+        if is_own || self.settings.shows_addresses || to.role == Role::Moderator {
             item.set_attribute("jid", of.jid.to_string());
         }
         if let Some(nick) = told.new_nick {

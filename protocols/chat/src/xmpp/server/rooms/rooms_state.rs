@@ -135,7 +135,7 @@ impl Rooms {
             return;
         };
         let is_over = room.is_over();
-        let is_kept = room.config.is_persistent && !room.is_locked && !is_over;
+        let is_kept = room.settings.is_persistent && !room.is_locked && !is_over;
         let is_changed = std::mem::take(&mut room.is_changed) || !self.stored.contains(&jid);
         if is_kept && is_changed {
             match room.to_record() {

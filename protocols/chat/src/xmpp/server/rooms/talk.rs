@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::{Role, Room, RoomsConfig, room_config::PrivateMessages};
+use super::{Role, Room, RoomsConfig, room_settings::PrivateMessages};
 use crate::xmpp::{
     codec::{Element, Iq, Jid, Message, MessageKind, StanzaCondition, StanzaError, ns},
     server::bounce::{auth, cancel, modify, result_of},
@@ -58,7 +58,7 @@ impl Room {
         let is_subject =
             message.subject().is_some() && message.body().is_none() && message.thread().is_none();
         if is_subject {
-            if role < Role::Moderator && !self.config.anyone_changes_subject {
+            if role < Role::Moderator && !self.settings.anyone_changes_subject {
                 return Err(auth(StanzaCondition::Forbidden));
             }
             if message.subject().is_some_and(|subject| subject.len() > limits.subject_max) {
@@ -96,7 +96,7 @@ impl Room {
         let Some(recipient) = self.occupants.get(nick) else {
             return Err(cancel(StanzaCondition::ItemNotFound));
         };
-        let needed = match self.config.private_messages {
+        let needed = match self.settings.private_messages {
             PrivateMessages::Anyone => Some(Role::Visitor),
             PrivateMessages::Participants => Some(Role::Participant),
             PrivateMessages::Moderators => Some(Role::Moderator),

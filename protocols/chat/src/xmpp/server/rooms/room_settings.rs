@@ -1,4 +1,4 @@
-//! How a room is configured: [`RoomConfig`], and the form in which owners do it (XEP-0045 10.2). Pure.
+//! How a room is configured: [`RoomSettings`], and the form in which owners do it (XEP-0045 10.2). Pure.
 
 use super::form::{Form, boolean};
 use crate::xmpp::codec::{Element, ns};
@@ -22,14 +22,14 @@ pub enum PrivateMessages {
 /// # Examples
 ///
 /// ```
-/// use sinew_chat::xmpp::server::rooms::RoomConfig;
+/// use sinew_chat::xmpp::server::rooms::RoomSettings;
 ///
-/// let config = RoomConfig::default();
-/// assert!(config.is_public && !config.is_persistent && config.password.is_none());
+/// let settings = RoomSettings::default();
+/// assert!(settings.is_public && !settings.is_persistent && settings.password.is_none());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct RoomConfig {
+pub struct RoomSettings {
     /// The name for people. Default empty.
     pub name: String,
     /// What the room is for. Default empty.
@@ -58,7 +58,7 @@ pub struct RoomConfig {
     pub history: usize,
 }
 
-impl Default for RoomConfig {
+impl Default for RoomSettings {
     fn default() -> Self {
         Self {
             name: String::new(),
@@ -88,7 +88,7 @@ const ALLOW_PM: [(&str, &str); 4] = [
     ("none", "Nobody"),
 ];
 
-impl RoomConfig {
+impl RoomSettings {
     /// The fields of the form, with their values.
     pub(super) fn fields(&self, form: Form) -> Form {
         let whois = if self.shows_addresses { "anyone" } else { "moderators" };
@@ -106,7 +106,7 @@ impl RoomConfig {
             .boolean("muc#roomconfig_moderatedroom", "Moderated", self.is_moderated)
             .boolean(
                 "muc#roomconfig_changesubject",
-                "Whoever may speak may change the subject",
+                "Participants may change the subject",
                 self.anyone_changes_subject,
             )
             .boolean("muc#roomconfig_allowinvites", "Occupants may invite", self.anyone_invites)
@@ -154,7 +154,7 @@ impl RoomConfig {
         fields: &[(String, String)],
         history_max: usize,
     ) -> Option<Self> {
-        let mut config = self.clone();
+        let mut settings = self.clone();
         let mut needs_password = None;
         let mut secret = None;
         for (name, value) in fields {
@@ -162,36 +162,36 @@ impl RoomConfig {
                 return None;
             }
             match name.as_str() {
-                "muc#roomconfig_roomname" => config.name = value.clone(),
-                "muc#roomconfig_roomdesc" => config.description = value.clone(),
-                "muc#roomconfig_persistentroom" => config.is_persistent = boolean(value)?,
-                "muc#roomconfig_publicroom" => config.is_public = boolean(value)?,
-                "muc#roomconfig_membersonly" => config.is_members_only = boolean(value)?,
-                "muc#roomconfig_moderatedroom" => config.is_moderated = boolean(value)?,
-                "muc#roomconfig_changesubject" => config.anyone_changes_subject = boolean(value)?,
-                "muc#roomconfig_allowinvites" => config.anyone_invites = boolean(value)?,
+                "muc#roomconfig_roomname" => settings.name = value.clone(),
+                "muc#roomconfig_roomdesc" => settings.description = value.clone(),
+                "muc#roomconfig_persistentroom" => settings.is_persistent = boolean(value)?,
+                "muc#roomconfig_publicroom" => settings.is_public = boolean(value)?,
+                "muc#roomconfig_membersonly" => settings.is_members_only = boolean(value)?,
+                "muc#roomconfig_moderatedroom" => settings.is_moderated = boolean(value)?,
+                "muc#roomconfig_changesubject" => settings.anyone_changes_subject = boolean(value)?,
+                "muc#roomconfig_allowinvites" => settings.anyone_invites = boolean(value)?,
                 "muc#roomconfig_allowpm" => {
-                    config.private_messages = PrivateMessages::from_word(value)?;
+                    settings.private_messages = PrivateMessages::from_word(value)?;
                 }
-                "muc#roomconfig_whois" => config.shows_addresses = whois(value)?,
+                "muc#roomconfig_whois" => settings.shows_addresses = whois(value)?,
                 "muc#roomconfig_passwordprotectedroom" => needs_password = Some(boolean(value)?),
                 "muc#roomconfig_roomsecret" => secret = Some(value.clone()),
-                "muc#roomconfig_maxusers" => config.occupants_max = occupants_max(value)?,
+                "muc#roomconfig_maxusers" => settings.occupants_max = occupants_max(value)?,
                 "muc#maxhistoryfetch" => {
-                    config.history = value.parse::<usize>().ok()?.min(history_max);
+                    settings.history = value.parse::<usize>().ok()?.min(history_max);
                 }
                 _ => {}
             }
         }
         match (needs_password, secret) {
-            (Some(false), _) => config.password = None,
+            (Some(false), _) => settings.password = None,
             // A room that needs a password has one.
-            (Some(true), None) if config.password.is_none() => return None,
+            (Some(true), None) if settings.password.is_none() => return None,
             (Some(true), Some(secret)) if secret.is_empty() => return None,
-            (_, Some(secret)) => config.password = Some(secret).filter(|text| !text.is_empty()),
+            (_, Some(secret)) => settings.password = Some(secret).filter(|text| !text.is_empty()),
             (_, None) => {}
         }
-        Some(config)
+        Some(settings)
     }
 }
 
