@@ -248,11 +248,8 @@ impl Xmpp {
         let rooms = self.rooms_domain()?.map(|domain| ("rooms", domain));
         let uploads = self.upload_domain()?.map(|domain| ("upload_domain", domain));
         let mut more: Vec<_> = rooms.into_iter().chain(uploads).collect();
-        for text in &self.component {
-            more.push((
-                "component",
-                domain_of("component", text.split('=').next().unwrap_or_default())?,
-            ));
+        for (domain, _) in self.component.iter().filter_map(|text| text.split_once('=')) {
+            more.push(("component", domain_of("component", domain)?));
         }
         for (key, domain) in more {
             if known.contains(&domain) {
