@@ -53,8 +53,8 @@ impl Fixture {
     }
 
     fn start(&self) -> Server {
-        let mut server = Server::start(&["run", &self.config()]);
-        server.line(OPEN);
+        let mut server = Server::begin(&mut sinew(&["run", &self.config()]));
+        server.all_lines(&["ready", OPEN]);
         server
     }
 }
