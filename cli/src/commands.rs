@@ -91,6 +91,12 @@ pub(crate) const COMMANDS: &[Row] = &[
         "sinew irc --listen tcp:6667 --name irc.example.net --motd motd.txt\n\
          sinew irc --listen tls:6697:cert=c.pem:key=k.pem --accounts users --channels channels.db --cloak secret",
     ),
+    server::<servers::Xmpp>(
+        "xmpp",
+        "A server of XMPP for one domain: messages, rooms, uploads, components",
+        "sinew xmpp --domain example.org --users users --storage /var/lib/sinew/xmpp --cert c.pem --key k.pem --direct-tls tcp:5223\n\
+         sinew config --example | sed -n '/services.xmpp/,/^$/p'     # its options as keys of a file",
+    ),
     server::<servers::News>(
         "news",
         "Serve news (NNTP) from a spool, and feed other servers",

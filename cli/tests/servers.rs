@@ -27,4 +27,5 @@ mod servers {
     mod sendmail;
     mod small_services;
     mod texts;
+    mod xmpp;
 }

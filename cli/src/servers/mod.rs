@@ -16,13 +16,17 @@ mod log;
 pub(crate) mod mail;
 mod news;
 mod portforward;
+mod ports;
 mod procmon;
 mod qotd;
 mod read_again;
+mod secret_file;
 mod time;
+mod users_file;
+mod xmpp;
 
 pub(crate) use {
     chargen::Chargen, chat::Chat, connect::Connect, daytime::Daytime, discard::Discard, dns::Dns,
     echo::Echo, http::Http, inetd::Inetd, irc::Irc, log::LogServer, mail::Mail, news::News,
-    portforward::PortForward, procmon::ProcMon, qotd::Qotd, time::Time,
+    portforward::PortForward, procmon::ProcMon, qotd::Qotd, time::Time, xmpp::Xmpp,
 };

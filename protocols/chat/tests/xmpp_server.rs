@@ -17,5 +17,6 @@ mod xmpp_server {
     mod services;
     mod sessions;
     mod states;
+    mod stopping;
     mod stores;
 }

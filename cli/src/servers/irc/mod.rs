@@ -3,10 +3,7 @@
 
 mod service;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use sinew::{
@@ -22,6 +19,7 @@ use crate::{
     arguments::Endpoint,
     quantity::{Interval, Size},
     run::{Context, ServerCommand},
+    servers::secret_file::secret,
 };
 use service::IrcService;
 
@@ -29,8 +27,6 @@ use service::IrcService;
 const LISTEN: &str = "tcp:127.0.0.1:6667";
 /// Clients of one network, unless another limit is given.
 const PER_NETWORK: usize = 16;
-/// Longest file with a secret.
-const SECRET_MAX: u64 = 4_096;
 
 /// The arguments of `sinew irc`.
 #[derive(Clone, Debug, PartialEq, clap::Args, Deserialize)]
@@ -192,19 +188,5 @@ impl Irc {
         let users = PasswordFile::open(file).map_err(StartError::other)?;
         let rules = AuthenticatorConfig::default().allow_plaintext(self.plaintext_logins);
         Ok(Authenticator::with(users, rules))
-    }
-}
-
-/// The first line of a file.
-fn secret(file: &Path) -> Result<String, StartError> {
-    let failed = |why: String| StartError::other(format!("{}: {why}", file.display()));
-    let len = fs::metadata(file).map_err(|error| failed(error.to_string()))?.len();
-    if len > SECRET_MAX {
-        return Err(failed(format!("longer than {SECRET_MAX} bytes")));
-    }
-    let text = fs::read_to_string(file).map_err(|error| failed(error.to_string()))?;
-    match text.lines().next().map(str::trim).filter(|line| !line.is_empty()) {
-        Some(line) => Ok(line.to_owned()),
-        None => Err(failed("there is no secret in it".to_owned())),
     }
 }

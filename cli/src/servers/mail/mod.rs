@@ -2,7 +2,6 @@
 //!
 //! | file | |
 //! |---|---|
-//! | `ports.rs` | the endpoints of the protocols, and the certificate |
 //! | `names.rs` | who has a mailbox, by the file of users |
 //! | `domains.rs` | the router: domains, aliases |
 //! | `outgoing.rs` | mail to other hosts |
@@ -15,7 +14,6 @@ mod control;
 mod domains;
 mod names;
 mod outgoing;
-mod ports;
 mod queue_report;
 mod queue_slot;
 mod receiving;
@@ -42,10 +40,10 @@ use crate::{
     quantity::{Interval, Size},
     run::{Context, ServerCommand},
     sendmail::Tls,
+    servers::ports::Certificate,
 };
 use domains::Network;
 use names::Names;
-use ports::Certificate;
 pub(crate) use queue_report::{Page, QueuedReport, RecipientReport};
 use service::{MailService, Parts};
 use sources::Sources;

@@ -1,21 +1,13 @@
 //! Who has a mailbox: [`Names`], the names in the file of users, without their passwords.
 
-use std::{
-    cell::RefCell,
-    collections::HashMap,
-    fs,
-    io::{self, Read},
-    path::Path,
-    rc::Rc,
-};
+use std::{cell::RefCell, collections::HashMap, io, path::Path, rc::Rc};
 
 use sinew::{
     mail::routing::{RouteError, User, Users},
     reactor::{Deferred, Reactor},
 };
 
-/// The longest file, as `sinew::auth::PasswordFile` takes it.
-const FILE_MAX: u64 = 4 << 20;
+use crate::servers::users_file;
 
 /// The names of a file, which another reading replaces. Clones are the same.
 ///
@@ -47,18 +39,13 @@ impl Names {
 
 /// Reads the names, which blocks. Whether the hashes are any is for those who check passwords.
 pub(super) fn read(path: &Path) -> io::Result<ReadNames> {
-    let mut text = String::new();
-    fs::File::open(path)?.take(FILE_MAX + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > FILE_MAX {
-        return Err(io::Error::other(format!("the file has more than {FILE_MAX} bytes")));
-    }
-    Ok(ReadNames(parse(&text)))
+    users_file::names(path).map(ReadNames::new)
 }
 
-fn parse(text: &str) -> HashMap<String, String> {
-    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
-    let names = lines.filter_map(|line| line.split_once(':')).map(|(name, _)| name);
-    names.map(|name| (name.to_ascii_lowercase(), name.to_owned())).collect()
+impl ReadNames {
+    fn new(names: Vec<String>) -> Self {
+        Self(names.into_iter().map(|name| (name.to_ascii_lowercase(), name)).collect())
+    }
 }
 
 impl Users for Names {
@@ -79,13 +66,12 @@ mod tests {
     #[test]
     fn names_and_domains() {
         let names = Names::default();
-        names.replace(ReadNames(parse("# comment\nAnn:x\n\nbob@Example.org:y\nno colon\n")));
+        names.replace(ReadNames::new(vec!["Ann".to_owned(), "bob@Example.org".to_owned()]));
         for (local, domain, expected) in [
             ("ann", "example.org", Some("Ann")),
             ("ANN", "example.net", Some("Ann")),
             ("bob", "EXAMPLE.ORG", Some("bob@Example.org")),
             ("bob", "example.net", None),
-            ("no colon", "example.org", None),
             ("", "example.org", None),
         ] {
             assert_eq!(names.account(local, domain).as_deref(), expected, "{local}@{domain}");

@@ -37,12 +37,15 @@ use sinew::{
 
 use super::{
     Mail, control,
-    ports::{self, Certificate},
     queue_slot::QueueSlot,
     receiving::Receiving,
     sources::{Sources, Watching},
 };
-use crate::{arguments::Endpoint, run::Context};
+use crate::{
+    arguments::Endpoint,
+    run::Context,
+    servers::ports::{self, Certificate},
+};
 
 /// Where mail of other servers is accepted by default.
 const LISTEN: &str = "tcp:25";
@@ -127,7 +130,7 @@ impl Ports<'_> {
         let submission = self.smtp()?.auth(self.parts.authenticator.clone());
         let submission = submission.auth_required(true).tls_required(true);
         let rules = Rules::submission();
-        let submissions = ports::implicit(&mail.submissions, certificate)?;
+        let submissions = ports::implicit(&mail.submissions, certificate, None)?;
         let server = self.server(submission.clone(), &rules);
         self.add(services, "submissions", submissions, server)?;
         let server = self.server(self.with_starttls(submission), &rules);
@@ -149,7 +152,7 @@ impl Ports<'_> {
         let maildrops = StoredMaildrops::new(Rc::clone(store));
         let config = Pop3Config::new(&self.parts.hostname, authenticator.clone());
         let config = config.map_err(StartError::other)?.tls_required(true);
-        let pop3s = ports::implicit(&mail.pop3s, certificate.as_ref())?;
+        let pop3s = ports::implicit(&mail.pop3s, certificate.as_ref(), None)?;
         let server = Pop3Server::new(config.clone(), maildrops.clone());
         self.add(services, "pop3s", pop3s, server)?;
         let config = match certificate {
@@ -166,7 +169,7 @@ impl Ports<'_> {
         let config = |authenticator| {
             ImapConfig::new(authenticator, Rc::clone(store)).append_max(mail.message_max.0)
         };
-        let imaps = ports::implicit(&mail.imaps, certificate.as_ref())?;
+        let imaps = ports::implicit(&mail.imaps, certificate.as_ref(), None)?;
         let server = ImapServer::new(config(authenticator.clone()));
         self.add(services, "imaps", imaps, server)?;
         // What shows the password, and so is for TLS only: a login by others would be possible without.

@@ -19,9 +19,11 @@ use sinew::{
 use super::{
     domains::with_cause,
     names::{self, Names},
-    ports::Reloader,
 };
-use crate::servers::read_again::{OnHangup, Pace, Stamp};
+use crate::servers::{
+    ports::Reloader,
+    read_again::{OnHangup, Pace, Stamp},
+};
 
 /// What is read from files, and where it goes.
 #[derive(Debug)]

@@ -35,6 +35,20 @@ fn headers() {
     assert!(client.heard().contains(" to='a&apos;b'>"));
 }
 
+/// go-sendxmpp ends `<auth/>` with a line end, which the server may read with the next header.
+#[test]
+fn white_space_before_a_stream() {
+    let site = Site::new(config());
+    let client = site.connect();
+    client.say(" \n");
+    let features = client.ask(HEADER);
+    assert!(features.contains("<mechanism>PLAIN"), "{features}");
+    let said = client.ask(&format!("{}\n", auth("ann", "secret")));
+    assert!(said.contains("<success"), "{said}");
+    let features = client.ask(&format!("\r\n{HEADER}"));
+    assert!(features.contains("urn:ietf:params:xml:ns:xmpp-bind"), "{features}");
+}
+
 #[test]
 fn stream_error_then_close() {
     let site = Site::new(config());

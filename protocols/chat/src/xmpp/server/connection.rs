@@ -70,6 +70,8 @@ pub(super) enum Outcome {
 pub struct XmppServerConnection {
     pub(super) server: XmppServer,
     parser: StreamParser,
+    /// Something but white space was given to the parser.
+    has_begun: bool,
     login: PhaseDeadline,
     pub(super) phase: Phase,
     /// A header was sent on this stream.
@@ -94,6 +96,7 @@ impl XmppServerConnection {
     pub(super) fn new(server: XmppServer) -> Self {
         Self {
             parser: StreamParser::new(before_login()),
+            has_begun: false,
             login: PhaseDeadline::new("the login", server.0.config.login_timeout),
             server,
             phase: Phase::Opening,
@@ -120,6 +123,7 @@ impl XmppServerConnection {
             None => before_login(),
         };
         self.parser = StreamParser::new(limits);
+        self.has_begun = false;
         self.phase = Phase::Opening;
         self.has_header = false;
     }
@@ -131,6 +135,11 @@ impl XmppServerConnection {
             if self.is_paused(transport) {
                 self.rest = data.to_vec();
                 return;
+            }
+            if !self.has_begun {
+                // Some clients end `<auth/>` with a line end, which comes before the next stream.
+                data = data.trim_ascii_start();
+                self.has_begun = !data.is_empty();
             }
             match self.parser.next(&mut data) {
                 Ok(Some(event)) => self.event(&reactor, transport, event),

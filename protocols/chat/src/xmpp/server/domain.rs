@@ -44,6 +44,8 @@ pub(super) struct Domain {
     pub(super) wall: SystemTime,
     /// The names of the services, in their order.
     pub(super) service_names: Vec<String>,
+    /// Nobody logs in any more.
+    pub(super) is_stopping: bool,
     last_session: u64,
     last_id: u64,
 }
@@ -62,6 +64,7 @@ impl Domain {
             dirty: VecDeque::new(),
             wall,
             service_names,
+            is_stopping: false,
             last_session: 0,
             last_id: 0,
         }

@@ -50,6 +50,9 @@ impl Domain {
         wire: &Transport,
     ) -> Result<(SessionId, Jid), StanzaError> {
         let failed = || bounce::wait(StanzaCondition::InternalServerError);
+        if self.is_stopping {
+            return Err(bounce::wait(StanzaCondition::ServiceUnavailable));
+        }
         let bare = self.bare(account).ok_or_else(failed)?;
         let jid = match resource.filter(|resource| !resource.is_empty()) {
             Some(resource) => bare.with_resource(resource),
@@ -219,6 +222,15 @@ impl Domain {
             |session: &Session| session.wire.is_none() && session.generation == generation;
         if self.sessions.get(&id).is_some_and(is_over) {
             self.end_session(id);
+        }
+    }
+
+    /// Ends all sessions, for good.
+    pub(super) fn stop(&mut self) {
+        self.is_stopping = true;
+        let sessions: Vec<_> = self.sessions.keys().copied().collect();
+        for id in sessions {
+            self.kick(id, &StreamError::new(StreamCondition::SystemShutdown));
         }
     }
 

@@ -62,6 +62,8 @@ pub(super) struct Core {
     queue: RefCell<VecDeque<Work>>,
     is_scheduled: Cell<bool>,
     saves: Cell<usize>,
+    /// Nothing is routed any more.
+    is_stopped: Cell<bool>,
     /// Those who wait until everything is saved.
     waiting: RefCell<Vec<Promise<(), Failure>>>,
 }
@@ -85,6 +87,7 @@ impl XmppServer {
             queue: RefCell::default(),
             is_scheduled: Cell::new(false),
             saves: Cell::new(0),
+            is_stopped: Cell::new(false),
             waiting: RefCell::default(),
         }))
     }
@@ -101,6 +104,20 @@ impl XmppServer {
         self.0.waiting.borrow_mut().push(promise);
         self.0.save(reactor);
         flushed
+    }
+
+    /// Ends all sessions, also those that could have been resumed, lets nobody log in any more, and resolves when everything is stored:
+    /// messages that were not acknowledged wait for their accounts. From then on nothing is routed, so that another server can have the
+    /// store. The port is closed by the caller.
+    pub fn stop(&self, reactor: &Reactor) -> Deferred<()> {
+        self.with(reactor, Domain::stop);
+        let this = self.clone();
+        let (promise, stopped) = reactor.promise();
+        self.flushed(reactor).then(move |_, flushed| {
+            this.0.is_stopped.set(true);
+            promise.settle(flushed);
+        });
+        stopped
     }
 
     /// How many connections, sessions and accounts there are.
@@ -126,10 +143,11 @@ impl XmppServer {
     }
 
     /// Somebody has logged in. Resolves when the account is in memory, where it stays until the connection has gone; to `false`, if it
-    /// could not be read.
+    /// could not be read, or if the server is stopping.
     pub(super) fn open_account(&self, reactor: &Reactor, account: &str) -> Deferred<bool> {
         let (promise, opened) = reactor.promise();
         self.with(reactor, |domain| match domain.accounts.get_mut(account) {
+            _ if domain.is_stopping => promise.resolve(false),
             Some(Entry::Ready(account)) => {
                 account.connections += 1;
                 promise.resolve(true);
@@ -162,6 +180,9 @@ impl Core {
 
     /// Routes a stanza in a later turn.
     pub(super) fn route(&self, stanza: Element) {
+        if self.is_stopped.get() {
+            return;
+        }
         self.queue.borrow_mut().push_back(Work::Route(stanza));
         if let Some(reactor) = self.reactor.upgrade() {
             self.schedule(&reactor);
@@ -198,6 +219,8 @@ impl Core {
             }
         }
         drop(rest);
+        // Somebody may wait for the end of the queue.
+        self.save(reactor);
     }
 
     fn with(&self, reactor: &Reactor, f: impl FnOnce(&mut Domain)) {
@@ -261,10 +284,17 @@ impl Core {
                 }
             });
         }
-        if self.waiting.borrow().is_empty() || self.domain.borrow().has_unsaved() {
-            return;
+        if !self.waiting.borrow().is_empty() && self.is_idle() {
+            self.waiting.take().into_iter().for_each(|promise| promise.resolve(()));
         }
-        self.waiting.take().into_iter().for_each(|promise| promise.resolve(()));
+    }
+
+    /// Whether nothing waits to be routed, read or stored.
+    fn is_idle(&self) -> bool {
+        let domain = self.domain.borrow();
+        self.queue.borrow().is_empty()
+            && !domain.has_unsaved()
+            && !domain.accounts.values().any(|entry| matches!(entry, Entry::Loading(_)))
     }
 
     fn save_one(&self, reactor: &Reactor, saving: Saving) {

@@ -1,4 +1,4 @@
-//! The ports of the protocols: [`Ports`], with TLS from the start or by STARTTLS, from one certificate.
+//! The ports of a server of several protocols, with TLS from the start or by STARTTLS, from one [`Certificate`].
 
 use std::{
     fmt,
@@ -38,8 +38,8 @@ impl Certificate {
         self.tls.clone()
     }
 
-    /// An endpoint that is TLS from the start.
-    fn implicit(&self, text: &str) -> Result<ServerEndpoint, StartError> {
+    /// An endpoint that is TLS from the start, with these application protocols (ALPN), which are separated by commas.
+    fn implicit(&self, text: &str, alpn: Option<&str>) -> Result<ServerEndpoint, StartError> {
         let path = |path: &PathBuf| match path.to_str() {
             Some(path) => Ok(quote(path).to_string()),
             None => {
@@ -47,7 +47,8 @@ impl Certificate {
                 Err(StartError::other(why))
             }
         };
-        let text = format!("tls:{text}:cert={}:key={}", path(&self.cert)?, path(&self.key)?);
+        let alpn = alpn.map(|names| format!(":alpn={names}")).unwrap_or_default();
+        let text = format!("tls:{text}:cert={}:key={}{alpn}", path(&self.cert)?, path(&self.key)?);
         let endpoint: ServerEndpoint = text.parse().map_err(StartError::other)?;
         let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
         endpoints.push(endpoint.clone());
@@ -87,10 +88,12 @@ pub(super) fn plain(endpoints: &[Endpoint]) -> Vec<ServerEndpoint> {
     endpoints.iter().map(|endpoint| endpoint.endpoint.clone()).collect()
 }
 
-/// The endpoints with TLS from the start: `tcp:` becomes `tls:`, with the certificate of the server.
+/// The endpoints with TLS from the start: `tcp:` becomes `tls:`, with the certificate of the server, and with these application protocols
+/// (ALPN), which are separated by commas.
 pub(super) fn implicit(
     endpoints: &[Endpoint],
     certificate: Option<&Certificate>,
+    alpn: Option<&str>,
 ) -> Result<Vec<ServerEndpoint>, StartError> {
     let with_tls = |endpoint: &Endpoint| {
         // In the form of endpoints, whatever form it was written in.
@@ -106,7 +109,7 @@ pub(super) fn implicit(
             return Err(StartError::other(why));
         };
         match certificate {
-            Some(certificate) => certificate.implicit(rest),
+            Some(certificate) => certificate.implicit(rest, alpn),
             None => Err(StartError::other(format!(
                 "{}: TLS needs a certificate: cert and key",
                 Excerpt::new(&text)

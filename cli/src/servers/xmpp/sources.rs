@@ -1,0 +1,111 @@
+//! Files that are read again: the names of the users when their file changes, and with SIGHUP, and the certificate with SIGHUP. A file that
+//! is wrong changes nothing.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashSet,
+    path::PathBuf,
+    rc::Rc,
+    time::Duration,
+};
+
+use sinew::{
+    application::StartError,
+    prelude::{Reactor, Task},
+    reactor::Excerpt,
+};
+
+use crate::servers::{
+    ports::Reloader,
+    read_again::{OnHangup, Pace, Stamp},
+    users_file,
+};
+
+/// Who has an account: the names in the file of users. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Accounts(Rc<RefCell<HashSet<String>>>);
+
+impl Accounts {
+    pub(super) fn replace(&self, names: Vec<String>) {
+        self.0.replace(names.into_iter().collect());
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.borrow().contains(name)
+    }
+
+    fn len(&self) -> usize {
+        self.0.borrow().len()
+    }
+}
+
+/// What is read from files, and where it goes.
+#[derive(Debug)]
+pub(super) struct Sources {
+    pub(super) accounts: Accounts,
+    pub(super) users: PathBuf,
+    pub(super) certificate: Option<Reloader>,
+    pub(super) every: Duration,
+}
+
+/// Ends the work when it is dropped.
+pub(super) struct Watching {
+    _hangup: OnHangup,
+    _task: Task<()>,
+}
+
+impl Sources {
+    /// Looks after the files from now on.
+    pub(super) fn watch(self, reactor: &Reactor) -> Result<Watching, StartError> {
+        let pace = Rc::new(Pace::default());
+        let forced = Rc::clone(&pace);
+        let hangup =
+            OnHangup::call(reactor, "xmpp: reading its files again", move |_| forced.force())?;
+        let task = reactor.spawn(self.run(reactor.clone(), pace));
+        Ok(Watching { _hangup: hangup, _task: task })
+    }
+
+    async fn run(self, reactor: Reactor, pace: Rc<Pace>) {
+        let seen = Cell::new(Stamp::of(&self.users));
+        loop {
+            let is_forced = pace.next(&reactor, self.every).await;
+            self.read_users(&reactor, &seen, is_forced).await;
+            if let Some(certificate) = self.certificate.clone().filter(|_| is_forced) {
+                match reactor.defer_to_thread(move || certificate.reload()).await {
+                    Ok(Ok(())) => tracing::info!("the certificate is read again"),
+                    Ok(Err(error)) => tracing::error!("the certificate stays as it was: {error}"),
+                    Err(error) => tracing::error!(%error, "the certificate could not be read"),
+                }
+            }
+        }
+    }
+
+    async fn read_users(&self, reactor: &Reactor, seen: &Cell<Option<Stamp>>, is_forced: bool) {
+        let (path, before) = (self.users.clone(), seen.get());
+        let read = reactor.defer_to_thread(move || {
+            let stamp = Stamp::of(&path);
+            // Without a file, what was read stays.
+            let is_read = is_forced || (stamp.is_some() && stamp != before);
+            (stamp.or(before), is_read.then(|| users_file::names(&path)))
+        });
+        match read.await {
+            Ok((stamp, names)) => {
+                seen.set(stamp);
+                match names {
+                    Some(Ok(names)) => {
+                        self.accounts.replace(names);
+                        tracing::info!(users = self.accounts.len(), "the users are read again");
+                    }
+                    Some(Err(error)) => {
+                        tracing::error!(
+                            "the users stay as they were: {}: {error}",
+                            Excerpt::path(&self.users)
+                        );
+                    }
+                    None => {}
+                }
+            }
+            Err(error) => tracing::error!(%error, "the users could not be read"),
+        }
+    }
+}
