@@ -58,10 +58,12 @@ fn main() -> ExitCode {
         let tasks =
             ["ann", "bob"].map(|name| reactor.spawn(talk(reactor.clone(), to.clone(), name)));
         cli::run_until(&reactor, async {
+            // Both come to their end, also if the first one fails.
+            let mut result = Ok(());
             for task in tasks {
-                task.await??;
+                result = result.and(task.await?);
             }
-            Ok(())
+            result
         })
     })
 }
