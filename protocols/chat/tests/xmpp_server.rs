@@ -5,6 +5,7 @@ mod watchdog;
 
 mod xmpp_server {
     mod accounts;
+    mod adversaries;
     mod clients;
     mod hostile;
     mod kit;

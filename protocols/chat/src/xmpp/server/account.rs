@@ -17,6 +17,8 @@ pub(super) enum Entry {
 #[derive(Default)]
 pub(super) struct Loading {
     pub(super) stanzas: Vec<Element>,
+    /// The bytes of these.
+    pub(super) bytes: usize,
     /// Logins; each is told whether the account was read.
     pub(super) logins: Vec<Promise<bool, Failure>>,
 }

@@ -14,10 +14,17 @@ use super::{
     session::{SendLimits, Session, SessionId},
     store::AccountData,
 };
-use crate::xmpp::codec::{Element, Jid, StanzaCondition, StanzaError, ns};
+use crate::xmpp::{
+    codec::{Element, Jid, StanzaCondition, StanzaError, ns},
+    copies::Copies,
+};
 
 /// Most stanzas that wait for an account to be read.
 const LOADING_MAX: usize = 1_000;
+/// Most accounts that are read at once because of stanzas, not of logins.
+const LOADS_MAX: usize = 1_000;
+/// Most bytes of the stanzas that wait for accounts.
+const LOADING_BYTES_MAX: usize = 16 << 20;
 
 /// What is done when nothing is borrowed.
 pub(super) enum Later {
@@ -36,6 +43,10 @@ pub(super) struct Domain {
     /// Sessions that can be resumed.
     pub(super) tokens: HashMap<Rc<str>, SessionId>,
     pub(super) connections: usize,
+    /// Accounts that are being read.
+    loads: usize,
+    /// The bytes of what waits for them.
+    loading_bytes: usize,
     pub(super) later: Vec<Later>,
     /// Sessions that have exceeded a limit.
     pub(super) doomed: Vec<SessionId>,
@@ -57,6 +68,8 @@ impl Domain {
             sessions: HashMap::new(),
             tokens: HashMap::new(),
             connections: 0,
+            loads: 0,
+            loading_bytes: 0,
             later: Vec::new(),
             doomed: Vec::new(),
             dirty: VecDeque::new(),
@@ -151,8 +164,18 @@ impl Domain {
 
     /// Sends a stanza to a session.
     pub(super) fn send(&mut self, id: SessionId, stanza: Element) {
-        let text = match stanza.encode(ns::CLIENT) {
+        self.send_copy(id, stanza, None);
+    }
+
+    /// Sends a stanza to a session, which others are perhaps sent as well.
+    pub(super) fn send_copy(&mut self, id: SessionId, stanza: Element, copies: Option<Copies>) {
+        let text = match stanza.encode_at_most(ns::CLIENT, self.config.send_queue_max) {
             Ok(text) => text,
+            // Too long for any client, or no XML.
+            Err(error) if stanza.name() == "iq" => {
+                tracing::debug!(%error, "an iq is not sent");
+                return self.refuse(&stanza, &bounce::modify(StanzaCondition::PolicyViolation));
+            }
             Err(error) => return tracing::debug!(%error, "a stanza that is no XML is not sent"),
         };
         let limits = SendLimits {
@@ -160,7 +183,7 @@ impl Domain {
             bytes: self.config.send_queue_max,
         };
         if let Some(session) = self.sessions.get_mut(&id)
-            && !session.send(stanza, text, limits)
+            && !session.send(stanza, text, copies, limits)
         {
             self.doomed.push(id);
         }
@@ -209,36 +232,59 @@ impl Domain {
 
     fn route_to_account(&mut self, stanza: Element, from: &Jid, to: &Jid) {
         let Some(local) = to.local() else { return };
-        match self.accounts.get_mut(local) {
+        match self.accounts.get(local) {
             Some(Entry::Ready(_)) => self.deliver(stanza, from, to),
             // Nobody of an account that is not in memory is there.
             _ if is_for_those_present(&stanza) => {}
-            Some(Entry::Loading(loading)) if loading.stanzas.len() < LOADING_MAX => {
+            _ => self.wait_for(local, stanza),
+        }
+    }
+
+    /// A stanza waits until an account is read. A store may be slow, and clients name what accounts they like.
+    fn wait_for(&mut self, local: &str, stanza: Element) {
+        let max = LOADING_BYTES_MAX - self.loading_bytes;
+        let len = stanza.encode_at_most(ns::CLIENT, max).map(|text| text.len());
+        let loads = self.loads;
+        match (self.accounts.get_mut(local), len) {
+            (Some(Entry::Loading(loading)), Ok(len)) if loading.stanzas.len() < LOADING_MAX => {
                 loading.stanzas.push(stanza);
+                loading.bytes += len;
+                self.loading_bytes += len;
             }
-            Some(Entry::Loading(_)) => {
-                self.refuse(&stanza, &bounce::wait(StanzaCondition::ResourceConstraint));
-            }
-            None => {
-                let loading = Loading { stanzas: vec![stanza], ..Loading::default() };
+            (None, Ok(bytes)) if loads < LOADS_MAX => {
+                self.loading_bytes += bytes;
+                let loading = Loading { stanzas: vec![stanza], bytes, ..Loading::default() };
                 self.load(local.into(), loading);
             }
+            _ => self.refuse(&stanza, &bounce::wait(StanzaCondition::ResourceConstraint)),
         }
     }
 
     pub(super) fn load(&mut self, account: Rc<str>, loading: Loading) {
         let idle_max = self.config.accounts_cached_max;
-        if self.accounts.len() >= idle_max.saturating_mul(2).saturating_add(self.sessions.len()) {
+        if self.accounts.len() >= idle_max.saturating_add(self.sessions.len()) {
             self.accounts
                 .retain(|_, entry| !matches!(entry, Entry::Ready(account) if account.is_idle()));
         }
         self.accounts.insert(Rc::clone(&account), Entry::Loading(loading));
+        self.loads += 1;
         self.later.push(Later::Load(account));
+    }
+
+    /// What has waited for an account, which is not being read any more.
+    fn take_loading(&mut self, account: &str) -> Option<Loading> {
+        if !matches!(self.accounts.get(account)?, Entry::Loading(_)) {
+            return None;
+        }
+        let Some(Entry::Loading(loading)) = self.accounts.remove(account) else { return None };
+        self.loads -= 1;
+        self.loading_bytes -= loading.bytes;
+        Some(loading)
     }
 
     /// An account was read; `None`: there is none. What has waited for it goes on.
     pub(super) fn loaded(&mut self, account: &Rc<str>, data: Option<AccountData>, exists: bool) {
-        let Some(Entry::Loading(loading)) = self.accounts.remove(account) else { return };
+        let Some(loading) = self.take_loading(account) else { return };
         let is_new = data.is_none();
         if is_new && !exists && loading.logins.is_empty() {
             for stanza in loading.stanzas {
@@ -262,7 +308,7 @@ impl Domain {
 
     /// An account could not be read.
     pub(super) fn not_loaded(&mut self, account: &str) {
-        let Some(Entry::Loading(loading)) = self.accounts.remove(account) else { return };
+        let Some(loading) = self.take_loading(account) else { return };
         loading.logins.into_iter().for_each(|login| login.resolve(false));
         for stanza in loading.stanzas {
             self.refuse(&stanza, &bounce::wait(StanzaCondition::InternalServerError));

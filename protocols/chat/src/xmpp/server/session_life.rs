@@ -59,8 +59,17 @@ impl Domain {
         if let Some(old) = self.session_at(&jid) {
             self.kick(old, &StreamError::new(StreamCondition::Conflict));
         }
-        let max = self.config.resources_max;
-        if self.sessions_of(account).len() >= max {
+        let sessions = self.sessions_of(account);
+        if sessions.len() >= self.config.resources_max {
+            // A client that has lost its connection, and does not resume, is not kept out by what it has left.
+            let waits = |id: &&SessionId| {
+                self.sessions.get(id).is_some_and(|session| session.wire.is_none())
+            };
+            if let Some(waiting) = sessions.iter().find(waits) {
+                self.end_session(*waiting);
+            }
+        }
+        if self.sessions_of(account).len() >= self.config.resources_max {
             return Err(bounce::wait(StanzaCondition::ResourceConstraint));
         }
         let id = self.next_session();
@@ -120,7 +129,7 @@ impl Domain {
                     return Err(StreamError::new(StreamCondition::UndefinedCondition));
                 }
                 if management.ask(None) {
-                    session.write(REQUEST);
+                    self.write_text(id, REQUEST);
                 }
             }
             _ => return Err(StreamError::new(StreamCondition::UnsupportedStanzaType)),
@@ -128,9 +137,16 @@ impl Domain {
         Ok(())
     }
 
-    pub(super) fn write(&self, id: SessionId, element: &Element) {
-        if let (Some(session), Ok(text)) = (self.sessions.get(&id), element.encode(ns::CLIENT)) {
-            session.write(&text);
+    fn write(&mut self, id: SessionId, element: &Element) {
+        if let Ok(text) = element.encode(ns::CLIENT) {
+            self.write_text(id, &text);
+        }
+    }
+
+    fn write_text(&mut self, id: SessionId, text: &str) {
+        let max = self.config.send_queue_max;
+        if self.sessions.get_mut(&id).is_some_and(|session| !session.write(text, max)) {
+            self.doomed.push(id);
         }
     }
 
@@ -255,8 +271,10 @@ impl Domain {
         self.presence_over(&mut session, None);
         let unknown = session.management.as_deref_mut().map(StreamManagement::forget);
         let unsent = std::mem::take(&mut session.unsent);
-        for stanza in unknown.into_iter().flatten().chain(unsent) {
-            self.undelivered(&session, stanza);
+        for (stanza, copies) in unknown.into_iter().flatten().chain(unsent) {
+            if copies.is_none_or(|copies| copies.are_lost()) {
+                self.undelivered(&session, stanza);
+            }
         }
     }
 
@@ -265,7 +283,10 @@ impl Domain {
         let is_copy =
             ["sent", "received"].iter().any(|name| stanza.child(name, ns::CARBONS).is_some());
         match (stanza.name(), stanza.attribute("type")) {
-            ("message", None | Some("chat" | "normal")) if !is_copy => {
+            // RFC 6121 5.2.2: what is unknown is normal.
+            ("message", kind)
+                if !is_copy && !matches!(kind, Some("groupchat" | "headline" | "error")) =>
+            {
                 self.message_again(&session.account, stanza);
             }
             ("iq", Some("get" | "set")) => {

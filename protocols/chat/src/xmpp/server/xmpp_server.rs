@@ -297,7 +297,8 @@ impl Core {
                     this.domain.borrow_mut().dirty.push_back(name);
                     this.save(reactor);
                 });
-                return;
+                // Others have their turn meanwhile.
+                return self.save(reactor);
             }
         }
         drop(domain);

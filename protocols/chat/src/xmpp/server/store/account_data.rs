@@ -10,8 +10,6 @@ use crate::xmpp::codec::{Element, Jid, StreamEvent, StreamParser, XmlLimits};
 
 /// Longest file.
 pub(super) const FILE_MAX: usize = 256 << 20;
-/// Longest thing in it.
-const THING_MAX: usize = 4 << 20;
 const NS: &str = "urn:sinew:xmpp:account:1";
 
 /// What outlives sessions: the roster, requests for subscriptions, messages that wait, the vCard, private data, blocked addresses, and
@@ -122,7 +120,13 @@ impl AccountData {
     ///
     /// [`StoreError::Malformed`]. Nothing is guessed.
     pub fn decode(mut text: &[u8]) -> Result<Self, StoreError> {
-        let limits = XmlLimits::default().stanza_max(THING_MAX).depth_max(128).value_max(THING_MAX);
+        // What was written once is read again: only the file is limited. Without the prefixes of a stanza there are more declarations.
+        let limits = XmlLimits::default()
+            .stanza_max(FILE_MAX)
+            .depth_max(128)
+            .elements_max(FILE_MAX)
+            .attributes_max(FILE_MAX)
+            .value_max(FILE_MAX);
         let mut parser = StreamParser::new(limits);
         let mut data = Self::default();
         loop {
