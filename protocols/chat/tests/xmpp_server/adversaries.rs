@@ -141,6 +141,23 @@ fn what_is_stored_can_be_read() {
     }
 }
 
+/// Requests of strangers are kept, but not what is in them without a limit.
+#[test]
+fn long_requests_of_strangers() {
+    let store = Encoded::default();
+    let site = Site::new(config().store(store.clone()));
+    for name in ["ann", "carl", "dora"] {
+        let long = format!("<status>{}</status>", "y".repeat(200_000));
+        let client = site.online(name, "desk");
+        client.say(&format!("<presence to='bob@example.org' type='subscribe'>{long}</presence>"));
+    }
+    site.advance(10);
+    let len = store.0.borrow()["bob"].len();
+    assert!(len < 4_000, "{len}");
+    let heard = site.bind("bob", "desk").ask("<presence/>");
+    assert_eq!(heard.matches("type='subscribe'").count(), 3);
+}
+
 /// Sessions that wait to be resumed do not keep their client out.
 #[test]
 fn waiting_sessions_make_room() {

@@ -33,6 +33,8 @@ pub(super) struct Account {
     /// It has changed, and is in the list of those that are to be saved.
     pub(super) is_dirty: bool,
     pub(super) is_saving: bool,
+    /// It could not be saved since somebody began to wait for it.
+    pub(super) has_failed: bool,
 }
 
 impl Account {

@@ -122,10 +122,24 @@ impl Domain {
         Some(Rc::make_mut(&mut account.data))
     }
 
-    /// Whether something has changed that is not stored yet.
-    pub(super) fn has_unsaved(&self) -> bool {
-        let is_unsaved = |entry: &Entry| matches!(entry, Entry::Ready(account) if account.is_dirty || account.is_saving);
-        self.accounts.values().any(is_unsaved)
+    /// Whether something has changed that is not stored yet, and has not failed to be.
+    pub(super) fn is_saving(&self) -> bool {
+        self.accounts.values().any(|entry| match entry {
+            Entry::Ready(account) => account.is_saving || account.is_dirty && !account.has_failed,
+            Entry::Loading(_) => false,
+        })
+    }
+
+    /// What has changed is saved now, also what could not be saved before.
+    pub(super) fn save_all(&mut self) {
+        for (name, entry) in &mut self.accounts {
+            if let Entry::Ready(account) = entry
+                && std::mem::take(&mut account.has_failed)
+                && account.is_dirty
+            {
+                self.dirty.push_back(Rc::clone(name));
+            }
+        }
     }
 
     /// The bare address of an account.

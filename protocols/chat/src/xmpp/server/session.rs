@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, rc::Rc};
 
-use sinew_transports::Transport;
+use sinew_transports::{Transport, reactor::DelayedCall};
 
 use crate::xmpp::{
     codec::{Element, Jid},
@@ -37,6 +37,8 @@ pub(super) struct Session {
     pub(super) token: Option<Rc<str>>,
     /// Counts connections, so that a clock of an earlier one does not end it.
     pub(super) generation: u64,
+    /// Ends it, if it is not resumed before.
+    pub(super) expiry: Option<DelayedCall>,
     /// A limit is exceeded, and the session ends before anything else happens.
     pub(super) is_doomed: bool,
     /// What was to be sent since then.
@@ -65,6 +67,7 @@ impl Session {
             management: None,
             token: None,
             generation: 0,
+            expiry: None,
             is_doomed: false,
             unsent: Vec::new(),
         }

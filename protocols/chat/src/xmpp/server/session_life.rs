@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, rc::Rc};
 
-use sinew_transports::{ConnectionId, Transport};
+use sinew_transports::{ConnectionId, Transport, reactor::DelayedCall};
 
 use super::{
     account::Account,
@@ -184,6 +184,9 @@ impl Domain {
         }
         management.cut();
         session.generation += 1;
+        if let Some(expiry) = session.expiry.take() {
+            expiry.cancel();
+        }
         if let Some(old) = session.wire.replace(wire.clone()) {
             // The client knows that it is gone before the server does.
             old.write(last_words(&StreamError::new(StreamCondition::Conflict)));
@@ -229,6 +232,14 @@ impl Domain {
         }
     }
 
+    /// The clock of a session without a connection runs.
+    pub(super) fn expires(&mut self, id: SessionId, generation: u64, expiry: DelayedCall) {
+        match self.sessions.get_mut(&id).filter(|session| session.generation == generation) {
+            Some(session) => session.expiry = Some(expiry),
+            None => drop(expiry.cancel()),
+        }
+    }
+
     /// The time to resume a session is over.
     pub(super) fn expire(&mut self, id: SessionId, generation: u64) {
         let is_over =
@@ -247,6 +258,15 @@ impl Domain {
         self.end_session(id);
     }
 
+    /// The server ends.
+    pub(super) fn end_all(&mut self) {
+        let mut all: Vec<_> = self.sessions.keys().copied().collect();
+        all.sort();
+        for id in all {
+            self.kick(id, &StreamError::new(StreamCondition::SystemShutdown));
+        }
+    }
+
     /// Ends the sessions that have exceeded a limit: what a client does not take is not sent on.
     pub(super) fn end_doomed(&mut self) {
         while let Some(id) = self.doomed.pop() {
@@ -262,6 +282,9 @@ impl Domain {
     /// A session is over. Others are told, and messages that it has not acknowledged find another way.
     pub(super) fn end_session(&mut self, id: SessionId) {
         let Some(mut session) = self.sessions.remove(&id) else { return };
+        if let Some(expiry) = session.expiry.take() {
+            expiry.cancel();
+        }
         if let Some(token) = &session.token {
             self.tokens.remove(token);
         }

@@ -95,12 +95,21 @@ impl XmppServer {
         Router(Rc::downgrade(&self.0))
     }
 
-    /// Resolves when all accounts that have changed are stored. Wait for it at the end of a program.
+    /// Resolves when all accounts that have changed are stored, or could not be stored now, which is logged:
+    /// [`accounts_unsaved`](ServerReport::accounts_unsaved) says how many those are.
     pub fn flushed(&self, reactor: &Reactor) -> Deferred<()> {
         let (promise, flushed) = reactor.promise();
         self.0.waiting.borrow_mut().push(promise);
+        self.0.domain.borrow_mut().save_all();
         self.0.save(reactor);
         flushed
+    }
+
+    /// Ends all sessions with `system-shutdown`, also those that wait to be resumed, and resolves as [`flushed`](Self::flushed) does:
+    /// messages that clients have not acknowledged are stored then. Wait for it at the end of a program, when no port listens any more.
+    pub fn shut_down(&self, reactor: &Reactor) -> Deferred<()> {
+        self.with(reactor, Domain::end_all);
+        self.flushed(reactor)
     }
 
     /// How many connections, sessions and accounts there are.
@@ -217,10 +226,11 @@ impl Core {
                 Later::Load(account) => self.load(reactor, account),
                 Later::Expire { id, generation, after } => {
                     let this = self.this.clone();
-                    reactor.call_later(after, move |reactor| {
+                    let expiry = reactor.call_later(after, move |reactor| {
                         let Some(this) = this.upgrade() else { return };
                         this.with(reactor, |domain| domain.expire(id, generation));
                     });
+                    self.domain.borrow_mut().expires(id, generation, expiry);
                 }
             }
         }
@@ -246,7 +256,8 @@ impl Core {
         while self.saves.get() < SAVES_MAX {
             let mut domain = self.domain.borrow_mut();
             let Some(name) = domain.dirty.pop_front() else { break };
-            let Some(account) = domain.account_mut(&name) else { continue };
+            let account = domain.account_mut(&name).filter(|account| account.is_dirty);
+            let Some(account) = account else { continue };
             if std::mem::replace(&mut account.is_saving, true) {
                 // It comes back when that is done.
                 continue;
@@ -261,7 +272,7 @@ impl Core {
                 }
             });
         }
-        if self.waiting.borrow().is_empty() || self.domain.borrow().has_unsaved() {
+        if self.waiting.borrow().is_empty() || self.domain.borrow().is_saving() {
             return;
         }
         self.waiting.take().into_iter().for_each(|promise| promise.resolve(()));
@@ -285,11 +296,15 @@ impl Core {
         let Some(account) = domain.account_mut(name) else { return };
         account.is_saving = false;
         match saved {
-            Ok(()) if account.is_dirty => domain.dirty.push_back(Rc::clone(name)),
-            Ok(()) => {}
+            Ok(()) => {
+                account.has_failed = false;
+                if account.is_dirty {
+                    domain.dirty.push_back(Rc::clone(name));
+                }
+            }
             Err(error) => {
                 tracing::error!(account = %Excerpt::new(&**name), error, "an XMPP account was not saved; it will be tried again");
-                account.is_dirty = true;
+                (account.is_dirty, account.has_failed) = (true, true);
                 drop(domain);
                 let (this, name) = (self.this.clone(), Rc::clone(name));
                 reactor.call_later(SAVE_AGAIN_AFTER, move |reactor| {
