@@ -279,6 +279,46 @@ fn stanzas_for_many_accounts_that_are_not_read() {
     assert_eq!(ann.heard(), "");
 }
 
+/// A client that has the result will find its change again, whatever happens.
+#[test]
+fn a_result_waits_for_the_store() {
+    let store = Slow::default();
+    store.quick.borrow_mut().insert("ann".to_owned());
+    let site = Site::new(config().store(store.clone()));
+    let ann = site.bind("ann", "desk");
+    let next = || store.saves.borrow_mut().pop().expect("it is being saved");
+    for (request, is_stored) in [
+        ("<query xmlns='jabber:iq:roster'><item jid='bob@example.org'/></query>", true),
+        ("<query xmlns='jabber:iq:private'><a xmlns='urn:a'/></query>", true),
+        ("<vCard xmlns='vcard-temp'/>", false),
+        ("<block xmlns='urn:xmpp:blocking'><item jid='x.example'/></block>", true),
+    ] {
+        let heard = ann.ask(&format!("<iq type='set' id='1'>{request}</iq>"));
+        assert!(!heard.contains("id='1'"), "{heard}");
+        // Of the login, or of the request before: it was changed since.
+        next().resolve(());
+        site.advance(0);
+        let heard = ann.heard();
+        assert!(!heard.contains("id='1'"), "{heard}");
+        next().settle(match is_stored {
+            true => Ok(()),
+            false => Err(StoreError::Other("no space".into())),
+        });
+        let heard = ann.heard();
+        let expected = if is_stored { "type='result'" } else { "<internal-server-error " };
+        assert_eq!(
+            (heard.matches("id='1'").count(), heard.contains(expected)),
+            (1, true),
+            "{heard}"
+        );
+        // Something that is saved while the next request comes.
+        site.advance(if is_stored { 0 } else { 2_000 });
+        if is_stored {
+            ann.ask("<iq type='set' id='2'><query xmlns='jabber:iq:private'><b xmlns='urn:b'/></query></iq>");
+        }
+    }
+}
+
 /// Accounts that cannot be saved do not keep others from it.
 #[test]
 fn the_next_is_saved_after_a_failure() {

@@ -23,6 +23,8 @@ use crate::xmpp::{
 const LOADING_MAX: usize = 1_000;
 /// Most accounts that are read at once because of stanzas, not of logins.
 const LOADS_MAX: usize = 1_000;
+/// Most results that wait until an account is stored.
+const UNTOLD_MAX: usize = 1_000;
 /// Most bytes of the stanzas that wait for accounts.
 const LOADING_BYTES_MAX: usize = 16 << 20;
 
@@ -222,6 +224,31 @@ impl Domain {
     /// Answers an iq.
     pub(super) fn answer(&mut self, iq: &Element, payload: Option<Element>) {
         self.route(bounce::result_of(iq, payload));
+    }
+
+    /// Answers an iq that may have changed an account, when the change is stored.
+    pub(super) fn answer_when_stored(
+        &mut self,
+        account: &str,
+        iq: &Element,
+        payload: Option<Element>,
+    ) {
+        let is_request = matches!(iq.attribute("type"), Some("set"));
+        match self.account_mut(account).filter(|account| account.is_dirty && is_request) {
+            Some(account) if account.untold.len() < UNTOLD_MAX => {
+                account.untold.push(bounce::result_of(iq, payload));
+            }
+            Some(_) => self.refuse(iq, &bounce::wait(StanzaCondition::ResourceConstraint)),
+            None => self.answer(iq, payload),
+        }
+    }
+
+    /// An account was saved, or could not be: those who have changed it are told.
+    pub(super) fn tell(&mut self, results: Vec<Element>, is_saved: bool) {
+        for result in results {
+            let error = bounce::wait(StanzaCondition::InternalServerError);
+            self.route(if is_saved { result } else { bounce::instead_of(&result, &error) });
+        }
     }
 
     /// Brings a stanza to where its `to` says.

@@ -45,7 +45,7 @@ impl Domain {
         };
         match changed {
             // The push is before the result, as it may be.
-            Ok(()) => self.answer(iq, None),
+            Ok(()) => self.answer_when_stored(account, iq, None),
             Err(error) => self.refuse(iq, &error),
         }
     }

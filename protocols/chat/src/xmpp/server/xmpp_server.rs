@@ -282,6 +282,7 @@ impl Core {
         let mut domain = self.domain.borrow_mut();
         let Some(account) = domain.account_mut(&saving.name) else { return };
         account.is_dirty = false;
+        account.telling = std::mem::take(&mut account.untold);
         let data = Rc::clone(&account.data);
         drop(domain);
         let saved = self.config.store.save(reactor, &saving.name, &data);
@@ -295,6 +296,7 @@ impl Core {
         let mut domain = self.domain.borrow_mut();
         let Some(account) = domain.account_mut(name) else { return };
         account.is_saving = false;
+        let (told, is_saved) = (std::mem::take(&mut account.telling), saved.is_ok());
         match saved {
             Ok(()) => {
                 account.has_failed = false;
@@ -305,19 +307,17 @@ impl Core {
             Err(error) => {
                 tracing::error!(account = %Excerpt::new(&**name), error, "an XMPP account was not saved; it will be tried again");
                 (account.is_dirty, account.has_failed) = (true, true);
-                drop(domain);
                 let (this, name) = (self.this.clone(), Rc::clone(name));
                 reactor.call_later(SAVE_AGAIN_AFTER, move |reactor| {
                     let Some(this) = this.upgrade() else { return };
                     this.domain.borrow_mut().dirty.push_back(name);
                     this.save(reactor);
                 });
-                // Others have their turn meanwhile.
-                return self.save(reactor);
             }
         }
         drop(domain);
-        self.save(reactor);
+        // Others have their turn, also after a failure.
+        self.with(reactor, |domain| domain.tell(told, is_saved));
     }
 }
 
