@@ -8,6 +8,8 @@ mod xmpp_server {
     mod adversaries;
     mod clients;
     mod hostile;
+    #[cfg(unix)]
+    mod killed;
     mod kit;
     mod logins;
     mod messages;

@@ -11,7 +11,7 @@ use sinew_auth::{Authenticator, AuthenticatorConfig, Users};
 use sinew_chat::xmpp::server::{AccountData, ServerConfig, Store, StoreError};
 use sinew_transports::reactor::{Deferred, Promise, Reactor};
 
-use super::kit::{Client, Site, bind, config};
+use super::kit::{Client, HEADER, Site, auth, bind, config};
 
 const ENABLE: &str = "<enable xmlns='urn:xmpp:sm:3' resume='true'/>";
 
@@ -317,6 +317,26 @@ fn a_result_waits_for_the_store() {
             ann.ask("<iq type='set' id='2'><query xmlns='jabber:iq:private'><b xmlns='urn:b'/></query></iq>");
         }
     }
+}
+
+/// Nor do logins wait for it for ever, one after the other.
+#[test]
+fn logins_to_an_account_that_is_not_read() {
+    let store = Slow::default();
+    let site = Site::new(config().store(store.clone()));
+    for number in 0..120 {
+        let client = site.connect();
+        client.ask(HEADER);
+        let heard = client.ask(&auth("ann", "secret"));
+        assert_eq!(heard.contains("<temporary-auth-failure/>"), number >= 100, "{heard}");
+        client.cut();
+    }
+    assert_eq!(store.loads.borrow().len(), 1);
+    store.loads.take().into_iter().for_each(|load| load.resolve(None));
+    site.advance(70_000);
+    assert_eq!(site.server.report().connections, 0);
+    store.quick.borrow_mut().insert("ann".to_owned());
+    site.log_in("ann");
 }
 
 /// Accounts that cannot be saved do not keep others from it.

@@ -211,6 +211,21 @@ fn the_rate_of_stanzas() {
     assert_eq!(at_once + second + count(), 300);
 }
 
+/// A client that is not read because of its rate is not silent.
+#[test]
+fn a_pause_is_not_silence() {
+    let site = Site::new(config().rate(3, std::time::Duration::from_secs(5)));
+    let ann = site.bind("ann", "desk");
+    let long = format!("<x xmlns='urn:x'>{}</x>", "y".repeat(200_000));
+    ann.say(&format!("<message to='example.org' type='error'>{long}</message>"));
+    for _ in 0..23 {
+        site.advance(10_000);
+    }
+    assert!(!ann.heard().contains("connection-timeout"));
+    site.advance(60_000);
+    assert!(ann.ask("<r xmlns='urn:x'/>").contains("<unsupported-stanza-type "));
+}
+
 #[test]
 fn silence() {
     // Without stream management: a ping.

@@ -38,6 +38,7 @@ type HasAccount = Rc<dyn Fn(&str) -> bool>;
 /// | [`blocked_max`](Self::blocked_max): addresses | 1,000 | `resource-constraint` |
 /// | [`nodes_max`](Self::nodes_max): published nodes; items of each | 32; 64 | `resource-constraint`; the oldest go |
 /// | [`node_bytes_max`](Self::node_bytes_max): published items of an account | 1 MiB | `resource-constraint` |
+/// | logins that wait for the same account to be read, fixed | 100 | `temporary-auth-failure` |
 /// | accounts that are being read for stanzas, and what waits for them, fixed | 1,000; 16 MiB | `resource-constraint` |
 /// | [`accounts_cached_max`](Self::accounts_cached_max): accounts in memory without a session | 1,000 | read again when they are needed |
 ///

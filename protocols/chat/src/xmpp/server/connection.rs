@@ -223,7 +223,12 @@ impl XmppServerConnection {
 
     /// The client may have been silent for too long.
     fn check_alive(&mut self, transport: &Transport) {
-        let (Some(reactor), Some(heard)) = (transport.reactor(), self.heard) else { return };
+        let Some(reactor) = transport.reactor() else { return };
+        if self.rate_timer.is_some() {
+            // It is not read, and its silence says nothing.
+            self.heard = Some(reactor.now());
+        }
+        let Some(heard) = self.heard else { return };
         let config = &self.server.0.config;
         let silence = reactor.now().saturating_duration_since(heard);
         let dead_after = config.ping_after.saturating_add(config.pong_within);

@@ -23,6 +23,8 @@ use super::{
 };
 use crate::xmpp::codec::{Element, Jid};
 
+/// Most logins that wait for the same account to be read.
+const LOGINS_MAX: usize = 100;
 /// Most accounts that are saved at once.
 const SAVES_MAX: usize = 4;
 /// After a failure.
@@ -142,6 +144,10 @@ impl XmppServer {
             Some(Entry::Ready(account)) => {
                 account.connections += 1;
                 promise.resolve(true);
+            }
+            // Those who have given up are still among them.
+            Some(Entry::Loading(loading)) if loading.logins.len() >= LOGINS_MAX => {
+                promise.resolve(false);
             }
             Some(Entry::Loading(loading)) => loading.logins.push(promise),
             None => {

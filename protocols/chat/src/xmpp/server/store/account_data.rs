@@ -244,7 +244,54 @@ impl PepNode {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*, sample::select};
+
     use super::*;
+
+    fn texts() -> impl Strategy<Value = String> {
+        let characters = "\r\n\t <>&'\"]a=:\u{85}\u{e9}\u{2028}\u{fffd}\u{1f4f1}".chars();
+        vec(select(characters.collect::<Vec<_>>()), 1..8).prop_map(String::from_iter)
+    }
+
+    fn elements() -> impl Strategy<Value = Element> {
+        let names = select(vec!["a", "offline", "account", "item"]);
+        let element = (names, select(vec!["", "urn:a", NS, "jabber:client"]), vec(texts(), 0..3))
+            .prop_map(|(name, ns, values)| {
+                let element = Element::new(name, ns);
+                let number = |at: usize| format!("k{at}");
+                values.into_iter().enumerate().fold(element, |element, (at, value)| {
+                    element.with_attribute(&number(at), value)
+                })
+            });
+        let with_text = (element, texts()).prop_map(|(element, text)| element.with_text(text));
+        with_text.prop_recursive(4, 16, 3, |inner| {
+            (inner.clone(), vec(inner, 0..3))
+                .prop_map(|(outer, all)| all.into_iter().fold(outer, Element::with_child))
+        })
+    }
+
+    proptest! {
+        /// Whatever is stored is read as it was.
+        #[test]
+        fn any_account_is_read_as_it_is_written(
+            all in vec(elements(), 0..4),
+            vcard in proptest::option::of(elements()),
+            words in vec(texts(), 0..4),
+            roster_version: u64,
+        ) {
+            let mut data = AccountData { roster_version, vcard, ..AccountData::default() };
+            data.offline.extend(all.iter().cloned());
+            data.private.clone_from(&all);
+            let (name, request) = (words.first().cloned(), all.first().cloned());
+            let contact = Contact { name, request, groups: words.clone(), ..Contact::default() };
+            data.contacts.insert("bob@example.org".parse().unwrap(), contact);
+            for word in words {
+                let items = all.iter().cloned().collect();
+                data.nodes.insert(word, PepNode { items, ..PepNode::default() });
+            }
+            prop_assert_eq!(AccountData::decode(&data.encode()).unwrap(), data);
+        }
+    }
 
     #[test]
     fn an_account_is_read_as_it_is_written() {
