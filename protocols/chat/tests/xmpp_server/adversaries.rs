@@ -339,6 +339,36 @@ fn logins_to_an_account_that_is_not_read() {
     site.log_in("ann");
 }
 
+/// After a crash no version of a roster is one that a client knows with other contacts.
+#[test]
+fn versions_of_rosters_after_a_crash() {
+    let add = |name: &str| {
+        format!(
+            "<iq type='set' id='1'><query xmlns='jabber:iq:roster'><item jid='{name}'/></query></iq>"
+        )
+    };
+    let version = |heard: &str| {
+        let (_, rest) = heard.split_once(" ver='").expect(heard);
+        rest.split_once('\'').expect(heard).0.to_owned()
+    };
+    let get = "<iq type='get' id='2'><query xmlns='jabber:iq:roster' ver='?'/></iq>";
+    let store = Encoded::default();
+    let site = Site::new(config().store(store.clone()));
+    let bob = site.bind("bob", "desk");
+    bob.ask(get);
+    assert!(bob.ask(&add("a@x")).contains("type='result'"));
+    // What comes after this is lost.
+    let saved = Encoded(Rc::new(RefCell::new(store.0.borrow().clone())));
+    let known = version(&bob.ask(&add("b@x")));
+    let site = Site::new(config().store(saved));
+    site.advance(1_000);
+    let bob = site.bind("bob", "desk");
+    bob.ask(get);
+    bob.ask(&add("c@x"));
+    let heard = bob.ask(&get.replace('?', &known));
+    assert!(heard.contains("c@x") && !heard.contains("b@x"), "{heard}");
+}
+
 /// Accounts that cannot be saved do not keep others from it.
 #[test]
 fn the_next_is_saved_after_a_failure() {

@@ -151,9 +151,9 @@ impl Domain {
 
     /// Stores a contact, or forgets it, and tells those who have asked for the roster.
     pub(super) fn contact_changed(&mut self, account: &Rc<str>, contact: &Jid) {
+        let wall = self.wall;
         let Some(data) = self.change(account) else { return };
-        data.roster_version += 1;
-        let version = data.roster_version;
+        let version = data.roster_changed(wall);
         let Some(entry) = data.contacts.get(contact) else { return };
         let item = entry.is_listed.then(|| item_of(contact, entry));
         if entry.is_nobody() {

@@ -3,7 +3,10 @@
 //! The form is XML: a root `account`, and below it one element for each thing that is stored, so that a file can be as long as it likes
 //! while each thing has the limits of a stanza.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::SystemTime,
+};
 
 use super::StoreError;
 use crate::xmpp::codec::{Element, Jid, StreamEvent, StreamParser, XmlLimits};
@@ -146,6 +149,15 @@ impl AccountData {
                 None => return Err(StoreError::Malformed("its end is missing")),
             }
         }
+    }
+
+    /// The roster has another version: one that nobody was told of, also not before a crash that has taken the last change with it. So it
+    /// is a time, in microseconds.
+    pub(in super::super) fn roster_changed(&mut self, now: SystemTime) -> u64 {
+        let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
+        self.roster_version = self.roster_version.saturating_add(1).max(now);
+        self.roster_version
     }
 
     fn read(&mut self, element: &Element) -> Result<(), StoreError> {
