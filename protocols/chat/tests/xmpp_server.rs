@@ -5,8 +5,11 @@ mod watchdog;
 
 mod xmpp_server {
     mod accounts;
+    mod adversaries;
     mod clients;
     mod hostile;
+    #[cfg(unix)]
+    mod killed;
     mod kit;
     mod logins;
     mod messages;

@@ -4,5 +4,6 @@
 pub mod client;
 pub mod codec;
 pub mod component;
+mod copies;
 pub mod server;
 mod stream_management;

@@ -2,7 +2,17 @@
 
 use std::{collections::VecDeque, time::Instant};
 
+use super::copies::Copies;
 use crate::xmpp::codec::{Element, ns};
+
+/// A stanza that was sent.
+#[derive(Debug)]
+struct Sent {
+    stanza: Element,
+    text: String,
+    /// Others may have it, too.
+    copies: Option<Copies>,
+}
 
 #[derive(Debug, Default)]
 pub(in crate::xmpp) struct StreamManagement {
@@ -14,7 +24,7 @@ pub(in crate::xmpp) struct StreamManagement {
     handled: u32,
     /// How many of those that were sent the server has acknowledged.
     acknowledged: u32,
-    unacknowledged: VecDeque<(Element, String)>,
+    unacknowledged: VecDeque<Sent>,
     /// The bytes of their texts.
     bytes: usize,
     /// The other side was asked for an acknowledgement, and has not answered.
@@ -62,8 +72,19 @@ impl StreamManagement {
         text: String,
         now: Option<Instant>,
     ) -> bool {
+        self.sent_copy(stanza, text, None, now)
+    }
+
+    /// The same, of a stanza that others were perhaps sent as well.
+    pub(in crate::xmpp) fn sent_copy(
+        &mut self,
+        stanza: Element,
+        text: String,
+        copies: Option<Copies>,
+        now: Option<Instant>,
+    ) -> bool {
         self.bytes += text.len();
-        self.unacknowledged.push_back((stanza, text));
+        self.unacknowledged.push_back(Sent { stanza, text, copies });
         self.ask(now)
     }
 
@@ -89,7 +110,10 @@ impl StreamManagement {
         if new > self.unacknowledged.len() {
             return Err(TooMany);
         }
-        self.bytes -= self.unacknowledged.drain(..new).map(|(_, text)| text.len()).sum::<usize>();
+        for sent in self.unacknowledged.drain(..new) {
+            self.bytes -= sent.text.len();
+            sent.copies.iter().for_each(Copies::received);
+        }
         self.acknowledged = count;
         Ok(())
     }
@@ -110,13 +134,13 @@ impl StreamManagement {
 
     /// What has to be sent again after the session was resumed.
     pub(in crate::xmpp) fn texts(&self) -> impl Iterator<Item = &str> {
-        self.unacknowledged.iter().map(|(_, text)| text.as_str())
+        self.unacknowledged.iter().map(|sent| sent.text.as_str())
     }
 
     /// The session is over: the stanzas of which nothing is known.
-    pub(in crate::xmpp) fn forget(&mut self) -> Vec<Element> {
+    pub(in crate::xmpp) fn forget(&mut self) -> Vec<(Element, Option<Copies>)> {
         let stanzas = std::mem::take(self).unacknowledged;
-        stanzas.into_iter().map(|(stanza, _)| stanza).collect()
+        stanzas.into_iter().map(|sent| (sent.stanza, sent.copies)).collect()
     }
 
     /// The connection is lost, and with it the question.

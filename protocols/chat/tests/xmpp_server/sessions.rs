@@ -1,5 +1,7 @@
 //! Stream management, silence, rates, and clients that do not read.
 
+use sinew_chat::xmpp::server::MemoryStore;
+
 use super::kit::{Client, Site, config};
 
 const ENABLE: &str = "<enable xmlns='urn:xmpp:sm:3' resume='true'/>";
@@ -209,6 +211,21 @@ fn the_rate_of_stanzas() {
     assert_eq!(at_once + second + count(), 300);
 }
 
+/// A client that is not read because of its rate is not silent.
+#[test]
+fn a_pause_is_not_silence() {
+    let site = Site::new(config().rate(3, std::time::Duration::from_secs(5)));
+    let ann = site.bind("ann", "desk");
+    let long = format!("<x xmlns='urn:x'>{}</x>", "y".repeat(200_000));
+    ann.say(&format!("<message to='example.org' type='error'>{long}</message>"));
+    for _ in 0..23 {
+        site.advance(10_000);
+    }
+    assert!(!ann.heard().contains("connection-timeout"));
+    site.advance(60_000);
+    assert!(ann.ask("<r xmlns='urn:x'/>").contains("<unsupported-stanza-type "));
+}
+
 #[test]
 fn silence() {
     // Without stream management: a ping.
@@ -248,6 +265,42 @@ fn silence() {
     bob.wire.close_if_open();
     site.advance(1_000);
     assert_eq!(site.server.report().sessions_waiting, 1);
+}
+
+/// A session that was resumed, or is over, leaves no clock.
+#[test]
+fn no_clock_is_left() {
+    let site = Site::new(config());
+    let before = site.reactor.stats().timers;
+    for _ in 0..5 {
+        let bob = site.bind("bob", "desk");
+        let token = enable(&bob);
+        bob.cut();
+        let again = site.log_in("bob");
+        assert!(again.ask(&resume(&token, 0)).starts_with("<resumed"));
+        again.cut();
+        site.bind("bob", "desk").end();
+    }
+    site.advance(10_000);
+    assert_eq!(site.reactor.stats().timers, before);
+}
+
+/// The end of the server is not that of what a client had not acknowledged, also if it had no connection.
+#[test]
+fn the_end_of_the_server() {
+    let store = MemoryStore::new();
+    let site = Site::new(config().store(store.clone()));
+    let (ann, bob) = (site.online("ann", "desk"), site.bind("bob", "desk"));
+    enable(&bob);
+    bob.ask("<presence/>");
+    bob.cut();
+    ann.say(&message("1"));
+    let ended = site.server.stop(&site.reactor);
+    site.advance(0);
+    assert!(ended.is_settled() && ann.heard().contains("<system-shutdown "));
+    assert_eq!(site.server.report().sessions, 0);
+    let site = Site::new(config().store(store));
+    assert!(site.bind("bob", "desk").ask("<presence/>").contains("<body>1</body>"));
 }
 
 /// Sessions and accounts that are gone leave nothing.

@@ -44,6 +44,7 @@ impl Session {
         self.requests.fail_all();
         self.roster = Roster::default();
         self.rooms.session_ended();
-        self.management.take().map(|mut management| management.forget()).unwrap_or_default()
+        let forgotten = self.management.take().map(|mut management| management.forget());
+        forgotten.into_iter().flatten().map(|(stanza, _)| stanza).collect()
     }
 }

@@ -38,6 +38,12 @@ impl XmlLimits {
         self
     }
 
+    /// The same, but not deeper than this: for those who wrap what they receive.
+    pub(in crate::xmpp) const fn depth_at_most(self, max: usize) -> Self {
+        let depth = if self.depth_max > max { max } else { self.depth_max };
+        self.depth_max(depth)
+    }
+
     /// Most bytes of a stanza, to be told to a peer.
     pub(in crate::xmpp) const fn stanza_max_bytes(&self) -> usize {
         self.stanza_max

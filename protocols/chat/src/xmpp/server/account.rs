@@ -17,6 +17,8 @@ pub(super) enum Entry {
 #[derive(Default)]
 pub(super) struct Loading {
     pub(super) stanzas: Vec<Element>,
+    /// The bytes of these.
+    pub(super) bytes: usize,
     /// Logins; each is told whether the account was read.
     pub(super) logins: Vec<Promise<bool, Failure>>,
 }
@@ -31,6 +33,12 @@ pub(super) struct Account {
     /// It has changed, and is in the list of those that are to be saved.
     pub(super) is_dirty: bool,
     pub(super) is_saving: bool,
+    /// Results of requests that have changed it. Their clients are told when the change is stored.
+    pub(super) untold: Vec<Element>,
+    /// Those of the changes that are just being saved.
+    pub(super) telling: Vec<Element>,
+    /// It could not be saved since somebody began to wait for it.
+    pub(super) has_failed: bool,
 }
 
 impl Account {

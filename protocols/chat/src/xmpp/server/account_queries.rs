@@ -76,7 +76,7 @@ impl Domain {
             _ => return false,
         };
         match done {
-            Ok(answer) => self.answer(iq, answer),
+            Ok(answer) => self.answer_when_stored(account, iq, answer),
             Err(error) => self.refuse(iq, &error),
         }
         true

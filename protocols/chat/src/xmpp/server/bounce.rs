@@ -40,6 +40,18 @@ pub(super) fn result_of(iq: &Element, payload: Option<Element>) -> Element {
     answer
 }
 
+/// The error in place of a result.
+pub(super) fn instead_of(result: &Element, error: &StanzaError) -> Element {
+    let mut answer = Element::new(result.name(), ns::CLIENT).with_attribute("type", "error");
+    for name in ["id", "from", "to"] {
+        if let Some(value) = result.attribute(name) {
+            answer.set_attribute(name, value);
+        }
+    }
+    answer.push(error.to_element(ns::CLIENT));
+    answer
+}
+
 /// Shorthands for errors that occur often.
 pub(super) const fn cancel(condition: StanzaCondition) -> StanzaError {
     StanzaError::new(ErrorKind::Cancel, condition)

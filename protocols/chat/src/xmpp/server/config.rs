@@ -7,6 +7,9 @@ use sinew_auth::Authenticator;
 use super::{MemoryStore, Service, Store, tls::Tls};
 use crate::xmpp::codec::{Jid, JidError, XmlLimits};
 
+/// Deepest stanza, whatever the limits say. [`Element::encode`](crate::xmpp::codec::Element::encode) ends at 128.
+const DEPTH_MAX: usize = 100;
+
 /// Says of a local part whether there is such an account.
 type HasAccount = Rc<dyn Fn(&str) -> bool>;
 
@@ -17,12 +20,14 @@ type HasAccount = Rc<dyn Fn(&str) -> bool>;
 /// | [`connections_max`](Self::connections_max) | 10,000 | `resource-constraint`, closed |
 /// | a stanza before the login, fixed | 10 KiB | `policy-violation`, closed |
 /// | [`xml`](Self::xml): stanzas after it, and their parts | [`XmlLimits`]: 256 KiB, 64 deep | `policy-violation`, closed |
+/// | a stanza as it is passed on, without its prefixes, fixed | four times that | `policy-violation`, not passed on |
 /// | [`login_timeout`](Self::login_timeout): from the connection until a resource is bound | 60 s | `connection-timeout`, closed |
 /// | [`logins_max`](Self::logins_max): logins of a connection that fail | 3 | `policy-violation`, closed |
-/// | [`rate`](Self::rate): stanzas at once; a second | 200; 50 | reading pauses |
+/// | requests to bind or to resume that fail, of a connection, fixed | 10 | `policy-violation`, closed |
+/// | [`rate`](Self::rate): stanzas at once; a second; each 4 KiB of a stanza beyond the first count as one more | 200; 50 | reading pauses |
 /// | [`send_queue_max`](Self::send_queue_max): bytes that a client has not taken | 4 MiB | closed |
 /// | [`ping_after`](Self::ping_after), [`pong_within`](Self::pong_within): silence | 60 s; 60 s | `connection-timeout`, closed |
-/// | [`resources_max`](Self::resources_max): of an account | 10 | `resource-constraint` |
+/// | [`resources_max`](Self::resources_max): of an account | 10 | a session that waits to be resumed ends, or `resource-constraint` |
 /// | [`unacknowledged_max`](Self::unacknowledged_max): stanzas that a client has not acknowledged | 1,000 | the session ends |
 /// | [`resume_within`](Self::resume_within): a session without a connection | 5 min | it ends |
 /// | [`roster_max`](Self::roster_max): contacts, and requests of others | 2,000 | `resource-constraint` |
@@ -33,6 +38,8 @@ type HasAccount = Rc<dyn Fn(&str) -> bool>;
 /// | [`blocked_max`](Self::blocked_max): addresses | 1,000 | `resource-constraint` |
 /// | [`nodes_max`](Self::nodes_max): published nodes; items of each | 32; 64 | `resource-constraint`; the oldest go |
 /// | [`node_bytes_max`](Self::node_bytes_max): published items of an account | 1 MiB | `resource-constraint` |
+/// | logins that wait for the same account to be read, fixed | 100 | `temporary-auth-failure` |
+/// | accounts that are being read for stanzas, and what waits for them, fixed | 1,000; 16 MiB | `resource-constraint` |
 /// | [`accounts_cached_max`](Self::accounts_cached_max): accounts in memory without a session | 1,000 | read again when they are needed |
 ///
 /// # Examples
@@ -173,9 +180,10 @@ impl ServerConfig {
         self
     }
 
-    /// The limits of what is received after the login.
+    /// The limits of what is received after the login. Elements are not deeper in each other than 100: copies and stored accounts have
+    /// others around them.
     pub fn xml(mut self, limits: XmlLimits) -> Self {
-        self.xml = limits;
+        self.xml = limits.depth_at_most(DEPTH_MAX);
         self
     }
 
@@ -191,7 +199,8 @@ impl ServerConfig {
         self
     }
 
-    /// How many stanzas of a client are taken at once, and the time between those that follow. Default 200 and 20 ms.
+    /// How many stanzas of a client are taken at once, and the time between those that follow. Default 200 and 20 ms. A long stanza counts
+    /// as several: as one more for each 4 KiB beyond the first.
     pub fn rate(mut self, burst: u32, interval: Duration) -> Self {
         self.burst = burst.max(1);
         self.interval = interval;
@@ -216,7 +225,7 @@ impl ServerConfig {
         self
     }
 
-    /// Most resources of an account. Default 10.
+    /// Most resources of an account. Default 10. For one more, the oldest session ends that waits to be resumed, if there is one.
     pub fn resources_max(mut self, max: usize) -> Self {
         self.resources_max = max;
         self

@@ -26,6 +26,8 @@ use crate::{
 
 /// Longest stanza before the login.
 pub(super) const STANZA_MAX: usize = 10 * 1_024;
+/// So many bytes of a stanza count as another one for the rate.
+const RATED_LEN: usize = 4 * 1_024;
 /// Shortest timer.
 const TICK: Duration = Duration::from_millis(1);
 
@@ -78,12 +80,16 @@ pub struct XmppServerConnection {
     pub(super) has_header: bool,
     pub(super) sasl: Option<SaslServer>,
     pub(super) tries: usize,
+    /// Requests to bind or to resume that have failed.
+    pub(super) refused: usize,
     pub(super) outcome: Rc<Cell<Option<Outcome>>>,
     /// After the login.
     pub(super) account: Option<Rc<str>>,
     pub(super) session: Option<SessionId>,
     /// What was received while nothing was to be read.
     rest: Vec<u8>,
+    /// Bytes that were received since the last stanza.
+    received: usize,
     bucket: Bucket,
     rate_timer: Option<TimerId>,
     alive_timer: Option<TimerId>,
@@ -103,10 +109,12 @@ impl XmppServerConnection {
             has_header: false,
             sasl: None,
             tries: 0,
+            refused: 0,
             outcome: Rc::default(),
             account: None,
             session: None,
             rest: Vec::new(),
+            received: 0,
             bucket: Bucket::new(),
             rate_timer: None,
             alive_timer: None,
@@ -141,7 +149,10 @@ impl XmppServerConnection {
                 data = data.trim_ascii_start();
                 self.has_begun = !data.is_empty();
             }
-            match self.parser.next(&mut data) {
+            let before = data.len();
+            let event = self.parser.next(&mut data);
+            self.received += before - data.len();
+            match event {
                 Ok(Some(event)) => self.event(&reactor, transport, event),
                 Ok(None) => return,
                 Err(error) => {
@@ -185,6 +196,8 @@ impl XmppServerConnection {
             return self.fail(reactor, transport, error);
         }
         let config = &self.server.0.config;
+        let more = u32::try_from(mem::take(&mut self.received) / RATED_LEN).unwrap_or(u32::MAX);
+        self.bucket.charge(reactor.now(), more, config.interval);
         if let Err(wait) = self.bucket.take(reactor.now(), config.burst, config.interval) {
             self.rate_timer = transport.call_later(wait.max(TICK));
             transport.pause_reading();
@@ -219,7 +232,12 @@ impl XmppServerConnection {
 
     /// The client may have been silent for too long.
     fn check_alive(&mut self, transport: &Transport) {
-        let (Some(reactor), Some(heard)) = (transport.reactor(), self.heard) else { return };
+        let Some(reactor) = transport.reactor() else { return };
+        if self.rate_timer.is_some() {
+            // It is not read, and its silence says nothing.
+            self.heard = Some(reactor.now());
+        }
+        let Some(heard) = self.heard else { return };
         let config = &self.server.0.config;
         let silence = reactor.now().saturating_duration_since(heard);
         let dead_after = config.ping_after.saturating_add(config.pong_within);

@@ -9,15 +9,18 @@ use std::{
 
 use super::{
     ServerConfig, Service,
-    account::{Account, Entry, Loading},
+    account::{Account, Entry},
     bounce,
     session::{SendLimits, Session, SessionId},
     store::AccountData,
 };
-use crate::xmpp::codec::{Element, Jid, StanzaCondition, StanzaError, ns};
+use crate::xmpp::{
+    codec::{Element, Jid, StanzaCondition, StanzaError, ns},
+    copies::Copies,
+};
 
-/// Most stanzas that wait for an account to be read.
-const LOADING_MAX: usize = 1_000;
+/// Most results that wait until an account is stored.
+const UNTOLD_MAX: usize = 1_000;
 
 /// What is done when nothing is borrowed.
 pub(super) enum Later {
@@ -36,6 +39,10 @@ pub(super) struct Domain {
     /// Sessions that can be resumed.
     pub(super) tokens: HashMap<Rc<str>, SessionId>,
     pub(super) connections: usize,
+    /// Accounts that are being read.
+    pub(super) loads: usize,
+    /// The bytes of what waits for them.
+    pub(super) loading_bytes: usize,
     pub(super) later: Vec<Later>,
     /// Sessions that have exceeded a limit.
     pub(super) doomed: Vec<SessionId>,
@@ -59,6 +66,8 @@ impl Domain {
             sessions: HashMap::new(),
             tokens: HashMap::new(),
             connections: 0,
+            loads: 0,
+            loading_bytes: 0,
             later: Vec::new(),
             doomed: Vec::new(),
             dirty: VecDeque::new(),
@@ -112,10 +121,24 @@ impl Domain {
         Some(Rc::make_mut(&mut account.data))
     }
 
-    /// Whether something has changed that is not stored yet.
-    pub(super) fn has_unsaved(&self) -> bool {
-        let is_unsaved = |entry: &Entry| matches!(entry, Entry::Ready(account) if account.is_dirty || account.is_saving);
-        self.accounts.values().any(is_unsaved)
+    /// Whether something has changed that is not stored yet, and has not failed to be.
+    pub(super) fn is_saving(&self) -> bool {
+        self.accounts.values().any(|entry| match entry {
+            Entry::Ready(account) => account.is_saving || account.is_dirty && !account.has_failed,
+            Entry::Loading(_) => false,
+        })
+    }
+
+    /// What has changed is saved now, also what could not be saved before.
+    pub(super) fn save_all(&mut self) {
+        for (name, entry) in &mut self.accounts {
+            if let Entry::Ready(account) = entry
+                && std::mem::take(&mut account.has_failed)
+                && account.is_dirty
+            {
+                self.dirty.push_back(Rc::clone(name));
+            }
+        }
     }
 
     /// The bare address of an account.
@@ -154,8 +177,18 @@ impl Domain {
 
     /// Sends a stanza to a session.
     pub(super) fn send(&mut self, id: SessionId, stanza: Element) {
-        let text = match stanza.encode(ns::CLIENT) {
+        self.send_copy(id, stanza, None);
+    }
+
+    /// Sends a stanza to a session, which others are perhaps sent as well.
+    pub(super) fn send_copy(&mut self, id: SessionId, stanza: Element, copies: Option<Copies>) {
+        let text = match stanza.encode_at_most(ns::CLIENT, self.config.send_queue_max) {
             Ok(text) => text,
+            // Too long for any client, or no XML.
+            Err(error) if stanza.name() == "iq" => {
+                tracing::debug!(%error, "an iq is not sent");
+                return self.refuse(&stanza, &bounce::modify(StanzaCondition::PolicyViolation));
+            }
             Err(error) => return tracing::debug!(%error, "a stanza that is no XML is not sent"),
         };
         let limits = SendLimits {
@@ -163,7 +196,7 @@ impl Domain {
             bytes: self.config.send_queue_max,
         };
         if let Some(session) = self.sessions.get_mut(&id)
-            && !session.send(stanza, text, limits)
+            && !session.send(stanza, text, copies, limits)
         {
             self.doomed.push(id);
         }
@@ -190,6 +223,31 @@ impl Domain {
         self.route(bounce::result_of(iq, payload));
     }
 
+    /// Answers an iq that may have changed an account, when the change is stored.
+    pub(super) fn answer_when_stored(
+        &mut self,
+        account: &str,
+        iq: &Element,
+        payload: Option<Element>,
+    ) {
+        let is_request = matches!(iq.attribute("type"), Some("set"));
+        match self.account_mut(account).filter(|account| account.is_dirty && is_request) {
+            Some(account) if account.untold.len() < UNTOLD_MAX => {
+                account.untold.push(bounce::result_of(iq, payload));
+            }
+            Some(_) => self.refuse(iq, &bounce::wait(StanzaCondition::ResourceConstraint)),
+            None => self.answer(iq, payload),
+        }
+    }
+
+    /// An account was saved, or could not be: those who have changed it are told.
+    pub(super) fn tell(&mut self, results: Vec<Element>, is_saved: bool) {
+        for result in results {
+            let error = bounce::wait(StanzaCondition::InternalServerError);
+            self.route(if is_saved { result } else { bounce::instead_of(&result, &error) });
+        }
+    }
+
     /// Brings a stanza to where its `to` says.
     pub(super) fn route(&mut self, stanza: Element) {
         let address = |name| stanza.attribute(name).and_then(|jid| jid.parse::<Jid>().ok());
@@ -212,63 +270,11 @@ impl Domain {
 
     fn route_to_account(&mut self, stanza: Element, from: &Jid, to: &Jid) {
         let Some(local) = to.local() else { return };
-        match self.accounts.get_mut(local) {
+        match self.accounts.get(local) {
             Some(Entry::Ready(_)) => self.deliver(stanza, from, to),
             // Nobody of an account that is not in memory is there.
             _ if is_for_those_present(&stanza) => {}
-            Some(Entry::Loading(loading)) if loading.stanzas.len() < LOADING_MAX => {
-                loading.stanzas.push(stanza);
-            }
-            Some(Entry::Loading(_)) => {
-                self.refuse(&stanza, &bounce::wait(StanzaCondition::ResourceConstraint));
-            }
-            None => {
-                let loading = Loading { stanzas: vec![stanza], ..Loading::default() };
-                self.load(local.into(), loading);
-            }
-        }
-    }
-
-    pub(super) fn load(&mut self, account: Rc<str>, loading: Loading) {
-        let idle_max = self.config.accounts_cached_max;
-        if self.accounts.len() >= idle_max.saturating_mul(2).saturating_add(self.sessions.len()) {
-            self.accounts
-                .retain(|_, entry| !matches!(entry, Entry::Ready(account) if account.is_idle()));
-        }
-        self.accounts.insert(Rc::clone(&account), Entry::Loading(loading));
-        self.later.push(Later::Load(account));
-    }
-
-    /// An account was read; `None`: there is none. What has waited for it goes on.
-    pub(super) fn loaded(&mut self, account: &Rc<str>, data: Option<AccountData>, exists: bool) {
-        let Some(Entry::Loading(loading)) = self.accounts.remove(account) else { return };
-        let is_new = data.is_none();
-        if is_new && !exists && loading.logins.is_empty() {
-            for stanza in loading.stanzas {
-                self.refuse(&stanza, &StanzaError::service_unavailable());
-            }
-            return;
-        }
-        let ready = Account {
-            data: Rc::new(data.unwrap_or_default()),
-            connections: loading.logins.len(),
-            ..Account::default()
-        };
-        self.accounts.insert(Rc::clone(account), Entry::Ready(ready));
-        if is_new && !loading.logins.is_empty() {
-            // From its first login on the account exists.
-            self.change(account);
-        }
-        loading.logins.into_iter().for_each(|login| login.resolve(true));
-        loading.stanzas.into_iter().for_each(|stanza| self.route(stanza));
-    }
-
-    /// An account could not be read.
-    pub(super) fn not_loaded(&mut self, account: &str) {
-        let Some(Entry::Loading(loading)) = self.accounts.remove(account) else { return };
-        loading.logins.into_iter().for_each(|login| login.resolve(false));
-        for stanza in loading.stanzas {
-            self.refuse(&stanza, &bounce::wait(StanzaCondition::InternalServerError));
+            _ => self.wait_for(local, stanza),
         }
     }
 

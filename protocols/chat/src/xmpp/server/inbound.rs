@@ -3,6 +3,10 @@
 use super::{bounce, domain::Domain, session::SessionId};
 use crate::xmpp::codec::{Element, Jid, StanzaCondition, StreamCondition, ns};
 
+/// How many times as long as it may be received a stanza may be when it is passed on. Prefixes are not kept, and a long namespace would
+/// be said again and again.
+const WRITTEN_PER_READ: usize = 4;
+
 impl Domain {
     /// A stanza of a session.
     ///
@@ -23,6 +27,15 @@ impl Domain {
         }
         let (from, account) = (session.jid.clone(), session.account.clone());
         stanza.set_attribute("from", from.to_string());
+        let max = self.config.xml.stanza_max_bytes().saturating_mul(WRITTEN_PER_READ);
+        if stanza.encode_at_most(ns::CLIENT, max).is_err() {
+            let to = stanza.attribute("to").and_then(|to| to.parse::<Jid>().ok());
+            stanza.set_attribute("to", to.unwrap_or_else(|| from.bare()).to_string());
+            let answer =
+                bounce::error_of(&stanza, &bounce::modify(StanzaCondition::PolicyViolation));
+            answer.into_iter().for_each(|answer| self.send(id, answer));
+            return Ok(());
+        }
         let to = match stanza.attribute("to").map(str::parse::<Jid>).transpose() {
             Ok(to) => to,
             Err(_) => {

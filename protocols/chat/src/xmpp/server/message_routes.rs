@@ -15,7 +15,10 @@ use super::{
 };
 use crate::{
     irc::codec::format_time,
-    xmpp::codec::{Element, Jid, StanzaError, ns},
+    xmpp::{
+        codec::{Element, Jid, StanzaError, ns},
+        copies::Copies,
+    },
 };
 
 impl Domain {
@@ -50,12 +53,18 @@ impl Domain {
                     self.send(id, message.clone());
                 }
             }
-            _ => self.message_again(account, message),
+            _ => self.message_of_conversation(account, message, Some(from)),
         }
     }
 
-    /// A message of a conversation to an account: to its resources, or to the store.
+    /// A message that a resource has not acknowledged. The others had their copies of it.
     pub(super) fn message_again(&mut self, account: &Rc<str>, message: Element) {
+        self.message_of_conversation(account, message, None);
+    }
+
+    /// A message of a conversation to an account: to its resources, or to the store. With copies for those that want some, if its sender
+    /// is told.
+    fn message_of_conversation(&mut self, account: &Rc<str>, message: Element, from: Option<&Jid>) {
         let there = self.sessions_where(account, Session::takes_messages);
         let highest = there
             .iter()
@@ -66,11 +75,12 @@ impl Domain {
         let takers = self.sessions_where(account, |session| {
             session.takes_messages() && session.priority == highest
         });
-        if let Some(from) = message.attribute("from").and_then(|from| from.parse::<Jid>().ok()) {
-            self.copy_received(account, &message, &from, &takers);
+        if let Some(from) = from {
+            self.copy_received(account, &message, from, &takers);
         }
+        let copies = Some(Copies::default()).filter(|_| takers.len() > 1);
         for id in takers {
-            self.send(id, message.clone());
+            self.send_copy(id, message.clone(), copies.clone());
         }
     }
 

@@ -23,6 +23,7 @@ mod config;
 mod connection;
 mod domain;
 mod inbound;
+mod loading;
 mod message_routes;
 mod negotiation;
 mod pep;

@@ -13,6 +13,9 @@ use super::{
 };
 use crate::xmpp::codec::{Element, StanzaCondition, StanzaError, StreamCondition, StreamError, ns};
 
+/// Most requests to bind or to resume that fail.
+const REFUSED_MAX: usize = 10;
+
 impl XmppServerConnection {
     /// The header of a stream, perhaps after TLS or a login.
     pub(super) fn opened(&mut self, reactor: &Reactor, transport: &Transport, header: &Element) {
@@ -334,9 +337,22 @@ impl XmppServerConnection {
                 let jid = Element::new("jid", ns::BIND).with_text(jid.to_string());
                 bounce::result_of(&iq, Some(Element::new("bind", ns::BIND).with_child(jid)))
             }
-            Err(error) => refusal(&iq, &error),
+            Err(error) => {
+                self.refused += 1;
+                refusal(&iq, &error)
+            }
         };
         write(transport, &answer);
+        self.check_refused(reactor, transport);
+    }
+
+    /// Each is answered, and a client that does not read would have its answers wait.
+    fn check_refused(&mut self, reactor: &Reactor, transport: &Transport) {
+        if self.refused >= REFUSED_MAX {
+            let mut error = StreamError::new(StreamCondition::PolicyViolation);
+            error.text = Some("too many requests to bind or to resume have failed".to_owned());
+            self.fail(reactor, transport, error);
+        }
     }
 
     fn resume(&mut self, reactor: &Reactor, transport: &Transport, resume: &Element) {
@@ -346,7 +362,11 @@ impl XmppServerConnection {
                 self.session = Some(id);
                 self.phase = Phase::Online;
             }
-            Err(failed) => write(transport, &failed),
+            Err(failed) => {
+                self.refused += 1;
+                write(transport, &failed);
+                self.check_refused(reactor, transport);
+            }
         }
     }
 }

@@ -45,7 +45,7 @@ impl Domain {
         };
         match changed {
             // The push is before the result, as it may be.
-            Ok(()) => self.answer(iq, None),
+            Ok(()) => self.answer_when_stored(account, iq, None),
             Err(error) => self.refuse(iq, &error),
         }
     }
@@ -124,10 +124,10 @@ impl Domain {
         if state.from {
             self.hide_presence(account, contact);
         }
+        let wall = self.wall;
         let Some(data) = self.change(account) else { return Ok(()) };
         data.contacts.remove(contact);
-        data.roster_version += 1;
-        let version = data.roster_version;
+        let version = data.roster_changed(wall);
         let item = Element::new("item", ns::ROSTER)
             .with_attribute("jid", contact.to_string())
             .with_attribute("subscription", "remove");

@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeSet, rc::Rc};
 
-use sinew_transports::Transport;
+use sinew_transports::{Transport, reactor::DelayedCall};
 
 use crate::xmpp::{
     codec::{Element, Jid},
+    copies::Copies,
     stream_management::StreamManagement,
 };
 
@@ -36,10 +37,12 @@ pub(super) struct Session {
     pub(super) token: Option<Rc<str>>,
     /// Counts connections, so that a clock of an earlier one does not end it.
     pub(super) generation: u64,
+    /// Ends it, if it is not resumed before.
+    pub(super) expiry: Option<DelayedCall>,
     /// A limit is exceeded, and the session ends before anything else happens.
     pub(super) is_doomed: bool,
     /// What was to be sent since then.
-    pub(super) unsent: Vec<Element>,
+    pub(super) unsent: Vec<(Element, Option<Copies>)>,
 }
 
 /// The limits of what waits to be sent.
@@ -64,6 +67,7 @@ impl Session {
             management: None,
             token: None,
             generation: 0,
+            expiry: None,
             is_doomed: false,
             unsent: Vec::new(),
         }
@@ -79,9 +83,15 @@ impl Session {
     }
 
     /// Sends a stanza, or keeps it for a later connection. Returns whether the limits hold.
-    pub(super) fn send(&mut self, stanza: Element, text: String, limits: SendLimits) -> bool {
+    pub(super) fn send(
+        &mut self,
+        stanza: Element,
+        text: String,
+        copies: Option<Copies>,
+        limits: SendLimits,
+    ) -> bool {
         if self.is_doomed {
-            self.unsent.push(stanza);
+            self.unsent.push((stanza, copies));
             return true;
         }
         let queued = self.wire.as_ref().map_or(0, Transport::queued);
@@ -91,14 +101,18 @@ impl Session {
             });
         if is_full {
             self.is_doomed = true;
-            self.unsent.push(stanza);
+            self.unsent.push((stanza, copies));
             return false;
         }
         if let Some(wire) = &self.wire {
             wire.write(&text);
         }
-        if let Some(management) = &mut self.management
-            && management.sent(stanza, text, None)
+        let Some(management) = &mut self.management else {
+            // More will not be known of it.
+            copies.iter().for_each(Copies::received);
+            return true;
+        };
+        if management.sent_copy(stanza, text, copies, None)
             && let Some(wire) = &self.wire
         {
             wire.write(REQUEST);
@@ -106,10 +120,14 @@ impl Session {
         true
     }
 
-    /// Writes what is no stanza.
-    pub(super) fn write(&self, text: &str) {
-        if let Some(wire) = &self.wire {
-            wire.write(text);
+    /// Writes what is no stanza. Returns whether the limit of bytes holds.
+    pub(super) fn write(&mut self, text: &str, bytes_max: usize) -> bool {
+        let Some(wire) = self.wire.as_ref().filter(|_| !self.is_doomed) else { return true };
+        if wire.queued() + text.len() > bytes_max {
+            self.is_doomed = true;
+            return false;
         }
+        wire.write(text);
+        true
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, rc::Rc};
 
-use sinew_transports::{ConnectionId, Transport};
+use sinew_transports::{ConnectionId, Transport, reactor::DelayedCall};
 
 use super::{
     account::Account,
@@ -62,8 +62,17 @@ impl Domain {
         if let Some(old) = self.session_at(&jid) {
             self.kick(old, &StreamError::new(StreamCondition::Conflict));
         }
-        let max = self.config.resources_max;
-        if self.sessions_of(account).len() >= max {
+        let sessions = self.sessions_of(account);
+        if sessions.len() >= self.config.resources_max {
+            // A client that has lost its connection, and does not resume, is not kept out by what it has left.
+            let waits = |id: &&SessionId| {
+                self.sessions.get(id).is_some_and(|session| session.wire.is_none())
+            };
+            if let Some(waiting) = sessions.iter().find(waits) {
+                self.end_session(*waiting);
+            }
+        }
+        if self.sessions_of(account).len() >= self.config.resources_max {
             return Err(bounce::wait(StanzaCondition::ResourceConstraint));
         }
         let id = self.next_session();
@@ -123,7 +132,7 @@ impl Domain {
                     return Err(StreamError::new(StreamCondition::UndefinedCondition));
                 }
                 if management.ask(None) {
-                    session.write(REQUEST);
+                    self.write_text(id, REQUEST);
                 }
             }
             _ => return Err(StreamError::new(StreamCondition::UnsupportedStanzaType)),
@@ -131,9 +140,16 @@ impl Domain {
         Ok(())
     }
 
-    pub(super) fn write(&self, id: SessionId, element: &Element) {
-        if let (Some(session), Ok(text)) = (self.sessions.get(&id), element.encode(ns::CLIENT)) {
-            session.write(&text);
+    fn write(&mut self, id: SessionId, element: &Element) {
+        if let Ok(text) = element.encode(ns::CLIENT) {
+            self.write_text(id, &text);
+        }
+    }
+
+    fn write_text(&mut self, id: SessionId, text: &str) {
+        let max = self.config.send_queue_max;
+        if self.sessions.get_mut(&id).is_some_and(|session| !session.write(text, max)) {
+            self.doomed.push(id);
         }
     }
 
@@ -171,6 +187,9 @@ impl Domain {
         }
         management.cut();
         session.generation += 1;
+        if let Some(expiry) = session.expiry.take() {
+            expiry.cancel();
+        }
         if let Some(old) = session.wire.replace(wire.clone()) {
             // The client knows that it is gone before the server does.
             old.write(last_words(&StreamError::new(StreamCondition::Conflict)));
@@ -216,6 +235,14 @@ impl Domain {
         }
     }
 
+    /// The clock of a session without a connection runs.
+    pub(super) fn expires(&mut self, id: SessionId, generation: u64, expiry: DelayedCall) {
+        match self.sessions.get_mut(&id).filter(|session| session.generation == generation) {
+            Some(session) => session.expiry = Some(expiry),
+            None => drop(expiry.cancel()),
+        }
+    }
+
     /// The time to resume a session is over.
     pub(super) fn expire(&mut self, id: SessionId, generation: u64) {
         let is_over =
@@ -228,7 +255,8 @@ impl Domain {
     /// Ends all sessions, for good.
     pub(super) fn stop(&mut self) {
         self.is_stopping = true;
-        let sessions: Vec<_> = self.sessions.keys().copied().collect();
+        let mut sessions: Vec<_> = self.sessions.keys().copied().collect();
+        sessions.sort();
         for id in sessions {
             self.kick(id, &StreamError::new(StreamCondition::SystemShutdown));
         }
@@ -258,6 +286,9 @@ impl Domain {
     /// A session is over. Others are told, and messages that it has not acknowledged find another way.
     pub(super) fn end_session(&mut self, id: SessionId) {
         let Some(mut session) = self.sessions.remove(&id) else { return };
+        if let Some(expiry) = session.expiry.take() {
+            expiry.cancel();
+        }
         if let Some(token) = &session.token {
             self.tokens.remove(token);
         }
@@ -267,8 +298,10 @@ impl Domain {
         self.presence_over(&mut session, None);
         let unknown = session.management.as_deref_mut().map(StreamManagement::forget);
         let unsent = std::mem::take(&mut session.unsent);
-        for stanza in unknown.into_iter().flatten().chain(unsent) {
-            self.undelivered(&session, stanza);
+        for (stanza, copies) in unknown.into_iter().flatten().chain(unsent) {
+            if copies.is_none_or(|copies| copies.are_lost()) {
+                self.undelivered(&session, stanza);
+            }
         }
     }
 
@@ -277,7 +310,10 @@ impl Domain {
         let is_copy =
             ["sent", "received"].iter().any(|name| stanza.child(name, ns::CARBONS).is_some());
         match (stanza.name(), stanza.attribute("type")) {
-            ("message", None | Some("chat" | "normal")) if !is_copy => {
+            // RFC 6121 5.2.2: what is unknown is normal.
+            ("message", kind)
+                if !is_copy && !matches!(kind, Some("groupchat" | "headline" | "error")) =>
+            {
                 self.message_again(&session.account, stanza);
             }
             ("iq", Some("get" | "set")) => {

@@ -36,6 +36,23 @@ impl Contact {
     }
 }
 
+/// Longest request that is stored as it is (RFC 6121 3.1.3).
+const REQUEST_MAX: usize = 4 * 1_024;
+
+/// A request as it is stored. Strangers send them, and there may be many: of a long one only that it was sent is kept.
+fn as_stored(request: &Element) -> Element {
+    if request.encode_at_most(ns::CLIENT, REQUEST_MAX).is_ok() {
+        return request.clone();
+    }
+    let mut short = Element::new("presence", ns::CLIENT);
+    for name in ["from", "to", "type"] {
+        if let Some(value) = request.attribute(name) {
+            short.set_attribute(name, value);
+        }
+    }
+    short
+}
+
 impl Domain {
     /// A session sends a change to a contact.
     pub(super) fn subscription_from(
@@ -120,7 +137,7 @@ impl Domain {
         let entry = data.contacts.entry(contact.clone()).or_default();
         entry.set(state);
         if state.is_asked && !known.is_asked {
-            entry.request = Some(presence.clone());
+            entry.request = Some(as_stored(&presence));
         }
         let told = self.sessions_where(account, Session::is_available);
         for id in told {
@@ -134,9 +151,9 @@ impl Domain {
 
     /// Stores a contact, or forgets it, and tells those who have asked for the roster.
     pub(super) fn contact_changed(&mut self, account: &Rc<str>, contact: &Jid) {
+        let wall = self.wall;
         let Some(data) = self.change(account) else { return };
-        data.roster_version += 1;
-        let version = data.roster_version;
+        let version = data.roster_changed(wall);
         let Some(entry) = data.contacts.get(contact) else { return };
         let item = entry.is_listed.then(|| item_of(contact, entry));
         if entry.is_nobody() {

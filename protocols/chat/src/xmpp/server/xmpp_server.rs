@@ -23,6 +23,8 @@ use super::{
 };
 use crate::xmpp::codec::{Element, Jid};
 
+/// Most logins that wait for the same account to be read.
+const LOGINS_MAX: usize = 100;
 /// Most accounts that are saved at once.
 const SAVES_MAX: usize = 4;
 /// After a failure.
@@ -98,10 +100,12 @@ impl XmppServer {
         Router(Rc::downgrade(&self.0))
     }
 
-    /// Resolves when all accounts that have changed are stored. Wait for it at the end of a program.
+    /// Resolves when all accounts that have changed are stored, or could not be stored now, which is logged:
+    /// [`accounts_unsaved`](ServerReport::accounts_unsaved) says how many those are.
     pub fn flushed(&self, reactor: &Reactor) -> Deferred<()> {
         let (promise, flushed) = reactor.promise();
         self.0.waiting.borrow_mut().push(promise);
+        self.0.domain.borrow_mut().save_all();
         self.0.save(reactor);
         flushed
     }
@@ -151,6 +155,10 @@ impl XmppServer {
             Some(Entry::Ready(account)) => {
                 account.connections += 1;
                 promise.resolve(true);
+            }
+            // Those who have given up are still among them.
+            Some(Entry::Loading(loading)) if loading.logins.len() >= LOGINS_MAX => {
+                promise.resolve(false);
             }
             Some(Entry::Loading(loading)) => loading.logins.push(promise),
             None => {
@@ -240,10 +248,11 @@ impl Core {
                 Later::Load(account) => self.load(reactor, account),
                 Later::Expire { id, generation, after } => {
                     let this = self.this.clone();
-                    reactor.call_later(after, move |reactor| {
+                    let expiry = reactor.call_later(after, move |reactor| {
                         let Some(this) = this.upgrade() else { return };
                         this.with(reactor, |domain| domain.expire(id, generation));
                     });
+                    self.domain.borrow_mut().expires(id, generation, expiry);
                 }
             }
         }
@@ -269,7 +278,8 @@ impl Core {
         while self.saves.get() < SAVES_MAX {
             let mut domain = self.domain.borrow_mut();
             let Some(name) = domain.dirty.pop_front() else { break };
-            let Some(account) = domain.account_mut(&name) else { continue };
+            let account = domain.account_mut(&name).filter(|account| account.is_dirty);
+            let Some(account) = account else { continue };
             if std::mem::replace(&mut account.is_saving, true) {
                 // It comes back when that is done.
                 continue;
@@ -293,7 +303,7 @@ impl Core {
     fn is_idle(&self) -> bool {
         let domain = self.domain.borrow();
         self.queue.borrow().is_empty()
-            && !domain.has_unsaved()
+            && !domain.is_saving()
             && !domain.accounts.values().any(|entry| matches!(entry, Entry::Loading(_)))
     }
 
@@ -301,6 +311,7 @@ impl Core {
         let mut domain = self.domain.borrow_mut();
         let Some(account) = domain.account_mut(&saving.name) else { return };
         account.is_dirty = false;
+        account.telling = std::mem::take(&mut account.untold);
         let data = Rc::clone(&account.data);
         drop(domain);
         let saved = self.config.store.save(reactor, &saving.name, &data);
@@ -314,24 +325,28 @@ impl Core {
         let mut domain = self.domain.borrow_mut();
         let Some(account) = domain.account_mut(name) else { return };
         account.is_saving = false;
+        let (told, is_saved) = (std::mem::take(&mut account.telling), saved.is_ok());
         match saved {
-            Ok(()) if account.is_dirty => domain.dirty.push_back(Rc::clone(name)),
-            Ok(()) => {}
+            Ok(()) => {
+                account.has_failed = false;
+                if account.is_dirty {
+                    domain.dirty.push_back(Rc::clone(name));
+                }
+            }
             Err(error) => {
                 tracing::error!(account = %Excerpt::new(&**name), error, "an XMPP account was not saved; it will be tried again");
-                account.is_dirty = true;
-                drop(domain);
+                (account.is_dirty, account.has_failed) = (true, true);
                 let (this, name) = (self.this.clone(), Rc::clone(name));
                 reactor.call_later(SAVE_AGAIN_AFTER, move |reactor| {
                     let Some(this) = this.upgrade() else { return };
                     this.domain.borrow_mut().dirty.push_back(name);
                     this.save(reactor);
                 });
-                return;
             }
         }
         drop(domain);
-        self.save(reactor);
+        // Others have their turn, also after a failure.
+        self.with(reactor, |domain| domain.tell(told, is_saved));
     }
 }
 

@@ -7,7 +7,10 @@ use sinew_transports::Transport;
 
 use crate::xmpp::{
     codec::{Element, Jid, StanzaCondition, ns},
-    server::{Router, Service, bounce::wait},
+    server::{
+        Router, Service,
+        bounce::{modify, wait},
+    },
 };
 
 pub(super) struct Slot {
@@ -45,7 +48,9 @@ impl Service for Slot {
             return router.refuse(&stanza, &wait(StanzaCondition::RemoteServerTimeout));
         };
         // Without a declaration, what is of a client is of the component in its stream.
-        let Ok(text) = stanza.encode(ns::CLIENT) else { return };
+        let Ok(text) = stanza.encode_at_most(ns::CLIENT, self.send_queue_max) else {
+            return router.refuse(&stanza, &modify(StanzaCondition::PolicyViolation));
+        };
         if wire.queued().saturating_add(text.len()) > self.send_queue_max {
             return router.refuse(&stanza, &wait(StanzaCondition::ResourceConstraint));
         }

@@ -3,15 +3,16 @@
 //! The form is XML: a root `account`, and below it one element for each thing that is stored, so that a file can be as long as it likes
 //! while each thing has the limits of a stanza.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::SystemTime,
+};
 
 use super::StoreError;
 use crate::xmpp::codec::{Element, Jid, StreamEvent, StreamParser, XmlLimits};
 
 /// Longest file.
 pub(super) const FILE_MAX: usize = 256 << 20;
-/// Longest thing in it.
-const THING_MAX: usize = 4 << 20;
 const NS: &str = "urn:sinew:xmpp:account:1";
 
 /// What outlives sessions: the roster, requests for subscriptions, messages that wait, the vCard, private data, blocked addresses, and
@@ -122,7 +123,13 @@ impl AccountData {
     ///
     /// [`StoreError::Malformed`]. Nothing is guessed.
     pub fn decode(mut text: &[u8]) -> Result<Self, StoreError> {
-        let limits = XmlLimits::default().stanza_max(THING_MAX).depth_max(128).value_max(THING_MAX);
+        // What was written once is read again: only the file is limited. Without the prefixes of a stanza there are more declarations.
+        let limits = XmlLimits::default()
+            .stanza_max(FILE_MAX)
+            .depth_max(128)
+            .elements_max(FILE_MAX)
+            .attributes_max(FILE_MAX)
+            .value_max(FILE_MAX);
         let mut parser = StreamParser::new(limits);
         let mut data = Self::default();
         loop {
@@ -142,6 +149,15 @@ impl AccountData {
                 None => return Err(StoreError::Malformed("its end is missing")),
             }
         }
+    }
+
+    /// The roster has another version: one that nobody was told of, also not before a crash that has taken the last change with it. So it
+    /// is a time, in microseconds.
+    pub(in super::super) fn roster_changed(&mut self, now: SystemTime) -> u64 {
+        let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
+        self.roster_version = self.roster_version.saturating_add(1).max(now);
+        self.roster_version
     }
 
     fn read(&mut self, element: &Element) -> Result<(), StoreError> {
@@ -240,7 +256,54 @@ impl PepNode {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*, sample::select};
+
     use super::*;
+
+    fn texts() -> impl Strategy<Value = String> {
+        let characters = "\r\n\t <>&'\"]a=:\u{85}\u{e9}\u{2028}\u{fffd}\u{1f4f1}".chars();
+        vec(select(characters.collect::<Vec<_>>()), 1..8).prop_map(String::from_iter)
+    }
+
+    fn elements() -> impl Strategy<Value = Element> {
+        let names = select(vec!["a", "offline", "account", "item"]);
+        let element = (names, select(vec!["", "urn:a", NS, "jabber:client"]), vec(texts(), 0..3))
+            .prop_map(|(name, ns, values)| {
+                let element = Element::new(name, ns);
+                let number = |at: usize| format!("k{at}");
+                values.into_iter().enumerate().fold(element, |element, (at, value)| {
+                    element.with_attribute(&number(at), value)
+                })
+            });
+        let with_text = (element, texts()).prop_map(|(element, text)| element.with_text(text));
+        with_text.prop_recursive(4, 16, 3, |inner| {
+            (inner.clone(), vec(inner, 0..3))
+                .prop_map(|(outer, all)| all.into_iter().fold(outer, Element::with_child))
+        })
+    }
+
+    proptest! {
+        /// Whatever is stored is read as it was.
+        #[test]
+        fn any_account_is_read_as_it_is_written(
+            all in vec(elements(), 0..4),
+            vcard in proptest::option::of(elements()),
+            words in vec(texts(), 0..4),
+            roster_version: u64,
+        ) {
+            let mut data = AccountData { roster_version, vcard, ..AccountData::default() };
+            data.offline.extend(all.iter().cloned());
+            data.private.clone_from(&all);
+            let (name, request) = (words.first().cloned(), all.first().cloned());
+            let contact = Contact { name, request, groups: words.clone(), ..Contact::default() };
+            data.contacts.insert("bob@example.org".parse().unwrap(), contact);
+            for word in words {
+                let items = all.iter().cloned().collect();
+                data.nodes.insert(word, PepNode { items, ..PepNode::default() });
+            }
+            prop_assert_eq!(AccountData::decode(&data.encode()).unwrap(), data);
+        }
+    }
 
     #[test]
     fn an_account_is_read_as_it_is_written() {

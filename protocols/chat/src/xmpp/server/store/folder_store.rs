@@ -16,8 +16,8 @@ use crate::replace_file;
 /// A [`Store`] in a folder. A file is written beside its place, synchronised (`fsync`) and renamed, on a thread of the pool: after a crash,
 /// each file is the old one or the new one, whole.
 ///
-/// The name of a file is `NAME.xml`, if the name of the account has only lower-case ASCII letters, digits, `-` and `_`, and at most 64
-/// of them; otherwise it is a dot-free hash of it, `=SHA256.xml`. Only one program may have the folder at a time.
+/// The name of a file is `NAME.xml`, if the name of the account has only lower-case ASCII letters, digits, `-` and `_`, at most 64
+/// of them, and is not that of a device of Windows such as `con`; otherwise it is a dot-free hash of it, `=SHA256.xml`. Only one program may have the folder at a time.
 ///
 /// # Examples
 ///
@@ -48,7 +48,8 @@ impl FolderStore {
         let is_plain = account.len() <= 64
             && account.bytes().all(|byte| {
                 byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_')
-            });
+            })
+            && !is_device(account);
         self.folder.join(match is_plain {
             true => format!("{account}.xml"),
             false => format!("={}.xml", HEXLOWER.encode(&Sha256::digest(account.as_bytes()))),
@@ -78,6 +79,12 @@ impl Store for FolderStore {
         let path = self.path(account);
         reactor.defer_to_thread(move || write(&path, &text)).map(|written: Result<_, _>| written?)
     }
+}
+
+/// Whether Windows has a device of that name, whatever stands behind a dot.
+fn is_device(name: &str) -> bool {
+    let number = |word| name.strip_prefix(word).is_some_and(|number| number.len() == 1);
+    matches!(name, "con" | "prn" | "aux" | "nul") || number("com") || number("lpt")
 }
 
 fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {

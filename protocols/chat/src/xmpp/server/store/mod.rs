@@ -17,7 +17,8 @@ use sinew_transports::reactor::{Deferred, Reactor};
 /// stopping the loop.
 ///
 /// The server does not ask for the same account twice at a time, nor does it save one again before the last answer. A change is saved soon
-/// after it was made, not before it is told: a crash can take the last moment with it.
+/// after it was made, and a client that has asked for it is told when it is saved, or could not be. Others are told before: messages that
+/// wait, and requests to see presence, are taken with the last moment by a crash.
 pub trait Store: 'static {
     /// Reads an account; `None` if nothing was ever stored. The name is the local part of its address: at most 1,023 bytes, and of any
     /// script.
