@@ -8,6 +8,7 @@ mod xmpp_server {
     mod clients;
     mod hostile;
     mod kit;
+    mod leaks;
     mod logins;
     mod messages;
     mod presence;

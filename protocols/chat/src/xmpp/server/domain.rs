@@ -241,8 +241,9 @@ impl Domain {
         let Some(Entry::Loading(loading)) = self.accounts.remove(account) else { return };
         let is_new = data.is_none();
         if is_new && !exists && loading.logins.is_empty() {
-            for stanza in loading.stanzas {
-                self.refuse(&stanza, &StanzaError::service_unavailable());
+            // RFC 6121 8.5.1: of presence, whatever it is, nobody hears anything.
+            for stanza in loading.stanzas.iter().filter(|stanza| stanza.name() != "presence") {
+                self.refuse(stanza, &StanzaError::service_unavailable());
             }
             return;
         }
@@ -276,7 +277,9 @@ impl Domain {
         };
         let account = Rc::clone(account.0);
         if self.is_blocked(&account, from) {
-            if stanza.name() != "presence" {
+            // What is for many is dropped: to a room, an error says that the client is gone.
+            let is_for_many = matches!(stanza.attribute("type"), Some("groupchat" | "headline"));
+            if stanza.name() == "iq" || (stanza.name() == "message" && !is_for_many) {
                 self.refuse(&stanza, &StanzaError::service_unavailable());
             }
             return;

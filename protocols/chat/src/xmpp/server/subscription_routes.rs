@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::{
+    account_queries::len,
     bounce,
     domain::Domain,
     roster_queries::item_of,
@@ -34,6 +35,23 @@ impl Contact {
     const fn is_nobody(&self) -> bool {
         !self.is_listed && !self.to && !self.from && !self.asks && self.request.is_none()
     }
+}
+
+/// Longest request for a subscription that is kept as it is.
+const REQUEST_MAX: usize = 1_024;
+
+/// What is kept of a request until it is answered (RFC 6121 3.1.3): all of it, unless it is too long. Strangers decide how many there are.
+fn kept_request(presence: &Element) -> Element {
+    if len(presence) <= REQUEST_MAX {
+        return presence.clone();
+    }
+    let mut kept = Element::new("presence", ns::CLIENT).with_attribute("type", "subscribe");
+    for name in ["from", "to"] {
+        if let Some(address) = presence.attribute(name) {
+            kept.set_attribute(name, address);
+        }
+    }
+    kept
 }
 
 impl Domain {
@@ -120,7 +138,7 @@ impl Domain {
         let entry = data.contacts.entry(contact.clone()).or_default();
         entry.set(state);
         if state.is_asked && !known.is_asked {
-            entry.request = Some(presence.clone());
+            entry.request = Some(kept_request(&presence));
         }
         let told = self.sessions_where(account, Session::is_available);
         for id in told {
@@ -149,6 +167,9 @@ impl Domain {
 
     /// A contact may see the account now: it is told of each resource that is there.
     pub(super) fn show_presence(&mut self, account: &Rc<str>, contact: &Jid) {
+        if self.is_blocked(account, contact) {
+            return;
+        }
         for id in self.sessions_where(account, Session::is_available) {
             let presence = self.sessions.get(&id).and_then(|session| session.presence.clone());
             if let Some(presence) = presence {
@@ -159,6 +180,10 @@ impl Domain {
 
     /// A contact may not see the account any more: for it, each resource is gone.
     pub(super) fn hide_presence(&mut self, account: &Rc<str>, contact: &Jid) {
+        // For whom is blocked it is gone already.
+        if self.is_blocked(account, contact) {
+            return;
+        }
         for id in self.sessions_where(account, Session::is_available) {
             let Some(session) = self.sessions.get(&id) else { continue };
             let unavailable = Element::new("presence", ns::CLIENT)
