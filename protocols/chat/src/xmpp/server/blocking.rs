@@ -91,13 +91,17 @@ impl Domain {
         }
     }
 
-    /// Contacts who see the account's presence, and are among these.
+    /// Contacts who see the account's presence, and their resources, that are among these.
     fn seeing_among(&self, account: &str, jids: &BTreeSet<Jid>) -> Vec<Jid> {
         let Some(data) = self.data(account) else { return Vec::new() };
         let seeing = data.contacts.iter().filter(|(jid, contact)| {
             contact.from && (jids.contains(*jid) || jids.contains(&jid.of_domain()))
         });
-        seeing.map(|(jid, _)| jid.clone()).collect()
+        // Of other contacts perhaps a resource.
+        let resources = jids
+            .iter()
+            .filter(|jid| !jid.is_bare() && jid.local().is_some() && self.sees(account, jid));
+        seeing.map(|(jid, _)| jid).chain(resources).cloned().collect()
     }
 
     fn push_blocked(&mut self, account: &Rc<str>, change: &Element) {

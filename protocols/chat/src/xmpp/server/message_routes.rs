@@ -21,16 +21,28 @@ use crate::{
 impl Domain {
     /// A message of a session, to somebody.
     pub(super) fn message_from(&mut self, id: SessionId, mut message: Element) {
-        // A stamp in the name of the server is the server's (XEP-0203 5).
+        self.remove_own_stamp(&mut message);
+        self.copy_sent(id, &message);
+        self.route(message);
+    }
+
+    /// A stanza of a service.
+    pub(super) fn service_sent(&mut self, mut stanza: Element) {
+        if stanza.name() == "message" {
+            self.remove_own_stamp(&mut stanza);
+        }
+        self.route(stanza);
+    }
+
+    /// A stamp in the name of the server is the server's (XEP-0203 5).
+    fn remove_own_stamp(&self, message: &mut Element) {
         let is_ours = |child: &Element| {
-            child.is("delay", ns::DELAY)
-                && child.attribute("from") == Some(self.config.domain.domain())
+            let from = child.attribute("from").and_then(|from| from.parse::<Jid>().ok());
+            child.is("delay", ns::DELAY) && from.is_some_and(|from| from == self.config.domain)
         };
         if message.children().any(is_ours) {
             message.remove_children("delay", ns::DELAY);
         }
-        self.copy_sent(id, &message);
-        self.route(message);
     }
 
     /// A message to an account or one of its resources.

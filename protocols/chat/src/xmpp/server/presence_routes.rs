@@ -164,7 +164,13 @@ impl Domain {
         }
         match to.is_bare() {
             true => {
-                for id in self.sessions_where(account, Session::is_available) {
+                // The sender may have blocked one of the resources.
+                let sender = from.local().filter(|_| self.is_mine(from));
+                let takers = self.sessions_where(account, |session| {
+                    let is_hidden = |sender| self.is_blocked(sender, &session.jid);
+                    session.is_available() && !sender.is_some_and(is_hidden)
+                });
+                for id in takers {
                     self.send(id, presence.clone());
                 }
             }
