@@ -187,7 +187,7 @@ fn a_resource_that_is_blocked_sees_nothing() {
     assert_eq!(phone.heard(), "");
 }
 
-/// XEP-0203 5: a stamp in the name of the server is the server's, whoever sends the message.
+/// XEP-0203 5: a stamp in the name of the server is the server's, also if a service sends the message.
 #[test]
 fn services_do_not_stamp_for_the_server() {
     let site = Site::new(config());

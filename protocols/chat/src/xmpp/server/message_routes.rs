@@ -101,9 +101,10 @@ impl Domain {
                     .with_attribute("stamp", format_time(self.wall)),
             );
         }
-        let len =
-            |message: &Element| message.encode(ns::CLIENT).map_or(usize::MAX, |text| text.len());
         let (max, bytes_max) = (self.config.offline_max, self.config.offline_bytes_max);
+        let len = |message: &Element| {
+            message.encode_at_most(ns::CLIENT, bytes_max).map_or(usize::MAX, |text| text.len())
+        };
         let Some(data) = self.data(account) else { return };
         let bytes = data.offline.iter().map(len).fold(len(&message), usize::saturating_add);
         if data.offline.len() >= max || bytes > bytes_max {

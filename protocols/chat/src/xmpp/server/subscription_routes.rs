@@ -3,7 +3,6 @@
 use std::rc::Rc;
 
 use super::{
-    account_queries::len,
     bounce,
     domain::Domain,
     roster_queries::item_of,
@@ -42,7 +41,7 @@ const REQUEST_MAX: usize = 1_024;
 
 /// What is kept of a request until it is answered (RFC 6121 3.1.3): all of it, unless it is too long. Strangers decide how many there are.
 fn kept_request(presence: &Element) -> Element {
-    if len(presence) <= REQUEST_MAX {
+    if presence.encode_at_most("", REQUEST_MAX).is_ok() {
         return presence.clone();
     }
     let mut kept = Element::new("presence", ns::CLIENT).with_attribute("type", "subscribe");

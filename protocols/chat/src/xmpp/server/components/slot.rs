@@ -45,10 +45,12 @@ impl Service for Slot {
             return router.refuse(&stanza, &wait(StanzaCondition::RemoteServerTimeout));
         };
         // Without a declaration, what is of a client is of the component in its stream.
-        let Ok(text) = stanza.encode(ns::CLIENT) else { return };
-        if wire.queued().saturating_add(text.len()) > self.send_queue_max {
-            return router.refuse(&stanza, &wait(StanzaCondition::ResourceConstraint));
+        let room = self.send_queue_max.saturating_sub(wire.queued());
+        match stanza.encode_at_most(ns::CLIENT, room) {
+            Ok(text) => {
+                wire.write(text);
+            }
+            Err(_) => router.refuse(&stanza, &wait(StanzaCondition::ResourceConstraint)),
         }
-        wire.write(text);
     }
 }

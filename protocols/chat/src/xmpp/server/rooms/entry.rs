@@ -258,9 +258,12 @@ fn checked_extensions(
     limits: &RoomsConfig,
 ) -> Result<Vec<Element>, StanzaError> {
     let extensions = extensions(presence);
-    let lens = extensions.iter().map(|child| child.encode(ns::CLIENT).map_or(0, |text| text.len()));
-    match lens.sum::<usize>() > limits.presence_max {
-        true => Err(modify(StanzaCondition::PolicyViolation)),
-        false => Ok(extensions),
+    let mut room = limits.presence_max;
+    for child in &extensions {
+        // What cannot be written is not told either.
+        let text = child.encode_at_most(ns::CLIENT, room);
+        let text = text.map_err(|_| modify(StanzaCondition::PolicyViolation))?;
+        room -= text.len();
     }
+    Ok(extensions)
 }

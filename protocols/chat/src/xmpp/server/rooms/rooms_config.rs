@@ -88,7 +88,7 @@ impl RoomsConfig {
         self
     }
 
-    /// Most rooms that a session is in, and most rooms that an account has made, whoever owns them now. Default 50.
+    /// Most rooms that a session is in, and most rooms that an account has made, also if others own them now. Default 50.
     pub const fn rooms_of_member_max(mut self, max: usize) -> Self {
         self.rooms_of_member_max = max;
         self

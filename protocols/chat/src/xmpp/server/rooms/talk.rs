@@ -51,7 +51,7 @@ impl Room {
         let role = occupant.role;
         let said = relayed(message.element(), &self.address(nick));
         // It is sent to everybody.
-        if said.encode(ns::CLIENT).map_or(true, |text| text.len() > limits.message_max) {
+        if said.encode_at_most(ns::CLIENT, limits.message_max).is_err() {
             return Err(modify(StanzaCondition::PolicyViolation));
         }
         // XEP-0045 8.1: with a body or a thread it is a message that has a subject.
