@@ -3,6 +3,7 @@
 mod xmpp_rooms {
     mod administration;
     mod entering;
+    mod hostile;
     mod invariants;
     mod ownership;
     mod script;

@@ -11,6 +11,7 @@ mod xmpp_server {
     #[cfg(unix)]
     mod killed;
     mod kit;
+    mod leaks;
     mod logins;
     mod messages;
     mod presence;

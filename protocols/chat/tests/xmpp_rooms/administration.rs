@@ -131,7 +131,7 @@ fn lists() {
     for item in ["<item affiliation='none'/>", "<item role='none'/>", "<item/>"] {
         assert_eq!(script.error("ann", &ask(item)), "bad-request", "{item}");
     }
-    script.configure(&[("membersonly", "1")]);
+    script.configure(&[("membersonly", "1"), ("whois", "anyone")]);
     assert_eq!(jids(&mut script, "bob", "<item affiliation='member'/>"), "bob@b");
     assert_eq!(script.error("bob", &ask("<item affiliation='outcast'/>")), "forbidden");
     assert_eq!(script.room().affiliation(&jid("eve@b")), Affiliation::Outcast);

@@ -2,7 +2,13 @@
 
 use std::time::SystemTime;
 
-use sinew_chat::xmpp::server::upload::{UploadConfig, UploadKey, UploadService};
+use sinew_chat::xmpp::{
+    codec::{Element, ns},
+    server::{
+        XmppServer,
+        upload::{UploadConfig, UploadKey, UploadService},
+    },
+};
 
 use crate::kit::{Site, config};
 
@@ -40,4 +46,31 @@ fn a_slot_of_the_server() {
     assert!(key.verify(path, header, later).is_err());
     let items = ann.ask("<iq type='get' id='2' to='example.org'><query xmlns='http://jabber.org/protocol/disco#items'/></iq>");
     assert!(items.contains("<item jid='upload.example.org' name='Uploads'/>"), "{items}");
+}
+
+/// A component has as many addresses as it likes: none of them has a share of the bytes of a day.
+#[test]
+fn slots_are_for_accounts_of_the_server() {
+    let site = Site::new(config());
+    let key = UploadKey::new("a key of many random bytes");
+    let uploads = UploadConfig::new("https://files.example.org/up", key).accounts_max(1);
+    let uploads = UploadService::new(&site.reactor, "upload.example.org".parse().unwrap(), uploads);
+    let config = config().service("upload.example.org", uploads).unwrap();
+    let site = Site { server: XmppServer::new(&site.reactor, config), ..site };
+    let request = Element::new("request", ns::UPLOAD)
+        .with_attribute("filename", "a")
+        .with_attribute("size", "7");
+    let ask = Element::new("iq", ns::CLIENT)
+        .with_attribute("type", "get")
+        .with_attribute("id", "1")
+        .with_attribute("from", "bot@gateway.example.org")
+        .with_attribute("to", "upload.example.org")
+        .with_child(request);
+    site.server.router().route(ask);
+    site.advance(0);
+    let ann = site.online("ann", "desk");
+    let request = "<iq type='get' id='1' to='upload.example.org'><request xmlns='urn:xmpp:http:upload:0' \
+        filename='a' size='7'/></iq>";
+    let heard = ann.ask(request);
+    assert!(heard.contains("<put url="), "{heard}");
 }

@@ -1,6 +1,9 @@
 //! A piece of XML as a tree: [`Element`]. Holds anything; what XML cannot hold is found by [`Element::encode`].
 
-use std::sync::Arc;
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use super::ns;
 
@@ -26,9 +29,18 @@ pub struct Element {
     name: Box<str>,
     ns: Arc<str>,
     attributes: Vec<Attribute>,
-    nodes: Vec<Node>,
+    /// Shared by clones until one of them changes: a message to a room has as many as there are occupants.
+    nodes: Option<Arc<Nodes>>,
     /// How many elements are in each other, this one included.
     height: usize,
+}
+
+/// All that is in an element.
+#[derive(Clone, Default)]
+struct Nodes {
+    list: Vec<Node>,
+    /// The list as XML, once it was written while several elements have it.
+    written: OnceLock<Box<str>>,
 }
 
 /// What is in an element.
@@ -61,7 +73,7 @@ impl Element {
     }
 
     pub(super) fn of(name: Box<str>, ns: Arc<str>) -> Self {
-        Self { name, ns, attributes: Vec::new(), nodes: Vec::new(), height: 1 }
+        Self { name, ns, attributes: Vec::new(), nodes: None, height: 1 }
     }
 
     /// Sets an attribute that has no namespace.
@@ -116,20 +128,34 @@ impl Element {
     /// Adds an element, behind what is there.
     pub fn push(&mut self, child: Self) {
         self.height = self.height.max(child.height.saturating_add(1));
-        self.nodes.push(Node::Element(child));
+        self.nodes_mut().push(Node::Element(child));
     }
 
     pub(super) fn push_text(&mut self, text: String) {
-        match self.nodes.last_mut() {
-            _ if text.is_empty() => {}
-            Some(Node::Text(before)) => before.push_str(&text),
-            _ => self.nodes.push(Node::Text(text)),
+        if text.is_empty() {
+            return;
         }
+        let nodes = self.nodes_mut();
+        match nodes.last_mut() {
+            Some(Node::Text(before)) => before.push_str(&text),
+            _ => nodes.push(Node::Text(text)),
+        }
+    }
+
+    /// The nodes of this element alone.
+    fn nodes_mut(&mut self) -> &mut Vec<Node> {
+        let nodes = Arc::make_mut(self.nodes.get_or_insert_default());
+        nodes.written.take();
+        &mut nodes.list
     }
 
     /// Takes the children of that name away.
     pub fn remove_children(&mut self, name: &str, ns: &str) {
-        self.nodes.retain(|node| !matches!(node, Node::Element(child) if child.is(name, ns)));
+        // What is shared stays shared if there are none.
+        if self.child(name, ns).is_some() {
+            self.nodes_mut()
+                .retain(|node| !matches!(node, Node::Element(child) if child.is(name, ns)));
+        }
     }
 
     /// The name, without a prefix.
@@ -175,12 +201,18 @@ impl Element {
     /// All that is in it.
     #[must_use]
     pub fn nodes(&self) -> &[Node] {
-        &self.nodes
+        self.nodes.as_ref().map_or(&[], |nodes| &nodes.list)
+    }
+
+    /// Where the nodes as XML are kept, if other elements have them too.
+    pub(super) fn written(&self) -> Option<&OnceLock<Box<str>>> {
+        let nodes = self.nodes.as_ref().filter(|nodes| Arc::strong_count(nodes) > 1);
+        nodes.map(|nodes| &nodes.written)
     }
 
     /// The elements in it.
     pub fn children(&self) -> impl Iterator<Item = &Self> {
-        self.nodes.iter().filter_map(|node| match node {
+        self.nodes().iter().filter_map(|node| match node {
             Node::Element(child) => Some(child),
             Node::Text(_) => None,
         })
@@ -195,7 +227,7 @@ impl Element {
     /// The text in it, without that of its children.
     #[must_use]
     pub fn text(&self) -> String {
-        let texts = self.nodes.iter().filter_map(|node| match node {
+        let texts = self.nodes().iter().filter_map(|node| match node {
             Node::Text(text) => Some(text.as_str()),
             Node::Element(_) => None,
         });
@@ -208,7 +240,10 @@ impl Element {
             return;
         }
         self.ns = Arc::clone(to);
-        for node in &mut self.nodes {
+        if self.nodes.is_none() {
+            return;
+        }
+        for node in self.nodes_mut() {
             if let Node::Element(child) = node {
                 child.move_to_ns(from, to);
             }
@@ -219,3 +254,17 @@ impl Element {
         self.height
     }
 }
+
+impl fmt::Debug for Nodes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.list.fmt(f)
+    }
+}
+
+impl PartialEq for Nodes {
+    fn eq(&self, other: &Self) -> bool {
+        self.list == other.list
+    }
+}
+
+impl Eq for Nodes {}

@@ -61,12 +61,19 @@ impl Element {
             return Err(EncodeError::TooDeep);
         }
         let mut out = String::new();
-        self.write(&mut out, within, max)?;
+        self.write(&mut out, within, max, true)?;
         bounded(&out, max)?;
         Ok(out)
     }
 
-    fn write(&self, out: &mut String, within: &str, max: usize) -> Result<(), EncodeError> {
+    /// The nodes of the outermost element are written once for all elements that share them.
+    fn write(
+        &self,
+        out: &mut String,
+        within: &str,
+        max: usize,
+        is_outermost: bool,
+    ) -> Result<(), EncodeError> {
         bounded(out, max)?;
         if !is_name(self.name()) {
             return Err(EncodeError::Name);
@@ -87,9 +94,26 @@ impl Element {
             return Ok(());
         }
         out.push('>');
+        // They depend on nothing but the namespace of the element, which clones have in common, unless it declares none.
+        match self.written().filter(|_| is_outermost && prefix.is_empty()) {
+            None => self.write_nodes(out, within_this, max)?,
+            Some(written) => match written.get() {
+                Some(text) => out.push_str(text),
+                None => {
+                    let start = out.len();
+                    self.write_nodes(out, within_this, max)?;
+                    written.get_or_init(|| out[start..].into());
+                }
+            },
+        }
+        let _ = write!(out, "</{prefix}{}>", self.name());
+        Ok(())
+    }
+
+    fn write_nodes(&self, out: &mut String, within: &str, max: usize) -> Result<(), EncodeError> {
         for node in self.nodes() {
             match node {
-                Node::Element(child) => child.write(out, within_this, max)?,
+                Node::Element(child) => child.write(out, within, max, false)?,
                 Node::Text(text) => {
                     if !encode(out, text, Place::Content) {
                         return Err(EncodeError::Character);
@@ -97,7 +121,6 @@ impl Element {
                 }
             }
         }
-        let _ = write!(out, "</{prefix}{}>", self.name());
         Ok(())
     }
 
@@ -163,6 +186,36 @@ mod tests {
             Ok(Some(StreamEvent::Stanza(element))) => element,
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn clones_are_written_as_they_are() {
+        let message = read("<message><body>a</body></message>");
+        let mut other = message.clone().with_attribute("to", "b");
+        let text = |element: &Element| element.encode("jabber:client").unwrap();
+        for _ in 0..2 {
+            assert_eq!(text(&message), "<message><body>a</body></message>");
+            assert_eq!(text(&other), "<message to='b'><body>a</body></message>");
+            assert_eq!(
+                message.encode("urn:x").unwrap(),
+                "<message xmlns='jabber:client'><body>a</body></message>"
+            );
+            assert!(message.encode_at_most("jabber:client", 20).is_err());
+        }
+        other.push(Element::new("thread", "jabber:client"));
+        assert_eq!(text(&other), "<message to='b'><body>a</body><thread/></message>");
+        assert_eq!(text(&message), "<message><body>a</body></message>");
+        // Alone again, and changed.
+        let mut alone = message.clone();
+        assert_eq!(text(&alone), text(&message));
+        drop(message);
+        alone.remove_children("body", "jabber:client");
+        assert_eq!(text(&alone), "<message/>");
+        let mut moved = other.clone();
+        assert_eq!(text(&moved), text(&other));
+        moved.move_to_ns("jabber:client", &"urn:x".into());
+        assert_eq!(text(&moved), "<message xmlns='urn:x' to='b'><body>a</body><thread/></message>");
+        assert_eq!(text(&other), "<message to='b'><body>a</body><thread/></message>");
     }
 
     #[test]

@@ -11,12 +11,11 @@ impl Domain {
         let Some(data) = self.data(account).filter(|data| !data.blocked.is_empty()) else {
             return false;
         };
-        let is_exempt =
-            self.is_mine(jid) && (jid.local().is_none() || jid.local() == Some(account));
-        !is_exempt
-            && [jid.clone(), jid.bare(), jid.of_domain()]
-                .iter()
-                .any(|jid| data.blocked.contains(jid))
+        !self.is_never_blocked(account, jid) && covers(&data.blocked, jid)
+    }
+
+    fn is_never_blocked(&self, account: &str, jid: &Jid) -> bool {
+        self.is_mine(jid) && (jid.local().is_none() || jid.local() == Some(account))
     }
 
     pub(super) fn block_list(&mut self, account: &str, id: Option<SessionId>) -> Element {
@@ -42,6 +41,7 @@ impl Domain {
         for contact in self.seeing_among(account, &new) {
             self.hide_presence(account, &contact);
         }
+        self.end_directed(account, &new);
         if let Some(data) = self.change(account) {
             data.blocked.extend(new);
         }
@@ -71,13 +71,37 @@ impl Domain {
         Ok(())
     }
 
-    /// Contacts who see the account's presence, and are among these.
+    /// Presence that sessions have directed at these addresses is over: they are told now, and not when the session ends.
+    fn end_directed(&mut self, account: &Rc<str>, jids: &BTreeSet<Jid>) {
+        for id in self.sessions_of(account) {
+            let Some(session) = self.sessions.get(&id) else { continue };
+            let is_over = |to: &&Jid| covers(jids, to) && !self.is_never_blocked(account, to);
+            let over: Vec<Jid> = session.directed.iter().filter(is_over).cloned().collect();
+            let from = session.jid.to_string();
+            for to in over {
+                if let Some(session) = self.sessions.get_mut(&id) {
+                    session.directed.remove(&to);
+                }
+                let unavailable = Element::new("presence", ns::CLIENT)
+                    .with_attribute("type", "unavailable")
+                    .with_attribute("from", from.as_str())
+                    .with_attribute("to", to.to_string());
+                self.route(unavailable);
+            }
+        }
+    }
+
+    /// Contacts who see the account's presence, and their resources, that are among these.
     fn seeing_among(&self, account: &str, jids: &BTreeSet<Jid>) -> Vec<Jid> {
         let Some(data) = self.data(account) else { return Vec::new() };
         let seeing = data.contacts.iter().filter(|(jid, contact)| {
             contact.from && (jids.contains(*jid) || jids.contains(&jid.of_domain()))
         });
-        seeing.map(|(jid, _)| jid.clone()).collect()
+        // Of other contacts perhaps a resource.
+        let resources = jids
+            .iter()
+            .filter(|jid| !jid.is_bare() && jid.local().is_some() && self.sees(account, jid));
+        seeing.map(|(jid, _)| jid).chain(resources).cloned().collect()
     }
 
     fn push_blocked(&mut self, account: &Rc<str>, change: &Element) {
@@ -91,6 +115,11 @@ impl Domain {
             self.send_to_all(&[id], &push);
         }
     }
+}
+
+/// Whether an address, its bare one, or its domain is among these.
+fn covers(jids: &BTreeSet<Jid>, jid: &Jid) -> bool {
+    [jid.clone(), jid.bare(), jid.of_domain()].iter().any(|jid| jids.contains(jid))
 }
 
 fn addresses(list: &Element) -> Result<BTreeSet<Jid>, StanzaError> {

@@ -31,6 +31,8 @@ type HasAccount = Rc<dyn Fn(&str) -> bool>;
 /// | [`unacknowledged_max`](Self::unacknowledged_max): stanzas that a client has not acknowledged | 1,000 | the session ends |
 /// | [`resume_within`](Self::resume_within): a session without a connection | 5 min | it ends |
 /// | [`roster_max`](Self::roster_max): contacts, and requests of others | 2,000 | `resource-constraint` |
+/// | a request for a subscription that waits, fixed | 1 KiB | kept without what is in it |
+/// | requests that a client is told of when it comes, fixed | a quarter of `send_queue_max` | the rest when some are answered |
 /// | [`directed_max`](Self::directed_max): addresses to which a session directs its presence | 256 | `resource-constraint` |
 /// | [`offline_max`](Self::offline_max): messages that wait | 100 | `service-unavailable` |
 /// | [`offline_bytes_max`](Self::offline_bytes_max): of them all | 1 MiB | `service-unavailable` |

@@ -285,7 +285,9 @@ impl Domain {
         };
         let account = Rc::clone(account.0);
         if self.is_blocked(&account, from) {
-            if stanza.name() != "presence" {
+            // What is for many is dropped: to a room, an error says that the client is gone.
+            let is_for_many = matches!(stanza.attribute("type"), Some("groupchat" | "headline"));
+            if stanza.name() == "iq" || (stanza.name() == "message" && !is_for_many) {
                 self.refuse(&stanza, &StanzaError::service_unavailable());
             }
             return;

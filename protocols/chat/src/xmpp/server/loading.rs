@@ -65,8 +65,9 @@ impl Domain {
         let Some(loading) = self.take_loading(account) else { return };
         let is_new = data.is_none();
         if is_new && !exists && loading.logins.is_empty() {
-            for stanza in loading.stanzas {
-                self.refuse(&stanza, &StanzaError::service_unavailable());
+            // RFC 6121 8.5.1: of presence, whatever it is, nobody hears anything.
+            for stanza in loading.stanzas.iter().filter(|stanza| stanza.name() != "presence") {
+                self.refuse(stanza, &StanzaError::service_unavailable());
             }
             return;
         }

@@ -24,16 +24,28 @@ use crate::{
 impl Domain {
     /// A message of a session, to somebody.
     pub(super) fn message_from(&mut self, id: SessionId, mut message: Element) {
-        // A stamp in the name of the server is the server's (XEP-0203 5).
+        self.remove_own_stamp(&mut message);
+        self.copy_sent(id, &message);
+        self.route(message);
+    }
+
+    /// A stanza of a service.
+    pub(super) fn service_sent(&mut self, mut stanza: Element) {
+        if stanza.name() == "message" {
+            self.remove_own_stamp(&mut stanza);
+        }
+        self.route(stanza);
+    }
+
+    /// A stamp in the name of the server is the server's (XEP-0203 5).
+    fn remove_own_stamp(&self, message: &mut Element) {
         let is_ours = |child: &Element| {
-            child.is("delay", ns::DELAY)
-                && child.attribute("from") == Some(self.config.domain.domain())
+            let from = child.attribute("from").and_then(|from| from.parse::<Jid>().ok());
+            child.is("delay", ns::DELAY) && from.is_some_and(|from| from == self.config.domain)
         };
         if message.children().any(is_ours) {
             message.remove_children("delay", ns::DELAY);
         }
-        self.copy_sent(id, &message);
-        self.route(message);
     }
 
     /// A message to an account or one of its resources.
@@ -99,9 +111,10 @@ impl Domain {
                     .with_attribute("stamp", format_time(self.wall)),
             );
         }
-        let len =
-            |message: &Element| message.encode(ns::CLIENT).map_or(usize::MAX, |text| text.len());
         let (max, bytes_max) = (self.config.offline_max, self.config.offline_bytes_max);
+        let len = |message: &Element| {
+            message.encode_at_most(ns::CLIENT, bytes_max).map_or(usize::MAX, |text| text.len())
+        };
         let Some(data) = self.data(account) else { return };
         let bytes = data.offline.iter().map(len).fold(len(&message), usize::saturating_add);
         if data.offline.len() >= max || bytes > bytes_max {

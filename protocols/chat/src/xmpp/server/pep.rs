@@ -52,7 +52,12 @@ impl Domain {
     /// in memory. Of the others it can ask.
     pub(super) fn send_last_items(&mut self, id: SessionId, account: &Rc<str>, contacts: &[Jid]) {
         let Some(jid) = self.sessions.get(&id).map(|session| session.jid.clone()) else { return };
-        let mine = contacts.iter().filter(|contact| self.is_mine(contact));
+        // Straight to the session, so that here is where blocks count: of both.
+        let mine = contacts.iter().filter(|contact| {
+            self.is_mine(contact)
+                && !self.is_blocked(account, contact)
+                && !contact.local().is_some_and(|publisher| self.is_blocked(publisher, &jid))
+        });
         let accounts: Vec<Rc<str>> = mine
             .filter_map(|contact| contact.local().map(Rc::from))
             .chain([Rc::clone(account)])

@@ -3,9 +3,11 @@
 use std::rc::Rc;
 
 use super::{
+    account_queries::len,
     bounce,
     domain::Domain,
     session::{Session, SessionId},
+    store::Contact,
     subscription::Change,
 };
 use crate::xmpp::codec::{Element, Jid, Presence, StanzaCondition, ns};
@@ -99,10 +101,18 @@ impl Domain {
         let (Some(data), Some(session)) = (self.data(account), self.sessions.get(&id)) else {
             return;
         };
-        let seen = data.contacts.iter().filter(|(_, contact)| contact.to);
+        // To ask somebody is to say that one is there.
+        let is_seen = |jid: &Jid, contact: &Contact| contact.to && !self.is_blocked(account, jid);
+        let seen = data.contacts.iter().filter(|(jid, contact)| is_seen(jid, contact));
         let seen: Vec<Jid> = seen.map(|(jid, _)| jid.clone()).collect();
-        let requests: Vec<Element> =
-            data.contacts.values().filter_map(|contact| contact.request.clone()).collect();
+        // Strangers decide how many requests there are: the rest comes when some are answered.
+        let mut left = self.config.send_queue_max / 4;
+        let requests = data.contacts.values().filter_map(|contact| contact.request.as_ref());
+        let requests = requests.map_while(|request| {
+            left = left.checked_sub(len(request))?;
+            Some(request.clone())
+        });
+        let requests: Vec<Element> = requests.collect();
         let jid = session.jid.to_string();
         for other in self.sessions_where(account, Session::is_available) {
             let presence = self.sessions.get(&other).and_then(|session| session.presence.clone());
@@ -154,7 +164,13 @@ impl Domain {
         }
         match to.is_bare() {
             true => {
-                for id in self.sessions_where(account, Session::is_available) {
+                // The sender may have blocked one of the resources.
+                let sender = from.local().filter(|_| self.is_mine(from));
+                let takers = self.sessions_where(account, |session| {
+                    let is_hidden = |sender| self.is_blocked(sender, &session.jid);
+                    session.is_available() && !sender.is_some_and(is_hidden)
+                });
+                for id in takers {
                     self.send(id, presence.clone());
                 }
             }

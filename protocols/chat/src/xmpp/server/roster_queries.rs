@@ -93,8 +93,10 @@ impl Domain {
             .map(Element::text)
             .collect();
         groups.sort_unstable();
-        groups.dedup();
         // RFC 6121 2.3.3.
+        if groups.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(bad());
+        }
         let is_acceptable = groups.len() <= GROUPS_MAX
             && name.is_none_or(|name| name.len() <= NAME_MAX)
             && groups.iter().all(|group| !group.is_empty() && group.len() <= NAME_MAX);

@@ -36,21 +36,21 @@ impl Contact {
     }
 }
 
-/// Longest request that is stored as it is (RFC 6121 3.1.3).
-const REQUEST_MAX: usize = 4 * 1_024;
+/// Longest request for a subscription that is kept as it is.
+const REQUEST_MAX: usize = 1_024;
 
-/// A request as it is stored. Strangers send them, and there may be many: of a long one only that it was sent is kept.
-fn as_stored(request: &Element) -> Element {
-    if request.encode_at_most(ns::CLIENT, REQUEST_MAX).is_ok() {
-        return request.clone();
+/// What is kept of a request until it is answered (RFC 6121 3.1.3): all of it, unless it is too long. Strangers decide how many there are.
+fn kept_request(presence: &Element) -> Element {
+    if presence.encode_at_most("", REQUEST_MAX).is_ok() {
+        return presence.clone();
     }
-    let mut short = Element::new("presence", ns::CLIENT);
-    for name in ["from", "to", "type"] {
-        if let Some(value) = request.attribute(name) {
-            short.set_attribute(name, value);
+    let mut kept = Element::new("presence", ns::CLIENT).with_attribute("type", "subscribe");
+    for name in ["from", "to"] {
+        if let Some(address) = presence.attribute(name) {
+            kept.set_attribute(name, address);
         }
     }
-    short
+    kept
 }
 
 impl Domain {
@@ -137,7 +137,7 @@ impl Domain {
         let entry = data.contacts.entry(contact.clone()).or_default();
         entry.set(state);
         if state.is_asked && !known.is_asked {
-            entry.request = Some(as_stored(&presence));
+            entry.request = Some(kept_request(&presence));
         }
         let told = self.sessions_where(account, Session::is_available);
         for id in told {
@@ -166,6 +166,9 @@ impl Domain {
 
     /// A contact may see the account now: it is told of each resource that is there.
     pub(super) fn show_presence(&mut self, account: &Rc<str>, contact: &Jid) {
+        if self.is_blocked(account, contact) {
+            return;
+        }
         for id in self.sessions_where(account, Session::is_available) {
             let presence = self.sessions.get(&id).and_then(|session| session.presence.clone());
             if let Some(presence) = presence {
@@ -176,6 +179,10 @@ impl Domain {
 
     /// A contact may not see the account any more: for it, each resource is gone.
     pub(super) fn hide_presence(&mut self, account: &Rc<str>, contact: &Jid) {
+        // For whom is blocked it is gone already.
+        if self.is_blocked(account, contact) {
+            return;
+        }
         for id in self.sessions_where(account, Session::is_available) {
             let Some(session) = self.sessions.get(&id) else { continue };
             let unavailable = Element::new("presence", ns::CLIENT)

@@ -219,7 +219,9 @@ impl Core {
                 Some(Work::Route(stanza)) if !is_stanza(&stanza) => {
                     tracing::debug!("what is no stanza is not routed");
                 }
-                Some(Work::Route(stanza)) => self.with(reactor, |domain| domain.route(stanza)),
+                Some(Work::Route(stanza)) => {
+                    self.with(reactor, |domain| domain.service_sent(stanza))
+                }
                 Some(Work::Service(service, stanza)) => {
                     service.stanza_received(&Router(self.this.clone()), stanza);
                 }

@@ -16,6 +16,16 @@ enum Change {
     Affiliation { jid: Jid, affiliation: Affiliation, reason: Option<String> },
 }
 
+impl Change {
+    fn is_of_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Role { nick, .. }, Self::Role { nick: other, .. }) => nick == other,
+            (Self::Affiliation { jid, .. }, Self::Affiliation { jid: other, .. }) => jid == other,
+            _ => false,
+        }
+    }
+}
+
 impl Room {
     /// A question of `muc#admin`.
     pub(super) fn administered(
@@ -38,9 +48,19 @@ impl Room {
             out.push(result_of(iq.element(), Some(answer)));
             return Ok(());
         }
+        let own_role = self.occupant_at(from).map_or(Role::None, |(_, occupant)| occupant.role);
+        // Before anything is looked up: the answers would say who is there.
+        if self.affiliation(from) < Affiliation::Admin && own_role < Role::Moderator {
+            return Err(auth(StanzaCondition::Forbidden));
+        }
         let mut changes = Vec::new();
         for item in items {
-            changes.push(self.change(item)?);
+            let change = self.change(item)?;
+            // Each change is told to everybody: of one occupant there is one.
+            if changes.iter().any(|known: &Change| known.is_of_same(&change)) {
+                return Err(modify(StanzaCondition::BadRequest));
+            }
+            changes.push(change);
         }
         // Who becomes an admin is a moderator, whatever another item says.
         let roles = changes.iter().filter(|change| matches!(change, Change::Role { .. })).count();
@@ -66,9 +86,10 @@ impl Room {
                 return Err(modify(StanzaCondition::BadRequest));
             }
             (Some(affiliation), _) => {
-                // Members of a room for members may know each other.
-                let is_among_members =
-                    self.settings.is_members_only && affiliation >= Affiliation::Member;
+                // Members of a room for members may know each other, if the room hides no addresses.
+                let is_among_members = self.settings.is_members_only
+                    && self.settings.shows_addresses
+                    && affiliation >= Affiliation::Member;
                 let own = self.affiliation(from);
                 if own < Affiliation::Admin
                     && !(is_among_members && own >= Affiliation::Member && own_role > Role::None)
@@ -192,7 +213,9 @@ impl Room {
             Change::Role { nick, role, reason } => {
                 // It may have been taken out by an earlier item.
                 let Some(occupant) = self.occupants.get_mut(&nick) else { return };
-                occupant.role = role;
+                if std::mem::replace(&mut occupant.role, role) == role {
+                    return;
+                }
                 let told = Told { actor, reason: reason.as_deref(), ..Told::default() };
                 self.announce(&nick, told, out);
             }

@@ -1,6 +1,6 @@
 //! What a room and its service say of themselves (XEP-0030, XEP-0045 6). Pure.
 
-use super::{Room, Rooms, form::Form, rooms_config::LISTED_MAX};
+use super::{Affiliation, Room, Rooms, form::Form, rooms_config::LISTED_MAX};
 use crate::xmpp::{
     codec::{Element, Jid, ns},
     server::server_queries::description,
@@ -15,9 +15,14 @@ fn described(name: &str, features: &[&str]) -> Element {
 }
 
 impl Room {
-    /// What the room is.
-    pub(super) fn info(&self) -> Element {
+    /// What the room is. What it talks about is for those who are in it or may enter it.
+    pub(super) fn info(&self, from: &Jid) -> Element {
         let settings = &self.settings;
+        let is_open = !settings.is_members_only && settings.password.is_none();
+        let is_told = is_open
+            || self.occupant_at(from).is_some()
+            || self.affiliation(from) >= Affiliation::Member;
+        let subject = self.subject().filter(|_| is_told).unwrap_or_default();
         let one = |is, yes, no| if is { yes } else { no };
         let features = [
             one(settings.is_public, "muc_public", "muc_hidden"),
@@ -33,12 +38,7 @@ impl Room {
         };
         let form = Form::new("result", ns::MUC_ROOMINFO)
             .field("muc#roominfo_description", "text-single", "Description", &settings.description)
-            .field(
-                "muc#roominfo_subject",
-                "text-single",
-                "Subject",
-                &self.subject().unwrap_or_default(),
-            )
+            .field("muc#roominfo_subject", "text-single", "Subject", &subject)
             .field(
                 "muc#roominfo_occupants",
                 "text-single",
@@ -72,7 +72,7 @@ impl Rooms {
         let mut query = Element::new("query", ns::DISCO_ITEMS);
         let listed = self.rooms.values().filter(|room| {
             let is_listed = room.settings.is_public && !room.is_locked;
-            is_listed || room.affiliation(from) >= super::Affiliation::Member
+            is_listed || room.affiliation(from) >= Affiliation::Member
         });
         for room in listed.take(LISTED_MAX) {
             let name = match room.settings.name.as_str() {

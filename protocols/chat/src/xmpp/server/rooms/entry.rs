@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use super::{
     Affiliation, Role, Room, RoomsConfig,
     history::Wanted,
+    nick::comparable,
     room::{Occupant, Told},
 };
 use crate::xmpp::{
@@ -86,16 +87,25 @@ impl Room {
             _ if self.occupants.len() >= limits.occupants_max.saturating_mul(2) => {
                 Err(wait(StanzaCondition::ServiceUnavailable))
             }
-            _ => self.check_nick(nick, limits),
+            _ => self.check_nick(nick, None, limits),
         }
     }
 
-    fn check_nick(&self, nick: &str, limits: &RoomsConfig) -> Result<(), StanzaError> {
-        let is_bad = nick.len() > limits.nick_max || nick.trim().is_empty();
-        match (is_bad, self.occupants.contains_key(nick)) {
-            (true, _) => Err(modify(StanzaCondition::NotAcceptable)),
-            (false, true) => Err(cancel(StanzaCondition::Conflict)),
-            (false, false) => Ok(()),
+    /// A nick that looks like that of somebody else would be taken for it. `own` is the nick that is given up for it.
+    fn check_nick(
+        &self,
+        nick: &str,
+        own: Option<&str>,
+        limits: &RoomsConfig,
+    ) -> Result<(), StanzaError> {
+        let compared = comparable(nick);
+        if nick.len() > limits.nick_max || compared.is_empty() {
+            return Err(modify(StanzaCondition::NotAcceptable));
+        }
+        let mut others = self.occupants.keys().filter(|other| Some(other.as_str()) != own);
+        match others.any(|other| comparable(other) == compared) {
+            true => Err(cancel(StanzaCondition::Conflict)),
+            false => Ok(()),
         }
     }
 
@@ -170,7 +180,7 @@ impl Room {
     ) -> Result<(), StanzaError> {
         let extensions = checked_extensions(presence, limits)?;
         if nick != known {
-            self.check_nick(nick, limits)?;
+            self.check_nick(nick, Some(known), limits)?;
             let told = Told { codes: &[303], new_nick: Some(nick), ..Told::default() };
             self.announce(known, told, out);
             let Some(mut occupant) = self.occupants.remove(known) else { return Ok(()) };
@@ -248,9 +258,12 @@ fn checked_extensions(
     limits: &RoomsConfig,
 ) -> Result<Vec<Element>, StanzaError> {
     let extensions = extensions(presence);
-    let lens = extensions.iter().map(|child| child.encode(ns::CLIENT).map_or(0, |text| text.len()));
-    match lens.sum::<usize>() > limits.presence_max {
-        true => Err(modify(StanzaCondition::PolicyViolation)),
-        false => Ok(extensions),
+    let mut room = limits.presence_max;
+    for child in &extensions {
+        // What cannot be written is not told either.
+        let text = child.encode_at_most(ns::CLIENT, room);
+        let text = text.map_err(|_| modify(StanzaCondition::PolicyViolation))?;
+        room -= text.len();
     }
+    Ok(extensions)
 }

@@ -47,7 +47,11 @@ impl Room {
         if guests.iter().any(|guest| self.affiliation(guest) == Affiliation::Outcast) {
             return Err(cancel(StanzaCondition::NotAllowed));
         }
-        if self.affiliations.len() + guests.len() > limits.affiliations_max {
+        let is_added = |guest: &&Jid| {
+            self.settings.is_members_only && self.affiliation(guest) == Affiliation::None
+        };
+        let added = guests.iter().filter(is_added).count();
+        if added != 0 && self.affiliations.len() + added > limits.affiliations_max {
             return Err(wait(StanzaCondition::ResourceConstraint));
         }
         for (guest, invitation) in guests.iter().zip(invitations) {
@@ -74,7 +78,8 @@ impl Room {
         self.message_to(guest, x)
     }
 
-    /// To the occupants of the account that is said to have invited. Nobody else is told anything by it.
+    /// To the occupants of the account that is said to have invited. Nobody else is told anything by it, and who declines not even whether
+    /// there are any: it need not be in the room.
     fn declined(
         &self,
         decline: &Element,
@@ -87,7 +92,6 @@ impl Room {
             return Err(auth(StanzaCondition::Forbidden));
         }
         let hosts = self.occupants.values().filter(|occupant| occupant.jid.is_same_bare(&host));
-        let before = out.len();
         for occupant in hosts {
             let mut declined = Element::new("decline", ns::MUC_USER)
                 .with_attribute("from", from.bare().to_string());
@@ -97,10 +101,7 @@ impl Room {
             let x = Element::new("x", ns::MUC_USER).with_child(declined);
             out.push(self.message_to(&occupant.jid, x));
         }
-        match out.len() > before {
-            true => Ok(()),
-            false => Err(cancel(StanzaCondition::ItemNotFound)),
-        }
+        Ok(())
     }
 
     fn message_to(&self, to: &Jid, x: Element) -> Element {

@@ -19,6 +19,7 @@ mod entry;
 mod form;
 mod history;
 mod invitations;
+mod nick;
 mod owner;
 mod record;
 mod room;

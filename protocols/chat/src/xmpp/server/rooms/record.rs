@@ -40,6 +40,9 @@ impl Room {
         let mut room = Element::new("room", RECORD)
             .with_attribute("jid", self.jid.to_string())
             .with_child(form.into_element());
+        if let Some(made_by) = &self.made_by {
+            room.set_attribute("by", made_by.to_string());
+        }
         for (jid, affiliation) in &self.affiliations {
             let item = Element::new("affiliation", RECORD)
                 .with_attribute("jid", jid.to_string())
@@ -63,6 +66,9 @@ impl Room {
             return Err(RecordError::Value { what: "an address that is not that of a room" });
         }
         let mut room = Self::empty(jid);
+        let made_by = element.attribute("by").map(str::parse::<Jid>).transpose();
+        room.made_by =
+            made_by.map_err(|_| RecordError::Value { what: "an address that is none" })?;
         let x = element.child("x", ns::DATA_FORMS);
         let bad = || RecordError::Value { what: "a configuration that is none" };
         match x.and_then(|x| Submitted::read(x, ns::MUC_ROOMCONFIG)) {

@@ -17,6 +17,8 @@ use crate::xmpp::codec::{Element, Jid, ns};
 pub struct Room {
     pub(super) jid: Jid,
     pub(super) settings: RoomSettings,
+    /// The account that has made it: it may give the room away, but not make ever more of them. `None` if it was stored without.
+    pub(super) made_by: Option<Jid>,
     /// By bare addresses; those without an affiliation are not in it.
     pub(super) affiliations: BTreeMap<Jid, Affiliation>,
     pub(super) occupants: BTreeMap<String, Occupant>,
@@ -75,6 +77,7 @@ impl Room {
         let mut room = Self::empty(jid);
         room.settings.history = room.settings.history.min(config.history_max);
         room.affiliations.insert(owner.bare(), Affiliation::Owner);
+        room.made_by = Some(owner.bare());
         room.is_locked = config.locks_new_rooms;
         room
     }
@@ -83,6 +86,7 @@ impl Room {
         Self {
             jid,
             settings: RoomSettings::default(),
+            made_by: None,
             affiliations: BTreeMap::new(),
             occupants: BTreeMap::new(),
             nicks: HashMap::new(),
@@ -157,6 +161,14 @@ impl Room {
         let all = self.occupants.iter();
         let own = all.filter(|(_, occupant)| occupant.jid.is_same_bare(jid));
         own.map(|(nick, _)| nick.clone()).collect()
+    }
+
+    /// Whether it counts as a room of this account.
+    pub(super) fn is_made_by(&self, jid: &Jid) -> bool {
+        match &self.made_by {
+            Some(made_by) => made_by.is_same_bare(jid),
+            None => self.affiliation(jid) == Affiliation::Owner,
+        }
     }
 
     pub(super) fn owners(&self) -> usize {

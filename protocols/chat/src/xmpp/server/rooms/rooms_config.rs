@@ -5,7 +5,7 @@
 /// | limit | default | when exceeded |
 /// |---|---|---|
 /// | [`rooms_max`](Self::rooms_max): rooms | 1,000 | `resource-constraint` |
-/// | [`rooms_of_member_max`](Self::rooms_of_member_max): rooms that a session is in; rooms of which an account is an owner | 50 | `resource-constraint` |
+/// | [`rooms_of_member_max`](Self::rooms_of_member_max): rooms that a session is in; rooms that an account has made | 50 | `resource-constraint` |
 /// | [`occupants_max`](Self::occupants_max): of a room | 200 | `service-unavailable` |
 /// | [`affiliations_max`](Self::affiliations_max): owners, admins, members and outcasts of a room | 1,000 | `resource-constraint` |
 /// | [`nick_max`](Self::nick_max): bytes of a nick | 128 | `not-acceptable` |
@@ -88,7 +88,7 @@ impl RoomsConfig {
         self
     }
 
-    /// Most rooms that a session is in, and most rooms of which an account is an owner when it makes another one. Default 50.
+    /// Most rooms that a session is in, and most rooms that an account has made, also if others own them now. Default 50.
     pub const fn rooms_of_member_max(mut self, max: usize) -> Self {
         self.rooms_of_member_max = max;
         self

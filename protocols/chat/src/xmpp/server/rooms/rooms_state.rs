@@ -186,9 +186,8 @@ impl Rooms {
                 _ => Ok(()),
             };
         }
-        let own = self.rooms.values();
-        let owned = own.filter(|room| room.affiliation(from) == Affiliation::Owner).count();
-        if self.rooms.len() >= self.config.rooms_max || owned >= max {
+        let made = self.rooms.values().filter(|room| room.is_made_by(from)).count();
+        if self.rooms.len() >= self.config.rooms_max || made >= max {
             return Err(full());
         }
         let mut room = Room::new(jid.clone(), from, &self.config);
@@ -231,7 +230,7 @@ impl Rooms {
             (Some(room), ..) if is_hidden_from(room, from) => {
                 return Err(auth(StanzaCondition::Forbidden));
             }
-            (Some(room), IqKind::Get, ns::DISCO_INFO) => Some(room.info()),
+            (Some(room), IqKind::Get, ns::DISCO_INFO) => Some(room.info(from)),
             (Some(room), IqKind::Get, ns::DISCO_ITEMS) => Some(room.items(from)),
             (Some(_), IqKind::Get, ns::PING) => None,
             (Some(room), _, ns::MUC_ADMIN) => {

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use super::{Role, Room, RoomsConfig, room_settings::PrivateMessages};
 use crate::xmpp::{
-    codec::{Element, Iq, Jid, Message, MessageKind, StanzaCondition, StanzaError, ns},
+    codec::{Element, Iq, IqKind, Jid, Message, MessageKind, StanzaCondition, StanzaError, ns},
     server::bounce::{auth, cancel, modify, result_of},
 };
 
@@ -51,7 +51,7 @@ impl Room {
         let role = occupant.role;
         let said = relayed(message.element(), &self.address(nick));
         // It is sent to everybody.
-        if said.encode(ns::CLIENT).map_or(true, |text| text.len() > limits.message_max) {
+        if said.encode_at_most(ns::CLIENT, limits.message_max).is_err() {
             return Err(modify(StanzaCondition::PolicyViolation));
         }
         // XEP-0045 8.1: with a body or a thread it is a message that has a subject.
@@ -69,11 +69,11 @@ impl Room {
             out.push(said.clone().with_attribute("to", occupant.jid.to_string()));
         }
         if is_subject {
-            // Of the message only this is kept.
+            // Of the message only the text is kept: what else is in it would be sent to all who enter, and stored.
             let mut kept = Element::new("message", ns::CLIENT).with_attribute("type", "groupchat");
             kept.set_attribute("from", said.attribute("from").unwrap_or_default());
             if let Some(subject) = said.child("subject", ns::CLIENT) {
-                kept.push(subject.clone());
+                kept.push(Element::new("subject", ns::CLIENT).with_text(subject.text()));
             }
             self.subject = Some(kept);
             self.is_changed = true;
@@ -114,10 +114,13 @@ impl Room {
     /// An error of what the room has delivered. One to a nick goes to who has written in private.
     fn message_failed(&mut self, message: &Message, out: &mut Vec<Element>) {
         let (Some(from), Some(to)) = (message.from(), message.to()) else { return };
+        if message.child("error", ns::CLIENT).is_none() {
+            return;
+        }
         let condition = message.error().map(|error| error.condition);
         let Some((own, _)) = self.occupant_at(from) else { return };
         if let Some(recipient) = to.resource().and_then(|nick| self.occupants.get(nick)) {
-            let failed = relayed(message.element(), &self.address(own));
+            let failed = failed(message.element(), &self.address(own));
             out.push(failed.with_attribute("to", recipient.jid.to_string()));
         } else if condition.is_some_and(is_gone) {
             self.gone(from, out);
@@ -142,7 +145,10 @@ impl Room {
         let Some(recipient) = self.occupants.get(nick) else {
             return Err(cancel(StanzaCondition::ItemNotFound));
         };
-        let asked = relayed(iq.element(), &self.address(own));
+        let asked = match iq.kind() {
+            IqKind::Error => failed(iq.element(), &self.address(own)),
+            _ => relayed(iq.element(), &self.address(own)),
+        };
         out.push(asked.with_attribute("to", recipient.jid.to_string()));
         Ok(())
     }
@@ -155,6 +161,18 @@ fn relayed(stanza: &Element, from: &str) -> Element {
     relayed.remove_children("x", ns::MUC_USER);
     relayed.remove_children("delay", ns::DELAY);
     relayed
+}
+
+/// An error that an occupant has sent: the error alone, since it is no message, and without who says it (`by`), which may be an address
+/// that others do not see.
+fn failed(stanza: &Element, from: &str) -> Element {
+    let mut failed = Element::new(stanza.name(), ns::CLIENT)
+        .with_attribute("type", "error")
+        .with_attribute("from", from);
+    if let Some(id) = stanza.attribute("id") {
+        failed.set_attribute("id", id);
+    }
+    failed.with_child(StanzaError::of(stanza).to_element(ns::CLIENT))
 }
 
 /// Whether an error says that a client is not there any more (XEP-0045 9.4 of ghosts).

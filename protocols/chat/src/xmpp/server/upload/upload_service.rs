@@ -6,8 +6,8 @@ use sinew_transports::reactor::{Reactor, WeakReactor};
 
 use super::{UploadConfig, Uploads};
 use crate::xmpp::{
-    codec::{Element, ErrorKind, Jid, StanzaCondition, StanzaError},
-    server::{Router, Service},
+    codec::{Element, ErrorKind, Jid, StanzaCondition, StanzaError, ns},
+    server::{Router, Service, bounce::auth},
 };
 
 /// Gives slots for uploads over HTTP (XEP-0363) at a domain of its own. Give it to
@@ -53,6 +53,13 @@ impl UploadService {
 impl Service for UploadService {
     fn stanza_received(&self, router: &Router, stanza: Element) {
         let Some(reactor) = self.reactor.upgrade() else { return };
+        // Slots are for accounts of the server: a component has as many addresses as it likes.
+        let from = stanza.attribute("from").and_then(|from| from.parse::<Jid>().ok());
+        let is_ours =
+            from.zip(router.domain()).is_some_and(|(from, ours)| from.domain() == ours.domain());
+        if !is_ours && stanza.child("request", ns::UPLOAD).is_some() {
+            return router.refuse(&stanza, &auth(StanzaCondition::Forbidden));
+        }
         let mut random = [0; 16];
         if let Err(error) = getrandom::fill(&mut random) {
             tracing::error!(%error, "the system has no random bytes for the address of an upload");
