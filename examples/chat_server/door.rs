@@ -4,6 +4,7 @@ use std::{
     cell::RefCell,
     collections::BTreeMap,
     rc::{Rc, Weak},
+    sync::Arc,
 };
 
 use super::{
@@ -51,7 +52,7 @@ impl<L: Language> Door<L> {
         let guest = self.guests.borrow_mut().remove(name);
         if let Some(guest) = guest {
             self.room.give_name_back(name);
-            self.room.tell_all(&guest, &Event::Left { name: name.into(), why: why.into() });
+            self.room.tell_all(&guest, &Event::Left { name: name.into(), why: one_line(why) });
         }
     }
 
@@ -68,18 +69,25 @@ impl<L: Language> Door<L> {
     }
 
     pub(crate) fn say(&self, guest: &L::Guest, name: &str, text: &str) {
-        self.room.tell_all(guest, &Event::Said { name: name.into(), text: text.into() });
+        self.room.tell_all(guest, &Event::Said { name: name.into(), text: one_line(text) });
     }
 
     /// Returns `false` if there is nobody of that name.
     pub(crate) fn whisper(&self, guest: &L::Guest, name: &str, to: &str, text: &str) -> bool {
-        let event = Event::Whispered { name: name.into(), to: to.into(), text: text.into() };
-        self.room.tell_one(guest, to, event)
+        let (name, to) = (name.into(), Arc::from(to));
+        let event = Event::Whispered { name, to: Arc::clone(&to), text: one_line(text) };
+        self.room.tell_one(guest, &to, event)
     }
 
     pub(crate) fn all_names(&self) -> Vec<String> {
         self.room.all_names()
     }
+}
+
+/// A text of a guest, which comes from any protocol: without control characters, so that it is one line in every other. Otherwise the
+/// reason of a close frame could have a line end, and behind it what somebody else is made to say.
+fn one_line(text: &str) -> Arc<str> {
+    text.replace(char::is_control, "").into()
 }
 
 impl<L: Language> Audience for Door<L> {

@@ -14,7 +14,7 @@ use super::{
     door::{Door, Language},
     event::Event,
     ports,
-    room::{Building, Room},
+    room::{Building, Room, is_name},
 };
 
 const CHANNEL: &str = "#room";
@@ -47,7 +47,10 @@ impl Language for Irc {
             Event::Said { name, text } => said(name, CHANNEL, text),
             Event::Whispered { name, to, text } => said(name, to, text),
             Event::Renamed { from: before, name } => from(before, &format!("NICK {name}")),
-            Event::Left { name, why } => from(name, &format!("PART {CHANNEL} :{why}")),
+            Event::Left { name, why } => {
+                let why = cut_at_character(why.as_bytes(), TEXT_MAX);
+                from(name, &format!("PART {CHANNEL} :{}", String::from_utf8_lossy(why)))
+            }
         }
     }
 
@@ -69,7 +72,7 @@ fn said(name: &str, to: &str, text: &str) -> String {
 
 struct Guest {
     door: Rc<Door<Irc>>,
-    /// Empty until it is said.
+    /// Empty until it is said. Out of the room, somebody else may have it.
     name: String,
     has_said_user: bool,
     is_welcome: bool,
@@ -95,10 +98,13 @@ impl Guest {
     }
 
     fn nick(&mut self, client: &Client<'_>, name: &str) {
-        if self.is_in_room {
-            if !self.door.rename(client, &self.name, name) {
-                return self.reply(client, "433", &format!("{} :Not free", shown(name)));
-            }
+        if !is_name(name) {
+            return self.reply(client, "432", &format!("{} :A short name, please", shown(name)));
+        }
+        if self.is_in_room && !self.door.rename(client, &self.name, name) {
+            return self.reply(client, "433", &format!("{name} :Not free"));
+        }
+        if self.is_welcome {
             client.write(from(&self.name, &format!("NICK {name}")));
         }
         name.clone_into(&mut self.name);
@@ -109,8 +115,11 @@ impl Guest {
             return;
         }
         if !self.door.enter(client, &self.name) {
-            let name = std::mem::take(&mut self.name);
-            return self.reply(client, "433", &format!("{} :Not free", shown(&name)));
+            let name = self.name.clone();
+            if !self.is_welcome {
+                self.name.clear();
+            }
+            return self.reply(client, "433", &format!("{name} :Not free"));
         }
         self.is_in_room = true;
         if !std::mem::replace(&mut self.is_welcome, true) {
@@ -139,7 +148,6 @@ impl Guest {
             Some(action) => format!("*{}*", action.trim_end_matches('\x01')),
             None => text.to_owned(),
         };
-        let text = text.replace(char::is_control, "");
         if to == CHANNEL {
             self.door.say(client, &self.name, &text);
         } else if !self.door.whisper(client, &self.name, to, &text) {

@@ -43,7 +43,7 @@ pub(crate) trait Talker: Clone + 'static {
 /// come, to go and to look, but not to talk; and the mail.
 #[derive(Clone)]
 pub(crate) struct Building {
-    names: Arc<Mutex<BTreeMap<String, usize>>>,
+    names: Arc<Mutex<Names>>,
     pub(crate) mail: Mailboxes<Event>,
 }
 
@@ -51,6 +51,14 @@ impl Building {
     pub(crate) fn new() -> Self {
         Self { names: Arc::default(), mail: Mailboxes::new(MAIL_MAX) }
     }
+}
+
+/// Guests by their names in lower case: for a client of IRC, `ann` and `Ann` are one.
+type Names = BTreeMap<String, Named>;
+
+struct Named {
+    name: String,
+    shard: usize,
 }
 
 /// The room on one reactor. What a guest says goes straight to the guests here, and as one message to each other reactor. So the
@@ -89,30 +97,35 @@ impl Room {
         doors.push(door);
     }
 
-    fn names(&self) -> MutexGuard<'_, BTreeMap<String, usize>> {
+    fn names(&self) -> MutexGuard<'_, Names> {
         self.building.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns `false` if it is no name, or somebody has it.
     pub(crate) fn take_name(&self, name: &str) -> bool {
-        let is_name = !name.is_empty() && name.chars().all(char::is_alphanumeric);
-        if !is_name || name.len() > NAME_MAX {
+        if !is_name(name) {
             return false;
         }
-        let mut names = self.names();
-        let is_free = !names.contains_key(name);
+        let (mut names, key) = (self.names(), name.to_lowercase());
+        let is_free = !names.contains_key(&key);
         if is_free {
-            names.insert(name.to_owned(), self.shard);
+            names.insert(key, Named { name: name.to_owned(), shard: self.shard });
         }
         is_free
     }
 
     pub(crate) fn give_name_back(&self, name: &str) {
-        self.names().remove(name);
+        self.names().remove(&name.to_lowercase());
     }
 
     pub(crate) fn all_names(&self) -> Vec<String> {
-        self.names().keys().cloned().collect()
+        self.names().values().map(|named| named.name.clone()).collect()
+    }
+
+    /// The reactor of the guest of this name.
+    fn shard_of(&self, name: &str) -> Option<usize> {
+        let names = self.names();
+        names.get(&name.to_lowercase()).filter(|named| named.name == name).map(|named| named.shard)
     }
 
     /// Everybody hears of it but the talker.
@@ -132,7 +145,7 @@ impl Room {
         name: &str,
         event: Event,
     ) -> bool {
-        let Some(shard) = self.names().get(name).copied() else { return false };
+        let Some(shard) = self.shard_of(name) else { return false };
         if shard == self.shard {
             let is_far_behind = self.tell_one_here(name, &event);
             self.rest(talker, is_far_behind, Vec::new());
@@ -190,4 +203,8 @@ impl Room {
             room.rest(&talker, false, unsent);
         });
     }
+}
+
+pub(crate) fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= NAME_MAX && name.chars().all(char::is_alphanumeric)
 }

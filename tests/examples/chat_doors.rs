@@ -172,12 +172,44 @@ fn long_texts_are_split_for_irc_and_wrong_messages_do_no_harm() {
         "PRIVMSG #room :x\r\nNICK ann\r\nUSER x 0 * :x\r\nNICK a,b\r\nNICK :a b\r\nNICK new\r\n",
     );
     assert_eq!(new.line(), ":room 451 * :Say NICK and USER first");
-    for wrong in ["ann", "a,b", "a"] {
-        assert_eq!(new.line(), format!(":room 433 * {wrong} :Not free"));
+    assert_eq!(new.line(), ":room 433 * ann :Not free");
+    for wrong in ["a,b", "a"] {
+        assert_eq!(new.line(), format!(":room 432 * {wrong} :A short name, please"));
     }
     assert_eq!(new.line(), ":room 001 new :Welcome");
     assert_eq!(ann.line(), "* new joined");
     drop((ann, iris, new));
+    server.process.finish();
+}
+
+/// What comes in at one door is one line at the others, and a name is one guest for all clients.
+#[test]
+fn nobody_speaks_for_others() {
+    let server = Server::start();
+    let (mut ann, mut web) = (server.by_lines("ann"), server.by_websocket("web"));
+    let mut iris = server.by_irc("iris");
+    for line in ["* web joined", "* iris joined"] {
+        assert_eq!(ann.line(), line);
+    }
+    while iris.line() != ":room 366 iris #room :That is all" {}
+    web.send(Opcode::Close, b"\x03\xe8bye\r\n:ann!ann@room PRIVMSG #room :yes\r\niris: no\x1b");
+    let why = "bye:ann!ann@room PRIVMSG #room :yesiris: no";
+    assert_eq!(ann.line(), format!("* web left: {why}"));
+    assert_eq!(iris.line(), format!(":web!web@room PART #room :{why}"));
+
+    iris.send("NICK Ann\r\nPART #room\r\nNICK a:b\r\nNICK anN\r\nJOIN #room\r\nNICK ira\r\nJOIN #room\r\n");
+    for line in [
+        ":room 433 iris Ann :Not free",
+        ":iris!iris@room PART #room",
+        ":room 432 iris a:b :A short name, please",
+        ":iris!iris@room NICK anN",
+        ":room 433 anN anN :Not free",
+        ":anN!anN@room NICK ira",
+        ":ira!ira@room JOIN #room",
+    ] {
+        assert_eq!(iris.line(), line);
+    }
+    drop((ann, iris));
     server.process.finish();
 }
 

@@ -20,6 +20,11 @@ const POOLED_MAX: usize = 1_024;
 /// Most bytes that a pool keeps in all. A queue that has grown may keep 64 KiB.
 const POOLED_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// A pool keeps this many items of any capacity, and more only if they have little. Otherwise many connections that have once sent much at
+/// the same time, such as those who enter a large chat room, would have the pool keep a large queue for each of them.
+const LARGE_KEPT: usize = 64;
+const LARGE: usize = 2 * 1024;
+
 #[derive(Default)]
 pub(crate) struct Buffers {
     /// Allocated at the first read.
@@ -134,8 +139,10 @@ impl<T: Pooled> Pool<T> {
     #[inline(never)]
     fn keep(&self, item: Box<T>) {
         let mut others = self.others.borrow_mut();
-        let bytes = self.bytes.get() + item.capacity_bytes();
-        if others.len() < POOLED_MAX && bytes <= POOLED_BYTES_MAX {
+        let capacity = item.capacity_bytes();
+        let bytes = self.bytes.get() + capacity;
+        let len_max = if capacity > LARGE { LARGE_KEPT } else { POOLED_MAX };
+        if others.len() < len_max && bytes <= POOLED_BYTES_MAX {
             others.push(item);
             self.bytes.set(bytes);
         }
@@ -197,7 +204,12 @@ mod tests {
 
     #[test]
     fn the_pool_is_bounded_in_number_and_in_bytes() {
-        for (len, kept) in [(64, POOLED_MAX), (64 * 1024, POOLED_BYTES_MAX / (64 * 1024))] {
+        for (len, kept) in [
+            (64, POOLED_MAX),
+            (LARGE, POOLED_MAX),
+            (LARGE + 1, LARGE_KEPT),
+            (64 * 1024, LARGE_KEPT),
+        ] {
             let buffers = Buffers::default();
             (0..2 * POOLED_MAX).for_each(|_| buffers.give_back(used(len)));
             assert_eq!(buffers.queues.others.borrow().len(), kept);

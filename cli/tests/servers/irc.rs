@@ -206,4 +206,18 @@ fn what_cannot_be_started() {
         let (code, output) = failure(arguments);
         assert!(code != 0 && output.contains(said), "{arguments:?}: {output}");
     }
+    // Browsers would never send them.
+    for origin in ["a.example", "https://a.example/", "https://A.example", "https://a.example:443"]
+    {
+        let (code, output) = failure(&[
+            "irc",
+            "--websocket",
+            "127.0.0.1:0",
+            "--listen",
+            "127.0.0.1:0",
+            "--origin",
+            origin,
+        ]);
+        assert!(code != 0 && output.contains(&format!("origin {origin}: not ")), "{output}");
+    }
 }

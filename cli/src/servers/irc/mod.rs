@@ -139,8 +139,14 @@ impl Irc {
 
     /// The server behind WebSockets, at all paths.
     fn site(&self, server: &IrcServer) -> Result<HttpServer, StartError> {
-        let upgrade = server.websocket();
-        let upgrade = self.origin.iter().fold(upgrade, |upgrade, origin| upgrade.origin(origin));
+        let mut upgrade = server.websocket();
+        for text in &self.origin {
+            if !is_origin(text) {
+                let example = "a scheme and a host, as https://chat.example.org";
+                return Err(StartError::other(format!("origin {text}: not {example}")));
+            }
+            upgrade = upgrade.origin(text);
+        }
         let subnets: Result<Vec<Subnet>, _> =
             self.trusted_proxy.iter().map(|text| text.parse()).collect();
         let subnets = subnets.map_err(StartError::other)?;
@@ -189,4 +195,20 @@ impl Irc {
         let rules = AuthenticatorConfig::default().allow_plaintext(self.plaintext_logins);
         Ok(Authenticator::with(users, rules))
     }
+}
+
+/// Whether it is an origin as browsers send it (RFC 6454 6.2). Any other text, such as one with a path, would never be equal to one.
+fn is_origin(text: &str) -> bool {
+    let Some((scheme, host)) = text.split_once("://") else { return false };
+    let is_sent = |byte: u8| byte.is_ascii_graphic() && !byte.is_ascii_uppercase();
+    let has_default_port = match scheme {
+        "http" => host.ends_with(":80"),
+        "https" => host.ends_with(":443"),
+        _ => false,
+    };
+    !scheme.is_empty()
+        && !host.is_empty()
+        && !has_default_port
+        && !host.contains(['/', '?', '#', '@'])
+        && text.bytes().all(is_sent)
 }

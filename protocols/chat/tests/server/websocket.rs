@@ -195,6 +195,67 @@ fn messages_that_are_no_line() {
     assert_eq!(network.server.report().connections, 0);
 }
 
+/// A client is what its messages are, whatever the frames; and one that breaks the rules of WebSocket is gone.
+#[test]
+fn frames_of_hostile_clients() {
+    const MASK: Option<[u8; 4]> = Some([1, 2, 3, 4]);
+    let network = Network::new(config());
+    let frames = |frames: &[(Opcode, bool, &[u8])], mask| {
+        let mut bytes = Vec::new();
+        for (opcode, is_last, payload) in frames {
+            encode_frame(&mut bytes, *opcode, *is_last, payload, mask);
+        }
+        bytes
+    };
+    let client = Browser::client(&network, "ann");
+    // A line in fragments with a ping between them, and one in the other kind of message.
+    for (bytes, code) in [
+        (
+            frames(
+                &[
+                    (Opcode::Text, false, b"PI"),
+                    (Opcode::Continuation, false, b""),
+                    (Opcode::Continuation, true, b"NG x"),
+                ],
+                MASK,
+            ),
+            "PONG",
+        ),
+        (frames(&[(Opcode::Binary, true, b"PING \xff")], MASK), "PONG"),
+    ] {
+        client.wire.receive_if_open(&bytes);
+        assert_eq!(codes(&client.received()), [code]);
+    }
+    client.say("QUIT");
+    // Each line end ends it, also that of the other half of CRLF.
+    for text in ["PING x\nPING y", "PING x\rPING y", "\nPING x", "PING x\n\r\n", "\r\nQUIT"] {
+        let client = Browser::client(&network, "bob");
+        client.send(text.as_bytes());
+        assert_eq!(client.received(), "close 1008 a line end in a message\n", "{text:?}");
+        // What comes behind it, or instead of the answer, is not carried out.
+        client.send(b"NICK eve");
+        assert_eq!(client.received(), "");
+        client.advance(20_000);
+        assert!(client.wire.is_closing());
+    }
+    for (bytes, code) in [
+        (frames(&[(Opcode::Text, true, b"PING \xff")], MASK), 1007),
+        (frames(&[(Opcode::Text, true, b"PING x")], None), 1002),
+        (frames(&[(Opcode::Continuation, true, b"PING x")], MASK), 1002),
+        (frames(&[(Opcode::Text, false, b"PI"), (Opcode::Text, true, b"NG")], MASK), 1002),
+        (frames(&[(Opcode::Ping, false, b"")], MASK), 1002),
+        (vec![0xff; 64], 1002),
+    ] {
+        let client = Browser::client(&network, "bob");
+        client.wire.receive_if_open(&bytes);
+        let received = client.received();
+        assert!(received.starts_with(&format!("close {code} ")), "{code}: {received}");
+        client.advance(20_000);
+        assert!(client.wire.is_closing());
+    }
+    assert_eq!(network.server.report().connections, 0);
+}
+
 #[test]
 fn commands_that_come_too_fast_wait() {
     let network = Network::new(config().flood(5, Duration::from_secs(1)).waiting_max(10));
@@ -320,5 +381,6 @@ fn a_close_frame_says_why() {
     client.wire.receive_if_open(&close);
     assert_eq!(client.received(), "close 1000 so long\n");
     client.wire.close();
-    assert_eq!(ann.received(), ":tex!~tex@192.0.2.1 QUIT :so long\n");
+    // As for QUIT, so that nobody can say what only the server says.
+    assert_eq!(ann.received(), ":tex!~tex@192.0.2.1 QUIT :Quit: so long\n");
 }

@@ -21,6 +21,7 @@ mod files;
 mod flood;
 mod irc_server;
 mod labeled_lines;
+mod name_set;
 mod network;
 mod outgoing;
 mod registry;

@@ -20,6 +20,7 @@ use super::{
     cloak::cloak,
     flood::{Throttle, Throttled},
     labeled_lines::{LabeledLines, tagged},
+    name_set::NameSet,
     outgoing::Outgoing,
     server_ban::ServerBans,
     user::{User, UserId, UserModes},
@@ -74,7 +75,7 @@ pub(super) struct Network {
     pub(super) instant: Instant,
     pub(super) created: SystemTime,
     next_id: u64,
-    pub(super) users: HashMap<UserId, User>,
+    pub(super) users: HashMap<UserId, Box<User>>,
     pub(super) nicks: HashMap<Vec<u8>, UserId>,
     pub(super) channels: BTreeMap<Vec<u8>, Channel>,
     pub(super) monitors: HashMap<Vec<u8>, BTreeSet<UserId>>,
@@ -149,9 +150,9 @@ impl Network {
         let id = UserId(self.next_id);
         self.next_id += 1;
         let real_host = ip.map_or_else(|| "localhost".to_owned(), |ip| host_of(ip.to_canonical()));
-        let host = match (&self.config.cloak, ip) {
-            (Some(secret), Some(ip)) => cloak(secret.bytes(), ip),
-            _ => real_host.clone(),
+        let (host, real_host) = match (&self.config.cloak, ip) {
+            (Some(secret), Some(ip)) => (cloak(secret.bytes(), ip), Some(real_host.into())),
+            _ => (real_host, None),
         };
         let user = User {
             wire,
@@ -171,7 +172,7 @@ impl Network {
             is_gone: false,
             modes: UserModes::default(),
             away: None,
-            channels: BTreeSet::new(),
+            channels: NameSet::default(),
             invited: BTreeMap::new(),
             monitored: BTreeSet::new(),
             lists: Rc::default(),
@@ -182,7 +183,7 @@ impl Network {
             failed_logins: 0,
             failed_opers: 0,
         };
-        self.users.insert(id, user);
+        self.users.insert(id, Box::new(user));
         Ok(id)
     }
 
@@ -199,7 +200,7 @@ impl Network {
             }
         }
         let Some(user) = self.users.remove(&id) else { return };
-        for channel in &user.channels {
+        for channel in user.channels.iter() {
             self.leave_channel(id, channel);
         }
         let key = MAPPING.fold(&user.nick);
@@ -275,7 +276,7 @@ impl Network {
 
     /// All who share a channel with somebody, once each, without that one.
     pub(super) fn peers(&self, id: UserId) -> BTreeSet<UserId> {
-        let channels = self.users.get(&id).into_iter().flat_map(|user| &user.channels);
+        let channels = self.users.get(&id).into_iter().flat_map(|user| user.channels.iter());
         let members = channels
             .filter_map(|key| self.channels.get(key))
             .flat_map(|channel| channel.members.keys());
@@ -284,7 +285,7 @@ impl Network {
 
     /// A reply with a number, up to the nick of the client.
     pub(super) fn numeric(&self, id: UserId, number: u16) -> Outgoing {
-        let nick = self.users.get(&id).map_or(&b"*"[..], User::nick_or_star);
+        let nick = self.users.get(&id).map_or(&b"*"[..], |user| user.nick_or_star());
         Outgoing::new(self.config.name.as_bytes(), &format!("{number:03}")).param(nick)
     }
 

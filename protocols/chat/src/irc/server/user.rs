@@ -10,7 +10,7 @@ use std::{
 
 use sinew_auth::SaslServer;
 
-use super::{capability::Capabilities, wire::Wire};
+use super::{capability::Capabilities, name_set::NameSet, wire::Wire};
 use crate::irc::codec::SaslText;
 
 /// A connection: a number that is never used again.
@@ -35,7 +35,8 @@ pub(super) struct User {
     pub(super) user: Vec<u8>,
     /// As others see it.
     pub(super) host: String,
-    pub(super) real_host: String,
+    /// Unless it is the same.
+    pub(super) real_host: Option<Box<str>>,
     pub(super) real_name: Vec<u8>,
     pub(super) password: Option<Vec<u8>>,
     pub(super) account: Option<String>,
@@ -49,7 +50,7 @@ pub(super) struct User {
     pub(super) modes: UserModes,
     pub(super) away: Option<Vec<u8>>,
     /// Channels by their folded names.
-    pub(super) channels: BTreeSet<Vec<u8>>,
+    pub(super) channels: NameSet,
     /// Channels that operators of them have invited it to, by their folded names, and when those were made: one of the same name is another.
     pub(super) invited: BTreeMap<Vec<u8>, u64>,
     pub(super) monitored: BTreeSet<Vec<u8>>,
@@ -69,9 +70,13 @@ impl User {
         [&self.nick, &b"!"[..], &self.user, b"@", self.host.as_bytes()].concat()
     }
 
+    pub(super) fn real_host(&self) -> &str {
+        self.real_host.as_deref().unwrap_or(&self.host)
+    }
+
     /// What masks are compared with: as others see it, and by its address.
     pub(super) fn names(&self) -> [Vec<u8>; 2] {
-        let real = [&self.nick, &b"!"[..], &self.user, b"@", self.real_host.as_bytes()].concat();
+        let real = [&self.nick, &b"!"[..], &self.user, b"@", self.real_host().as_bytes()].concat();
         [self.source(), real]
     }
 

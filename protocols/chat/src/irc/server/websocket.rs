@@ -176,12 +176,14 @@ impl WebSocketHandler for IrcWebSocket {
     fn closed(&mut self, reason: &CloseReason) {
         let Some(wire) = self.wire.take() else { return };
         wire.drop_lists();
+        // A text that is sent may be the client's own, which is shown as that of QUIT: it must not pass for one of the server.
         let text = match reason.text.as_str() {
-            "" if reason.code == CloseCode::GOING_AWAY => "going away",
-            "" => "Remote host closed the connection",
-            text => text,
+            "" if reason.code == CloseCode::GOING_AWAY => "going away".to_owned(),
+            "" => "Remote host closed the connection".to_owned(),
+            text if reason.code == CloseCode::ABNORMAL => text.to_owned(),
+            text => format!("Quit: {text}"),
         };
-        self.session.lost(&wire, text);
+        self.session.lost(&wire, &text);
     }
 }
 

@@ -61,7 +61,7 @@ impl Network {
         let is_founder = channel.founder.is_some() && channel.founder == user.account;
         let is_operator = is_founder || is_new;
         channel.members.insert(id, Status { is_operator, has_voice: false });
-        user.channels.insert(key.clone());
+        user.channels.insert(&key);
         user.invited.remove(&key);
         self.tell_join(id, &key, is_founder && !is_new);
     }
@@ -231,7 +231,7 @@ impl Network {
         if is_closed && !self.is_channel_operator(id, &key) {
             return;
         }
-        let Some(source) = self.users.get(&id).map(User::source) else { return };
+        let Some(source) = self.users.get(&id).map(|user| user.source()) else { return };
         // Only operators can let somebody in whom a ban or a key keeps out.
         if is_operator
             && let Some(user) = self.users.get_mut(&target)

@@ -162,7 +162,7 @@ impl Network {
 
     fn tell(&mut self, to: UserId, kind: Kind, message: &Outgoing) {
         let has_tags = |user: &User| user.capabilities.has(Capability::MessageTags);
-        if kind != Kind::Tags || self.users.get(&to).is_some_and(has_tags) {
+        if kind != Kind::Tags || self.users.get(&to).is_some_and(|user| has_tags(user)) {
             self.send(to, message);
         }
     }

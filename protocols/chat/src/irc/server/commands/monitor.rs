@@ -5,7 +5,7 @@ use crate::irc::{
     server::{
         channel::{MAPPING, is_nick},
         network::Network,
-        user::{User, UserId},
+        user::UserId,
     },
 };
 
@@ -73,8 +73,10 @@ impl Network {
     fn tell_status(&mut self, id: UserId, nicks: Vec<Vec<u8>>) {
         let (mut there, mut away) = (Vec::new(), Vec::new());
         for nick in nicks {
-            let source =
-                self.by_nick(&nick).and_then(|other| self.users.get(&other)).map(User::source);
+            let source = self
+                .by_nick(&nick)
+                .and_then(|other| self.users.get(&other))
+                .map(|user| user.source());
             match source {
                 Some(source) => there.push(source),
                 None => away.push(nick),

@@ -75,7 +75,7 @@ impl Network {
         self.later.push(Later::SaveBans);
         self.notice(id, [b"Added a ban for ", mask].concat());
         let names = |user: &crate::irc::server::user::User| {
-            [&user.host, &user.real_host]
+            [&user.host, user.real_host()]
                 .map(|host| [&user.user, &b"@"[..], host.as_bytes()].concat())
         };
         let banned = self.users.iter().filter(|(other, user)| {

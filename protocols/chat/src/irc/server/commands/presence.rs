@@ -55,7 +55,7 @@ impl Network {
     /// Tells all who share a channel, if they want to know.
     fn tell_peers(&mut self, id: UserId, message: &Outgoing, is_for: impl Fn(&User) -> bool) {
         for peer in self.peers(id) {
-            if self.users.get(&peer).is_some_and(&is_for) {
+            if self.users.get(&peer).is_some_and(|user| is_for(user)) {
                 self.send(peer, message);
             }
         }

@@ -293,7 +293,7 @@ impl Network {
         if !is_ready {
             return;
         }
-        let [shown, real] = [&user.host, &user.real_host]
+        let [shown, real] = [&user.host, user.real_host()]
             .map(|host| [&user.user, &b"@"[..], host.as_bytes()].concat());
         let ip = user.ip;
         let is_right = self.config.password.as_ref().is_none_or(|expected| {

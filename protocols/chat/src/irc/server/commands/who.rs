@@ -91,8 +91,8 @@ impl Network {
     ) -> Option<Outgoing> {
         let (me, user) = (self.users.get(&id)?, self.users.get(&other)?);
         // A channel that both see.
-        let shared = user.channels.iter().filter(|key| me.channels.contains(*key));
-        let key = key.or_else(|| shared.map(Vec::as_slice).next());
+        let mut shared = user.channels.iter().filter(|key| me.channels.contains(key));
+        let key = key.or_else(|| shared.next());
         let channel = key.and_then(|key| self.channels.get(key));
         let name = channel.map_or(&b"*"[..], |channel| &channel.name);
         let status = channel.and_then(|channel| channel.status(other)).unwrap_or_default();
@@ -121,7 +121,7 @@ impl Network {
                 b'c' => reply.param(name),
                 b'u' => reply.param(&user.user),
                 // Addresses are for operators and their own users.
-                b'i' if id == other || me.modes.is_operator => reply.param(&user.real_host),
+                b'i' if id == other || me.modes.is_operator => reply.param(user.real_host()),
                 b'i' => reply.param("255.255.255.255"),
                 b'h' => reply.param(&user.host),
                 b's' => reply.param(server),
@@ -191,7 +191,7 @@ impl Network {
             replies.push(front(671).text("is using a secure connection"));
         }
         if id == other || me.modes.is_operator {
-            replies.push(front(338).param(&user.real_host).text("is actually using host"));
+            replies.push(front(338).param(user.real_host()).text("is actually using host"));
         }
         if let Some(away) = &user.away {
             replies.push(front(301).text(away));
