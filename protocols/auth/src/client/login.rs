@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use super::{SaslClient, State, scram::ScramClient};
 use crate::{
-    Channel, Mechanism, SaslError, Secret,
+    Channel, ChannelBinding, Mechanism, SaslError, Secret,
     codec::{
         gs2::BindingFlag,
         names::{PASSWORD_MAX, prepare_user},
@@ -33,6 +33,19 @@ const ITERATIONS: RangeInclusive<u32> = 4_096..=1_000_000;
 /// assert!(matches!(only_plain, Err(SaslError::EncryptionRequired)));
 /// # Ok::<(), SaslError>(())
 /// ```
+///
+/// # Channel binding
+///
+/// | the connection | the server offers `-PLUS` | it is taken | the exchange says (RFC 5802 6) |
+/// |---|---|---|---|
+/// | has a binding | yes | SCRAM with channel binding | `p=`, with the first binding of the [`Channel`] |
+/// | has a binding | no | SCRAM | `y`: a server that does offer it notices that somebody has changed the list |
+/// | has none, or [`channel_binding`](Self::channel_binding) is off | yes or no | SCRAM | `n` |
+///
+/// Most protocols do not say which bindings a server has, and there are servers that have `tls-exporter` only (RFC 9266) and refuse
+/// `tls-server-end-point`. No login is begun anew without a binding then: somebody between the ends would only have to refuse the first
+/// one. The refusal is the error, [`SaslClient::refused`] notes in the log what may be the cause, and for such a server
+/// [`channel_binding`](Self::channel_binding) is turned off. XMPP lists the bindings (XEP-0440), so its client needs no setting.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ClientLogin {
@@ -41,6 +54,7 @@ pub struct ClientLogin {
     authorize_as: Option<String>,
     mechanisms: Vec<Mechanism>,
     allow_plaintext: bool,
+    is_bound: bool,
     iterations: RangeInclusive<u32>,
     server: Option<(String, u16)>,
 }
@@ -76,6 +90,7 @@ impl ClientLogin {
             authorize_as: None,
             mechanisms: all.filter(|mechanism| *mechanism != Mechanism::CramMd5).collect(),
             allow_plaintext: false,
+            is_bound: true,
             iterations: ITERATIONS,
             server: None,
         }
@@ -96,6 +111,13 @@ impl ClientLogin {
     /// Whether the password or the token may be sent over a connection that is not encrypted. Default `false`.
     pub fn allow_plaintext(mut self, allow: bool) -> Self {
         self.allow_plaintext = allow;
+        self
+    }
+
+    /// Whether the login is bound to the connection where both ends can (`-PLUS`). Default `true`. Off for a server that offers this and has
+    /// other bindings only: the exchange says then that the client has none, so somebody between the ends can pass it on.
+    pub fn channel_binding(mut self, is_bound: bool) -> Self {
+        self.is_bound = is_bound;
         self
     }
 
@@ -144,12 +166,17 @@ impl ClientLogin {
         })
     }
 
+    /// What the login is bound to, if it is.
+    fn binding<'a>(&self, channel: &'a Channel) -> Option<&'a ChannelBinding> {
+        channel.bindings().first().filter(|_| self.is_bound)
+    }
+
     /// Whether a mechanism proves what there is.
     fn fits(&self, mechanism: Mechanism, channel: &Channel) -> bool {
         match (mechanism, &self.proof) {
             (Mechanism::External, Proof::External)
             | (Mechanism::Scram(_) | Mechanism::Plain, Proof::Password(_)) => true,
-            (Mechanism::ScramPlus(_), Proof::Password(_)) => !channel.bindings().is_empty(),
+            (Mechanism::ScramPlus(_), Proof::Password(_)) => self.binding(channel).is_some(),
             (Mechanism::OAuthBearer, Proof::Token(_)) => self.authorize_as.is_none(),
             (Mechanism::XOAuth2, Proof::Token(_)) => {
                 self.authorize_as.is_none() && !self.user.is_empty()
@@ -190,7 +217,7 @@ impl ClientLogin {
             "" if mechanism == Mechanism::OAuthBearer => String::new(),
             user => prepare_user(user)?,
         };
-        let binding = channel.bindings().first();
+        let binding = self.binding(channel);
         Ok(match mechanism {
             Mechanism::ScramPlus(hash) | Mechanism::Scram(hash) => {
                 let offers_binding =

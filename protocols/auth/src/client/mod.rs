@@ -140,6 +140,22 @@ impl SaslClient {
         Deferred::ready_on(reactor, response)
     }
 
+    /// The server has refused the exchange, which is over. If it was bound to the connection and the server has not even challenged it, the
+    /// log says that the server may have another channel binding: see [`ClientLogin`]. Returns whether that may be so.
+    pub fn refused(&self) -> bool {
+        let state = self.0.state.replace(State::Over);
+        let is_binding =
+            matches!((&state, self.0.mechanism), (State::Scram(_), Mechanism::ScramPlus(_)));
+        if is_binding {
+            tracing::warn!(
+                mechanism = %self.0.mechanism,
+                "a server has refused a login that is bound to the connection before its first challenge: \
+                 if it has another channel binding, turn off `ClientLogin::channel_binding`"
+            );
+        }
+        is_binding
+    }
+
     fn derive(
         &self,
         reactor: &Reactor,

@@ -6,7 +6,7 @@ use sinew_auth::{
 };
 use sinew_transports::reactor::{Deferred, Reactor};
 
-use super::support::{Login, config, encrypted, now, users};
+use super::support::{Login, certificate, config, encrypted, now, users};
 
 fn authenticator() -> Authenticator {
     Authenticator::with(users(), config().mechanisms(Mechanism::ALL))
@@ -262,4 +262,63 @@ fn data_with_the_word_of_success() {
     client.finish(None).unwrap();
     let (_, _, server) = run(false);
     assert!(now(&reactor, &server.respond(&reactor, b"x")).is_err());
+}
+
+/// What the first message of SCRAM says of the channel binding (RFC 5802 6).
+#[test]
+fn what_a_client_says_of_the_binding() {
+    const PLUS: &[&str] = &["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"];
+    const UNBOUND: &[&str] = &["SCRAM-SHA-256"];
+    for (offered, channel, is_bound, expected) in [
+        (PLUS, bound(1), true, "SCRAM-SHA-256-PLUS p=tls-exporter,,"),
+        (PLUS, bound(1), false, "SCRAM-SHA-256 n,,"),
+        (PLUS, encrypted(), true, "SCRAM-SHA-256 n,,"),
+        (UNBOUND, bound(1), true, "SCRAM-SHA-256 y,,"),
+        // `y` would make a server refuse the login that does offer it.
+        (UNBOUND, bound(1), false, "SCRAM-SHA-256 n,,"),
+        (UNBOUND, encrypted(), true, "SCRAM-SHA-256 n,,"),
+    ] {
+        let login = ClientLogin::password("ann", "secret").channel_binding(is_bound);
+        let chosen = login.choose(offered, &channel).unwrap();
+        let first = String::from_utf8(chosen.initial().unwrap().unwrap()).unwrap();
+        let found = format!("{} {first}", chosen.mechanism());
+        assert!(found.starts_with(expected), "{found} instead of {expected}");
+    }
+    let only = ClientLogin::password("ann", "secret").channel_binding(false);
+    let chosen = only.choose(&PLUS[..1], &bound(1));
+    assert!(matches!(chosen, Err(SaslError::NoCommonMechanism)));
+}
+
+/// A server that has another binding refuses at the first message, and no login without one follows by itself; without it there is one.
+#[test]
+fn a_server_with_another_binding() {
+    let other = || encrypted().binding(ChannelBinding::exporter([1; 32]));
+    let certificate = certificate(7);
+    let ours = encrypted().binding(ChannelBinding::server_end_point(&certificate).unwrap());
+    let names = ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"];
+    let login = ClientLogin::password("ann", "secret");
+    let refused = Login::new(&authenticator(), other()).run(&login, &names, &ours, true);
+    assert!(matches!(refused, Err(SaslError::ChannelBinding)));
+    let unbound = login.channel_binding(false);
+    assert!(Login::new(&authenticator(), other()).run(&unbound, &names, &ours, true).is_ok());
+}
+
+#[test]
+fn a_refusal_before_the_first_challenge() {
+    let reactor = Reactor::new().unwrap();
+    let login = ClientLogin::password("ann", "secret");
+    for (names, channel, is_challenged, may_be_the_binding) in [
+        (["SCRAM-SHA-256-PLUS"], bound(1), false, true),
+        (["SCRAM-SHA-256-PLUS"], bound(1), true, false),
+        (["SCRAM-SHA-256"], bound(1), false, false),
+        (["PLAIN"], bound(1), false, false),
+    ] {
+        let chosen = login.choose(names, &channel).unwrap();
+        chosen.initial().unwrap();
+        if is_challenged {
+            drop(chosen.respond(&reactor, b"r=x,s=eA==,i=4096"));
+        }
+        assert_eq!(chosen.refused(), may_be_the_binding, "{names:?}");
+        assert!(!chosen.refused() && matches!(chosen.finish(None), Err(SaslError::OutOfOrder)));
+    }
 }

@@ -12,7 +12,7 @@ use sinew_auth::{
 };
 use sinew_transports::reactor::Reactor;
 
-use super::support::{config, encrypted, now, users};
+use super::support::{certificate, config, encrypted, now, users};
 
 /// A peer that reads and writes a message in base64 a line.
 struct PeerProcess {
@@ -205,13 +205,6 @@ else:
     server.set_client_final(read())
     write(server.get_server_final())
 "#;
-
-/// A certificate signed with SHA-256, as far as anybody reads it here.
-fn certificate(serial: u8) -> Vec<u8> {
-    let signed = [0x30, 3, 2, 1, serial];
-    let algorithm = b"\x30\x0b\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b";
-    [b"\x30\x12".as_slice(), &signed, algorithm].concat()
-}
 
 fn python() -> Option<PathBuf> {
     // Where `.ci/peers` installs it: beside the folder of this test.

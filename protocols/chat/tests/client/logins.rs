@@ -77,6 +77,52 @@ fn servers_that_do_not_offer_it() {
 }
 
 #[test]
+fn mechanisms_that_are_known_only_after_a_refusal() {
+    let refused = "the IRC server refused the login: 904 Failed";
+    for (lines, sent, expected) in [
+        (":irc 908 bot PLAIN :are available\n:irc 904 bot :Failed\n", "AUTHENTICATE PLAIN\n", None),
+        // The mechanism is there, so it is the password that is wrong.
+        (
+            ":irc 908 bot PLAIN,SCRAM-SHA-256 :are available\n:irc 904 bot :Failed\n",
+            "",
+            Some(refused),
+        ),
+        (":irc 904 bot :Failed\n", "", Some(refused)),
+        (":irc 908 bot\n:irc 904 bot :Failed\n", "", Some(refused)),
+        (":irc 908 bot :\n:irc 904 bot :Failed\n", "", Some(refused)),
+        (
+            ":irc 908 bot :GSSAPI\n:irc 904 bot :Failed\n",
+            "",
+            Some("could not log in to the IRC server"),
+        ),
+        // There is one other login.
+        (
+            ":irc 908 bot :PLAIN\n:irc 904 bot :Failed\n:irc 908 bot :LOGIN\n:irc 904 bot :Failed\n",
+            "AUTHENTICATE PLAIN\n",
+            Some(refused),
+        ),
+    ] {
+        let script = plain();
+        script.receive(":irc CAP * LS :sasl\n:irc CAP * ACK :sasl\n");
+        assert_eq!(script.sent(), "CAP REQ :sasl\nAUTHENTICATE SCRAM-SHA-256\n");
+        script.receive(lines);
+        assert_eq!(script.sent(), sent, "{lines}");
+        let failed = expected.map(|expected| format!("registration_failed {expected}"));
+        if failed.is_some() {
+            script.wire.close();
+            script.advance(10_000);
+        }
+        assert_eq!(script.notes(), Vec::from_iter(failed), "{lines}");
+    }
+    // What was known before is not changed.
+    let script = plain();
+    script.receive(":irc CAP * LS :sasl=PLAIN,LOGIN\n:irc CAP * ACK :sasl\n");
+    script.sent();
+    script.receive(":irc 908 bot LOGIN :are available\n:irc 904 bot :Failed\n");
+    assert_eq!(script.sent(), "");
+}
+
+#[test]
 fn scram_with_a_real_server_of_sasl() {
     let script = Script::new(config().login(ClientLogin::password("ann", "secret")));
     script.sent();

@@ -133,6 +133,19 @@ fn dropped_results_end_everything() {
         // The same file is not written twice at once.
         let twice = bob.irc.receive_file(&offer, &to.0, Existing::Resume).await;
         assert!(matches!(twice, Err(DccError::Exists { .. })));
+        // Nor by a name that some systems take for the same.
+        ann.irc.ctcp_query("bob", "DCC", format!("SEND A 2130706433 {port} 100000")).unwrap();
+        let other = bob.offered().await;
+        let twice = bob.irc.receive_file(&other, &to.0, Existing::Resume).await;
+        assert!(matches!(twice, Err(DccError::Exists { .. })));
+        drop(received);
+        to.settles_to(&bob.reactor, &[]).await;
+        // Also if the file is opened and the transfer does not know it yet: the loop does not turn while the test waits for it.
+        let received = bob.irc.receive_file(&offer, &to.0, Existing::Keep);
+        bob.reactor.sleep(Duration::ZERO).await;
+        while !to.0.join("a.part").exists() {
+            std::thread::yield_now();
+        }
         drop(received);
         to.settles_to(&bob.reactor, &[]).await;
     });

@@ -248,6 +248,44 @@ fn uid_expunge_takes_only_what_it_names() {
     );
 }
 
+/// A client that receives what is there, but never all, idles on for longer than one that receives nothing may.
+#[test]
+fn a_slow_client_that_idles_is_told_everything() {
+    const COUNT: usize = 20_000;
+    let world = World::with(|config| config.send_timeout(Duration::from_secs(5)));
+    for _ in 0..COUNT {
+        world.deliver("INBOX", "A: 1\r\n\r\n");
+    }
+    let (client, other) = (world.selected(), world.selected());
+    client.say("a IDLE\r\n");
+    for second in 0..12 {
+        other.say(format!("b STORE 1:{COUNT} FLAGS.SILENT (n{second})\r\n"));
+        // While much waits to be sent.
+        other.say("c STORE 7 -FLAGS.SILENT (none)\r\nd STORE 7 +FLAGS.SILENT (more)\r\n");
+        client.advance(Duration::from_secs(1));
+        let told = client.wire.take(usize::MAX).len();
+        assert!(told > 0 && !client.is_closed(), "after {second} s");
+    }
+    assert!(client.received().contains(&format!("* {COUNT} FETCH (FLAGS (\\Recent n11))")));
+    assert_eq!(client.say("DONE\r\n"), "a OK Done\r\n");
+}
+
+#[test]
+fn a_mailbox_that_is_deleted_while_its_changes_are_told() {
+    let world = World::new();
+    let (client, other) = (world.client(), world.client());
+    other.say("a CREATE box\r\n");
+    for _ in 0..20_000 {
+        world.deliver("box", "A: 1\r\n\r\n");
+    }
+    client.say("a SELECT box\r\nb IDLE\r\n");
+    let third = world.client();
+    other.say("b SELECT box\r\nc STORE 1:* +FLAGS.SILENT (many)\r\n");
+    third.say("a DELETE box\r\n");
+    let told = client.received();
+    assert!(told.ends_with("* BYE The mailbox was deleted\r\n"), "{}", &told[told.len() - 200..]);
+}
+
 /// What others have done to many messages is told in pieces, as the client receives it: in IDLE, at its end, and by NOOP.
 #[test]
 fn many_flags_are_told_as_they_are_received() {

@@ -40,8 +40,9 @@ fn configure(folder: &Folder) {
     }
     let root = folder.0.display();
     let news = program::inn_folder();
+    // Without a limit of the load, or readers are refused on a busy machine.
     let conf = format!(
-        "organization: x\npathhost: inn.example\ndomain: example\nmta: \"/bin/true %s\"\nhismethod: hisv6\nenableoverview: true\novmethod: tradindexed\nwireformat: true\npathnews: {}\npathdb: {root}/db\npathetc: {root}/etc\npathlog: {root}/log\npathrun: {root}/run\npathspool: {root}/spool\npatharticles: {root}/spool/articles\npathoverview: {root}/spool/overview\npathincoming: {root}/spool/incoming\npathtmp: {root}/tmp\nperlfilter: false\npythonfilter: false\n",
+        "organization: x\npathhost: inn.example\ndomain: example\nmta: \"/bin/true %s\"\nhismethod: hisv6\nenableoverview: true\novmethod: tradindexed\nwireformat: true\npathnews: {}\npathdb: {root}/db\npathetc: {root}/etc\npathlog: {root}/log\npathrun: {root}/run\npathspool: {root}/spool\npatharticles: {root}/spool/articles\npathoverview: {root}/spool/overview\npathincoming: {root}/spool/incoming\npathtmp: {root}/tmp\nperlfilter: false\npythonfilter: false\nnnrpdloadlimit: 0\n",
         news.display()
     );
     fs::write(at("inn.conf"), conf).unwrap();

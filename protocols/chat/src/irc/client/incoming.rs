@@ -106,7 +106,7 @@ impl IrcClient {
         let (target, text) =
             (message.param(0).unwrap_or_default(), message.param(1).unwrap_or_default());
         let state = self.0.state.borrow();
-        let is_echo = state.is_me(&from.nick());
+        let (is_echo, is_to_me) = (state.is_me(&from.nick()), state.is_me(&target));
         let isupport = Rc::clone(&state.isupport);
         drop(state);
         let is_to_channel =
@@ -125,7 +125,8 @@ impl IrcClient {
                     self.answer_ctcp(&said, &ctcp);
                 }
                 self.call(|handler, irc| handler.ctcp_query(irc, &said, &ctcp));
-                if ctcp.is("DCC") && !is_echo && !is_to_channel {
+                // Not to a channel, nor to all users of a server.
+                if ctcp.is("DCC") && !is_echo && is_to_me {
                     self.dcc_received(&said, &ctcp);
                 }
             }

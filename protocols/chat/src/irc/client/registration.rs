@@ -77,7 +77,12 @@ impl IrcClient {
                 self.without_capabilities(transport);
             }
             900 | 903 if phase == Phase::LoggingIn => self.logged_in(transport, number),
+            908 if phase == Phase::LoggingIn => self.mechanisms(message),
+            904 if phase == Phase::LoggingIn && self.has_other_mechanisms(transport) => {}
             902 | 904..=907 if phase == Phase::LoggingIn => {
+                if let Some(login) = &self.0.state.borrow().login {
+                    login.sasl.refused();
+                }
                 let text = message.last().map(|text| text.to_string()).unwrap_or_default();
                 self.fail(transport, IrcError::LoginRefused { numeric: number, text });
             }
@@ -214,32 +219,64 @@ impl IrcClient {
             state.phase = Phase::Requesting(missing - 1);
             return;
         }
-        let Some(login) = &self.0.config.login else {
+        if self.0.config.login.is_none() {
             drop(state);
             return self.end_capabilities(transport);
-        };
+        }
         let mechanisms = state.offered.get("sasl").cloned().unwrap_or_default();
-        let mechanisms: Vec<&str> = match mechanisms.as_str() {
+        let has_sasl = state.has("sasl");
+        drop(state);
+        match has_sasl {
+            true => self.begin_login(transport, &mechanisms),
+            false => self.fail(transport, IrcError::SaslNotOffered),
+        }
+    }
+
+    fn begin_login(&self, transport: &Transport, offered: &str) {
+        let Some(login) = &self.0.config.login else { return };
+        let mechanisms: Vec<&str> = match offered {
             // A server that does not say which it has.
             "" => Mechanism::ALL.iter().map(|mechanism| mechanism.name()).collect(),
             names => names.split(',').collect(),
         };
-        if !state.has("sasl") {
-            drop(state);
-            return self.fail(transport, IrcError::SaslNotOffered);
-        }
         match login.choose(mechanisms, &Channel::of(transport)) {
             Ok(sasl) => {
                 let name = sasl.mechanism().name();
-                state.login = Some(Login { sasl, challenge: SaslText::default(), is_new: true });
+                let (challenge, is_guess) = (SaslText::default(), offered.is_empty());
+                let mut state = self.0.state.borrow_mut();
+                state.login =
+                    Some(Login { sasl, challenge, is_new: true, is_guess, mechanisms: None });
                 state.phase = Phase::LoggingIn;
+                drop(state);
                 transport.write(format!("AUTHENTICATE {name}\r\n"));
             }
-            Err(error) => {
-                drop(state);
-                self.fail(transport, IrcError::Login(error));
-            }
+            Err(error) => self.fail(transport, IrcError::Login(error)),
         }
+    }
+
+    /// The mechanisms of the server, which it has not said before.
+    fn mechanisms(&self, message: &Message<'_>) {
+        let mut state = self.0.state.borrow_mut();
+        if let (Some(login), Some(names)) = (&mut state.login, message.param(1))
+            && login.is_guess
+        {
+            login.mechanisms = Some(names.to_str_lossy().into_owned());
+        }
+    }
+
+    /// A login was refused: whether because the server does not have the mechanism, and has said which it has. Then there is another login,
+    /// by one of those, which tells the server whether one with channel binding was among them.
+    fn has_other_mechanisms(&self, transport: &Transport) -> bool {
+        let mut state = self.0.state.borrow_mut();
+        let Some(login) = &mut state.login else { return false };
+        let name = login.sasl.mechanism().name();
+        let is_other = |names: &String| {
+            !names.is_empty() && !names.split(',').any(|known| known.eq_ignore_ascii_case(name))
+        };
+        let Some(names) = login.mechanisms.take().filter(is_other) else { return false };
+        drop(state);
+        self.begin_login(transport, &names);
+        true
     }
 
     fn end_capabilities(&self, transport: &Transport) {

@@ -6,6 +6,7 @@
 //! | CAP ACK, NAK | ignored | counted | ignored | ignored | ACK is taken | — |
 //! | CAP NEW, DEL | ignored | ignored | ignored | ignored | taken | — |
 //! | AUTHENTICATE | ignored | ignored | a challenge | ignored | ignored | — |
+//! | 908 | ignored | ignored | noted, if none were known: 904 begins the login anew, once | ignored | ignored | — |
 //! | 903 | ignored | ignored | the login is done | ignored | ignored | — |
 //! | 902, 904 to 907 | ignored | ignored | the connection fails | ignored | ignored | — |
 //! | 432, 433, 436, 437 | another nick | the same | the same | the same | the nick was refused | — |
@@ -46,6 +47,10 @@ pub(super) struct Login {
     pub(super) challenge: SaslText,
     /// The server was sent nothing of it yet.
     pub(super) is_new: bool,
+    /// The server has not said which mechanisms it has, before it refused this one.
+    pub(super) is_guess: bool,
+    /// Those that it has then said (908).
+    pub(super) mechanisms: Option<String>,
 }
 
 pub(super) struct State {

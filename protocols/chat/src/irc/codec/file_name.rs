@@ -51,7 +51,7 @@ fn cut(name: &str) -> &str {
 
 /// Marks of direction and characters without width, which make a name look like another one.
 const fn is_invisible(letter: char) -> bool {
-    matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    matches!(letter, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// Whether Windows takes it for a device, whatever its ending is.
@@ -92,6 +92,7 @@ mod tests {
             ("c:autoexec.bat", Some("c_autoexec.bat")),
             ("a\0b\n\x1b[2Jc", Some("ab[2Jc")),
             ("a\u{202e}txt.exe", Some("atxt.exe")),
+            ("a\u{61c}b\u{e0041}", Some("ab")),
             ("CON", Some("_CON")),
             ("com1.txt", Some("_com1.txt")),
             ("com¹", Some("_com¹")),

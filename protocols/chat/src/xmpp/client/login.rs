@@ -70,6 +70,9 @@ impl XmppClient {
             "challenge" => self.challenged(transport, element.text()),
             "success" => return self.logged_in(transport, element.text().trim()),
             "failure" => {
+                if let Some(sasl) = self.0.link.borrow_mut().login.take() {
+                    sasl.refused();
+                }
                 let condition = element.children().find(|child| child.name() != "text");
                 let text = element.child("text", ns::SASL).map(Element::text);
                 let error = XmppError::LoginRefused {

@@ -159,7 +159,7 @@ impl Link {
             let challenge = match self.step(NAME, &tag).await? {
                 Step::Continue(challenge) => challenge,
                 Step::Done(status) => {
-                    let status = accepted(NAME, status)?;
+                    let status = accepted(NAME, status).inspect_err(|_| _ = sasl.refused())?;
                     sasl.finish(None)?;
                     return Ok(status);
                 }

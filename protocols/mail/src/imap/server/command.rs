@@ -138,14 +138,12 @@ impl Session {
 
     /// Tells what has changed, unless the client does not receive: then the next change tells it, or the end of IDLE.
     fn tell_idle(self: &Rc<Self>) {
-        if self.idle.borrow().is_none() {
+        // A task that tells the rest comes here at its end, and has a clock of its own for a client that receives nothing.
+        if self.idle.borrow().is_none() || self.is_telling.get() {
             return;
         }
         if self.transport.queued() > QUEUE_MAX {
             return self.await_idle_client();
-        }
-        if self.is_telling.get() {
-            return;
         }
         if self.write_some_changes(Occasion::Any, &Known::default()) {
             self.go_on_telling();
@@ -155,7 +153,7 @@ impl Session {
             self.selected.borrow().as_ref().is_some_and(|selected| selected.mailbox.is_deleted());
         if is_gone {
             self.bye("The mailbox was deleted");
-        } else if self.transport.queued() > QUEUE_MAX {
+        } else if self.transport.queued() > QUEUE_MAX && !self.is_telling.get() {
             self.await_idle_client();
         }
     }
@@ -174,6 +172,9 @@ impl Session {
                 }
             }
             session.is_telling.set(false);
+            if !session.transport.is_closing() {
+                session.tell_idle();
+            }
         };
         reactor.spawn(task).detach();
     }
@@ -188,6 +189,9 @@ impl Session {
         reactor.call_later(self.config.send_timeout, move |_| {
             let Some(session) = weak.upgrade() else { return };
             session.is_awaiting_client.set(false);
+            if session.is_telling.get() {
+                return;
+            }
             if session.idle.borrow().is_some() && session.transport.queued() > QUEUE_MAX {
                 session.transport.abort();
             }

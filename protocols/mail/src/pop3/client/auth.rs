@@ -53,7 +53,7 @@ impl Pop3Client {
             let challenge = match self.link.sasl_step().await? {
                 SaslStep::Challenge(challenge) => challenge,
                 SaslStep::Over(status) => {
-                    accepted(stage, status)?;
+                    accepted(stage, status).inspect_err(|_| _ = sasl.refused())?;
                     return Ok(sasl.finish(None)?);
                 }
             };

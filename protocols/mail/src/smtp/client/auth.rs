@@ -35,7 +35,7 @@ impl SmtpClient {
             self.link.write(Stage::Auth, line.as_bytes()).await?;
             reply = self.link.reply(Stage::Auth).await?;
         }
-        accepted(Stage::Auth, reply)?;
+        accepted(Stage::Auth, reply).inspect_err(|_| _ = sasl.refused())?;
         Ok(sasl.finish(None)?)
     }
 

@@ -35,7 +35,10 @@ impl NewsClient {
                 let data = data_encoding::BASE64.decode(data.as_bytes());
                 sasl.finish(Some(&data.map_err(|_| sinew_auth::SaslError::Base64)?))?;
             }
-            _ => return Err(NewsError::Refused { command: VERB, response }),
+            _ => {
+                sasl.refused();
+                return Err(NewsError::Refused { command: VERB, response });
+            }
         }
         // RFC 4643 2.2: capabilities may be others now.
         self.ask_capabilities().await

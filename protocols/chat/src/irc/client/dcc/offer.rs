@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{DccConfig, DccError};
+use super::{DccConfig, DccError, part_file::not_of_a_part};
 use crate::irc::codec::{Dcc, DccOffered, IrcText, Source, safe_file_name};
 
 /// A file or a conversation that somebody offers. Its address is one that the configuration allows.
@@ -41,7 +41,7 @@ impl DccOffer {
         let (at, file) = match message {
             Dcc::Send { name, at, size } => {
                 let size = size.ok_or(DccError::NoSize)?;
-                let safe = safe_file_name(name).ok_or(DccError::NoName)?;
+                let safe = safe_file_name(name).map(not_of_a_part).ok_or(DccError::NoName)?;
                 (at, Some(OfferedFile { sent_name: name.to_vec(), name: safe, size }))
             }
             Dcc::Chat { at } => (at, None),
@@ -65,7 +65,8 @@ impl DccOffer {
         Source::new(&self.from)
     }
 
-    /// The name of the file: the last part of what was sent, without all that is not safe in a file name. `None` for a conversation.
+    /// The name of the file: the last part of what was sent, without all that is not safe in a file name; behind `.part`
+    /// comes `_`, since that ending is for files that are not whole. `None` for a conversation.
     #[must_use]
     pub fn file_name(&self) -> Option<&str> {
         self.file.as_ref().map(|file| file.name.as_str())

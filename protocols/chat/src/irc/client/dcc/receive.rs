@@ -1,9 +1,6 @@
 //! Receiving a file: [`IrcClient::receive_file`].
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use sinew_transports::{
     AsyncStream,
@@ -60,32 +57,26 @@ async fn receive(
     existing: Existing,
 ) -> Result<PathBuf, DccError> {
     let (_, path) = part_file::paths(&folder, &file.name);
-    let _writing = Writing::begin(irc, path.clone())?;
+    let _writing = Writing::begin(irc, path)?;
     let (name, size) = (file.name.clone(), file.size);
-    let mut part =
-        on_thread(reactor, move || PartFile::open(&folder, &name, size, existing)).await?;
-    let mut unfinished = Unfinished { reactor: reactor.clone(), path: Some(path) };
-    if existing == Existing::Resume {
-        unfinished.path = None;
-    }
-    if part.len() > 0 {
-        part = resume(irc, reactor, offer, file, part).await?;
+    let part = on_thread(reactor, move || PartFile::open(&folder, &name, size, existing)).await?;
+    let mut held = Held { reactor: reactor.clone(), part: Some(part) };
+    if held.len() > 0 {
+        resume(irc, offer, file, &mut held).await?;
     }
     let stream = meeting::take(irc, reactor, offer).await?;
-    let part = transfer(irc, reactor, stream, part, size).await?;
-    let done = on_thread(reactor, move || part.complete()).await?;
-    unfinished.path = None;
-    Ok(done)
+    transfer(irc, reactor, stream, &mut held, size).await?;
+    let part = held.take();
+    on_thread(reactor, move || part.complete()).await
 }
 
 /// Asks for the rest of a file of which a part is here.
 async fn resume(
     irc: &IrcClient,
-    reactor: &Reactor,
     offer: &DccOffer,
     file: &OfferedFile,
-    mut part: PartFile,
-) -> Result<PartFile, DccError> {
+    part: &mut Held,
+) -> Result<(), DccError> {
     let asked = match &offer.place {
         Place::At(at) => DccPart::new(&file.sent_name, at.port(), part.len()),
         Place::Passive(token) => DccPart::new(&file.sent_name, 0, part.len()).token(token),
@@ -94,7 +85,7 @@ async fn resume(
     if position > part.len() {
         return Err(DccError::Ended { done: part.len(), size: file.size });
     }
-    on_thread(reactor, move || part.shorten(position).map(|()| part)).await
+    part.work(move |part| part.shorten(position)).await
 }
 
 /// Writes what comes, and acknowledges it.
@@ -102,9 +93,9 @@ async fn transfer(
     irc: &IrcClient,
     reactor: &Reactor,
     mut stream: AsyncStream,
-    mut part: PartFile,
+    part: &mut Held,
     size: u64,
-) -> Result<PartFile, DccError> {
+) -> Result<(), DccError> {
     let after = meeting::config(irc)?.idle_timeout;
     let mut piece = vec![0; PIECE];
     while part.len() < size {
@@ -117,8 +108,7 @@ async fn transfer(
         if done + read as u64 > size {
             return Err(DccError::TooMuch { size });
         }
-        (part, piece) =
-            on_thread(reactor, move || part.write(&piece[..read]).map(|()| (part, piece))).await?;
+        piece = part.work(move |part| part.write(&piece[..read]).map(|()| piece)).await?;
         // The low 32 bits of what is there, from its beginning.
         #[allow(clippy::cast_possible_truncation, reason = "that is the protocol")]
         let ack = part.len() as u32;
@@ -131,23 +121,43 @@ async fn transfer(
     if let Err(error) = stream.shutdown().await {
         tracing::debug!(%error, "the sender of a file by DCC has closed first");
     }
-    Ok(part)
+    Ok(())
 }
 
-/// Deletes the part of a file that was not received whole, also if the transfer is dropped.
-struct Unfinished {
+/// The part between the jobs that work on it. If the transfer is dropped, it is deleted by a thread, too.
+struct Held {
     reactor: Reactor,
-    path: Option<PathBuf>,
+    part: Option<PartFile>,
 }
 
-impl Drop for Unfinished {
+impl Held {
+    const THERE: &str = "each job gives it back, or else the transfer has ended";
+
+    fn len(&self) -> u64 {
+        self.part.as_ref().expect(Self::THERE).len()
+    }
+
+    fn take(&mut self) -> PartFile {
+        self.part.take().expect(Self::THERE)
+    }
+
+    async fn work<T: Send + 'static>(
+        &mut self,
+        f: impl FnOnce(&mut PartFile) -> Result<T, DccError> + Send + 'static,
+    ) -> Result<T, DccError> {
+        let mut part = self.take();
+        let worked = on_thread(&self.reactor, move || f(&mut part).map(|done| (part, done)));
+        let (part, done) = worked.await?;
+        self.part = Some(part);
+        Ok(done)
+    }
+}
+
+impl Drop for Held {
     fn drop(&mut self) {
-        let Some(path) = self.path.take() else { return };
-        let deleted = self.reactor.defer_to_thread(move || fs::remove_file(path));
-        deleted.then(|_, deleted| {
-            if let Ok(Err(error)) = deleted {
-                tracing::debug!(%error, "the part of a file by DCC was not deleted");
-            }
-        });
+        if let Some(part) = self.part.take() {
+            // A job that nobody waits for would not run.
+            self.reactor.defer_to_thread(move || drop(part)).then(|_, _| {});
+        }
     }
 }

@@ -17,7 +17,7 @@ const RESUMES_MAX: u8 = 3;
 pub(in crate::irc::client) struct Transfers {
     active: usize,
     tokens: u64,
-    /// The parts of files that are being written.
+    /// The parts of files that are being written, in lower case: for some systems that is the same file.
     files: BTreeSet<PathBuf>,
     offers: Vec<Offered>,
     resumes: Vec<Resuming>,
@@ -184,8 +184,9 @@ pub(super) struct Writing {
 
 impl Writing {
     pub(super) fn begin(irc: &IrcClient, path: PathBuf) -> Result<Self, DccError> {
-        match irc.0.transfers.borrow_mut().files.insert(path.clone()) {
-            true => Ok(Self { irc: irc.clone(), path }),
+        let lower = PathBuf::from(path.to_string_lossy().to_lowercase());
+        match irc.0.transfers.borrow_mut().files.insert(lower.clone()) {
+            true => Ok(Self { irc: irc.clone(), path: lower }),
             false => Err(DccError::Exists { path }),
         }
     }
