@@ -120,11 +120,51 @@ fn lists_of_channels() {
     };
     assert_eq!(listed("LIST"), ["#a 2 :things", "#b 1 :"]);
     assert_eq!(listed("LIST #b,#none"), ["#b 1 :"]);
+    assert_eq!(listed("LIST !#b"), ["#a 2 :things"]);
+    assert_eq!(listed("LIST #*,!?A"), ["#b 1 :"]);
     assert_eq!(listed("LIST >1"), ["#a 2 :things"]);
     assert_eq!(listed("LIST <2"), ["#b 1 :"]);
     assert_eq!(bob.say("NAMES #secret"), ":irc.test 366 bob #secret :End of /NAMES list\n");
     assert!(ann.say("NAMES #secret").contains("353 ann @ #secret :@ann\n"));
     assert_eq!(bob.codes("TOPIC #secret"), ["403"]);
+}
+
+/// NAMES without a channel: of all that the client may see.
+#[test]
+fn names_of_all_channels() {
+    let network = Network::new(config());
+    let [ann, bob] = network.in_channel(["ann", "bob"]);
+    let carl = network.client("carl");
+    const END: &str = "366 carl * :End of /NAMES list\n";
+    ann.say("JOIN #b,#secret\nMODE #secret +s");
+    bob.say("MODE bob +i\nJOIN #c");
+    assert_eq!(
+        carl.say("NAMES"),
+        format!(":irc.test 353 carl = #a :@ann\n:irc.test 353 carl = #b :@ann\n:irc.test {END}"),
+        "an invisible user is seen by members alone, also if nobody else is in a channel"
+    );
+    assert!(ann.say("NAMES").contains(" @ #secret :@ann\n"));
+    assert_eq!(ann.say("NAMES").matches(" :@ann bob\n").count(), 1);
+}
+
+/// A long NAMES is made as there is room, and says nothing of channels that have gone, or are hidden meanwhile.
+#[test]
+fn names_of_more_channels_than_the_queue_holds() {
+    let network = Network::new(config().channels_per_client_max(2_000));
+    let [ann, carl] = ["ann", "carl"].map(|nick| network.client(nick));
+    let name = |number: usize| format!("#{number:0>60}");
+    (0..1_000).for_each(|number| drop(ann.say(&format!("JOIN {}", name(number)))));
+    carl.wire.set_capacity(1_000);
+    carl.send(b"NAMES\n");
+    let mut received = carl.received();
+    assert!(received.contains(&name(0)) && !received.contains(&name(997)), "{received}");
+    ann.say(&format!("MODE {} +s\nPART {}", name(997), name(998)));
+    while !received.ends_with("366 carl * :End of /NAMES list\n") {
+        received += &carl.received();
+    }
+    let is_listed = |number| received.contains(&format!(" 353 carl = {} :@ann\n", name(number)));
+    assert!((0..997).all(is_listed) && is_listed(999));
+    assert!(!received.contains(&name(997)) && !received.contains(&name(998)));
 }
 
 #[test]

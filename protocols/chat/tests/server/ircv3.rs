@@ -90,6 +90,27 @@ fn joins_names_and_changes() {
         received.contains(";account=ann;msgid=") && received.starts_with("@time="),
         "{received}"
     );
+    // The account is with all that somebody with an account does (account-tag).
+    let invited = network.with("invited", "account-tag");
+    plain.say("INVITE invited #a");
+    assert_eq!(invited.received(), "@account=ann :plain!~plain@localhost INVITE invited #a\n");
+    invited.say("JOIN #a");
+    all.say("MODE #a +o plain");
+    all.received();
+    invited.received();
+    plain.say("TOPIC #a :things\nKICK #a invited");
+    let received = invited.received();
+    assert_eq!(received.matches("@account=ann :plain!").count(), 2, "{received}");
+    plain.say("CAP REQ account-tag");
+    assert_eq!(plain.say("MODE plain +i"), "@account=ann :plain!~plain@localhost MODE plain +i\n");
+    let [away, joined] = ["AWAY :x", "PART #a\nJOIN #a"].map(|lines| {
+        plain.say(lines);
+        all.received()
+    });
+    for (received, command) in [(&away, "AWAY"), (&joined, "AWAY"), (&joined, "JOIN")] {
+        let line = received.lines().find(|line| line.contains(&format!("localhost {command} ")));
+        assert!(line.is_some_and(|line| line.contains("account=ann ")), "{command}: {received}");
+    }
     // Those who join see who is away.
     let other = network.client("other");
     other.say("AWAY :x\nJOIN #a");

@@ -43,6 +43,13 @@ fn whois_and_whowas() {
     ann.say("QUIT");
     bob.received();
     assert_eq!(bob.codes("WHOWAS anna 1"), ["314", "312", "369"]);
+    // Masks find those who were not invisible.
+    assert_eq!(codes(&bob.say("WHOWAS A*n")), ["314", "312", "369"]);
+    assert_eq!(codes(&bob.say("WHOWAS a*")), ["314", "312", "314", "312", "369"]);
+    let carl = network.client("carl");
+    carl.say("MODE carl +i\nQUIT");
+    assert_eq!(bob.codes("WHOWAS c*"), ["406", "369"]);
+    assert_eq!(bob.codes("WHOWAS carl"), ["314", "312", "369"]);
 }
 
 #[test]

@@ -55,6 +55,7 @@ pub(super) struct Former {
     pub(super) user: Vec<u8>,
     pub(super) host: String,
     pub(super) real_name: Vec<u8>,
+    pub(super) is_invisible: bool,
     pub(super) at: SystemTime,
 }
 
@@ -236,6 +237,7 @@ impl Network {
             user: user.user.clone(),
             host: user.host.clone(),
             real_name: user.real_name.clone(),
+            is_invisible: user.modes.is_invisible,
             at: self.now,
         });
     }

@@ -77,7 +77,9 @@ impl Network {
         let extended =
             Outgoing::new(&source, "JOIN").param(&name).param(account.as_deref().unwrap_or("*"));
         let extended = extended.text(&user.real_name).account(account.as_deref());
-        let away = user.away.as_ref().map(|away| Outgoing::new(&source, "AWAY").text(away));
+        let away = user.away.as_ref();
+        let away =
+            away.map(|away| Outgoing::new(&source, "AWAY").text(away).account(account.as_deref()));
         let is_extended = |user: &User| user.capabilities.has(Capability::ExtendedJoin);
         self.send_channel(key, &plain, |_, user| !is_extended(user));
         self.send_channel(key, &extended, |_, user| is_extended(user));
@@ -206,7 +208,8 @@ impl Network {
         let message = Outgoing::new(&user.source(), "KICK")
             .param(&channel.name)
             .param(&victim.nick)
-            .text(reason);
+            .text(reason)
+            .account(user.account.as_deref());
         self.send_channel(&key, &message, |_, _| true);
         self.leave_channel(target, &key);
     }
@@ -231,7 +234,8 @@ impl Network {
         if is_closed && !self.is_channel_operator(id, &key) {
             return;
         }
-        let Some(source) = self.users.get(&id).map(|user| user.source()) else { return };
+        let Some(user) = self.users.get(&id) else { return };
+        let (source, account) = (user.source(), user.account.clone());
         // Only operators can let somebody in whom a ban or a key keeps out.
         if is_operator
             && let Some(user) = self.users.get_mut(&target)
@@ -246,7 +250,8 @@ impl Network {
         if let Some(away) = away {
             self.reply(id, 301, &[&nick], away);
         }
-        let message = Outgoing::new(&source, "INVITE").param(&nick).param(&name);
+        let message =
+            Outgoing::new(&source, "INVITE").param(&nick).param(&name).account(account.as_deref());
         self.send(target, &message);
         let operators: Vec<UserId> = self
             .channels
@@ -300,7 +305,10 @@ impl Network {
             return;
         };
         let text = cut_at_character(text, TEXT_MAX).to_vec();
-        let message = Outgoing::new(&user.source(), "TOPIC").param(&channel.name).text(&text);
+        let message = Outgoing::new(&user.source(), "TOPIC")
+            .param(&channel.name)
+            .text(&text)
+            .account(user.account.as_deref());
         channel.topic = (!text.is_empty()).then(|| Topic { text, by: user.source(), at });
         self.is_changed |= channel.founder.is_some();
         self.send_channel(&key, &message, |_, _| true);

@@ -22,9 +22,7 @@ use crate::irc::{
 
 impl Network {
     pub(super) fn names(&mut self, id: UserId, message: &Message<'_>) {
-        let Some(names) = message.params().first() else {
-            return self.reply(id, 366, &[b"*"], "End of /NAMES list");
-        };
+        let Some(names) = message.params().first() else { return self.send_all_names(id) };
         // One channel: names of many are asked for by many messages, which are counted.
         let name = names.split(|byte| *byte == b',').next().unwrap_or_default();
         let key = MAPPING.fold(name);
@@ -38,12 +36,7 @@ impl Network {
     /// The members of a channel, as far as the client may see them.
     pub(super) fn send_names(&mut self, id: UserId, key: &[u8]) {
         let Some(channel) = self.channels.get(key) else { return };
-        let is_member = channel.members.contains_key(&id);
-        let is_seen = |other: &UserId| {
-            is_member || self.users.get(other).is_some_and(|user| !user.modes.is_invisible)
-        };
-        let mut members: VecDeque<UserId> =
-            channel.members.keys().copied().filter(is_seen).collect();
+        let mut members = self.seen_members(id, channel);
         let (key, name, count) = (key.to_vec(), channel.name.clone(), members.len());
         let mut is_ended = false;
         self.reply_with(id, "NAMES", count, move |network| {
@@ -53,6 +46,45 @@ impl Network {
             let end = network.numeric(id, 366).param(&name).text("End of /NAMES list");
             (!std::mem::replace(&mut is_ended, true)).then_some(end)
         });
+    }
+
+    /// The members of all channels that the client may see (RFC 2812 3.2.5). Users who are in none of them are not listed.
+    fn send_all_names(&mut self, id: UserId) {
+        let mut keys: VecDeque<Vec<u8>> = self.listed_channels(id, &Filter::All);
+        let count = keys.iter().filter_map(|key| self.channels.get(key));
+        let count = count.map(|channel| channel.members.len()).sum();
+        let (mut members, mut is_ended) = (VecDeque::new(), false);
+        self.reply_with(id, "NAMES", count, move |network| {
+            while let Some(key) = keys.front() {
+                // One channel is listed after the other, since all members together may be many.
+                let channel = network.channels.get(key).filter(|channel| is_listed(channel, id));
+                match channel {
+                    Some(channel) if members.is_empty() => {
+                        members = network.seen_members(id, channel);
+                    }
+                    Some(_) => {}
+                    // It has gone meanwhile, or is hidden now.
+                    None => members.clear(),
+                }
+                let names = network.next_names(id, key, &mut members);
+                if members.is_empty() {
+                    keys.pop_front();
+                }
+                if names.is_some() {
+                    return names;
+                }
+            }
+            let end = network.numeric(id, 366).param("*").text("End of /NAMES list");
+            (!std::mem::replace(&mut is_ended, true)).then_some(end)
+        });
+    }
+
+    fn seen_members(&self, id: UserId, channel: &Channel) -> VecDeque<UserId> {
+        let is_member = channel.members.contains_key(&id);
+        let is_seen = |other: &UserId| {
+            is_member || self.users.get(other).is_some_and(|user| !user.modes.is_invisible)
+        };
+        channel.members.keys().copied().filter(is_seen).collect()
     }
 
     /// The next line of names, of as many members as fit.
@@ -112,12 +144,7 @@ impl Network {
 
     pub(super) fn list(&mut self, id: UserId, message: &Message<'_>) {
         let filter = Filter::parse(message.params().first().copied().unwrap_or_default());
-        let keys: VecDeque<Vec<u8>> = self
-            .channels
-            .iter()
-            .filter(|(_, channel)| filter.fits(channel) && is_listed(channel, id))
-            .map(|(key, _)| key.clone())
-            .collect();
+        let keys = self.listed_channels(id, &filter);
         self.reply(id, 321, &[b"Channel"], "Users  Name");
         let (count, mut keys, mut is_ended) = (keys.len(), keys, false);
         self.reply_with(id, "LIST", count, move |network| {
@@ -129,6 +156,12 @@ impl Network {
             let end = network.numeric(id, 323).text("End of /LIST");
             (!std::mem::replace(&mut is_ended, true)).then_some(end)
         });
+    }
+
+    fn listed_channels(&self, id: UserId, filter: &Filter) -> VecDeque<Vec<u8>> {
+        let channels = self.channels.iter();
+        let listed = channels.filter(|(_, channel)| filter.fits(channel) && is_listed(channel, id));
+        listed.map(|(key, _)| key.clone()).collect()
     }
 
     /// The reply about one channel, if it is still there.
@@ -150,10 +183,10 @@ fn is_listed(channel: &Channel, id: UserId) -> bool {
     !channel.members.is_empty() && channel.is_seen_by(id)
 }
 
-/// Which channels are asked for: names, masks, or how many members they have.
+/// Which channels are asked for: masks of names, `!` before those that are not wanted, or how many members they have.
 enum Filter {
     All,
-    Names(Vec<Vec<u8>>),
+    Names { wanted: Vec<Vec<u8>>, unwanted: Vec<Vec<u8>> },
     More(usize),
     Fewer(usize),
 }
@@ -166,7 +199,14 @@ impl Filter {
             Some((b'>', rest)) => number(rest).map_or(Self::All, Self::More),
             Some((b'<', rest)) => number(rest).map_or(Self::All, Self::Fewer),
             Some(_) => {
-                Self::Names(text.split(|byte| *byte == b',').take(16).map(<[u8]>::to_vec).collect())
+                let (mut wanted, mut unwanted) = (Vec::new(), Vec::new());
+                for mask in text.split(|byte| *byte == b',').take(16) {
+                    match mask.strip_prefix(b"!") {
+                        Some(mask) => unwanted.push(mask.to_vec()),
+                        None => wanted.push(mask.to_vec()),
+                    }
+                }
+                Self::Names { wanted, unwanted }
             }
         }
     }
@@ -174,8 +214,9 @@ impl Filter {
     fn fits(&self, channel: &Channel) -> bool {
         match self {
             Self::All => true,
-            Self::Names(masks) => {
-                masks.iter().any(|mask| mask_matches(MAPPING, mask, &channel.name))
+            Self::Names { wanted, unwanted } => {
+                let matches = |mask: &Vec<u8>| mask_matches(MAPPING, mask, &channel.name);
+                (wanted.is_empty() || wanted.iter().any(matches)) && !unwanted.iter().any(matches)
             }
             Self::More(members) => channel.members.len() > *members,
             Self::Fewer(members) => channel.members.len() < *members,

@@ -248,14 +248,13 @@ impl Network {
                 applied.push(change);
             }
         }
-        let source = user.source();
+        let mode = Outgoing::new(&user.source(), "MODE").param(&user.nick);
+        let mode = mode.account(user.account.as_deref());
         if !errors.is_empty() {
             self.reply(id, 501, &[], "Unknown MODE flag");
         }
         if !applied.is_empty() {
-            let nick = self.users.get(&id).map(|user| user.nick.clone()).unwrap_or_default();
-            let message =
-                Outgoing::new(&source, "MODE").param(nick).param(ModeChange::letters(&applied));
+            let message = mode.param(ModeChange::letters(&applied));
             self.send(id, &message);
         }
     }

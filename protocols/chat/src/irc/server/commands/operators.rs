@@ -33,10 +33,12 @@ impl Network {
             return;
         }
         user.modes.is_operator = true;
-        let (nick, source) = (user.nick.clone(), user.source());
+        let source = user.source();
+        let mode = Outgoing::new(&source, "MODE").param(&user.nick).param("+o");
+        let mode = mode.account(user.account.as_deref());
         tracing::info!(user = %source.escape_ascii(), "somebody is an operator of the IRC server now");
         self.reply(id, 381, &[], "You are now an IRC operator");
-        self.send(id, &Outgoing::new(&source, "MODE").param(nick).param("+o"));
+        self.send(id, &mode);
     }
 
     fn is_operator(&mut self, id: UserId) -> bool {
@@ -58,6 +60,7 @@ impl Network {
         let Some(user) = self.users.get(&id) else { return };
         let (source, by) = (user.source(), user.nick.clone());
         let kill = Outgoing::new(&source, "KILL").param(nick).text(reason);
+        let kill = kill.account(user.account.as_deref());
         self.send(target, &kill);
         let reason = [b"Killed (", by.as_slice(), b" (", reason, b"))"].concat();
         self.leave(target, &reason, true);
@@ -113,8 +116,9 @@ impl Network {
         if !self.is_operator(id) {
             return;
         }
-        let Some(source) = self.users.get(&id).map(|user| user.source()) else { return };
-        let wallops = Outgoing::new(&source, "WALLOPS").text(message.params()[0]);
+        let Some(user) = self.users.get(&id) else { return };
+        let wallops = Outgoing::new(&user.source(), "WALLOPS").text(message.params()[0]);
+        let wallops = wallops.account(user.account.as_deref());
         let wanted =
             self.users.iter().filter(|(_, user)| user.is_registered && user.modes.has_wallops);
         let wanted: Vec<UserId> = wanted.map(|(other, _)| *other).collect();

@@ -378,7 +378,7 @@ impl Network {
             "TARGMAX=PRIVMSG:4,NOTICE:4,TAGMSG:4,JOIN:,PART:,KICK:1,NAMES:1,WHOIS:1".to_owned(),
             "LINELEN=512".to_owned(),
             "BOT=B".to_owned(),
-            "ELIST=U".to_owned(),
+            "ELIST=MNU".to_owned(),
             "SAFELIST".to_owned(),
             "WHOX".to_owned(),
         ];

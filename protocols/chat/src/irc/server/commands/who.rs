@@ -7,7 +7,7 @@ use crate::irc::{
     server::{
         capability::Capability,
         channel::{MAPPING, seconds},
-        network::Network,
+        network::{Former, Network},
         outgoing::Outgoing,
         user::{User, UserId},
     },
@@ -208,8 +208,12 @@ impl Network {
         };
         let most = message.params().get(1).and_then(|most| str::from_utf8(most).ok()?.parse().ok());
         let most = most.filter(|most| *most > 0).unwrap_or(20_usize).min(20);
-        let found =
-            self.former.iter().filter(|former| MAPPING.is_equal(&former.nick, nick)).take(most);
+        // RFC 2812 3.6.3 allows masks. As for WHO, they find no invisible user.
+        let is_found = |former: &&Former| match former.is_invisible {
+            true => MAPPING.is_equal(&former.nick, nick),
+            false => mask_matches(MAPPING, nick, &former.nick),
+        };
+        let found = self.former.iter().filter(is_found).take(most);
         let replies: Vec<Outgoing> = found
             .flat_map(|former| {
                 let front = |number| self.numeric(id, number).param(&former.nick);
