@@ -101,7 +101,7 @@ pub(crate) struct Xmpp {
     /// How much an account may upload in a day
     #[arg(long, default_value_t = Size(100 << 20), value_name = "SIZE", help_heading = "Uploads")]
     pub(crate) upload_per_day: Size,
-    /// How much all files may have. More is refused
+    /// How much all files may take, each with 12 KiB beside its bytes. More is refused
     #[arg(long, default_value_t = Size(10 << 30), value_name = "SIZE", help_heading = "Uploads")]
     pub(crate) upload_total: Size,
     /// How long a file is kept

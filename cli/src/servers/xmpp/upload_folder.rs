@@ -25,6 +25,8 @@ const NAME_MAX: usize = 255;
 const TYPE_MAX: u64 = 256;
 /// Bytes of a key, in hexadecimal digits in its file.
 const KEY_LEN: usize = 32;
+/// What a file takes beside its bytes: its folder, its type, and the rest of its last block.
+pub(super) const FILE_COST: u64 = 3 * 4_096;
 /// How long a file that is not whole is left alone.
 const PART_KEPT: Duration = Duration::from_secs(86_400);
 
@@ -113,7 +115,7 @@ impl UploadFolder {
         Some(kind).filter(|kind| !kind.is_empty())
     }
 
-    /// Removes what was last changed before a time. Returns how many bytes the files that stay have, and how many files went. What is not
+    /// Removes what was last changed before a time. Returns how many bytes the files that stay take, and how many files went. What is not
     /// of this folder, as `lost+found`, is left alone.
     pub(super) fn remove_older(&self, keep: Duration, now: SystemTime) -> io::Result<(u64, usize)> {
         let (mut bytes, mut removed) = (0, 0);
@@ -166,7 +168,7 @@ impl UploadFolder {
 
 /// What became of something in the folder.
 enum Entry {
-    /// A file of so many bytes.
+    /// A file that takes so many bytes.
     Stays(u64),
     Removed,
     Other,
@@ -192,7 +194,7 @@ fn remove_if_older(path: &Path, keep: Duration, now: SystemTime) -> io::Result<E
         }
         None => {
             let lens = fs::read_dir(path)?.map(|file| Ok(file?.metadata()?.len()));
-            lens.sum::<io::Result<u64>>().map(Entry::Stays)
+            lens.sum::<io::Result<u64>>().map(|len| Entry::Stays(len.saturating_add(FILE_COST)))
         }
         _ => Ok(Entry::Other),
     }
@@ -268,7 +270,7 @@ mod tests {
         assert_eq!(folder.begin(&place).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         let now = SystemTime::now();
         let day = Duration::from_secs(86_400);
-        assert_eq!(folder.remove_older(day, now).unwrap(), (4, 0));
+        assert_eq!(folder.remove_older(day, now).unwrap(), (4 + FILE_COST, 0));
         assert_eq!(folder.remove_older(day, now + 2 * day).unwrap(), (0, 1));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
         drop(folder.begin(&place).unwrap());

@@ -21,7 +21,7 @@ use sinew::{
     reactor::Excerpt,
 };
 
-use super::upload_folder::{Place, UploadFolder};
+use super::upload_folder::{FILE_COST, Place, UploadFolder};
 
 /// How often old files are removed, at most and at least.
 const SWEEP_MIN: Duration = Duration::from_secs(1);
@@ -155,12 +155,13 @@ impl UploadSite {
             Err(refused) => return reply.send(refused),
         };
         let taken = self.0.stored.get().saturating_add(self.0.coming.get());
-        if taken.saturating_add(grant.size) > self.0.total_max {
+        let bytes = grant.size.saturating_add(FILE_COST);
+        if taken.saturating_add(bytes) > self.0.total_max {
             tracing::warn!(bytes = taken, "an upload is refused: upload_total is reached");
             return reply.send(StatusCode::INSUFFICIENT_STORAGE);
         }
-        self.0.coming.set(self.0.coming.get() + grant.size);
-        let promised = Promised { site: self.clone(), bytes: grant.size };
+        self.0.coming.set(self.0.coming.get().saturating_add(bytes));
+        let promised = Promised { site: self.clone(), bytes };
         let reactor = request.reactor();
         let upload = receive(reactor.clone(), request, promised, place, grant);
         reactor.spawn(async move { reply.send(upload.await) }).detach();

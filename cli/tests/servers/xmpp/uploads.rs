@@ -156,7 +156,7 @@ fn a_file_and_its_ranges() {
 
 #[test]
 fn what_is_refused() {
-    let mut site = Site::new("upload_total = '100'\n");
+    let mut site = Site::new("upload_total = '40k'\n");
     let slot = site.slot("x", 4, "image/png");
     let other = site.slot("x", 4, "image/png");
     let id = &slot.path["/files/".len()..][..32];
@@ -195,11 +195,11 @@ fn what_is_refused() {
     assert_status(&site.put(&slot, b"meow"), 201);
     assert_status(&site.put(&slot, b"woof"), 409);
     assert!(site.get(&slot.path, "").ends_with("meow"));
-    // There is room for 96 bytes.
-    let large = site.slot("x", 97, "image/png");
-    assert_status(&site.put(&large, &[0; 97]), 507);
-    let fits = site.slot("x", 96, "image/png");
-    assert_status(&site.put(&fits, &[0; 96]), 201);
+    // Each file counts with the 12 KiB that it takes beside its bytes: there is room for 16,380.
+    let large = site.slot("x", 16_381, "image/png");
+    assert_status(&site.put(&large, &[0; 16_381]), 507);
+    let fits = site.slot("x", 16_380, "image/png");
+    assert_status(&site.put(&fits, &[0; 16_380]), 201);
     site.server.stop();
 }
 
