@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{self, Read},
+    os::unix::fs::PermissionsExt,
     path::Path,
 };
 
@@ -15,7 +16,7 @@ const SECRET_MAX: u64 = 4_096;
 ///
 /// # Errors
 ///
-/// The file cannot be read, is too long, or begins with an empty line.
+/// The file cannot be read, or by others than its owner too; it is too long, or begins with an empty line.
 pub(super) fn secret(file: &Path) -> Result<String, StartError> {
     let failed = |why: &str| StartError::other(format!("{}: {why}", Excerpt::path(file)));
     let text = read(file).map_err(|error| failed(&error.to_string()))?;
@@ -29,7 +30,12 @@ pub(super) fn secret(file: &Path) -> Result<String, StartError> {
 }
 
 fn read(file: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    fs::File::open(file)?.take(SECRET_MAX + 1).read_to_string(&mut text)?;
+    let (mut text, file) = (String::new(), fs::File::open(file)?);
+    let metadata = file.metadata()?;
+    if metadata.is_file() && metadata.permissions().mode() & 0o077 != 0 {
+        let why = "others than its owner may use it, and it has a secret; chmod 600 changes that";
+        return Err(io::Error::other(why));
+    }
+    file.take(SECRET_MAX + 1).read_to_string(&mut text)?;
     Ok(text)
 }

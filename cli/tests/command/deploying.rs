@@ -32,9 +32,21 @@ fn the_mail_server_is_good() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
+/// The same of the XMPP server.
+#[test]
+fn the_xmpp_server_is_good() {
+    let scratch = Scratch::new();
+    let (cert, key) = scratch.certificate();
+    let text = fs::read_to_string(file("xmpp.toml")).unwrap();
+    let text = text.replace("/etc/sinew/cert.pem", &cert).replace("/etc/sinew/key.pem", &key);
+    let text = text.replace("/etc/sinew/users", &scratch.write("users", ""));
+    let output = output(&["check", &scratch.write("xmpp.toml", &text)]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
 #[test]
 fn the_units_are_understood_by_systemd() {
-    for name in ["sinew.service", "mail.service"] {
+    for name in ["sinew.service", "mail.service", "xmpp.service"] {
         let scratch = Scratch::new();
         let unit = fs::read_to_string(file(name)).unwrap();
         // Where the program is here.

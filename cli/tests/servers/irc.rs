@@ -4,6 +4,7 @@ use std::{
     env, fs,
     io::{BufRead, BufReader, Write},
     net::{SocketAddr, TcpStream},
+    os::unix::fs::PermissionsExt,
     path::PathBuf,
     process::{self, Command, Stdio},
 };
@@ -192,12 +193,14 @@ fn what_cannot_be_started() {
     let folder = Folder::new("failures");
     let rubbish = folder.file("rubbish", "rubbish\n");
     let empty = folder.file("empty", "\n");
+    fs::set_permissions(&empty, fs::Permissions::from_mode(0o600)).expect("a file");
     for (arguments, said) in [
         (&["irc", "--name", "a b"][..], "a name"),
         (&["irc", "--account-required"], "needs accounts"),
         (&["irc", "--motd", "/no/such/file"], "/no/such/file"),
         (&["irc", "--channels", &rubbish], "line 1 is not a channel"),
         (&["irc", "--cloak", &empty], "no secret"),
+        (&["irc", "--cloak", &rubbish], "chmod 600"),
         (&["irc", "--password-file", "/no/such/file"], "/no/such/file"),
         (&["irc", "--accounts", &rubbish], "rubbish"),
         (&["irc", "--trusted-proxy", "10.0.0.0/8"], "--websocket"),

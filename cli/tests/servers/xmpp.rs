@@ -1,17 +1,20 @@
 //! `sinew xmpp` with clients of others, and with one of a few lines.
 
 mod peers;
+mod uploads;
 
 use std::{
     fs,
     io::{Read, Write},
     net::TcpStream,
+    os::unix::fs::PermissionsExt,
+    process::Command,
 };
 
 use nix::sys::signal::Signal;
 
-use super::peers::run_with_input;
-use crate::kit::{Scratch, Server, output, send, sinew};
+use super::peers::{has_program, run_with_input};
+use crate::kit::{Scratch, Server, failure, output, send, sinew};
 
 const OPEN: &str = "the storage is open";
 
@@ -26,7 +29,8 @@ impl Fixture {
         let scratch = Scratch::new();
         let (cert, key) = scratch.certificate();
         scratch.write("users", &["ann", "bob"].map(user).concat());
-        scratch.write("secret", "component secret\n");
+        let secret = scratch.write("secret", "component secret\n");
+        fs::set_permissions(secret, fs::Permissions::from_mode(0o600)).expect("a file");
         Self { scratch, more: format!("cert = '{cert}'\nkey = '{key}'\n") }
     }
 
@@ -228,6 +232,75 @@ fn files_are_read_again() {
     server.stop();
 }
 
+/// A certificate that cannot be used changes nothing, and the next good one is used, by both ports.
+#[test]
+fn a_broken_certificate_changes_nothing() {
+    if !has_program("openssl") {
+        return;
+    }
+    let fixture = Fixture::new();
+    let mut server = fixture.start();
+    let ports = [port(&server, ""), port(&server, "/direct_tls")];
+    let assert_serves = |pem: &str| {
+        let starttls =
+            served_certificate(ports[0], &["-starttls", "xmpp", "-xmpphost", "localhost"]);
+        let direct = served_certificate(ports[1], &[]);
+        assert_eq!([starttls, direct], [pem.trim(), pem.trim()]);
+    };
+    let text = |name| fixture.scratch.read(name).replace('\r', "");
+    let (cert, key) = (text("cert.pem"), text("key.pem"));
+    assert_serves(&cert);
+    fixture.scratch.certificate();
+    let next_key = text("key.pem");
+    // The last is the key of another certificate.
+    for (broken, key) in
+        [("", &key), ("nonsense\n", &key), (&cert[..cert.len() / 2], &key), (&cert, &next_key)]
+    {
+        fixture.scratch.write("cert.pem", broken);
+        fixture.scratch.write("key.pem", key);
+        server.signal(Signal::SIGHUP);
+        server.line("the certificate stays as it was: ");
+        assert_serves(&cert);
+    }
+    fixture.scratch.certificate();
+    server.signal(Signal::SIGHUP);
+    server.line("the certificate is read again");
+    assert_serves(&text("cert.pem"));
+    server.stop();
+}
+
+/// The certificate that a port shows, as PEM.
+fn served_certificate(port: u16, more: &[&str]) -> String {
+    let mut openssl = Command::new("openssl");
+    openssl.args([
+        "s_client",
+        "-connect",
+        &format!("127.0.0.1:{port}"),
+        "-servername",
+        "localhost",
+    ]);
+    let output = run_with_input(openssl.args(more), b"");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (begin, end) = ("-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----");
+    let from = said.find(begin).unwrap_or_else(|| panic!("no certificate: {output:?}"));
+    let len = said[from..].find(end).expect("its end") + end.len();
+    said[from..from + len].to_owned()
+}
+
+/// The storage is another server's: that is an error, and not a wait without an end. The first one goes on.
+#[test]
+fn two_servers_with_one_storage() {
+    let fixture = Fixture::new().with("plaintext_logins = true\n");
+    let server = fixture.start();
+    let other = fixture.scratch.read("xmpp.toml");
+    let (pid, own) = (fixture.scratch.text("pid"), fixture.scratch.text("other-pid"));
+    let other = fixture.scratch.write("other.toml", &other.replace(&pid, &own));
+    let (code, said) = failure(&["run", &other]);
+    assert!(code != 0 && said.contains("another process has the storage"), "{code}: {said}");
+    Client::online(port(&server, ""), ANN);
+    server.stop();
+}
+
 #[test]
 fn mistakes_are_found_by_a_check() {
     let fixture = Fixture::new();
@@ -247,11 +320,15 @@ fn mistakes_are_found_by_a_check() {
         ("echo.localhost=", "echo.localhost:", "write a domain, = and"),
         ("echo.localhost=", "localhost=", "the domain of something else already"),
         ("/secret']", "/nothing']", "/nothing: "),
+        ("/secret']", "/users']", "chmod 600"),
         (head, "[services.xmpp]\nrooms = 'a@b'\n", "it is no domain"),
         (head, "[services.xmpp]\nupload_url = 'https://x'\n", "upload_url needs upload_https"),
         (head, "[services.xmpp]\nupload_http = ['tcp:0']\n", "upload_url is missing"),
         (head, "[services.xmpp]\nupload_url = 'x'\nupload_http = ['tcp:0']\n", "is no address"),
         (head, "[services.xmpp]\nstanza_max = 'x'\n", "xmpp.toml:6"),
+        (head, "[services.xmpp]\nstanza_max = '9k'\n", "stanza_max: "),
+        (head, "[services.xmpp]\nmax_unread = '100k'\n", "max_unread: "),
+        (head, "[services.xmpp]\nresources_max = 0\n", "resources_max: "),
         (head, "[services.xmpp]\nnonsense = 1\n", "nonsense"),
         (
             "direct_tls = ['tcp:0:interface=127.0.0.1']",

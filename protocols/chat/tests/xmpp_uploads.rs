@@ -120,6 +120,18 @@ fn the_share_of_a_day() {
     assert!(ask("bob@b/x", "1", 86_400), "the day of the other is over");
 }
 
+/// However small they are.
+#[test]
+fn the_files_of_a_day() {
+    let mut uploads = uploads(config().files_per_day(2));
+    let mut ask = |after: u64| {
+        let now = now() + Duration::from_secs(after);
+        let answer = uploads.stanza_received(request("a", "1", ""), 7, now).unwrap();
+        answer.attribute("type") == Some("result")
+    };
+    assert_eq!([0, 1, 2, 86_399, 86_400].map(&mut ask), [true, true, false, false, true]);
+}
+
 #[test]
 fn what_the_service_says_of_itself() {
     let mut uploads = uploads(config());

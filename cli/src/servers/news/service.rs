@@ -8,7 +8,7 @@
 
 use std::{
     cell::RefCell,
-    path::{Path, PathBuf},
+    path::PathBuf,
     rc::Rc,
     time::{Duration, SystemTime},
 };
@@ -31,7 +31,7 @@ use super::{
     access::Rights,
     values::{Group, Peer},
 };
-use crate::run::Context;
+use crate::{run::Context, servers::held_folder::HeldFolder};
 
 /// Where it listens by default.
 const LISTEN: &str = "tcp:119";
@@ -83,44 +83,13 @@ enum Running {
     Waiting { task: Task<()> },
     Serving {
         spool: Spool,
-        held: Held,
+        held: HeldFolder,
         /// When no connection uses the spool any more.
         ended: Deferred<(), Failure>,
         _feeders: Vec<Feeder>,
         _expiry: Task<()>,
         _waited: Option<Task<()>>,
     },
-}
-
-thread_local! {
-    /// Spools that services of this process have open, also those that stop.
-    static OPEN: RefCell<Vec<PathBuf>> = const { RefCell::new(Vec::new()) };
-}
-
-/// A spool is open in this process.
-struct Held(PathBuf);
-
-impl Held {
-    fn new(path: &Path) -> Self {
-        OPEN.with_borrow_mut(|open| open.push(path.to_owned()));
-        Self(path.to_owned())
-    }
-
-    fn is(path: &Path) -> bool {
-        OPEN.with_borrow(|open| open.iter().any(|other| other == path))
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        // At the end of the thread there may be no list any more.
-        let _ = OPEN.try_with(|open| {
-            let mut open = open.borrow_mut();
-            if let Some(at) = open.iter().position(|other| *other == self.0) {
-                open.swap_remove(at);
-            }
-        });
-    }
 }
 
 /// The server, once the spool is open.
@@ -191,7 +160,7 @@ impl Parts {
         let running = Running::Serving {
             _waited: waited,
             ended,
-            held: Held::new(&self.plan.spool),
+            held: HeldFolder::new(&self.plan.spool),
             _feeders: self.feeders(reactor, &spool),
             _expiry: reactor.spawn(expire(reactor.clone(), spool.clone(), self.plan.keep)),
             spool,
@@ -274,7 +243,7 @@ impl Service for NewsService {
             Ok(spool) => self.0.serve(reactor, spool, None),
             // An upgrade or a reload. In any other case there are two servers that do not know of each other.
             Err(StoreError::InUse { .. })
-                if self.0.has_predecessor || Held::is(&self.0.plan.spool) =>
+                if self.0.has_predecessor || HeldFolder::is(&self.0.plan.spool) =>
             {
                 let task = reactor.spawn(Rc::clone(&self.0).wait(reactor.clone()));
                 self.0.running.replace(Some(Running::Waiting { task }));

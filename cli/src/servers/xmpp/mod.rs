@@ -36,6 +36,9 @@ use crate::{
 use service::XmppService;
 use sources::Accounts;
 
+/// RFC 6120 13.12: a limit is not smaller than this.
+const STANZA_MAX_MIN: u64 = 10_000;
+
 /// The arguments of `sinew xmpp`.
 #[derive(Clone, Debug, PartialEq, clap::Args, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -98,7 +101,7 @@ pub(crate) struct Xmpp {
     /// How much an account may upload in a day
     #[arg(long, default_value_t = Size(100 << 20), value_name = "SIZE", help_heading = "Uploads")]
     pub(crate) upload_per_day: Size,
-    /// How much all files may have. More is refused
+    /// How much all files may take, each with 12 KiB beside its bytes. More is refused
     #[arg(long, default_value_t = Size(10 << 30), value_name = "SIZE", help_heading = "Uploads")]
     pub(crate) upload_total: Size,
     /// How long a file is kept
@@ -193,6 +196,7 @@ impl Xmpp {
                 "there is no login without TLS: give cert and key, or plaintext_logins".to_owned()
             );
         }
+        self.check_limits()?;
         if self.component.is_empty() != self.component_port.is_empty() {
             return Err("component and component_port go together".to_owned());
         }
@@ -217,6 +221,22 @@ impl Xmpp {
             )),
             _ => Ok(()),
         }
+    }
+
+    /// With less, nobody could use the server.
+    fn check_limits(&self) -> Result<(), String> {
+        if self.stanza_max.0 < STANZA_MAX_MIN {
+            return Err(format!(
+                "stanza_max: a server takes stanzas of {STANZA_MAX_MIN} bytes at least"
+            ));
+        }
+        if self.max_unread.0 < self.stanza_max.0 {
+            return Err("max_unread: less than stanza_max".to_owned());
+        }
+        if self.resources_max == 0 {
+            return Err("resources_max: nobody could log in".to_owned());
+        }
+        Ok(())
     }
 
     fn domain(&self) -> &str {

@@ -7,12 +7,15 @@ use sinew::{
     prelude::{Factory, Peer},
 };
 
-/// A server, and the lock of its storage.
+use crate::servers::held_folder::HeldFolder;
+
+/// A server, and its storage.
 pub(super) struct OpenServer {
     pub(super) server: XmppServer,
     pub(super) rooms: Option<RoomService>,
     /// Locked until it is closed.
     pub(super) lock: File,
+    pub(super) held: HeldFolder,
 }
 
 /// Where the server will be. Clones are the same.

@@ -4,7 +4,7 @@
 use std::{
     fs::{self, File},
     io,
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     rc::Rc,
     time::Duration,
@@ -31,9 +31,12 @@ use super::{
     open_server::{OpenServer, ServerSlot},
     upload_site::UploadSite,
 };
+use crate::servers::held_folder::HeldFolder;
 
-/// How long to wait for the storage of another process, and after a failure.
+/// How long to wait until the storage is asked for again while another process has it, after which time that is an error, and how long to
+/// wait then, and after a failure.
 const IN_USE_WAIT: Duration = Duration::from_millis(100);
+const IN_USE_MAX: Duration = Duration::from_secs(60);
 const FAILED_WAIT: Duration = Duration::from_secs(10);
 
 /// What a server is made of.
@@ -41,6 +44,8 @@ pub(super) struct Opening {
     pub(super) xmpp: Xmpp,
     pub(super) config: ServerConfig,
     pub(super) storage: PathBuf,
+    /// An earlier process may still have the storage.
+    pub(super) has_predecessor: bool,
     pub(super) rooms: Option<Jid>,
     pub(super) components: ComponentPort,
     pub(super) uploads: Option<Uploads>,
@@ -63,17 +68,21 @@ enum Failed {
 impl Opening {
     /// Opens the storage, and returns when that is done.
     pub(super) async fn run(self: Rc<Self>, reactor: Reactor) {
-        let mut is_reported = false;
+        let mut since = None;
         let open = loop {
             let wait = match self.open(&reactor) {
                 Ok(open) => break open,
                 Err(Failed::InUse) => {
-                    if !std::mem::replace(&mut is_reported, true) {
-                        tracing::info!(
-                            "another process has the storage; clients are served when it has ended"
-                        );
+                    let since = *since.get_or_insert_with(|| {
+                        tracing::info!("the storage is in use; clients are served when it is free");
+                        reactor.now()
+                    });
+                    if reactor.now().saturating_duration_since(since) > IN_USE_MAX {
+                        tracing::error!("the storage is in use for too long");
+                        FAILED_WAIT
+                    } else {
+                        IN_USE_WAIT
                     }
-                    IN_USE_WAIT
                 }
                 Err(Failed::Otherwise(error)) => {
                     tracing::error!("the storage could not be opened: {error}");
@@ -84,6 +93,22 @@ impl Opening {
         };
         self.components.attach(&open.server);
         self.slot.set(open);
+    }
+
+    /// Makes sure that nobody has the storage who will not let it go.
+    ///
+    /// # Errors
+    ///
+    /// Another process has it, which is not the one before this in an upgrade. In any other case opening it is tried again later.
+    pub(super) fn check(&self) -> Result<(), StartError> {
+        match lock(&self.storage) {
+            Err(Failed::InUse) if !self.has_predecessor && !HeldFolder::is(&self.storage) => {
+                let path = Excerpt::path(&self.storage);
+                Err(StartError::other(format!("{path}: another process has the storage")))
+            }
+            Err(Failed::Otherwise(error)) => Err(error),
+            _ => Ok(()),
+        }
     }
 
     fn open(&self, reactor: &Reactor) -> Result<OpenServer, Failed> {
@@ -112,7 +137,8 @@ impl Opening {
         }
         let config =
             self.components.register(config).map_err(|error| other(StartError::other(error)))?;
-        Ok(OpenServer { server: XmppServer::new(reactor, config), rooms, lock })
+        let held = HeldFolder::new(&self.storage);
+        Ok(OpenServer { server: XmppServer::new(reactor, config), rooms, lock, held })
     }
 }
 
@@ -122,8 +148,10 @@ fn lock(folder: &Path) -> Result<File, Failed> {
     let failed = |error: io::Error| {
         Failed::Otherwise(StartError::other(format!("{}: {error}", Excerpt::path(&path))))
     };
-    let file =
-        File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+    // Others could lock a file that they can read.
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true).mode(0o600);
+    let file = options.open(&path).map_err(failed)?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(file),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(Failed::InUse),

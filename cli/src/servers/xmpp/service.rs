@@ -75,6 +75,7 @@ impl XmppService {
             xmpp: xmpp.clone(),
             config,
             storage: xmpp.storage().to_owned(),
+            has_predecessor: context.has_predecessor(),
             rooms: xmpp.rooms_domain()?,
             components: ComponentPort::new(xmpp.components()?),
             uploads: uploads(xmpp)?,
@@ -157,6 +158,7 @@ impl Service for XmppService {
 
     fn start(&self, reactor: &Reactor) -> Result<(), StartError> {
         self.folders.iter().map(PathBuf::as_path).try_for_each(make)?;
+        self.opening.check()?;
         let Some(sources) = self.sources.take() else { return Err(StartError::AlreadyStarted) };
         let sources = sources.watch(reactor)?;
         let opening = accept(Rc::clone(&self.opening), reactor.clone(), self.ports.clone());
@@ -184,7 +186,7 @@ impl Service for XmppService {
                     drop(rooms.flushed(&handle).await);
                 }
                 // The next process can have the storage now.
-                drop(open.lock);
+                drop((open.lock, open.held));
             }
             promise.resolve(());
         };

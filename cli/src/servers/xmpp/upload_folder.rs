@@ -10,10 +10,12 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
+
+use rustix::fs::{FlockOperation, flock};
 
 /// Digits of an id.
 const ID_LEN: usize = 32;
@@ -23,6 +25,8 @@ const NAME_MAX: usize = 255;
 const TYPE_MAX: u64 = 256;
 /// Bytes of a key, in hexadecimal digits in its file.
 const KEY_LEN: usize = 32;
+/// What a file takes beside its bytes: its folder, its type, and the rest of its last block.
+pub(super) const FILE_COST: u64 = 3 * 4_096;
 /// How long a file that is not whole is left alone.
 const PART_KEPT: Duration = Duration::from_secs(86_400);
 
@@ -40,12 +44,10 @@ pub(super) struct Place {
 impl Place {
     /// `None` if the parts could be another path than `ID/NAME` below the folder.
     pub(super) fn new(id: &str, name: &str) -> Option<Self> {
-        let is_id = id.len() == ID_LEN
-            && id.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
         let is_name = !name.trim_matches('.').is_empty()
             && name.len() <= NAME_MAX
             && !name.contains(|c: char| c.is_control() || matches!(c, '/' | '\\'));
-        (is_id && is_name).then(|| Self { id: id.to_owned(), name: name.to_owned() })
+        (is_id(id) && is_name).then(|| Self { id: id.to_owned(), name: name.to_owned() })
     }
 }
 
@@ -58,16 +60,30 @@ impl UploadFolder {
         &self.0
     }
 
-    /// Begins a file.
+    /// Begins a file. It is locked while it is open, so that one that a killed process has left is begun anew.
     ///
     /// # Errors
     ///
     /// `AlreadyExists`: it is there, or another upload of it is running.
     pub(super) fn begin(&self, place: &Place) -> io::Result<File> {
-        if self.0.join(&place.id).exists() {
-            return Err(io::ErrorKind::AlreadyExists.into());
+        let (path, exists) = (self.part(place), io::ErrorKind::AlreadyExists);
+        let part = private().create(true).truncate(false).open(&path)?;
+        match flock(&part, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => return Err(exists.into()),
+            Err(error) => return Err(error.into()),
         }
-        private().create_new(true).open(self.part(place))
+        // The upload that had it may have ended before it was locked: then its name is gone.
+        match fs::metadata(&path) {
+            Ok(metadata) if metadata.ino() == part.metadata()?.ino() => {}
+            _ => return Err(exists.into()),
+        }
+        if self.0.join(&place.id).join(&place.name).exists() {
+            fs::remove_file(&path)?;
+            return Err(exists.into());
+        }
+        part.set_len(0)?;
+        Ok(part)
     }
 
     /// Keeps a file that is whole: with its name, of this type. It is on the disk then.
@@ -77,7 +93,11 @@ impl UploadFolder {
             fs::write(self.kind_path(place), kind)?;
         }
         let folder = self.0.join(&place.id);
-        fs::create_dir(&folder)?;
+        match fs::create_dir(&folder) {
+            // A kill has left it.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => made?,
+        }
         fs::rename(self.part(place), folder.join(&place.name))?;
         File::open(&folder)?.sync_all()?;
         File::open(&self.0)?.sync_all()
@@ -95,28 +115,18 @@ impl UploadFolder {
         Some(kind).filter(|kind| !kind.is_empty())
     }
 
-    /// Removes what was last changed before a time. Returns how many bytes the files that stay have, and how many files went.
+    /// Removes what was last changed before a time. Returns how many bytes the files that stay take, and how many files went. What is not
+    /// of this folder, as `lost+found`, is left alone.
     pub(super) fn remove_older(&self, keep: Duration, now: SystemTime) -> io::Result<(u64, usize)> {
         let (mut bytes, mut removed) = (0, 0);
-        let is_over = |path: &Path, keep: Duration| {
-            let modified = fs::metadata(path)?.modified()?;
-            io::Result::Ok(now.duration_since(modified).is_ok_and(|age| age >= keep))
-        };
         for entry in fs::read_dir(&self.0)? {
-            let path = entry?.path();
-            match path.extension().and_then(|ending| ending.to_str()) {
-                Some("part") if is_over(&path, PART_KEPT)? => fs::remove_file(&path)?,
-                None if path.is_dir() && is_over(&path, keep)? => {
-                    fs::remove_dir_all(&path)?;
-                    let _ = fs::remove_file(path.with_extension("type"));
-                    removed += 1;
-                }
-                None if path.is_dir() => {
-                    for file in fs::read_dir(&path)? {
-                        bytes += file?.metadata()?.len();
-                    }
-                }
-                _ => {}
+            // Uploads end while this runs.
+            match remove_if_older(&entry?.path(), keep, now) {
+                Ok(Entry::Stays(len)) => bytes += len,
+                Ok(Entry::Removed) => removed += 1,
+                Ok(Entry::Other) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
             }
         }
         Ok((bytes, removed))
@@ -154,6 +164,45 @@ impl UploadFolder {
     fn kind_path(&self, place: &Place) -> PathBuf {
         self.0.join(format!("{}.type", place.id))
     }
+}
+
+/// What became of something in the folder.
+enum Entry {
+    /// A file that takes so many bytes.
+    Stays(u64),
+    Removed,
+    Other,
+}
+
+fn remove_if_older(path: &Path, keep: Duration, now: SystemTime) -> io::Result<Entry> {
+    let is_over = |keep: Duration| {
+        let modified = fs::symlink_metadata(path)?.modified()?;
+        io::Result::Ok(now.duration_since(modified).is_ok_and(|age| age >= keep))
+    };
+    let is_own = path.file_stem().and_then(|stem| stem.to_str()).is_some_and(is_id);
+    match path.extension().and_then(|ending| ending.to_str()) {
+        _ if !is_own => Ok(Entry::Other),
+        Some("part") if is_over(PART_KEPT)? => fs::remove_file(path).map(|()| Entry::Other),
+        // A kill has left it, if its file has not come.
+        Some("type") if is_over(keep)? && !path.with_extension("").exists() => {
+            fs::remove_file(path).map(|()| Entry::Other)
+        }
+        None if is_over(keep)? => {
+            fs::remove_dir_all(path)?;
+            let _ = fs::remove_file(path.with_extension("type"));
+            Ok(Entry::Removed)
+        }
+        None => {
+            let lens = fs::read_dir(path)?.map(|file| Ok(file?.metadata()?.len()));
+            lens.sum::<io::Result<u64>>().map(|len| Entry::Stays(len.saturating_add(FILE_COST)))
+        }
+        _ => Ok(Entry::Other),
+    }
+}
+
+fn is_id(text: &str) -> bool {
+    text.len() == ID_LEN
+        && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
 /// For the user of this process alone.
@@ -221,12 +270,52 @@ mod tests {
         assert_eq!(folder.begin(&place).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         let now = SystemTime::now();
         let day = Duration::from_secs(86_400);
-        assert_eq!(folder.remove_older(day, now).unwrap(), (4, 0));
+        assert_eq!(folder.remove_older(day, now).unwrap(), (4 + FILE_COST, 0));
         assert_eq!(folder.remove_older(day, now + 2 * day).unwrap(), (0, 1));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
         drop(folder.begin(&place).unwrap());
         folder.drop_part(&place).unwrap();
         drop(folder.begin(&place).unwrap());
+    }
+
+    /// A kill leaves what is not whole, and perhaps an empty folder: neither is in the way of another attempt.
+    #[test]
+    fn after_a_kill() {
+        let scratch = Scratch::new("kill");
+        let (folder, place) = (&scratch.0, Place::new(ID, "cat.png").unwrap());
+        folder.begin(&place).unwrap().write_all(b"longer than it will be").unwrap();
+        fs::create_dir(folder.path().join(ID)).unwrap();
+        let mut file = folder.begin(&place).unwrap();
+        assert_eq!(folder.begin(&place).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        file.write_all(b"meow").unwrap();
+        folder.keep(&place, &file, None).unwrap();
+        drop(file);
+        assert_eq!(fs::read(folder.path().join(ID).join("cat.png")).unwrap(), b"meow");
+        assert_eq!(folder.begin(&place).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_not_an_upload_stays() {
+        let scratch = Scratch::new("others");
+        let folder = &scratch.0;
+        let others = ["lost+found", "note.part", "note.type"];
+        fs::create_dir(folder.path().join(others[0])).unwrap();
+        for name in &others[1..] {
+            fs::write(folder.path().join(name), "x").unwrap();
+        }
+        // Of uploads whose files did not come.
+        for ending in ["part", "type"] {
+            fs::write(folder.path().join(format!("{ID}.{ending}")), "x").unwrap();
+        }
+        let (day, now) = (Duration::from_secs(86_400), SystemTime::now());
+        assert_eq!(folder.remove_older(day, now).unwrap(), (0, 0));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 5);
+        assert_eq!(folder.remove_older(day, now + 2 * day).unwrap(), (0, 0));
+        let mut left: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort_unstable();
+        assert_eq!(left, others);
     }
 
     #[test]

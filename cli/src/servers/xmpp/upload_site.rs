@@ -21,7 +21,7 @@ use sinew::{
     reactor::Excerpt,
 };
 
-use super::upload_folder::{Place, UploadFolder};
+use super::upload_folder::{FILE_COST, Place, UploadFolder};
 
 /// How often old files are removed, at most and at least.
 const SWEEP_MIN: Duration = Duration::from_secs(1);
@@ -40,6 +40,8 @@ struct Inner {
     keep: Duration,
     /// Bytes of all files, as far as they are known.
     stored: Cell<u64>,
+    /// Bytes of files that were added since they are being counted.
+    added: Cell<u64>,
     /// Bytes of uploads that run.
     coming: Cell<u64>,
     /// Once the folder is open.
@@ -67,8 +69,9 @@ impl Drop for Promised {
 impl UploadSite {
     /// With at most so many bytes, each file kept so long.
     pub(super) fn new(folder: UploadFolder, total_max: u64, keep: Duration) -> Self {
-        let (stored, coming, open) = (Cell::new(0), Cell::new(0), OnceCell::new());
-        Self(Rc::new(Inner { folder, total_max, keep, stored, coming, open }))
+        let (stored, added, coming) = (Cell::new(0), Cell::new(0), Cell::new(0));
+        let open = OnceCell::new();
+        Self(Rc::new(Inner { folder, total_max, keep, stored, added, coming, open }))
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -109,11 +112,13 @@ impl UploadSite {
         async move {
             let every = (site.0.keep / 24).clamp(SWEEP_MIN, SWEEP_MAX);
             loop {
+                site.0.added.set(0);
                 let (folder, keep, now) =
                     (site.0.folder.clone(), site.0.keep, reactor.wall_clock());
                 match reactor.defer_to_thread(move || folder.remove_older(keep, now)).await {
                     Ok(Ok((bytes, removed))) => {
-                        site.0.stored.set(bytes);
+                        // It may have missed them.
+                        site.0.stored.set(bytes.saturating_add(site.0.added.get()));
                         if removed > 0 {
                             tracing::info!(removed, bytes, "old uploads were removed");
                         }
@@ -150,12 +155,13 @@ impl UploadSite {
             Err(refused) => return reply.send(refused),
         };
         let taken = self.0.stored.get().saturating_add(self.0.coming.get());
-        if taken.saturating_add(grant.size) > self.0.total_max {
+        let bytes = grant.size.saturating_add(FILE_COST);
+        if taken.saturating_add(bytes) > self.0.total_max {
             tracing::warn!(bytes = taken, "an upload is refused: upload_total is reached");
             return reply.send(StatusCode::INSUFFICIENT_STORAGE);
         }
-        self.0.coming.set(self.0.coming.get() + grant.size);
-        let promised = Promised { site: self.clone(), bytes: grant.size };
+        self.0.coming.set(self.0.coming.get().saturating_add(bytes));
+        let promised = Promised { site: self.clone(), bytes };
         let reactor = request.reactor();
         let upload = receive(reactor.clone(), request, promised, place, grant);
         reactor.spawn(async move { reply.send(upload.await) }).detach();
@@ -236,6 +242,8 @@ async fn receive(
         Ok(file) => file,
         Err(error) => return failed(&error),
     };
+    // It stays locked until what has come of it is removed.
+    let locked = file.try_clone();
     let written = async {
         let mut file = file;
         let body_lost = |error| io::Error::new(io::ErrorKind::ConnectionAborted, error);
@@ -247,14 +255,17 @@ async fn receive(
     };
     match written.await {
         Ok(()) => {
-            let stored = &promised.site.0.stored;
-            stored.set(stored.get().saturating_add(promised.bytes));
+            let Inner { stored, added, .. } = &*promised.site.0;
+            for bytes in [stored, added] {
+                bytes.set(bytes.get().saturating_add(promised.bytes));
+            }
             StatusCode::CREATED.into()
         }
         Err(error) => {
             if let Err(error) = on_thread(&reactor, move || folder.drop_part(&place)).await {
                 tracing::warn!(%error, "what has come of an upload stays for a day");
             }
+            drop(locked);
             failed(&error)
         }
     }

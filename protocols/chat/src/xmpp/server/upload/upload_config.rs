@@ -10,6 +10,7 @@ use super::UploadKey;
 /// |---|---|---|
 /// | [`size_max`](Self::size_max): bytes of a file | 10 MiB | `not-acceptable`, with the limit |
 /// | [`bytes_per_day`](Self::bytes_per_day): of an account, whether they are uploaded or not | 100 MiB | `resource-constraint` |
+/// | [`files_per_day`](Self::files_per_day): of an account, however small, whether they are uploaded or not | 1,000 | `resource-constraint` |
 /// | [`accounts_max`](Self::accounts_max): accounts that upload on a day | 10,000 | `resource-constraint` |
 /// | [`valid_for`](Self::valid_for): until the upload begins | 5 min | the HTTP server refuses it |
 /// | a name, fixed | 255 bytes | `bad-request` |
@@ -32,6 +33,7 @@ pub struct UploadConfig {
     pub(super) name: String,
     pub(super) size_max: u64,
     pub(super) bytes_per_day: u64,
+    pub(super) files_per_day: u64,
     pub(super) accounts_max: usize,
     pub(super) valid_for: Duration,
     pub(super) types: Vec<String>,
@@ -47,6 +49,7 @@ impl UploadConfig {
             name: "Uploads".to_owned(),
             size_max: 10 * 1_024 * 1_024,
             bytes_per_day: 100 * 1_024 * 1_024,
+            files_per_day: 1_000,
             accounts_max: 10_000,
             valid_for: Duration::from_secs(300),
             types: Vec::new(),
@@ -68,6 +71,12 @@ impl UploadConfig {
     /// Most bytes that an account may have slots for in a day. Default 100 MiB.
     pub const fn bytes_per_day(mut self, max: u64) -> Self {
         self.bytes_per_day = max;
+        self
+    }
+
+    /// Most files for which an account may have slots in a day: the smallest one takes some KiB of a disk. Default 1,000.
+    pub const fn files_per_day(mut self, max: u64) -> Self {
+        self.files_per_day = max;
         self
     }
 

@@ -25,7 +25,7 @@ pub struct Uploads {
     domain: Jid,
     config: UploadConfig,
     /// Bytes of each account since the begin of its day.
-    granted: HashMap<Jid, (SystemTime, u64)>,
+    granted: HashMap<Jid, Granted>,
 }
 
 impl Uploads {
@@ -140,27 +140,31 @@ impl Uploads {
         error
     }
 
-    /// Counts bytes for an account, unless it has had its share of the day.
+    /// Counts a file for an account, unless it has had its share of the day.
     fn count(&mut self, from: &Jid, size: u64, now: SystemTime) -> Result<(), StanzaError> {
         let is_over = |begin: SystemTime| now.duration_since(begin).is_ok_and(|age| age >= DAY);
         let account = from.bare();
         if self.granted.len() >= self.config.accounts_max && !self.granted.contains_key(&account) {
-            self.granted.retain(|_, (begin, _)| !is_over(*begin));
+            self.granted.retain(|_, granted| !is_over(granted.begin));
             if self.granted.len() >= self.config.accounts_max {
                 return Err(wait(StanzaCondition::ResourceConstraint));
             }
         }
-        let (begin, bytes) = self.granted.entry(account).or_insert((now, 0));
-        if is_over(*begin) {
-            (*begin, *bytes) = (now, 0);
+        let none = Granted { begin: now, bytes: 0, files: 0 };
+        let granted = self.granted.entry(account).or_insert(none);
+        if is_over(granted.begin) {
+            *granted = none;
         }
-        let after = bytes.saturating_add(size);
-        if after > self.config.bytes_per_day {
-            return Err(wait(StanzaCondition::ResourceConstraint)
-                .with_text("too many bytes were uploaded within a day"));
-        }
-        *bytes = after;
-        Ok(())
+        let (bytes, files) = (granted.bytes.saturating_add(size), granted.files + 1);
+        let too_many = if bytes > self.config.bytes_per_day {
+            "too many bytes were uploaded within a day"
+        } else if files > self.config.files_per_day {
+            "too many files were uploaded within a day"
+        } else {
+            (granted.bytes, granted.files) = (bytes, files);
+            return Ok(());
+        };
+        Err(wait(StanzaCondition::ResourceConstraint).with_text(too_many))
     }
 
     fn info(&self) -> Element {
@@ -179,6 +183,14 @@ impl Uploads {
         }
         query.with_child(form)
     }
+}
+
+/// What an account has had slots for since the begin of its day.
+#[derive(Clone, Copy, Debug)]
+struct Granted {
+    begin: SystemTime,
+    bytes: u64,
+    files: u64,
 }
 
 /// What can be the last part of a path, and of a name in a folder.
