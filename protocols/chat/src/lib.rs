@@ -43,6 +43,7 @@
 
 #![forbid(unsafe_code)]
 
+mod attempt;
 mod bucket;
 pub mod historical;
 pub mod irc;

@@ -5,5 +5,7 @@ pub mod client;
 pub mod codec;
 pub mod component;
 mod copies;
+mod iq_request;
 pub mod server;
 mod stream_management;
+mod waiting;

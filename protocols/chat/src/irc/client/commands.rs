@@ -239,7 +239,7 @@ impl IrcClient {
         let Some(transport) = state.transport.clone() else {
             drop(state);
             // A connection that is not made yet is not made.
-            return if self.cancel_attempt() { Ok(()) } else { Err(SendError::NotConnected) };
+            return if self.0.attempt.cancel() { Ok(()) } else { Err(SendError::NotConnected) };
         };
         state.phase = Phase::Closing;
         drop(state);

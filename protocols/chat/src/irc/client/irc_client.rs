@@ -8,9 +8,9 @@ use std::{
 };
 
 use sinew_transports::{
-    ClientService, ConnectError, Factory, Peer, RetryConfig, TimerId,
+    ClientService, Factory, Peer, RetryConfig, TimerId,
     endpoint::ClientEndpoint,
-    reactor::{Canceller, Deferred, Promise, Reactor, WeakReactor},
+    reactor::{Deferred, Promise, Reactor, WeakReactor},
 };
 
 use super::{
@@ -18,7 +18,10 @@ use super::{
     dcc::Transfers,
     state::{Phase, State},
 };
-use crate::irc::codec::{Isupport, MessageBuf};
+use crate::{
+    attempt::Attempt,
+    irc::codec::{Isupport, MessageBuf},
+};
 
 /// A client of IRC: one connection at a time, and what is known of it. A handle: clones are the same client.
 ///
@@ -52,8 +55,6 @@ use crate::irc::codec::{Isupport, MessageBuf};
 /// ```
 pub struct IrcClient(pub(super) Rc<Inner>);
 
-type Attempt = Rc<Canceller<(), ConnectError>>;
-
 pub(super) struct Inner {
     pub(super) reactor: WeakReactor,
     pub(super) config: IrcConfig,
@@ -65,7 +66,7 @@ pub(super) struct Inner {
     /// Counts those who wait.
     waits: Cell<u64>,
     /// The connection that [`connect`](IrcClient::connect) makes.
-    attempt: RefCell<Option<Attempt>>,
+    pub(super) attempt: Attempt,
     /// Channels to be in, with their keys.
     pub(super) wanted: RefCell<Vec<(Vec<u8>, Option<String>)>>,
     pub(super) transfers: RefCell<Transfers>,
@@ -83,7 +84,7 @@ impl IrcClient {
             state: RefCell::new(State::new(&config, 0)),
             waiting: RefCell::default(),
             waits: Cell::default(),
-            attempt: RefCell::default(),
+            attempt: Attempt::default(),
             wanted: RefCell::new(wanted.collect()),
             transfers: RefCell::default(),
             config,
@@ -105,7 +106,7 @@ impl IrcClient {
         let state = self.0.state.borrow();
         let (is_offline, generation) = (state.phase == Phase::Offline, state.generation);
         drop(state);
-        if !is_offline || self.0.attempt.borrow().is_some() {
+        if !is_offline || self.0.attempt.is_pending() {
             promise.reject(IrcError::Connected);
             return welcomed;
         }
@@ -117,10 +118,10 @@ impl IrcClient {
         });
         let id = self.wait(promise);
         let connecting = endpoint.into().connect(reactor, self.clone()).map(drop);
-        *self.0.attempt.borrow_mut() = Some(Rc::new(connecting.canceller()));
+        self.0.attempt.begin(&connecting);
         let this = self.clone();
         connecting.then(move |_, connected| {
-            this.0.attempt.take();
+            this.0.attempt.end();
             // The connection belongs to its protocol from here on.
             let Err(error) = connected else { return };
             // Another connection was faster, and those who wait, wait for that one.
@@ -134,7 +135,7 @@ impl IrcClient {
 
     /// Nobody waits any more for the welcome.
     fn give_up(&self, generation: u64) {
-        self.cancel_attempt();
+        self.0.attempt.cancel();
         let state = self.0.state.borrow();
         let is_it = state.generation == generation && state.phase != Phase::Online;
         let transport = state.transport.clone().filter(|_| is_it);
@@ -142,15 +143,6 @@ impl IrcClient {
         if let Some(transport) = transport {
             transport.abort();
         }
-    }
-
-    /// Stops connecting, if there is no connection yet. Returns whether there was something to stop.
-    pub(super) fn cancel_attempt(&self) -> bool {
-        let attempt = self.0.attempt.borrow().clone();
-        if let Some(attempt) = &attempt {
-            attempt.cancel();
-        }
-        attempt.is_some()
     }
 
     /// Connects, and again whenever the connection is lost, until [`ClientService::stop`]. The service has started already.

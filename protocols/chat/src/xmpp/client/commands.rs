@@ -271,7 +271,7 @@ impl XmppClient {
     /// Ends the session and the stream, and closes the connection when all has been sent: [`when_offline`](Self::when_offline). A client
     /// that is kept connected comes back: stop its service then, too. A connection that [`connect`](Self::connect) makes is not made.
     pub fn quit(&self) {
-        self.cancel_attempt();
+        self.0.attempt.cancel();
         let mut link = self.0.link.borrow_mut();
         let Some(transport) = link.transport.clone() else { return };
         if link.phase == Phase::Closing {

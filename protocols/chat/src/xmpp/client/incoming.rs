@@ -180,7 +180,7 @@ impl XmppClient {
             }
             (IqKind::Get, ns::DISCO_ITEMS, "query") => Some(Element::new("query", ns::DISCO_ITEMS)),
             _ => {
-                let request = IqRequest::new(self, iq);
+                let request = IqRequest::new(&self.0, self.session_number(), iq);
                 return self.call(|handler, xmpp| handler.iq_received(xmpp, request));
             }
         };

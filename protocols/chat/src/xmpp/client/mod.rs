@@ -11,7 +11,6 @@ mod contact;
 mod error;
 mod handler;
 mod incoming;
-mod iq_request;
 mod login;
 mod negotiation;
 pub(in crate::xmpp) mod requests;
@@ -27,13 +26,14 @@ mod tls;
 mod upload;
 mod xmpp_client;
 
+pub use super::iq_request::IqRequest;
+
 pub use {
     config::{Security, XmppConfig},
     connection::XmppConnection,
     contact::{Contact, Subscription},
     error::{RequestError, SendError, XmppError},
     handler::XmppHandler,
-    iq_request::IqRequest,
     upload::{Slot, UploadError, UploadFile, UploadService},
     xmpp_client::XmppClient,
 };

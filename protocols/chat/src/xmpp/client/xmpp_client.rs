@@ -9,9 +9,9 @@ use std::{
 
 use sinew_auth::Mechanism;
 use sinew_transports::{
-    ClientService, ConnectError, Factory, Peer, RetryConfig,
+    ClientService, Factory, Peer, RetryConfig,
     endpoint::ClientEndpoint,
-    reactor::{Canceller, Deferred, Promise, Reactor, WeakReactor},
+    reactor::{Deferred, Reactor, WeakReactor},
 };
 
 use super::{
@@ -19,9 +19,14 @@ use super::{
     session::Session,
     state::{Link, Phase},
 };
-use crate::xmpp::{
-    codec::{Element, EncodeError, Iq, Jid, Message, MessageKind, ns},
-    stream_management::StreamManagement,
+use crate::{
+    attempt::Attempt,
+    xmpp::{
+        codec::{Element, EncodeError, Iq, Jid, Message, MessageKind, ns},
+        iq_request::Asked,
+        stream_management::StreamManagement,
+        waiting::Waiting,
+    },
 };
 
 /// A client of XMPP: one connection at a time, and a session that may outlive it. A handle: clones are the same client.
@@ -59,8 +64,6 @@ use crate::xmpp::{
 /// ```
 pub struct XmppClient(pub(super) Rc<Inner>);
 
-type Attempt = Rc<Canceller<(), ConnectError>>;
-
 pub(super) struct Inner {
     pub(super) reactor: WeakReactor,
     pub(super) config: XmppConfig,
@@ -71,9 +74,9 @@ pub(super) struct Inner {
     /// The mechanism of the last login: a later one is no worse.
     pub(super) pinned: RefCell<Option<Mechanism>>,
     /// Those who wait until the client is online.
-    waiting: RefCell<Vec<Promise<(), XmppError>>>,
+    waiting: Waiting<XmppError>,
     /// The connection that [`connect`](XmppClient::connect) makes.
-    attempt: RefCell<Option<Attempt>>,
+    pub(super) attempt: Attempt,
 }
 
 impl XmppClient {
@@ -86,8 +89,8 @@ impl XmppClient {
             link: RefCell::new(Link::new(0)),
             session: RefCell::new(Session::new(config.jid.clone())),
             pinned: RefCell::default(),
-            waiting: RefCell::default(),
-            attempt: RefCell::default(),
+            waiting: Waiting::default(),
+            attempt: Attempt::default(),
             config,
         }))
     }
@@ -107,7 +110,7 @@ impl XmppClient {
         let link = self.0.link.borrow();
         let (is_offline, generation) = (link.phase == Phase::Offline, link.generation);
         drop(link);
-        if !is_offline || self.0.attempt.borrow().is_some() {
+        if !is_offline || self.0.attempt.is_pending() {
             promise.reject(XmppError::Connected);
             return online;
         }
@@ -117,12 +120,12 @@ impl XmppClient {
                 this.give_up(generation + 1);
             }
         });
-        self.wait(promise);
+        self.0.waiting.push(promise);
         let connecting = endpoint.into().connect(reactor, self.clone()).map(drop);
-        *self.0.attempt.borrow_mut() = Some(Rc::new(connecting.canceller()));
+        self.0.attempt.begin(&connecting);
         let this = self.clone();
         connecting.then(move |_, connected| {
-            this.0.attempt.take();
+            this.0.attempt.end();
             // The connection belongs to its protocol from here on.
             if let Err(error) = connected {
                 this.settle(Err(XmppError::Connect(error)));
@@ -133,21 +136,13 @@ impl XmppClient {
 
     /// Nobody waits any more for the client to be online.
     fn give_up(&self, generation: u64) {
-        self.cancel_attempt();
+        self.0.attempt.cancel();
         let link = self.0.link.borrow();
         let is_it = link.generation == generation && link.phase != Phase::Online;
         let transport = link.transport.clone().filter(|_| is_it);
         drop(link);
         if let Some(transport) = transport {
             transport.abort();
-        }
-    }
-
-    /// Stops connecting, if there is no connection yet.
-    pub(super) fn cancel_attempt(&self) {
-        let attempt = self.0.attempt.borrow().clone();
-        if let Some(attempt) = attempt {
-            attempt.cancel();
         }
     }
 
@@ -174,7 +169,7 @@ impl XmppClient {
         let (promise, online) = self.0.reactor.promise();
         match self.is_online() {
             true => promise.resolve(()),
-            false => self.wait(promise),
+            false => self.0.waiting.push(promise),
         }
         online
     }
@@ -253,27 +248,9 @@ impl XmppClient {
         }
     }
 
-    pub(super) fn wait(&self, promise: Promise<(), XmppError>) {
-        let mut waiting = self.0.waiting.borrow_mut();
-        waiting.retain(Promise::is_pending);
-        waiting.push(promise);
-    }
-
     /// The login has come to its end.
     pub(super) fn settle(&self, result: Result<(), XmppError>) {
-        let waiting = self.0.waiting.take();
-        let mut error = result.err();
-        for promise in waiting {
-            match &error {
-                None => promise.resolve(()),
-                // The error is given to one; the others are told what it says.
-                Some(told) => {
-                    let reason = told.to_string();
-                    let mine = error.replace(XmppError::Lost { reason });
-                    promise.settle(mine.map_or(Ok(()), Err));
-                }
-            }
-        }
+        self.0.waiting.settle(result, |reason| XmppError::Lost { reason });
     }
 
     /// Calls the handler. No cell is borrowed meanwhile.
@@ -298,14 +275,6 @@ impl XmppClient {
 
     pub(super) fn session_number(&self) -> u64 {
         self.0.session.borrow().number
-    }
-
-    /// Sends the answer to a question, if its session goes on.
-    pub(super) fn answer(&self, session: u64, answer: Iq) -> Result<(), SendError> {
-        match session == self.session_number() {
-            true => self.put(answer.into()),
-            false => Err(SendError::NotConnected),
-        }
     }
 
     /// Sends a stanza.
@@ -385,6 +354,16 @@ impl Drop for Taken<'_> {
     fn drop(&mut self) {
         if self.handler.is_some() {
             *self.client.0.handler.borrow_mut() = self.handler.take();
+        }
+    }
+}
+
+impl Asked for Inner {
+    fn answer(self: Rc<Self>, session: u64, _: &Iq, answer: Iq) -> Result<(), SendError> {
+        let client = XmppClient(self);
+        match session == client.session_number() {
+            true => client.put(answer.into()),
+            false => Err(SendError::NotConnected),
         }
     }
 }

@@ -8,12 +8,13 @@ mod component_connection;
 mod config;
 mod error;
 mod handler;
-mod iq_request;
 mod link;
 mod stanzas;
 mod xmpp_component;
 
+pub use super::iq_request::IqRequest;
+
 pub use {
     component_connection::ComponentConnection, config::ComponentConfig, error::ComponentError,
-    handler::ComponentHandler, iq_request::IqRequest, xmpp_component::XmppComponent,
+    handler::ComponentHandler, xmpp_component::XmppComponent,
 };

@@ -75,7 +75,7 @@ impl XmppComponent {
                 Iq::result(&iq, Some(self.description()))
             }
             _ => {
-                let request = IqRequest::new(self, iq);
+                let request = IqRequest::new(&self.0, self.connection_number(), iq);
                 return self.call(|handler, xmpp| handler.iq_received(xmpp, request));
             }
         };

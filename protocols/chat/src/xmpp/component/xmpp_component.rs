@@ -3,18 +3,23 @@
 use std::{cell::RefCell, fmt, rc::Rc};
 
 use sinew_transports::{
-    ClientService, ConnectError, Factory, Peer, RetryConfig, Transport,
+    ClientService, Factory, Peer, RetryConfig, Transport,
     endpoint::ClientEndpoint,
-    reactor::{Canceller, Deferred, Promise, Reactor, WeakReactor},
+    reactor::{Deferred, Reactor, WeakReactor},
 };
 
 use super::{
     ComponentConfig, ComponentConnection, ComponentError, ComponentHandler,
     link::{Link, Phase},
 };
-use crate::xmpp::{
-    client::{RequestError, SendError, requests::Requests},
-    codec::{Element, Iq, Jid, StreamCondition, StreamError, ns},
+use crate::{
+    attempt::Attempt,
+    xmpp::{
+        client::{RequestError, SendError, requests::Requests},
+        codec::{Element, Iq, Jid, StreamCondition, StreamError, ns},
+        iq_request::Asked,
+        waiting::Waiting,
+    },
 };
 
 /// A component of a server: one connection at a time. A handle: clones are the same component.
@@ -50,8 +55,6 @@ use crate::xmpp::{
 /// ```
 pub struct XmppComponent(pub(super) Rc<Inner>);
 
-type Attempt = Rc<Canceller<(), ConnectError>>;
-
 pub(super) struct Inner {
     pub(super) reactor: WeakReactor,
     pub(super) config: ComponentConfig,
@@ -60,9 +63,9 @@ pub(super) struct Inner {
     pub(super) link: RefCell<Link>,
     pub(super) requests: RefCell<Requests>,
     /// Those who wait until the component is online.
-    waiting: RefCell<Vec<Promise<(), ComponentError>>>,
+    waiting: Waiting<ComponentError>,
     /// The connection that [`connect`](XmppComponent::connect) makes.
-    attempt: RefCell<Option<Attempt>>,
+    attempt: Attempt,
 }
 
 impl XmppComponent {
@@ -74,8 +77,8 @@ impl XmppComponent {
             handler: RefCell::new(Some(Box::new(handler))),
             link: RefCell::new(Link::new(0)),
             requests: RefCell::default(),
-            waiting: RefCell::default(),
-            attempt: RefCell::default(),
+            waiting: Waiting::default(),
+            attempt: Attempt::default(),
             config,
         }))
     }
@@ -95,7 +98,7 @@ impl XmppComponent {
         let link = self.0.link.borrow();
         let (is_offline, generation) = (link.phase == Phase::Offline, link.generation);
         drop(link);
-        if !is_offline || self.0.attempt.borrow().is_some() {
+        if !is_offline || self.0.attempt.is_pending() {
             promise.reject(ComponentError::Connected);
             return online;
         }
@@ -105,12 +108,12 @@ impl XmppComponent {
                 this.give_up(generation + 1);
             }
         });
-        self.wait(promise);
+        self.0.waiting.push(promise);
         let connecting = endpoint.into().connect(reactor, self.clone()).map(drop);
-        *self.0.attempt.borrow_mut() = Some(Rc::new(connecting.canceller()));
+        self.0.attempt.begin(&connecting);
         let this = self.clone();
         connecting.then(move |_, connected| {
-            this.0.attempt.take();
+            this.0.attempt.end();
             // The connection belongs to its protocol from here on.
             if let Err(error) = connected {
                 this.settle(Err(ComponentError::Connect(error)));
@@ -121,21 +124,13 @@ impl XmppComponent {
 
     /// Nobody waits any more for the component to be online.
     fn give_up(&self, generation: u64) {
-        self.cancel_attempt();
+        self.0.attempt.cancel();
         let link = self.0.link.borrow();
         let is_it = link.generation == generation && link.phase != Phase::Online;
         let transport = link.transport.clone().filter(|_| is_it);
         drop(link);
         if let Some(transport) = transport {
             transport.abort();
-        }
-    }
-
-    /// Stops connecting, if there is no connection yet.
-    fn cancel_attempt(&self) {
-        let attempt = self.0.attempt.borrow().clone();
-        if let Some(attempt) = attempt {
-            attempt.cancel();
         }
     }
 
@@ -162,7 +157,7 @@ impl XmppComponent {
         let (promise, online) = self.0.reactor.promise();
         match self.is_online() {
             true => promise.resolve(()),
-            false => self.wait(promise),
+            false => self.0.waiting.push(promise),
         }
         online
     }
@@ -253,7 +248,7 @@ impl XmppComponent {
 
     /// Ends the stream, and closes the connection. One that [`connect`](Self::connect) makes is not made.
     pub fn quit(&self) {
-        self.cancel_attempt();
+        self.0.attempt.cancel();
         let mut link = self.0.link.borrow_mut();
         let Some(transport) = link.transport.clone() else { return };
         if link.phase == Phase::Closing {
@@ -269,27 +264,9 @@ impl XmppComponent {
         self.0.link.borrow().generation
     }
 
-    fn wait(&self, promise: Promise<(), ComponentError>) {
-        let mut waiting = self.0.waiting.borrow_mut();
-        waiting.retain(Promise::is_pending);
-        waiting.push(promise);
-    }
-
     /// The handshake has come to its end.
     pub(super) fn settle(&self, result: Result<(), ComponentError>) {
-        let waiting = self.0.waiting.take();
-        let mut error = result.err();
-        for promise in waiting {
-            match &error {
-                None => promise.resolve(()),
-                // The error is given to one; the others are told what it says.
-                Some(told) => {
-                    let reason = told.to_string();
-                    let mine = error.replace(ComponentError::Lost { reason });
-                    promise.settle(mine.map_or(Ok(()), Err));
-                }
-            }
-        }
+        self.0.waiting.settle(result, |reason| ComponentError::Lost { reason });
     }
 
     /// Calls the handler. No cell is borrowed meanwhile.
@@ -345,6 +322,17 @@ impl Drop for Taken<'_> {
         if self.handler.is_some() {
             *self.component.0.handler.borrow_mut() = self.handler.take();
         }
+    }
+}
+
+impl Asked for Inner {
+    fn answer(self: Rc<Self>, connection: u64, question: &Iq, answer: Iq) -> Result<(), SendError> {
+        let component = XmppComponent(self);
+        // The server has answered for a connection that is lost.
+        if component.connection_number() != connection {
+            return Err(SendError::NotConnected);
+        }
+        component.send(answer_to(question, answer))
     }
 }
 

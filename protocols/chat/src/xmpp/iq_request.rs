@@ -1,31 +1,43 @@
-//! A question to the client: [`IqRequest`], which is answered exactly once.
+//! A question to a client or a component: [`IqRequest`], which is answered exactly once.
 
 use std::{
     fmt,
     rc::{Rc, Weak},
 };
 
-use super::{SendError, XmppClient, xmpp_client::Inner};
-use crate::xmpp::codec::{Element, ErrorKind, Iq, StanzaCondition, StanzaError};
+use super::{
+    client::SendError,
+    codec::{Element, ErrorKind, Iq, StanzaCondition, StanzaError},
+};
 
-/// A get or a set that somebody has sent. Answer it now or later; if it is dropped, the answer is `service-unavailable`, so that each
-/// question has one answer (RFC 6120 8.2.3).
+/// What is asked: a client or a component.
+pub(in crate::xmpp) trait Asked: 'static {
+    /// Sends the answer to a question that came in the session, or by the connection, with this number. There is none for one that is over.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`].
+    fn answer(self: Rc<Self>, number: u64, question: &Iq, answer: Iq) -> Result<(), SendError>;
+}
+
+/// A get or a set that somebody has sent to a client, or to an address of a component. Answer it now or later; if it is dropped, the
+/// answer is `service-unavailable`, so that each question has one answer (RFC 6120 8.2.3).
 #[must_use = "a question that is dropped is refused"]
 pub struct IqRequest {
     /// Weak, since a handler may keep the question.
-    client: Weak<Inner>,
+    asked: Weak<dyn Asked>,
     iq: Iq,
-    session: u64,
+    number: u64,
     is_answered: bool,
 }
 
 impl IqRequest {
-    pub(super) fn new(client: &XmppClient, iq: Iq) -> Self {
-        let session = client.session_number();
-        Self { client: Rc::downgrade(&client.0), iq, session, is_answered: false }
+    pub(in crate::xmpp) fn new(asked: &Rc<impl Asked>, number: u64, iq: Iq) -> Self {
+        let asked = Rc::downgrade(asked);
+        Self { asked, iq, number, is_answered: false }
     }
 
-    /// The question.
+    /// The question, with its sender and its recipient.
     #[must_use]
     pub const fn iq(&self) -> &Iq {
         &self.iq
@@ -37,7 +49,7 @@ impl IqRequest {
         self.iq.payload()
     }
 
-    /// Answers it.
+    /// Answers it, a component from the address that was asked.
     ///
     /// # Errors
     ///
@@ -57,13 +69,14 @@ impl IqRequest {
 
     fn answer(&mut self, answer: Iq) -> Result<(), SendError> {
         self.is_answered = true;
-        let Some(client) = self.client.upgrade().map(XmppClient) else {
+        let Some(asked) = self.asked.upgrade() else {
             return Err(SendError::NotConnected);
         };
-        let sent = client.answer(self.session, answer);
+        let sent = Rc::clone(&asked).answer(self.number, &self.iq, answer);
         if let Err(SendError::Encode(_) | SendError::TooLong { .. }) = &sent {
             let error = StanzaError::new(ErrorKind::Wait, StanzaCondition::InternalServerError);
-            client.answer(self.session, Iq::failure(&self.iq, &error)).ok();
+            let failure = Iq::failure(&self.iq, &error);
+            asked.answer(self.number, &self.iq, failure).ok();
         }
         sent
     }
