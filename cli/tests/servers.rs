@@ -23,6 +23,7 @@ mod servers {
     mod password;
     mod peers;
     mod portforward;
+    mod ports;
     mod procmon;
     mod sendmail;
     mod small_services;

@@ -15,7 +15,9 @@ use sinew::{
 };
 
 use super::{
+    password,
     peers::{closed_port, has_program, run_with_input},
+    ports::port_of,
     sendmail,
 };
 use crate::kit::{Scratch, Server, output, sinew};
@@ -32,7 +34,7 @@ impl Fixture {
     fn new() -> Self {
         let scratch = Scratch::new();
         let (cert, key) = scratch.certificate();
-        scratch.write("users", &["ann", "bob"].map(user).concat());
+        scratch.write("users", &["ann", "bob"].map(password::line_of).concat());
         scratch.write("aliases", "staff: ann, bob\naway: carol@example.net\npostmaster: ann\n");
         let more = format!("cert = '{cert}'\nkey = '{key}'\n");
         Self { scratch, cert, more }
@@ -93,23 +95,9 @@ impl Fixture {
     }
 }
 
-/// A line of the file of users.
-fn user(name: &str) -> String {
-    let output = run_with_input(
-        sinew(&["password", "--iterations", "4096", name]).env_remove("X"),
-        name.as_bytes(),
-    );
-    String::from_utf8(output.stdout).expect("a line")
-}
-
-/// The port of one of the protocols.
+/// The port of one of the protocols, as a script takes it.
 fn port(server: &Server, group: &str) -> String {
-    let own = format!("service=mail{group}\n");
-    let line =
-        server.lines.iter().find(|line| line.contains("listening on ") && line.ends_with(&own));
-    let line = line.unwrap_or_else(|| panic!("{group}: {}", server.lines.concat()));
-    let (_, rest) = line.split_once("listening on ").expect("an address");
-    rest.split_whitespace().next().and_then(|at| at.rsplit_once(':')).expect("a port").1.to_owned()
+    port_of(server, &format!("mail{group}")).to_string()
 }
 
 /// Says commands of SMTP, and returns the replies, one line each.
@@ -436,7 +424,7 @@ fn files_are_read_again() {
         talk(&smtp, &["HELO c", "MAIL FROM:<>", &to])[2].starts_with("250")
     };
     assert!(known("bob") && !known("carol") && !known("info"));
-    fixture.scratch.write("users", &["ann", "carol"].map(user).concat());
+    fixture.scratch.write("users", &["ann", "carol"].map(password::line_of).concat());
     fixture.scratch.write("aliases", "info: ann\nwrong line\n");
     let (cert, key) = fixture.scratch.certificate();
     assert_eq!(cert, fixture.cert);

@@ -5,6 +5,12 @@ use sinew::auth::ScramKeys;
 use super::peers::run_with_input;
 use crate::kit::sinew;
 
+/// A line of a file of users, for one whose password is the name, with keys that take little time.
+pub(super) fn line_of(name: &str) -> String {
+    let mut command = sinew(&["password", "--iterations", "4096", name]);
+    String::from_utf8(run_with_input(&mut command, name.as_bytes()).stdout).expect("a line")
+}
+
 #[test]
 fn the_line_of_a_user() {
     let run = |arguments: &[&str], input: &str| {

@@ -13,7 +13,11 @@ use std::{
 
 use nix::sys::signal::Signal;
 
-use super::peers::{has_program, run_with_input};
+use super::{
+    password,
+    peers::{has_program, run_with_input},
+    ports::port_of,
+};
 use crate::kit::{Scratch, Server, failure, output, send, sinew};
 
 const OPEN: &str = "the storage is open";
@@ -28,7 +32,7 @@ impl Fixture {
     fn new() -> Self {
         let scratch = Scratch::new();
         let (cert, key) = scratch.certificate();
-        scratch.write("users", &["ann", "bob"].map(user).concat());
+        scratch.write("users", &["ann", "bob"].map(password::line_of).concat());
         let secret = scratch.write("secret", "component secret\n");
         fs::set_permissions(secret, fs::Permissions::from_mode(0o600)).expect("a file");
         Self { scratch, more: format!("cert = '{cert}'\nkey = '{key}'\n") }
@@ -63,21 +67,9 @@ impl Fixture {
     }
 }
 
-/// A line of the file of users.
-fn user(name: &str) -> String {
-    let mut command = sinew(&["password", "--iterations", "4096", name]);
-    String::from_utf8(run_with_input(&mut command, name.as_bytes()).stdout).expect("a line")
-}
-
 /// The port of one of the protocols.
 fn port(server: &Server, group: &str) -> u16 {
-    let own = format!("service=xmpp{group}\n");
-    let is_it = |line: &&String| line.contains("listening on ") && line.ends_with(&own);
-    let line = server.lines.iter().find(is_it);
-    let line = line.unwrap_or_else(|| panic!("{group}: {}", server.lines.concat()));
-    let (_, rest) = line.split_once("listening on ").expect("an address");
-    let port = rest.split_whitespace().next().and_then(|at| at.rsplit_once(':')).expect("a port").1;
-    port.parse().expect("a number")
+    port_of(server, &format!("xmpp{group}"))
 }
 
 /// A client without TLS, for servers with `plaintext_logins`.
@@ -219,7 +211,7 @@ fn files_are_read_again() {
     // A message for somebody who does not exist comes back.
     ann.say("<message to='carol@localhost' type='chat' id='1'><body>x</body></message>");
     assert!(ann.until("</message>").contains("service-unavailable"));
-    fixture.scratch.write("users", &["ann", "carol"].map(user).concat());
+    fixture.scratch.write("users", &["ann", "carol"].map(password::line_of).concat());
     fixture.scratch.certificate();
     server.signal(Signal::SIGHUP);
     server.all_lines(&["the users are read again users=2", "the certificate is read again"]);
