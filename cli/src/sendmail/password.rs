@@ -43,7 +43,8 @@ fn of_file(path: &Path) -> Result<Secret, Failure> {
     let failed = |why: &dyn fmt::Display| {
         format!("cannot use the password of {}: {why}", Excerpt::path(path))
     };
-    let io = |error: io::Error| Failure::io(Code::NoInput, failed(&error), &error);
+    let of_path = format!("cannot use the password of {}", Excerpt::path(path));
+    let io = |error: io::Error| Failure::io(Code::NoInput, &of_path, &error);
     let file = fs::File::open(path).map_err(io)?;
     let metadata = file.metadata().map_err(io)?;
     if metadata.is_file() && metadata.permissions().mode() & 0o077 != 0 {

@@ -195,9 +195,11 @@ fn what_cannot_be_started() {
     let empty = folder.file("empty", "\n");
     fs::set_permissions(&empty, fs::Permissions::from_mode(0o600)).expect("a file");
     for (arguments, said) in [
-        (&["irc", "--name", "a b"][..], "a name"),
+        (&["irc", "--name", "a b"][..], "name \"a b\": "),
+        (&["irc", "--network", "a b"], "network \"a b\": "),
         (&["irc", "--account-required"], "needs accounts"),
-        (&["irc", "--motd", "/no/such/file"], "/no/such/file"),
+        (&["irc", "--motd", "/no/such/file"], "/no/such/file: No such file"),
+        (&["irc", "--bans", "/"], "/: Is a directory"),
         (&["irc", "--channels", &rubbish], "line 1 is not a channel"),
         (&["irc", "--cloak", &empty], "no secret"),
         (&["irc", "--cloak", &rubbish], "chmod 600"),
@@ -208,6 +210,16 @@ fn what_cannot_be_started() {
     ] {
         let (code, output) = failure(arguments);
         assert!(code != 0 && output.contains(said), "{arguments:?}: {output}");
+    }
+    // A file, where the command line has no say in what goes together.
+    for (line, said) in [
+        ("origin = [\"https://a.example\"]", "are for websocket"),
+        ("trusted_proxy = [\"10.0.0.0/8\"]", "are for websocket"),
+        ("account_required = true", "account_required needs accounts"),
+    ] {
+        let file = folder.file("irc.toml", &format!("[services.irc]\n{line}\n"));
+        let (code, output) = failure(&["run", &file]);
+        assert!(code == 78 && output.contains(said), "{line}: {output}");
     }
     // Browsers would never send them.
     for origin in ["a.example", "https://a.example/", "https://A.example", "https://a.example:443"]

@@ -88,7 +88,7 @@ fn arguments_that_do_not_go_together() {
     let scratch = Scratch::new();
     let spool = scratch.text("spool");
     for (arguments, expect) in [
-        (&[][..], "the server has no name"),
+        (&[][..], "name is missing"),
         (&["--name", "a b"], "the name of the server"),
         (&["--name", "x", "--newsgroup", "a..b"], "no name of a group"),
         (&["--name", "x", "--newsgroup", "a:z"], "write y, m or n"),

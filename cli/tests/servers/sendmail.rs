@@ -277,6 +277,11 @@ fn over_tls_with_a_login_and_settings_of_a_file() {
         let (code, text) = said(&sendmail(&[arguments, &login].concat(), MESSAGE));
         assert!(code == expected && text.contains(part), "{arguments:?}: {code}: {text}");
     }
+    // The cause is said once.
+    let missing = ["-s", &at, "-u", "ann", "--password-file", "/no/such/file", "bob"];
+    let (code, text) = said(&sendmail(&missing, MESSAGE));
+    assert!(code == 66 && text.contains("password of /no/such/file: No such file"), "{text}");
+    assert_eq!(text.matches("No such file").count(), 1, "{text}");
     let wrong = settings("to_domain = true");
     let (code, text) = said(&sendmail(&["-C", &wrong, "bob"], MESSAGE));
     assert!(code == 78 && text.contains("to_domain does not go together"), "{text}");

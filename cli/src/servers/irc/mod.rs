@@ -3,7 +3,10 @@
 
 mod service;
 
-use std::path::{Path, PathBuf};
+use std::{
+    error::Error,
+    path::{Path, PathBuf},
+};
 
 use serde::Deserialize;
 use sinew::{
@@ -47,13 +50,13 @@ pub(crate) struct Irc {
     /// Where registered channels are stored
     #[arg(long, value_name = "FILE")]
     pub(crate) channels: Option<PathBuf>,
-    /// Accounts: lines of name:hash, as htpasswd writes them. Clients log in by SASL
+    /// Accounts: a file with a line NAME:HASH for each, which `sinew password` or `htpasswd -B` makes. Clients log in by SASL
     #[arg(long, value_name = "FILE", help_heading = "Logins")]
     pub(crate) accounts: Option<PathBuf>,
     /// Let in only clients that have logged in
     #[arg(long, help_heading = "Logins")]
     pub(crate) account_required: bool,
-    /// Who may become an operator of the server, by OPER: lines of name:hash
+    /// Who may become an operator of the server, by OPER: a file of the same kind
     #[arg(long, value_name = "FILE", help_heading = "Logins")]
     pub(crate) operators: Option<PathBuf>,
     /// Let clients send passwords over connections that are not encrypted
@@ -108,7 +111,8 @@ impl Default for Irc {
 impl ServerCommand for Irc {
     fn service(&self, context: &Context) -> Result<Box<dyn Service>, StartError> {
         let config = self.config(context)?;
-        let server = IrcServer::open(context.reactor(), config).map_err(StartError::other)?;
+        let server = IrcServer::open(context.reactor(), config)
+            .map_err(|error| StartError::other(with_cause(&error)))?;
         let ports = MultiService::new();
         let (config, stream) = (ListenConfig::default(), StreamConfig::default());
         let (lines, web) = (context.endpoints(LISTEN)?, self.websockets());
@@ -154,10 +158,16 @@ impl Irc {
     }
 
     fn config(&self, context: &Context) -> Result<ServerConfig, StartError> {
-        let named = ServerConfig::new(&self.name).and_then(|config| config.network(&self.network));
-        let mut config = named.map_err(|error| StartError::other(format!("a name: {error}")))?;
+        let config = ServerConfig::new(&self.name)
+            .map_err(|error| StartError::other(format!("name {:?}: {error}", self.name)))?;
+        let mut config = config
+            .network(&self.network)
+            .map_err(|error| StartError::other(format!("network {:?}: {error}", self.network)))?;
         if self.account_required && self.accounts.is_none() {
-            return Err(StartError::other("account-required needs accounts, or nobody gets in"));
+            return Err(StartError::other("account_required needs accounts, or nobody gets in"));
+        }
+        if self.websocket.is_empty() && !(self.origin.is_empty() && self.trusted_proxy.is_empty()) {
+            return Err(StartError::other("origin and trusted_proxy are for websocket"));
         }
         if let Some(motd) = &self.motd {
             config = config.motd_file(motd);
@@ -194,6 +204,14 @@ impl Irc {
         let users = PasswordFile::open(file).map_err(StartError::other)?;
         let rules = AuthenticatorConfig::default().allow_plaintext(self.plaintext_logins);
         Ok(Authenticator::with(users, rules))
+    }
+}
+
+/// An error with its cause, such as that of a file that cannot be read.
+fn with_cause(error: &dyn Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
     }
 }
 

@@ -108,7 +108,7 @@ impl News {
 
     fn config(&self) -> Result<ServerConfig, StartError> {
         if self.name.is_empty() {
-            return Err(StartError::other("the server has no name: give one by --name"));
+            return Err(StartError::other("name is missing: that of the server in Path"));
         }
         let mut config = ServerConfig::new(&self.name)
             .map_err(|error| StartError::other(format!("the name of the server: {error}")))?;
