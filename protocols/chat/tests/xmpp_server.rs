@@ -6,6 +6,8 @@ mod watchdog;
 mod xmpp_server {
     mod accounts;
     mod adversaries;
+    mod archive;
+    mod archive_stores;
     mod clients;
     mod hostile;
     #[cfg(unix)]

@@ -1,6 +1,6 @@
 //! What an account asks its archive (XEP-0313): pages, the first and the last message, preferences.
 
-use std::{rc::Rc, time::UNIX_EPOCH};
+use std::rc::Rc;
 
 use super::{
     archive::{
@@ -74,14 +74,9 @@ impl Domain {
                 .min((self.config.send_queue_max / 4).max(BYTES_AT_LEAST)),
             ..StoredQuery::default()
         };
-        // Clients know times in milliseconds.
-        let millis = |time: std::time::SystemTime| {
-            time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()
-        };
-        let id = |micros: u128| ArchiveId(u64::try_from(micros).unwrap_or(u64::MAX));
         let (start, end) = asked.times();
-        query.start = start.map(|time| id(millis(time) * 1_000));
-        query.end = end.map(|time| id(millis(time) * 1_000 + 999));
+        query.start = start.map(ArchiveId::at);
+        query.end = end.map(|time| ArchiveId::at(time).latest());
         // What is no id at all is not there either.
         let id = |id: &str| id.parse().map_err(|_| bounce::cancel(StanzaCondition::ItemNotFound));
         match asked.position() {

@@ -77,7 +77,7 @@ impl Domain {
         self.is_archive_full = false;
         // No id is given twice, also if the clock of the machine is set back meanwhile.
         let next = self.last_archived.0.saturating_add(1);
-        let id = ArchiveId::at(self.wall).max(ArchiveId(next));
+        let id = ArchiveId::at(self.wall).random().max(ArchiveId(next));
         self.last_archived = id;
         self.archives.push(account, StoredMessage::new(id, with, message.clone()), len);
         message.push(stanza_id(bare, id));

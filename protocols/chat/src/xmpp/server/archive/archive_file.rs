@@ -29,8 +29,8 @@ const MAGIC: &[u8; 8] = b"sinewXA1";
 const BEGIN: u64 = MAGIC.len() as u64;
 /// Fewer forgotten bytes than these are left in the file, unless they are too old.
 const FORGOTTEN_MIN: u64 = 64 << 10;
-/// How much older than the limit a forgotten message in the file may be, in microseconds: a day.
-const TOO_OLD: u64 = 86_400_000_000;
+/// How much smaller than the limit the id of a forgotten message in the file may be: a day, in milliseconds.
+const TOO_OLD: u64 = 86_400_000 << 20;
 
 #[derive(Debug)]
 pub(super) struct ArchiveFile {

@@ -194,7 +194,7 @@ fn the_file_becomes_shorter() {
 fn what_is_too_old_leaves_the_file() {
     let folder = Folder::new("old");
     let path = folder.file();
-    let day = 86_400_000_000;
+    let day = 86_400_000 << 20;
     let mut file = ArchiveFile::open_or_make(&path).unwrap();
     file.append(&messages(0..10), ALL).unwrap();
     let len = fs::metadata(&path).unwrap().len();
@@ -235,9 +235,14 @@ fn nobody_else_reads_it() {
 
 #[test]
 fn ids_are_times() {
-    let time = SystemTime::UNIX_EPOCH + Duration::from_micros(1_700_000_000_123_456);
-    let id = ArchiveId::at(time);
-    assert_eq!((id.time(), id.to_string().parse()), (time, Ok(id)));
+    let time = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
+    for id in [ArchiveId::at(time), ArchiveId::at(time).latest(), ArchiveId::at(time).random()] {
+        assert_eq!((id.time(), id.to_string().parse()), (time, Ok(id)));
+        assert!(id < ArchiveId::at(time + Duration::from_millis(1)));
+    }
+    let end = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::from(u32::MAX) * 1_000);
+    assert_eq!(ArchiveId::at(end).latest(), ArchiveId(u64::MAX));
+    assert_eq!(ArchiveId::at(SystemTime::UNIX_EPOCH - Duration::from_secs(1)), ArchiveId(0));
     for text in
         ["", "0", "00060a24181e4e4", "00060a24181e4e400", "00060A24181E4E40", "+0060a24181e4e40"]
     {
