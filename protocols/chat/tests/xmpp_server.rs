@@ -7,6 +7,7 @@ mod xmpp_server {
     mod accounts;
     mod adversaries;
     mod archive;
+    mod archive_clients;
     mod archive_stores;
     mod clients;
     mod hostile;

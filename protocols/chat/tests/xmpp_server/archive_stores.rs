@@ -124,6 +124,11 @@ fn many_archives() {
     let appended = store.append(&reactor, &names[0], Arc::from([message(9)]), limits);
     reactor.run_until(appended).unwrap().unwrap();
     assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 1);
+    // After its end no sweep looks at anything.
+    reactor.run_until(store.end_sweep(&reactor)).unwrap().unwrap();
+    let swept = store.sweep(&reactor, limits.from(ArchiveId(10)));
+    assert_eq!(reactor.run_until(swept).unwrap().unwrap(), 0);
+    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 1);
 }
 
 /// Fails, panics, or does not answer, as it is told.

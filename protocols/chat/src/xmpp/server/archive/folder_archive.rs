@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -60,6 +60,9 @@ pub struct FolderArchive(Arc<Folder>);
 struct Folder {
     path: PathBuf,
     files: Mutex<Files>,
+    /// Locked while all archives are looked at.
+    sweeping: Mutex<()>,
+    is_ended: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -81,11 +84,16 @@ impl FolderArchive {
     /// Archives in this folder, which is made when something is first stored.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self(Arc::new(Folder { path: folder.into(), files: Mutex::default() }))
+        Self(Arc::new(Folder {
+            path: folder.into(),
+            files: Mutex::default(),
+            sweeping: Mutex::default(),
+            is_ended: AtomicBool::new(false),
+        }))
     }
 
     /// Looks at all archives, and forgets what is beyond the limits, also of accounts that nobody uses any more. An archive that is empty
-    /// then is removed. Returns how many there are still.
+    /// then is removed. Returns how many there are still. [`end_sweep`](Self::end_sweep) ends it earlier.
     ///
     /// # Errors
     ///
@@ -93,6 +101,14 @@ impl FolderArchive {
     pub fn sweep(&self, reactor: &Reactor, limits: ArchiveLimits) -> Deferred<usize, StoreError> {
         let folder = Arc::clone(&self.0);
         reactor.defer_to_thread(move || folder.sweep(limits)).map(|swept: Result<_, _>| swept?)
+    }
+
+    /// Ends a sweep, and lets no other one begin. Resolves when no thread looks at archives any more, so that another program can have the
+    /// folder.
+    pub fn end_sweep(&self, reactor: &Reactor) -> Deferred<()> {
+        self.0.is_ended.store(true, Ordering::Relaxed);
+        let folder = Arc::clone(&self.0);
+        reactor.defer_to_thread(move || drop(lock(&folder.sweeping)))
     }
 
     fn in_pool<T: Send + 'static>(
@@ -191,6 +207,7 @@ impl Folder {
     }
 
     fn sweep(&self, limits: ArchiveLimits) -> Result<usize, StoreError> {
+        let _sweeping = lock(&self.sweeping);
         let failed = |source| StoreError::Read { path: self.path.clone(), source };
         let entries = match fs::read_dir(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
@@ -199,6 +216,9 @@ impl Folder {
         let (mut kept, mut error) = (0, None);
         for entry in entries {
             let path = entry.map_err(failed)?.path();
+            if self.is_ended.load(Ordering::Relaxed) {
+                break;
+            }
             if path.extension().is_none_or(|ending| ending != ENDING) {
                 continue;
             }
