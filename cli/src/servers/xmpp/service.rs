@@ -208,7 +208,7 @@ impl Service for XmppService {
 
 /// Accepts connections once the storage is open, and looks at the archives from time to time.
 async fn accept(opening: Rc<Opening>, reactor: Reactor, ports: MultiService) {
-    opening.run(reactor.clone()).await;
+    Rc::clone(&opening).run(reactor.clone()).await;
     match ports.start(&reactor) {
         Ok(()) => tracing::info!("the storage is open: clients are accepted"),
         Err(error) => tracing::error!(%error, "clients cannot be accepted"),

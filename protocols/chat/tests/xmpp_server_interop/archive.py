@@ -86,8 +86,8 @@ async def main():
     assert (metadata["start"]["id"], metadata["end"]["id"]) == (ids[0], ids[-1]), metadata
     fields = (await mam.get_fields()).get_fields()
     assert {"with", "start", "end"} <= set(fields), fields
-    prefs = await bob["xep_0441"].get_preferences()
-    assert prefs["mam_prefs"]["default"] == "always", prefs
+    default, always, never = await bob["xep_0441"].get_preferences()
+    assert (default, list(always), list(never)) == ("always", [], []), (default, always, never)
     for wrong, condition in (
         (mam.retrieve(rsm={"after": "unknown"}), "item-not-found"),
         (bob["xep_0441"].set_preferences(default="never"), "feature-not-implemented"),

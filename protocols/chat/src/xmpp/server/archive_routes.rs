@@ -35,7 +35,7 @@ impl Domain {
         self.archive(&account, &bare, &mut copy, to).then_some(copy)
     }
 
-    /// An account receives a message. Ids in its name are removed, whoever has written them.
+    /// An account receives a message. Ids in its name are removed: others have forged them.
     pub(super) fn remove_received_ids(&self, account: &str, message: &mut Element) {
         if message.child("stanza-id", ns::STANZA_IDS).is_some()
             && let Some(bare) = self.bare(account)
