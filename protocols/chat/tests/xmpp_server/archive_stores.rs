@@ -131,6 +131,8 @@ fn many_archives() {
     assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 1);
 }
 
+type Held = Vec<Promise<(), StoreError>>;
+
 /// Fails, panics, or does not answer, as it is told.
 #[derive(Clone, Default)]
 struct Failing {
@@ -138,7 +140,7 @@ struct Failing {
     failures: Rc<Cell<usize>>,
     panics: Rc<Cell<bool>>,
     /// Answers that wait, if there are to be none.
-    held: Rc<RefCell<Option<Vec<Promise<(), StoreError>>>>>,
+    held: Rc<RefCell<Option<Held>>>,
     running: Rc<Cell<usize>>,
 }
 

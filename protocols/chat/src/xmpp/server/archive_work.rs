@@ -8,7 +8,7 @@ use std::{
 use sinew_transports::reactor::{Excerpt, Reactor};
 
 use super::{
-    archive::{ArchiveConfig, Job, Question, Wanted},
+    archive::{ArchiveConfig, Job, Wanted},
     xmpp_server::Core,
 };
 
@@ -56,31 +56,31 @@ impl Running {
     fn begin(self, reactor: &Reactor, config: &ArchiveConfig) {
         let limits = config.limits(reactor.wall_clock());
         let archive = Rc::clone(&self.archive);
-        match &self.job {
+        let question = match &self.job {
             Job::Append(messages, _) => {
                 let appended = config.store.append(reactor, &archive, Arc::clone(messages), limits);
-                appended.then(move |reactor, appended| {
+                return appended.then(move |reactor, appended| {
                     self.end(reactor, appended.map_err(|error| error.to_string()), |_, _| ());
                 });
             }
-            Job::Answer(Question { wanted: Wanted::Page(query, _), .. }) => {
-                let page = config.store.page(reactor, &archive, query.clone(), limits);
+            Job::Answer(question) => (**question).clone(),
+        };
+        match question.wanted.clone() {
+            Wanted::Page(query, name) => {
+                let page = config.store.page(reactor, &archive, query, limits);
                 page.then(move |reactor, page| {
                     self.end(reactor, page.map_err(|error| error.to_string()), |this, page| {
-                        let Job::Answer(question) = &this.job else { return };
-                        let Wanted::Page(_, name) = &question.wanted else { return };
                         this.with(reactor, |domain| {
-                            domain.page_read(&this.archive, question, name.as_deref(), page);
+                            domain.page_read(&this.archive, &question, name.as_deref(), page);
                         });
                     });
                 });
             }
-            Job::Answer(Question { wanted: Wanted::Span, .. }) => {
+            Wanted::Span => {
                 let span = config.store.span(reactor, &archive, limits);
                 span.then(move |reactor, span| {
                     self.end(reactor, span.map_err(|error| error.to_string()), |this, span| {
-                        let Job::Answer(question) = &this.job else { return };
-                        this.with(reactor, |domain| domain.span_read(question, span));
+                        this.with(reactor, |domain| domain.span_read(&question, span));
                     });
                 });
             }

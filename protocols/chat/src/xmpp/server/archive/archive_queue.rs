@@ -64,7 +64,7 @@ pub(in super::super) enum Wanted {
 pub(in super::super) enum Job {
     /// Messages are written, of so many bytes.
     Append(Arc<[StoredMessage]>, usize),
-    Answer(Question),
+    Answer(Box<Question>),
 }
 
 impl ArchiveQueue {
@@ -118,7 +118,7 @@ impl ArchiveQueue {
             let messages = std::mem::take(&mut waiting.messages);
             Job::Append(messages.into(), std::mem::take(&mut waiting.bytes))
         } else {
-            Job::Answer(waiting.questions.pop_front()?)
+            Job::Answer(Box::new(waiting.questions.pop_front()?))
         };
         self.running += 1;
         Some((archive, job))

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     fs, io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -188,11 +188,11 @@ impl Folder {
     }
 
     /// The place of a file. Others that nobody uses are closed if there are too many, those first that were used least recently.
-    fn entry(&self, path: &PathBuf) -> Arc<OpenFile> {
+    fn entry(&self, path: &Path) -> Arc<OpenFile> {
         let mut files = lock(&self.files);
         files.uses += 1;
         let uses = files.uses;
-        let open = Arc::clone(files.open.entry(path.clone()).or_default());
+        let open = Arc::clone(files.open.entry(path.to_owned()).or_default());
         open.used.store(uses, Ordering::Relaxed);
         loop {
             let places = files.open.values().map(|open| open.places.load(Ordering::Relaxed));

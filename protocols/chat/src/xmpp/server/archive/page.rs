@@ -84,7 +84,6 @@ pub(super) fn select(
         query.with.is_none().then(|| (0..ids.len()).filter(|at| query.has(ids.id(*at))).count());
     let with = query.with.as_ref().map(Jid::to_string);
     let (mut page, mut bytes) = (StoredPage::new(Vec::new(), true, count), 0usize);
-    let mut range = range;
     while let Some(at) = if query.is_last { range.next_back() } else { range.next() } {
         if !query.has(ids.id(at)) {
             continue;

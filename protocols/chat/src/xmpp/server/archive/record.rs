@@ -3,6 +3,7 @@
 //! | bytes | |
 //! |---|---|
 //! | 4 | the length of the payload, the least significant byte first |
+//! | 4 | the same with all bits inverted, so that a damaged length is not taken for the end of a file that was cut off |
 //! | 8 | the first bytes of the SHA-256 of the length and the payload |
 //! | as many as the length says | the payload |
 //!
@@ -11,7 +12,7 @@
 use sha2::{Digest, Sha256};
 
 /// Bytes before the payload.
-pub(super) const HEAD: usize = 12;
+pub(super) const HEAD: usize = 16;
 /// Longest payload.
 pub(super) const PAYLOAD_MAX: usize = 16 << 20;
 
@@ -26,27 +27,31 @@ pub(super) enum Fault {
 
 /// Writes a record behind what is there. The payload is not empty, and not longer than [`PAYLOAD_MAX`].
 pub(super) fn push(bytes: &mut Vec<u8>, payload: &[u8]) {
-    let len = u32::try_from(payload.len()).unwrap_or(u32::MAX).to_le_bytes();
-    bytes.extend_from_slice(&len);
+    let len = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+    bytes.extend_from_slice(&len.to_le_bytes());
+    bytes.extend_from_slice(&(!len).to_le_bytes());
     bytes.extend_from_slice(&checksum(len, payload));
     bytes.extend_from_slice(payload);
 }
 
 /// The length of the payload that a head announces; `None`, if a record has no such length.
 pub(super) fn payload_len(head: &[u8; HEAD]) -> Option<usize> {
-    let (len, _) = head.split_first_chunk::<4>()?;
-    let len = usize::try_from(u32::from_le_bytes(*len)).ok()?;
-    (1..=PAYLOAD_MAX).contains(&len).then_some(len)
+    let (len, rest) = head.split_first_chunk::<4>()?;
+    let (inverted, _) = rest.split_first_chunk::<4>()?;
+    let len = u32::from_le_bytes(*len);
+    let is_len = u32::from_le_bytes(*inverted) == !len;
+    let len = usize::try_from(len).ok().filter(|len| (1..=PAYLOAD_MAX).contains(len));
+    len.filter(|_| is_len)
 }
 
 /// Whether a payload is what its head says.
 pub(super) fn is_whole(head: &[u8; HEAD], payload: &[u8]) -> bool {
-    let (len, sum) = head.split_at(4);
-    <[u8; 4]>::try_from(len).is_ok_and(|len| checksum(len, payload) == sum)
+    let len = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+    payload_len(head) == Some(payload.len()) && checksum(len, payload) == head[8..]
 }
 
-fn checksum(len: [u8; 4], payload: &[u8]) -> [u8; 8] {
-    let digest = Sha256::new().chain_update(len).chain_update(payload).finalize();
+fn checksum(len: u32, payload: &[u8]) -> [u8; 8] {
+    let digest = Sha256::new().chain_update(len.to_le_bytes()).chain_update(payload).finalize();
     let mut sum = [0; 8];
     sum.copy_from_slice(&digest[..8]);
     sum
