@@ -332,6 +332,20 @@ fn messages_that_wait() {
     assert_eq!(archived(&ann), ["one", "two", "three"]);
 }
 
+/// The limit of bytes counts what is added to a message that waits.
+#[test]
+fn bytes_that_wait() {
+    // The message as it is received has about 100 bytes, the stamp 75, and the id 90.
+    for (max, is_refused) in [(0, true), (1, true), (200, true), (400, false)] {
+        let (config, archive) = with_archive();
+        let site = Site::new(config.offline_bytes_max(max));
+        let ann = site.online("ann", "desk");
+        let heard = ann.ask(&chat("bob@example.org", "a"));
+        assert_eq!(heard.contains("<service-unavailable "), is_refused, "{max}");
+        assert_eq!(archive.messages_of("bob"), usize::from(!is_refused), "{max}");
+    }
+}
+
 /// A session that ends without having acknowledged a message: it waits for the next one with its id, and is in the archive once. What an
 /// archive has sent to it does not wait.
 #[test]

@@ -134,9 +134,8 @@ impl Domain {
         };
         let Some(data) = self.data(account) else { return };
         let id = from.and_then(|_| self.id_of_archive(account, ArchiveId(0)));
-        let more = stamp.iter().chain(&id).map(len).sum::<usize>();
-        let new = len(&message).saturating_add(more);
-        let bytes = data.offline.iter().map(len).fold(new, usize::saturating_add);
+        let new = [&message].into_iter().chain(&stamp).chain(&id);
+        let bytes = data.offline.iter().chain(new).map(len).fold(0, usize::saturating_add);
         if data.offline.len() >= max || bytes > bytes_max {
             return self.refuse(&message, &StanzaError::service_unavailable());
         }
