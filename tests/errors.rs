@@ -419,6 +419,7 @@ fn with_chat() -> impl Iterator<Item = Printed> {
         xmpp::client::RequestError::Lost,
         xmpp::client::UploadError::NoService,
         xmpp::server::StoreError::Read { path: "ann.xml".into(), source: cause() },
+        "x".parse::<xmpp::server::archive::ArchiveId>().unwrap_err(),
         xmpp::component::ComponentError::Connected,
         xmpp::server::rooms::RecordError::Incomplete,
         xmpp::server::rooms::RoomStoreError::Read { path: "rooms".into(), source: cause() },

@@ -32,6 +32,7 @@ mod reference_model;
 mod smtp;
 mod web_sockets;
 mod xmpp;
+mod xmpp_archive;
 mod xmpp_services;
 
 use self::{format::Format, input::Input};
@@ -40,7 +41,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 78] = [
+pub(crate) const TARGETS: [Target; 79] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -85,6 +86,7 @@ pub(crate) const TARGETS: [Target; 78] = [
     ("irc_formatting", irc_formatting),
     ("irc_isupport", irc_isupport),
     ("irc_client", irc_client),
+    ("xmpp_archive", xmpp_archive),
     ("xmpp_stream", xmpp_stream),
     ("xmpp_jid", xmpp_jid),
     ("xmpp_client", xmpp_client),
@@ -331,6 +333,10 @@ pub(crate) fn irc_isupport(data: &[u8]) {
 
 pub(crate) fn irc_client(data: &[u8]) {
     irc::client(&mut Input::new(data));
+}
+
+pub(crate) fn xmpp_archive(data: &[u8]) {
+    xmpp_archive::check(&mut Input::new(data));
 }
 
 pub(crate) fn xmpp_stream(data: &[u8]) {

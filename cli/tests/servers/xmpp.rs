@@ -293,6 +293,42 @@ fn two_servers_with_one_storage() {
     server.stop();
 }
 
+/// Messages are in the archive after a reload, which gives the storage to another service, and after SIGKILL; without the option there is none.
+#[test]
+fn archives() {
+    const QUERY: &str = "<iq type='set' id='q'><query xmlns='urn:xmpp:mam:2'/></iq>";
+    let fixture = Fixture::new().with("plaintext_logins = true\n");
+    let none = fixture.start();
+    let mut ann = Client::online(port(&none, ""), ANN);
+    ann.say(QUERY);
+    ann.until("<service-unavailable");
+    drop(none);
+    let fixture = fixture.with("archive = true\n");
+    let mut server = fixture.start();
+    let at = port(&server, "");
+    let mut ann = Client::online(at, ANN);
+    let read = |client: &mut Client| {
+        client.say(QUERY);
+        let heard = client.until("complete='true'");
+        heard.matches("<body>").count()
+    };
+    for number in 1..4 {
+        ann.say("<message to='bob@localhost' type='chat'><body>kept</body></message>");
+        assert_eq!(read(&mut ann), number);
+    }
+    assert!(fixture.scratch.path("storage/archive/bob.archive").is_file());
+    let changed = Fixture { more: fixture.more.clone() + "archive_max = 2\n", ..fixture };
+    changed.config();
+    server.signal(Signal::SIGHUP);
+    server.all_lines(&["reloaded: ", OPEN]);
+    ann.until("<system-shutdown");
+    assert_eq!(read(&mut Client::online(at, ANN)), 2);
+    // SIGKILL.
+    drop(server);
+    let server = changed.start();
+    assert_eq!(read(&mut Client::online(port(&server, ""), ANN)), 2);
+}
+
 #[test]
 fn mistakes_are_found_by_a_check() {
     let fixture = Fixture::new();
@@ -317,6 +353,8 @@ fn mistakes_are_found_by_a_check() {
         (head, "[services.xmpp]\nupload_url = 'https://x'\n", "upload_url needs upload_https"),
         (head, "[services.xmpp]\nupload_http = ['tcp:0']\n", "upload_url is missing"),
         (head, "[services.xmpp]\nupload_url = 'x'\nupload_http = ['tcp:0']\n", "is no address"),
+        (head, "[services.xmpp]\narchive = true\narchive_max = 0\n", "archive_max: "),
+        (head, "[services.xmpp]\narchive = true\narchive_size = '60k'\n", "archive_size: "),
         (head, "[services.xmpp]\nstanza_max = 'x'\n", "xmpp.toml:6"),
         (head, "[services.xmpp]\nstanza_max = '9k'\n", "stanza_max: "),
         (head, "[services.xmpp]\nmax_unread = '100k'\n", "max_unread: "),

@@ -8,6 +8,7 @@ mod watchdog;
 mod xmpp_support;
 
 mod xmpp {
+    mod archive;
     mod hostile;
     mod login;
     mod meddling;

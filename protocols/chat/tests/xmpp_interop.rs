@@ -7,6 +7,7 @@
 mod watchdog;
 
 mod xmpp_interop {
+    mod archive;
     mod component;
     mod ejabberd;
     mod prosody;

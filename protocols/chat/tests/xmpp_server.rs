@@ -6,6 +6,9 @@ mod watchdog;
 mod xmpp_server {
     mod accounts;
     mod adversaries;
+    mod archive;
+    mod archive_clients;
+    mod archive_stores;
     mod clients;
     mod hostile;
     #[cfg(unix)]

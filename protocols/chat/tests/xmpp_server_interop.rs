@@ -10,6 +10,7 @@ mod watchdog;
 mod program;
 
 mod xmpp_server_interop {
+    mod archive;
     mod services;
     mod slixmpp;
 }

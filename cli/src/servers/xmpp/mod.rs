@@ -5,8 +5,10 @@
 //! | `service.rs` | the service: its ports, what happens at its start and its end |
 //! | `opening.rs`, `open_server.rs` | the storage is opened by one process at a time; the server, once that is done |
 //! | `sources.rs` | files that are read again |
+//! | `archive_sweep.rs` | archives of messages, whose limits are also those of accounts that nobody uses |
 //! | `upload_site.rs`, `upload_folder.rs` | uploads: over HTTP, and in their folder |
 
+mod archive_sweep;
 mod open_server;
 mod opening;
 mod service;
@@ -22,7 +24,12 @@ use sinew::{
     auth::{Authenticator, AuthenticatorConfig, PasswordFile},
     chat::xmpp::{
         codec::{Jid, XmlLimits},
-        server::{ServerConfig, components::ComponentsConfig, upload::UploadConfig},
+        server::{
+            ServerConfig,
+            archive::{ArchiveConfig, FolderArchive},
+            components::ComponentsConfig,
+            upload::UploadConfig,
+        },
     },
     reactor::Excerpt,
 };
@@ -35,6 +42,9 @@ use crate::{
 };
 use service::XmppService;
 use sources::Accounts;
+
+/// A message is archived if it takes a quarter at most.
+const ARCHIVE_SIZE_MIN: u64 = 64 << 10;
 
 /// RFC 6120 13.12: a limit is not smaller than this.
 const STANZA_MAX_MIN: u64 = 10_000;
@@ -107,6 +117,18 @@ pub(crate) struct Xmpp {
     /// How long a file is kept
     #[arg(long, default_value_t = Interval::seconds(30 * 86_400), value_name = "DURATION", help_heading = "Uploads")]
     pub(crate) upload_keep: Interval,
+    /// Keep the messages of the accounts, so that their clients can read them again
+    #[arg(long, help_heading = "Archive")]
+    pub(crate) archive: bool,
+    /// Most messages of an account that are kept
+    #[arg(long, default_value_t = 10_000, value_name = "N", help_heading = "Archive")]
+    pub(crate) archive_max: usize,
+    /// How much of the messages of an account is kept
+    #[arg(long, default_value_t = Size(16 << 20), value_name = "SIZE", help_heading = "Archive")]
+    pub(crate) archive_size: Size,
+    /// How long they are kept
+    #[arg(long, default_value_t = Interval::seconds(30 * 86_400), value_name = "DURATION", help_heading = "Archive")]
+    pub(crate) archive_keep: Interval,
     /// The longest message, or other stanza
     #[arg(long, default_value_t = Size(256 << 10), value_name = "SIZE")]
     pub(crate) stanza_max: Size,
@@ -148,6 +170,10 @@ impl Default for Xmpp {
             upload_per_day: Size(100 << 20),
             upload_total: Size(10 << 30),
             upload_keep: Interval::seconds(30 * 86_400),
+            archive: false,
+            archive_max: 10_000,
+            archive_size: Size(16 << 20),
+            archive_keep: Interval::seconds(30 * 86_400),
             stanza_max: Size(256 << 10),
             roster_max: 2_000,
             offline_max: 100,
@@ -235,6 +261,12 @@ impl Xmpp {
         }
         if self.resources_max == 0 {
             return Err("resources_max: nobody could log in".to_owned());
+        }
+        if self.archive && self.archive_max == 0 {
+            return Err("archive_max: nothing could be kept; leave archive out".to_owned());
+        }
+        if self.archive && self.archive_size.0 < ARCHIVE_SIZE_MIN {
+            return Err(format!("archive_size: less than {}", Size(ARCHIVE_SIZE_MIN)));
         }
         Ok(())
     }
@@ -338,6 +370,14 @@ impl Xmpp {
             config = config.connections_max(max);
         }
         Ok(config)
+    }
+
+    /// The limits of archives, if there are any.
+    fn archive_config(&self, store: FolderArchive) -> ArchiveConfig {
+        ArchiveConfig::new(store)
+            .messages_max(self.archive_max)
+            .bytes_max(self.archive_size.0)
+            .age_max(Some(self.archive_keep.0))
     }
 
     fn upload_config(&self, config: UploadConfig) -> UploadConfig {

@@ -3,7 +3,9 @@
 use std::{cell::RefCell, fs::File, rc::Rc};
 
 use sinew::{
-    chat::xmpp::server::{XmppServer, XmppServerConnection, rooms::RoomService},
+    chat::xmpp::server::{
+        XmppServer, XmppServerConnection, archive::FolderArchive, rooms::RoomService,
+    },
     prelude::{Factory, Peer},
 };
 
@@ -13,6 +15,7 @@ use crate::servers::held_folder::HeldFolder;
 pub(super) struct OpenServer {
     pub(super) server: XmppServer,
     pub(super) rooms: Option<RoomService>,
+    pub(super) archive: Option<FolderArchive>,
     /// Locked until it is closed.
     pub(super) lock: File,
     pub(super) held: HeldFolder,
@@ -25,6 +28,11 @@ pub(super) struct ServerSlot(Rc<RefCell<Option<OpenServer>>>);
 impl ServerSlot {
     pub(super) fn set(&self, open: OpenServer) {
         self.0.replace(Some(open));
+    }
+
+    /// The archives of the open server, if it has some.
+    pub(super) fn archive(&self) -> Option<FolderArchive> {
+        self.0.borrow().as_ref()?.archive.clone()
     }
 
     /// At the end.

@@ -17,6 +17,7 @@ use sinew::{
         codec::Jid,
         server::{
             FolderStore, ServerConfig, XmppServer,
+            archive::FolderArchive,
             components::ComponentPort,
             rooms::{RoomService, RoomsConfig},
             upload::{UploadConfig, UploadService},
@@ -115,6 +116,10 @@ impl Opening {
         let other = |error: StartError| Failed::Otherwise(error);
         let lock = lock(&self.storage)?;
         let mut config = self.config.clone().store(FolderStore::new(self.storage.join("accounts")));
+        let archive = self.xmpp.archive.then(|| FolderArchive::new(self.storage.join("archive")));
+        if let Some(archive) = &archive {
+            config = config.archive(self.xmpp.archive_config(archive.clone()));
+        }
         let mut rooms = None;
         if let Some(domain) = &self.rooms {
             // It blocks, and nobody is served yet.
@@ -138,7 +143,7 @@ impl Opening {
         let config =
             self.components.register(config).map_err(|error| other(StartError::other(error)))?;
         let held = HeldFolder::new(&self.storage);
-        Ok(OpenServer { server: XmppServer::new(reactor, config), rooms, lock, held })
+        Ok(OpenServer { server: XmppServer::new(reactor, config), rooms, archive, lock, held })
     }
 }
 

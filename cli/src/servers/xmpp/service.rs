@@ -19,6 +19,7 @@ use sinew::{
 
 use super::{
     Xmpp,
+    archive_sweep::sweep,
     open_server::ServerSlot,
     opening::{Opening, Uploads, make},
     sources::{Accounts, Sources, Watching},
@@ -185,6 +186,9 @@ impl Service for XmppService {
                 if let Some(rooms) = &open.rooms {
                     drop(rooms.flushed(&handle).await);
                 }
+                if let Some(archive) = &open.archive {
+                    drop(archive.end_sweep(&handle).await);
+                }
                 // The next process can have the storage now.
                 drop((open.lock, open.held));
             }
@@ -202,11 +206,15 @@ impl Service for XmppService {
     }
 }
 
-/// Accepts connections once the storage is open.
+/// Accepts connections once the storage is open, and looks at the archives from time to time.
 async fn accept(opening: Rc<Opening>, reactor: Reactor, ports: MultiService) {
-    opening.run(reactor.clone()).await;
+    Rc::clone(&opening).run(reactor.clone()).await;
     match ports.start(&reactor) {
         Ok(()) => tracing::info!("the storage is open: clients are accepted"),
         Err(error) => tracing::error!(%error, "clients cannot be accepted"),
+    }
+    if let Some(archive) = opening.slot.archive() {
+        let config = opening.xmpp.archive_config(archive.clone());
+        sweep(reactor, archive, config).await;
     }
 }

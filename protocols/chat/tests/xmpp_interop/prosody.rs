@@ -73,6 +73,16 @@ pub(crate) fn free_port() -> u16 {
 
 /// The same with a port of HTTP, and with components.
 pub(crate) fn prosody_with(name: &str, http: Option<u16>, components: &str) -> Option<Prosody> {
+    prosody_of(name, http, &[], components)
+}
+
+/// The same with more modules. What is of the component of rooms comes first in the last argument.
+pub(crate) fn prosody_of(
+    name: &str,
+    http: Option<u16>,
+    modules: &[&str],
+    components: &str,
+) -> Option<Prosody> {
     let prosody = program("prosody")?;
     let folder = std::env::temp_dir().join(format!("sinew-xmpp-{}-{name}", std::process::id()));
     // The accounts are files: with their passwords, from which Prosody makes keys of SCRAM.
@@ -85,11 +95,12 @@ pub(crate) fn prosody_with(name: &str, http: Option<u16>, components: &str) -> O
     let tls = certificates(&folder);
     let port = free_port();
     let (base, http) = (folder.display(), http.map(|port| port.to_string()).unwrap_or_default());
+    let modules: String = modules.iter().map(|module| format!(", \"{module}\"")).collect();
     let config = format!(
         "run_as_root = true\ndaemonize = false\npidfile = \"{base}/pid\"\ndata_path = \"{base}/data\"\ncertificates = \"{base}\"\n\
          interfaces = {{ \"127.0.0.1\" }}\nc2s_ports = {{ {port} }}\nc2s_direct_tls_ports = {{}}\ns2s_ports = {{}}\nhttp_ports = {{ {http} }}\n\
          https_ports = {{}}\nproxy65_ports = {{}}\n\
-         modules_enabled = {{ \"roster\", \"saslauth\", \"tls\", \"disco\", \"smacks\", \"carbons\", \"ping\", \"presence\", \"message\", \"iq\", \"c2s\" }}\n\
+         modules_enabled = {{ \"roster\", \"saslauth\", \"tls\", \"disco\", \"smacks\", \"carbons\", \"ping\", \"presence\", \"message\", \"iq\", \"c2s\"{modules} }}\n\
          modules_disabled = {{ \"s2s\" }}\nauthentication = \"internal_hashed\"\nc2s_require_encryption = true\n\
          log = {{ debug = \"{base}/log\" }}\nssl = {{ key = \"{base}/localhost.key\"; certificate = \"{base}/localhost.crt\" }}\n\
          VirtualHost \"localhost\"\nComponent \"rooms.localhost\" \"muc\"\n{components}"

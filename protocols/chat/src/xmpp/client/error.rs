@@ -150,6 +150,22 @@ pub enum RequestError {
         /// The limit.
         max: usize,
     },
+    /// The answer is not one.
+    #[error("the answer cannot be used: {what}")]
+    BadAnswer {
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// A page of an archive is longer than was asked, or than pages may be.
+    #[error(
+        "a page of the archive has more than {messages} messages, or all pages that are received more than {bytes} bytes"
+    )]
+    PageTooLong {
+        /// Most messages of the page.
+        messages: usize,
+        /// Most bytes of all pages that are being received.
+        bytes: usize,
+    },
     /// The session has ended before the answer.
     #[error("the session has ended before the answer")]
     Lost,

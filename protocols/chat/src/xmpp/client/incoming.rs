@@ -74,6 +74,10 @@ impl XmppClient {
     }
 
     fn message_received(&self, message: &Message) {
+        // Anybody can write what looks like a message of an archive: none is told to the handler.
+        if let Some(result) = message.child("result", ns::ARCHIVE) {
+            return self.archived_received(message, result);
+        }
         let copy = carbon(message).filter(|_| message.kind() != MessageKind::Error);
         if let Some((inner, is_sent)) = copy {
             // Anybody can write what looks like a copy: only the own account is believed (XEP-0280 11).

@@ -4,6 +4,7 @@
 //! TLS is required by default and forgets what was said before it; the mechanism of the login cannot become a worse one from one
 //! connection to the next; stanzas that a lost connection may have taken with it are sent again where the server resumes the session.
 
+mod archive;
 mod commands;
 mod config;
 mod connection;
@@ -29,6 +30,7 @@ mod xmpp_client;
 pub use super::iq_request::IqRequest;
 
 pub use {
+    archive::{ArchivePage, ArchiveReader, ArchivedMessage},
     config::{Security, XmppConfig},
     connection::XmppConnection,
     contact::{Contact, Subscription},

@@ -87,7 +87,7 @@ impl Requests {
 }
 
 /// Whether an answer is from whom was asked. The own server answers for the account, with either name or none (RFC 6120 8.1.2.1, 10.3).
-fn is_from(asked: Option<&Jid>, me: &Jid, from: Option<&Jid>) -> bool {
+pub(super) fn is_from(asked: Option<&Jid>, me: &Jid, from: Option<&Jid>) -> bool {
     let is_own = |jid: &Jid| *jid == me.bare();
     match (asked, from) {
         (None, None) => true,

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Instant};
 
-use super::{requests::Requests, rooms::Rooms, roster::Roster};
+use super::{archive::Pages, requests::Requests, rooms::Rooms, roster::Roster};
 use crate::xmpp::{
     codec::{Element, Jid},
     stream_management::StreamManagement,
@@ -17,6 +17,7 @@ pub(super) struct Session {
     /// Until when it can be resumed, if the connection is lost.
     pub(super) resumable_until: Option<Instant>,
     pub(super) requests: Requests,
+    pub(super) pages: Pages,
     pub(super) roster: Roster,
     pub(super) rooms: Rooms,
     /// Messages for when the client is online.
@@ -31,6 +32,7 @@ impl Session {
             management: None,
             resumable_until: None,
             requests: Requests::default(),
+            pages: Pages::default(),
             roster: Roster::default(),
             rooms: Rooms::default(),
             waiting: VecDeque::new(),

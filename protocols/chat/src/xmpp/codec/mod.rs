@@ -10,7 +10,9 @@
 //! no limit on depth. Guards before it would have to read XML themselves. The parser here is smaller than such a guard and a tree
 //! together, looks at each byte a constant number of times, finds prefixes in a map, and has a limit for everything that grows.
 
+mod archive_query;
 mod component_handshake;
+pub(in crate::xmpp) mod date_time;
 mod element;
 mod encode;
 mod features;
@@ -36,6 +38,7 @@ mod xml_limits;
 mod stream_parser_tests;
 
 pub use {
+    archive_query::{ArchivePosition, ArchiveQuery},
     component_handshake::component_handshake,
     element::{Attribute, Element, Node},
     encode::EncodeError,

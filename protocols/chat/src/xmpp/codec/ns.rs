@@ -74,6 +74,12 @@ pub const BLOCKING_ERRORS: &str = "urn:xmpp:blocking:errors";
 pub const CHAT_STATES: &str = "http://jabber.org/protocol/chatstates";
 /// How a message is to be treated (XEP-0334).
 pub const HINTS: &str = "urn:xmpp:hints";
+/// Archives of messages (XEP-0313).
+pub const ARCHIVE: &str = "urn:xmpp:mam:2";
+/// Ids of messages that a server gives (XEP-0359).
+pub const STANZA_IDS: &str = "urn:xmpp:sid:0";
+/// Results in pages (XEP-0059).
+pub const RESULT_SETS: &str = "http://jabber.org/protocol/rsm";
 /// Published items (XEP-0060).
 pub const PUBSUB: &str = "http://jabber.org/protocol/pubsub";
 /// Published items, as their owner manages them.

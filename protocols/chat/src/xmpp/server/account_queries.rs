@@ -72,6 +72,10 @@ impl Domain {
             (ns::PRIVATE, "query") => self.private_asked(account, payload, is_get),
             (ns::PUBSUB, "pubsub") if !is_get => self.publish_asked(account, payload),
             (ns::PUBSUB_OWNER, "pubsub") => self.owned_nodes_asked(account, payload, is_get),
+            (ns::ARCHIVE, _) => {
+                self.archive_asked(account, iq, payload);
+                return true;
+            }
             (ns::SESSION, "session") if !is_get => Ok(None),
             _ => return false,
         };
@@ -86,7 +90,11 @@ impl Domain {
         if query.attribute("node").is_some_and(|node| !node.is_empty()) {
             return Err(bounce::cancel(StanzaCondition::ItemNotFound));
         }
-        let mut answer = description(("account", "registered", ""), &FEATURES);
+        let mut features = FEATURES.to_vec();
+        if self.config.archive.is_some() {
+            features.extend([ns::ARCHIVE, ns::STANZA_IDS]);
+        }
+        let mut answer = description(("account", "registered", ""), &features);
         answer.push(
             Element::new("identity", ns::DISCO_INFO)
                 .with_attribute("category", "pubsub")

@@ -4,7 +4,7 @@ use std::{fmt, rc::Rc, time::Duration};
 
 use sinew_auth::Authenticator;
 
-use super::{MemoryStore, Service, Store, tls::Tls};
+use super::{MemoryStore, Service, Store, archive::ArchiveConfig, tls::Tls};
 use crate::xmpp::codec::{Jid, JidError, XmlLimits};
 
 /// Deepest stanza, whatever the limits say. [`Element::encode`](crate::xmpp::codec::Element::encode) ends at 128.
@@ -63,6 +63,7 @@ pub struct ServerConfig {
     pub(super) domain: Jid,
     pub(super) accounts: Authenticator,
     pub(super) store: Rc<dyn Store>,
+    pub(super) archive: Option<ArchiveConfig>,
     pub(super) has_account: Option<HasAccount>,
     pub(super) services: Vec<(Jid, Rc<dyn Service>)>,
     pub(super) software: Option<(String, String)>,
@@ -107,6 +108,7 @@ impl ServerConfig {
             domain: domain_of(domain)?,
             accounts: accounts.into(),
             store: Rc::new(MemoryStore::new()),
+            archive: None,
             has_account: None,
             services: Vec::new(),
             software: Some(("sinew".to_owned(), env!("CARGO_PKG_VERSION").to_owned())),
@@ -141,6 +143,12 @@ impl ServerConfig {
     /// Where accounts are stored: in a folder ([`FolderStore`](super::FolderStore)), or in a store of your own. Default: in memory.
     pub fn store(mut self, store: impl Store) -> Self {
         self.store = Rc::new(store);
+        self
+    }
+
+    /// Archives the messages of accounts (XEP-0313), within the limits of [`ArchiveConfig`]. Default: no messages are archived.
+    pub fn archive(mut self, archive: ArchiveConfig) -> Self {
+        self.archive = Some(archive);
         self
     }
 

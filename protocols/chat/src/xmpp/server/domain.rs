@@ -10,6 +10,7 @@ use std::{
 use super::{
     ServerConfig, Service,
     account::{Account, Entry},
+    archive::{ArchiveId, ArchiveQueue},
     bounce,
     session::{SendLimits, Session, SessionId},
     store::AccountData,
@@ -49,6 +50,12 @@ pub(super) struct Domain {
     /// Accounts that have changed.
     pub(super) dirty: VecDeque<Rc<str>>,
     pub(super) wall: SystemTime,
+    /// What waits for archives.
+    pub(super) archives: ArchiveQueue,
+    /// The last id that a message was given.
+    pub(super) last_archived: ArchiveId,
+    /// Messages are not archived, since too many wait for it.
+    pub(super) is_archive_full: bool,
     /// The names of the services, in their order.
     pub(super) service_names: Vec<String>,
     /// Nobody logs in any more.
@@ -72,6 +79,9 @@ impl Domain {
             doomed: Vec::new(),
             dirty: VecDeque::new(),
             wall,
+            archives: ArchiveQueue::default(),
+            last_archived: ArchiveId(0),
+            is_archive_full: false,
             service_names,
             is_stopping: false,
             last_session: 0,
@@ -131,6 +141,7 @@ impl Domain {
 
     /// What has changed is saved now, also what could not be saved before.
     pub(super) fn save_all(&mut self) {
+        self.archives.retry(None);
         for (name, entry) in &mut self.accounts {
             if let Entry::Ready(account) = entry
                 && std::mem::take(&mut account.has_failed)

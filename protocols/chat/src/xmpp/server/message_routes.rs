@@ -10,6 +10,7 @@
 use std::rc::Rc;
 
 use super::{
+    archive::ArchiveId,
     domain::Domain,
     session::{Session, SessionId},
 };
@@ -25,7 +26,8 @@ impl Domain {
     /// A message of a session, to somebody.
     pub(super) fn message_from(&mut self, id: SessionId, mut message: Element) {
         self.remove_own_stamp(&mut message);
-        self.copy_sent(id, &message);
+        let archived = self.archive_sent(id, &mut message);
+        self.copy_sent(id, archived.as_ref().unwrap_or(&message));
         self.route(message);
     }
 
@@ -49,11 +51,19 @@ impl Domain {
     }
 
     /// A message to an account or one of its resources.
-    pub(super) fn message_to(&mut self, account: &Rc<str>, message: Element, from: &Jid, to: &Jid) {
+    pub(super) fn message_to(
+        &mut self,
+        account: &Rc<str>,
+        mut message: Element,
+        from: &Jid,
+        to: &Jid,
+    ) {
+        self.remove_received_ids(account, &mut message);
         // RFC 6121 5.2.2: what is unknown is normal.
         let is_known = |kind: &&str| matches!(*kind, "chat" | "groupchat" | "headline" | "error");
         let kind = message.attribute("type").filter(is_known).unwrap_or("normal");
         if let Some(id) = Some(to).filter(|to| !to.is_bare()).and_then(|to| self.session_at(to)) {
+            self.archive_received(account, &mut message, from);
             self.copy_received(account, &message, from, &[id]);
             return self.send(id, message);
         }
@@ -76,18 +86,24 @@ impl Domain {
 
     /// A message of a conversation to an account: to its resources, or to the store. With copies for those that want some, if its sender
     /// is told.
-    fn message_of_conversation(&mut self, account: &Rc<str>, message: Element, from: Option<&Jid>) {
+    fn message_of_conversation(
+        &mut self,
+        account: &Rc<str>,
+        mut message: Element,
+        from: Option<&Jid>,
+    ) {
         let there = self.sessions_where(account, Session::takes_messages);
         let highest = there
             .iter()
             .filter_map(|id| self.sessions.get(id))
             .map(|session| session.priority)
             .max();
-        let Some(highest) = highest else { return self.store_message(account, message) };
+        let Some(highest) = highest else { return self.store_message(account, message, from) };
         let takers = self.sessions_where(account, |session| {
             session.takes_messages() && session.priority == highest
         });
         if let Some(from) = from {
+            self.archive_received(account, &mut message, from);
             self.copy_received(account, &message, from, &takers);
         }
         let copies = Some(Copies::default()).filter(|_| takers.len() > 1);
@@ -96,31 +112,37 @@ impl Domain {
         }
     }
 
-    /// Keeps a message for later, with the time.
-    fn store_message(&mut self, account: &str, mut message: Element) {
+    /// Keeps a message for later, with the time. A new one, whose sender is told, is archived unless it is refused.
+    fn store_message(&mut self, account: &Rc<str>, mut message: Element, from: Option<&Jid>) {
         if !is_worth_storing(&message) {
+            if let Some(from) = from {
+                self.archive_received(account, &mut message, from);
+            }
             return;
         }
-        if message
+        let is_stamped = message
             .child("delay", ns::DELAY)
-            .is_none_or(|delay| delay.attribute("from") != Some(self.config.domain.domain()))
-        {
-            message.push(
-                Element::new("delay", ns::DELAY)
-                    .with_attribute("from", self.config.domain.to_string())
-                    .with_attribute("stamp", format_time(self.wall)),
-            );
-        }
+            .is_some_and(|delay| delay.attribute("from") == Some(self.config.domain.domain()));
+        let stamp = (!is_stamped).then(|| {
+            Element::new("delay", ns::DELAY)
+                .with_attribute("from", self.config.domain.to_string())
+                .with_attribute("stamp", format_time(self.wall))
+        });
         let (max, bytes_max) = (self.config.offline_max, self.config.offline_bytes_max);
         let len = |message: &Element| {
             message.encode_at_most(ns::CLIENT, bytes_max).map_or(usize::MAX, |text| text.len())
         };
         let Some(data) = self.data(account) else { return };
-        let bytes = data.offline.iter().map(len).fold(len(&message), usize::saturating_add);
+        let id = from.and_then(|_| self.id_of_archive(account, ArchiveId(0)));
+        let new = [&message].into_iter().chain(&stamp).chain(&id);
+        let bytes = data.offline.iter().chain(new).map(len).fold(0, usize::saturating_add);
         if data.offline.len() >= max || bytes > bytes_max {
-            message.remove_children("delay", ns::DELAY);
             return self.refuse(&message, &StanzaError::service_unavailable());
         }
+        if let Some(from) = from {
+            self.archive_received(account, &mut message, from);
+        }
+        stamp.into_iter().for_each(|stamp| message.push(stamp));
         if let Some(data) = self.change(account) {
             data.offline.push_back(message);
         }

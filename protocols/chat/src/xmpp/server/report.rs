@@ -14,4 +14,6 @@ pub struct ServerReport {
     pub accounts: usize,
     /// Accounts that have changed and are not stored yet.
     pub accounts_unsaved: usize,
+    /// Archives with messages that are not written yet.
+    pub archives_unwritten: usize,
 }

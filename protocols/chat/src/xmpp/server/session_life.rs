@@ -6,6 +6,7 @@ use sinew_transports::{ConnectionId, Transport, reactor::DelayedCall};
 
 use super::{
     account::Account,
+    archive_queries::is_result,
     bounce,
     domain::{Domain, Later},
     session::{REQUEST, Session, SessionId},
@@ -308,7 +309,8 @@ impl Domain {
     /// A stanza that a session may not have received.
     fn undelivered(&mut self, session: &Session, stanza: Element) {
         let is_copy =
-            ["sent", "received"].iter().any(|name| stanza.child(name, ns::CARBONS).is_some());
+            ["sent", "received"].iter().any(|name| stanza.child(name, ns::CARBONS).is_some())
+                || is_result(&stanza);
         match (stanza.name(), stanza.attribute("type")) {
             // RFC 6121 5.2.2: what is unknown is normal.
             ("message", kind)

@@ -56,10 +56,10 @@ const ROUTED_MAX: usize = 256;
 pub struct XmppServer(pub(super) Rc<Core>);
 
 pub(super) struct Core {
-    this: Weak<Self>,
-    reactor: WeakReactor,
+    pub(super) this: Weak<Self>,
+    pub(super) reactor: WeakReactor,
     pub(super) config: Rc<ServerConfig>,
-    domain: RefCell<Domain>,
+    pub(super) domain: RefCell<Domain>,
     /// What is routed, and what is given to services, from the loop.
     queue: RefCell<VecDeque<Work>>,
     is_scheduled: Cell<bool>,
@@ -100,12 +100,14 @@ impl XmppServer {
         Router(Rc::downgrade(&self.0))
     }
 
-    /// Resolves when all accounts that have changed are stored, or could not be stored now, which is logged:
-    /// [`accounts_unsaved`](ServerReport::accounts_unsaved) says how many those are.
+    /// Resolves when all accounts that have changed and all messages for archives are stored, or could not be stored now, which is logged:
+    /// [`accounts_unsaved`](ServerReport::accounts_unsaved) and [`archives_unwritten`](ServerReport::archives_unwritten) say how many
+    /// those are.
     pub fn flushed(&self, reactor: &Reactor) -> Deferred<()> {
         let (promise, flushed) = reactor.promise();
         self.0.waiting.borrow_mut().push(promise);
         self.0.domain.borrow_mut().save_all();
+        self.0.work_on_archives(reactor);
         self.0.save(reactor);
         flushed
     }
@@ -137,6 +139,7 @@ impl XmppServer {
             accounts_unsaved: accounts
                 .filter(|entry| matches!(entry, Entry::Ready(account) if account.is_dirty || account.is_saving))
                 .count(),
+            archives_unwritten: domain.archives.unwritten(),
         }
     }
 
@@ -233,7 +236,7 @@ impl Core {
         self.save(reactor);
     }
 
-    fn with(&self, reactor: &Reactor, f: impl FnOnce(&mut Domain)) {
+    pub(super) fn with(&self, reactor: &Reactor, f: impl FnOnce(&mut Domain)) {
         if let Some(this) = self.this.upgrade() {
             XmppServer(this).with(reactor, f);
         }
@@ -259,6 +262,7 @@ impl Core {
             }
         }
         self.schedule(reactor);
+        self.work_on_archives(reactor);
         self.save(reactor);
     }
 
@@ -306,6 +310,7 @@ impl Core {
         let domain = self.domain.borrow();
         self.queue.borrow().is_empty()
             && !domain.is_saving()
+            && domain.archives.is_idle()
             && !domain.accounts.values().any(|entry| matches!(entry, Entry::Loading(_)))
     }
 

@@ -5,10 +5,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::date_time;
 use crate::{
     irc::codec::format_time,
-    xmpp::codec::{Element, Jid, ns},
+    xmpp::codec::{Element, Jid, date_time, ns},
 };
 
 #[derive(Clone, Debug)]

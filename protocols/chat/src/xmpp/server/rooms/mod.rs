@@ -9,11 +9,10 @@
 //! | owners | the configuration as a form, instant rooms, owners and admins, the end of the room |
 //! | discovery | the list of rooms; what a room is |
 //!
-//! Left out: registration with a room, requests for voice, several sessions under one nick, archives (XEP-0313).
+//! Left out: registration with a room, requests for voice, several sessions under one nick, archives of rooms (XEP-0313).
 
 mod admin;
 mod affiliation;
-mod date_time;
 mod disco;
 mod entry;
 mod form;

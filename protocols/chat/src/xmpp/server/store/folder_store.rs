@@ -6,11 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use data_encoding::HEXLOWER;
-use sha2::{Digest, Sha256};
 use sinew_transports::reactor::{Deferred, Reactor};
 
-use super::{AccountData, Store, StoreError, account_data::FILE_MAX};
+use super::{AccountData, Store, StoreError, account_data::FILE_MAX, file_stem};
 use crate::replace_file;
 
 /// A [`Store`] in a folder. A file is written beside its place, synchronised (`fsync`) and renamed, on a thread of the pool: after a crash,
@@ -45,15 +43,7 @@ impl FolderStore {
     }
 
     fn path(&self, account: &str) -> PathBuf {
-        let is_plain = account.len() <= 64
-            && account.bytes().all(|byte| {
-                byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_')
-            })
-            && !is_device(account);
-        self.folder.join(match is_plain {
-            true => format!("{account}.xml"),
-            false => format!("={}.xml", HEXLOWER.encode(&Sha256::digest(account.as_bytes()))),
-        })
+        self.folder.join(format!("{}.xml", file_stem(account)))
     }
 }
 
@@ -79,12 +69,6 @@ impl Store for FolderStore {
         let path = self.path(account);
         reactor.defer_to_thread(move || write(&path, &text)).map(|written: Result<_, _>| written?)
     }
-}
-
-/// Whether Windows has a device of that name, whatever stands behind a dot.
-fn is_device(name: &str) -> bool {
-    let number = |word| name.strip_prefix(word).is_some_and(|number| number.len() == 1);
-    matches!(name, "con" | "prn" | "aux" | "nul") || number("com") || number("lpt")
 }
 
 fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {

@@ -1,11 +1,13 @@
 //! What outlives sessions, and where it is stored: a [`Store`] has the [`AccountData`] of each account.
 
 mod account_data;
+mod file_stem;
 mod folder_store;
 mod memory_store;
 mod store_error;
 
 pub(super) use account_data::{Contact, PepNode};
+pub(super) use file_stem::file_stem;
 pub use {
     account_data::AccountData, folder_store::FolderStore, memory_store::MemoryStore,
     store_error::StoreError,

@@ -33,6 +33,14 @@ pub enum StoreError {
     /// What is stored is not an account.
     #[error("could not understand a stored account: {0}")]
     Malformed(&'static str),
+    /// A file is not what it should be.
+    #[error("could not understand {}: {what}", path.display())]
+    BadFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: &'static str,
+    },
     /// The store has failed in another way.
     #[error("the store has failed")]
     Other(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use crate::irc::codec::parse_time;
 
 /// A date and a time with its zone, from 1970 on.
-pub(super) fn parse(text: &str) -> Option<SystemTime> {
+pub(in crate::xmpp) fn parse(text: &str) -> Option<SystemTime> {
     let begin = text.find('T')?;
     let at = begin + text[begin..].find(['Z', '+', '-'])?;
     let (local, zone) = text.split_at(at);
