@@ -16,6 +16,7 @@ mod xmpp_server {
     mod messages;
     mod presence;
     mod published;
+    mod questions;
     #[cfg(feature = "tls")]
     mod secure;
     mod services;

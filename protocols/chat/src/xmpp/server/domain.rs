@@ -11,6 +11,7 @@ use super::{
     ServerConfig, Service,
     account::{Account, Entry},
     bounce,
+    questions::Questions,
     session::{SendLimits, Session, SessionId},
     store::AccountData,
 };
@@ -46,6 +47,8 @@ pub(super) struct Domain {
     pub(super) later: Vec<Later>,
     /// Sessions that have exceeded a limit.
     pub(super) doomed: Vec<SessionId>,
+    /// Questions to sessions.
+    pub(super) questions: Questions,
     /// Accounts that have changed.
     pub(super) dirty: VecDeque<Rc<str>>,
     pub(super) wall: SystemTime,
@@ -70,6 +73,7 @@ impl Domain {
             loading_bytes: 0,
             later: Vec::new(),
             doomed: Vec::new(),
+            questions: Questions::default(),
             dirty: VecDeque::new(),
             wall,
             service_names,
@@ -187,7 +191,7 @@ impl Domain {
             // Too long for any client, or no XML.
             Err(error) if stanza.name() == "iq" => {
                 tracing::debug!(%error, "an iq is not sent");
-                return self.refuse(&stanza, &bounce::modify(StanzaCondition::PolicyViolation));
+                return self.iq_unsent(id, &stanza);
             }
             Err(error) => return tracing::debug!(%error, "a stanza that is no XML is not sent"),
         };
@@ -200,6 +204,20 @@ impl Domain {
         {
             self.doomed.push(id);
         }
+    }
+
+    /// An iq cannot be written: a question is refused, and an answer is replaced.
+    fn iq_unsent(&mut self, id: SessionId, iq: &Element) {
+        let error = bounce::modify(StanzaCondition::PolicyViolation);
+        if matches!(iq.attribute("type"), Some("result")) {
+            return self.send(id, bounce::instead_of(iq, &error));
+        }
+        let address = |name| iq.attribute(name).and_then(|jid| jid.parse::<Jid>().ok());
+        if let (Some(from), Some(to)) = (address("from"), address("to")) {
+            let id = iq.attribute("id").unwrap_or_default();
+            self.questions.answered(&to, &from, id, &self.config.domain);
+        }
+        self.refuse(iq, &error);
     }
 
     /// Sends a copy to each, addressed to it.
@@ -290,6 +308,11 @@ impl Domain {
             if stanza.name() == "iq" || (stanza.name() == "message" && !is_for_many) {
                 self.refuse(&stanza, &StanzaError::service_unavailable());
             }
+            // It was asked before it was blocked, and its words are not passed on.
+            let is_answer = bounce::is_answer(&stanza);
+            if let Some(id) = Some(to).filter(|_| is_answer).and_then(|to| self.session_at(to)) {
+                self.send(id, bounce::instead_of(&stanza, &StanzaError::service_unavailable()));
+            }
             return;
         }
         match stanza.name() {
@@ -310,7 +333,15 @@ impl Domain {
             return;
         }
         match self.session_at(to) {
-            Some(id) => self.send(id, iq),
+            Some(id) => {
+                if is_request {
+                    let given_up = self.questions.asked(&iq, from, to, &self.config.domain);
+                    for question in given_up {
+                        self.refuse(&question, &bounce::wait(StanzaCondition::ResourceConstraint));
+                    }
+                }
+                self.send(id, iq);
+            }
             None => self.refuse(&iq, &StanzaError::service_unavailable()),
         }
     }

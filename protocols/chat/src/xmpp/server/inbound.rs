@@ -1,7 +1,7 @@
 //! What a client sends: the checks of RFC 6120 8, and where each stanza goes. The sender is always the session, whatever it says.
 
 use super::{bounce, domain::Domain, session::SessionId};
-use crate::xmpp::codec::{Element, Jid, StanzaCondition, StreamCondition, ns};
+use crate::xmpp::codec::{Element, Jid, StanzaCondition, StanzaError, StreamCondition, ns};
 
 /// How many times as long as it may be received a stanza may be when it is passed on. Prefixes are not kept, and a long namespace would
 /// be said again and again.
@@ -34,6 +34,10 @@ impl Domain {
             let answer =
                 bounce::error_of(&stanza, &bounce::modify(StanzaCondition::PolicyViolation));
             answer.into_iter().for_each(|answer| self.send(id, answer));
+            if bounce::is_answer(&stanza) && self.is_awaited(&from, &stanza) {
+                let error = bounce::modify(StanzaCondition::PolicyViolation);
+                self.route(bounce::instead_of(&stanza, &error));
+            }
             return Ok(());
         }
         let to = match stanza.attribute("to").map(str::parse::<Jid>).transpose() {
@@ -49,6 +53,10 @@ impl Domain {
             self.refuse_malformed(id, &stanza);
             return Ok(());
         }
+        if bounce::is_answer(&stanza) && !self.is_awaited(&from, &stanza) {
+            tracing::debug!(%from, "an answer to what was not asked, or is answered already");
+            return Ok(());
+        }
         if let Some(to) = &to {
             // As it is prepared: services compare it.
             stanza.set_attribute("to", to.to_string());
@@ -60,6 +68,11 @@ impl Domain {
                 let answer = bounce::error_of(&stanza, &error);
                 if let Some(answer) = answer.filter(|answer| answer.name() != "presence") {
                     self.send(id, answer);
+                }
+                if bounce::is_answer(&stanza) {
+                    // It was asked before it was blocked.
+                    let error = StanzaError::service_unavailable();
+                    self.route(bounce::instead_of(&stanza, &error));
                 }
                 return Ok(());
             }
@@ -77,6 +90,16 @@ impl Domain {
             _ => self.route(stanza),
         }
         Ok(())
+    }
+
+    /// Whether somebody waits for an answer of a session, which is then answered. What the server itself has asked, for the domain or for
+    /// the account, is not counted.
+    fn is_awaited(&mut self, from: &Jid, answer: &Element) -> bool {
+        let Some(to) = answer.attribute("to") else { return true };
+        let Ok(to) = to.parse::<Jid>() else { return false };
+        let id = answer.attribute("id").unwrap_or_default();
+        let is_of_server = self.is_mine(&to) && to.is_bare();
+        is_of_server || self.questions.answered(from, &to, id, &self.config.domain)
     }
 
     /// An iq that is none. A request is answered; so is one whose type is unknown, since it may be a request.

@@ -29,6 +29,7 @@ mod negotiation;
 mod pep;
 mod pep_queries;
 mod presence_routes;
+mod questions;
 mod report;
 pub mod rooms;
 mod roster_queries;

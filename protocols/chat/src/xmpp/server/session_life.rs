@@ -303,23 +303,23 @@ impl Domain {
                 self.undelivered(&session, stanza);
             }
         }
+        // Also questions that have arrived: nobody will answer them.
+        let home = self.config.domain.clone();
+        self.questions.forget_asker(&session.jid, &home);
+        for question in self.questions.gone(&session.jid, &home) {
+            self.refuse(&question, &StanzaError::service_unavailable());
+        }
     }
 
-    /// A stanza that a session may not have received.
+    /// A stanza that a session may not have received. Questions are refused by themselves.
     fn undelivered(&mut self, session: &Session, stanza: Element) {
         let is_copy =
             ["sent", "received"].iter().any(|name| stanza.child(name, ns::CARBONS).is_some());
-        match (stanza.name(), stanza.attribute("type")) {
-            // RFC 6121 5.2.2: what is unknown is normal.
-            ("message", kind)
-                if !is_copy && !matches!(kind, Some("groupchat" | "headline" | "error")) =>
-            {
-                self.message_again(&session.account, stanza);
-            }
-            ("iq", Some("get" | "set")) => {
-                self.refuse(&stanza, &StanzaError::service_unavailable())
-            }
-            _ => {}
+        // RFC 6121 5.2.2: what is unknown is normal.
+        let is_for_one =
+            !matches!(stanza.attribute("type"), Some("groupchat" | "headline" | "error"));
+        if stanza.name() == "message" && is_for_one && !is_copy {
+            self.message_again(&session.account, stanza);
         }
     }
 

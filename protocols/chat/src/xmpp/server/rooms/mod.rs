@@ -20,6 +20,7 @@ mod form;
 mod history;
 mod invitations;
 mod nick;
+mod occupant_questions;
 mod owner;
 mod record;
 mod room;
