@@ -17,6 +17,7 @@ mod xmpp_server {
     mod presence;
     mod published;
     mod questions;
+    mod revoked;
     #[cfg(feature = "tls")]
     mod secure;
     mod services;

@@ -80,6 +80,8 @@ pub struct XmppServerConnection {
     pub(super) has_header: bool,
     pub(super) sasl: Option<SaslServer>,
     pub(super) tries: usize,
+    /// How often credentials had been revoked when the login began.
+    pub(super) revocations: u64,
     /// Requests to bind or to resume that have failed.
     pub(super) refused: usize,
     pub(super) outcome: Rc<Cell<Option<Outcome>>>,
@@ -109,6 +111,7 @@ impl XmppServerConnection {
             has_header: false,
             sasl: None,
             tries: 0,
+            revocations: 0,
             refused: 0,
             outcome: Rc::default(),
             account: None,

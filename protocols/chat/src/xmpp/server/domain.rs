@@ -56,6 +56,8 @@ pub(super) struct Domain {
     pub(super) service_names: Vec<String>,
     /// Nobody logs in any more.
     pub(super) is_stopping: bool,
+    /// How often credentials were revoked.
+    pub(super) revocations: u64,
     last_session: u64,
     last_id: u64,
 }
@@ -78,6 +80,7 @@ impl Domain {
             wall,
             service_names,
             is_stopping: false,
+            revocations: 0,
             last_session: 0,
             last_id: 0,
         }

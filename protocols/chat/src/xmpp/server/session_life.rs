@@ -262,6 +262,16 @@ impl Domain {
         }
     }
 
+    /// The credentials of an account do not count any more. Returns how many sessions have ended.
+    pub(super) fn revoke(&mut self, account: &str, condition: StreamCondition) -> usize {
+        self.revocations += 1;
+        let sessions = self.sessions_of(account);
+        for id in &sessions {
+            self.kick(*id, &StreamError::new(condition));
+        }
+        sessions.len()
+    }
+
     /// Ends a session and its connection, and says why.
     pub(super) fn kick(&mut self, id: SessionId, error: &StreamError) {
         if let Some(wire) = self.sessions.get_mut(&id).and_then(|session| session.wire.take()) {

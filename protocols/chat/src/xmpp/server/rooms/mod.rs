@@ -30,6 +30,7 @@ mod room_settings;
 mod rooms_config;
 mod rooms_state;
 mod talk;
+mod unsaved_rooms;
 
 pub use {
     affiliation::{Affiliation, Role},
