@@ -6,6 +6,7 @@ mod watchdog;
 mod xmpp_server {
     mod accounts;
     mod adversaries;
+    mod client_state;
     mod clients;
     mod hostile;
     #[cfg(unix)]

@@ -198,15 +198,17 @@ impl Domain {
             }
             Err(error) => return tracing::debug!(%error, "a stanza that is no XML is not sent"),
         };
-        let limits = SendLimits {
-            stanzas: self.config.unacknowledged_max,
-            bytes: self.config.send_queue_max,
-        };
+        let limits = self.send_limits();
         if let Some(session) = self.sessions.get_mut(&id)
             && !session.send(stanza, text, copies, limits)
         {
             self.doomed.push(id);
         }
+    }
+
+    pub(super) fn send_limits(&self) -> SendLimits {
+        let (stanzas, bytes) = (self.config.unacknowledged_max, self.config.send_queue_max);
+        SendLimits { stanzas, bytes }
     }
 
     /// An iq cannot be written: a question is refused, and an answer is replaced.

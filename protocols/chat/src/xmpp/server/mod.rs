@@ -3,7 +3,7 @@
 //! | what | |
 //! |---|---|
 //! | streams | RFC 6120: STARTTLS or TLS from the start, SASL by `sinew-auth`, resources, XEP-0478 limits |
-//! | sessions | stream management with resumption (XEP-0198), carbons (XEP-0280), pings (XEP-0199) |
+//! | sessions | stream management with resumption (XEP-0198), carbons (XEP-0280), pings (XEP-0199), the state of clients (XEP-0352) |
 //! | RFC 6121 | the roster with versions, subscriptions, presence, messages with priorities |
 //! | messages for later | stored with a stamp (XEP-0160, XEP-0203), bounded |
 //! | accounts | vCards (XEP-0054), private data (XEP-0049), blocked addresses (XEP-0191), published items (XEP-0163) |
@@ -22,6 +22,7 @@ pub mod components;
 mod config;
 mod connection;
 mod domain;
+mod held_back;
 mod inbound;
 mod loading;
 mod message_routes;

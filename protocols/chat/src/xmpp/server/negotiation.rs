@@ -130,6 +130,7 @@ impl XmppServerConnection {
             .with_child(session)
             .with_child(Element::new("sm", ns::STREAM_MANAGEMENT))
             .with_child(Element::new("ver", ns::ROSTER_VERSIONS))
+            .with_child(Element::new("csi", ns::CLIENT_STATE))
             .with_child(limits(
                 config.xml.stanza_max_bytes(),
                 config.ping_after.saturating_add(config.pong_within).as_secs(),

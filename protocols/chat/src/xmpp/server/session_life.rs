@@ -140,6 +140,28 @@ impl Domain {
         Ok(())
     }
 
+    /// Whether somebody looks at a client (XEP-0352). Returns what is wrong.
+    pub(super) fn client_state_received(
+        &mut self,
+        id: SessionId,
+        element: &Element,
+    ) -> Result<(), StreamError> {
+        let limits = self.send_limits();
+        let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
+        match element.name() {
+            "inactive" => {
+                session.held_back.get_or_insert_default();
+            }
+            "active" => {
+                if !session.activate(limits) {
+                    self.doomed.push(id);
+                }
+            }
+            _ => return Err(StreamError::new(StreamCondition::UnsupportedStanzaType)),
+        }
+        Ok(())
+    }
+
     fn write(&mut self, id: SessionId, element: &Element) {
         if let Ok(text) = element.encode(ns::CLIENT) {
             self.write_text(id, &text);
@@ -168,6 +190,7 @@ impl Domain {
             let condition = Element::new(condition.as_str(), ns::STANZA_ERRORS);
             Element::new("failed", ns::STREAM_MANAGEMENT).with_child(condition)
         };
+        let limits = self.send_limits();
         let token = resume.attribute("previd").unwrap_or_default();
         let count = resume.attribute("h").and_then(|count| count.parse().ok());
         let Some(count) = count else { return Err(failed(StanzaCondition::BadRequest)) };
@@ -204,6 +227,10 @@ impl Domain {
         }
         if management.ask(None) {
             wire.write(REQUEST);
+        }
+        // XEP-0352 5: a stream begins with a client that is active.
+        if !session.activate(limits) {
+            self.doomed.push(id);
         }
         Ok(id)
     }
