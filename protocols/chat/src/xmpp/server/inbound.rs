@@ -29,15 +29,7 @@ impl Domain {
         stanza.set_attribute("from", from.to_string());
         let max = self.config.xml.stanza_max_bytes().saturating_mul(WRITTEN_PER_READ);
         if stanza.encode_at_most(ns::CLIENT, max).is_err() {
-            let to = stanza.attribute("to").and_then(|to| to.parse::<Jid>().ok());
-            stanza.set_attribute("to", to.unwrap_or_else(|| from.bare()).to_string());
-            let answer =
-                bounce::error_of(&stanza, &bounce::modify(StanzaCondition::PolicyViolation));
-            answer.into_iter().for_each(|answer| self.send(id, answer));
-            if bounce::is_answer(&stanza) && self.is_awaited(&from, &stanza) {
-                let error = bounce::modify(StanzaCondition::PolicyViolation);
-                self.route(bounce::instead_of(&stanza, &error));
-            }
+            self.refuse_too_long(id, stanza, &from);
             return Ok(());
         }
         let to = match stanza.attribute("to").map(str::parse::<Jid>).transpose() {
@@ -62,18 +54,7 @@ impl Domain {
             stanza.set_attribute("to", to.to_string());
             let is_own = to.is_same_bare(&from);
             if !is_own && self.is_blocked(&account, to) {
-                let mut error = bounce::cancel(StanzaCondition::NotAcceptable);
-                error.application = Some(Element::new("blocked", ns::BLOCKING_ERRORS));
-                // Straight to the session: what comes from that address is dropped.
-                let answer = bounce::error_of(&stanza, &error);
-                if let Some(answer) = answer.filter(|answer| answer.name() != "presence") {
-                    self.send(id, answer);
-                }
-                if bounce::is_answer(&stanza) {
-                    // It was asked before it was blocked.
-                    let error = StanzaError::service_unavailable();
-                    self.route(bounce::instead_of(&stanza, &error));
-                }
+                self.refuse_to_blocked(id, &stanza);
                 return Ok(());
             }
         }
@@ -90,6 +71,34 @@ impl Domain {
             _ => self.route(stanza),
         }
         Ok(())
+    }
+
+    /// A stanza that would be too long to be passed on. An answer is replaced, so that there is one.
+    fn refuse_too_long(&mut self, id: SessionId, mut stanza: Element, from: &Jid) {
+        let to = stanza.attribute("to").and_then(|to| to.parse::<Jid>().ok());
+        stanza.set_attribute("to", to.unwrap_or_else(|| from.bare()).to_string());
+        let error = bounce::modify(StanzaCondition::PolicyViolation);
+        if let Some(answer) = bounce::error_of(&stanza, &error) {
+            self.send(id, answer);
+        }
+        if bounce::is_answer(&stanza) && self.is_awaited(from, &stanza) {
+            self.route(bounce::instead_of(&stanza, &error));
+        }
+    }
+
+    /// A stanza to somebody whom the account has blocked.
+    fn refuse_to_blocked(&mut self, id: SessionId, stanza: &Element) {
+        let mut error = bounce::cancel(StanzaCondition::NotAcceptable);
+        error.application = Some(Element::new("blocked", ns::BLOCKING_ERRORS));
+        // Straight to the session: what comes from that address is dropped.
+        let answer = bounce::error_of(stanza, &error);
+        if let Some(answer) = answer.filter(|answer| answer.name() != "presence") {
+            self.send(id, answer);
+        }
+        if bounce::is_answer(stanza) {
+            // The question came before the address was blocked.
+            self.route(bounce::instead_of(stanza, &StanzaError::service_unavailable()));
+        }
     }
 
     /// Whether somebody waits for an answer of a session, which is then answered. What the server itself has asked, for the domain or for
