@@ -211,7 +211,9 @@ fn files_are_read_again() {
     // A message for somebody who does not exist comes back.
     ann.say("<message to='carol@localhost' type='chat' id='1'><body>x</body></message>");
     assert!(ann.until("</message>").contains("service-unavailable"));
-    fixture.scratch.write("users", &["ann", "carol"].map(password::line_of).concat());
+    let users = fixture.scratch.read("users");
+    let of_ann = users.lines().next().expect("a line").to_owned() + "\n";
+    fixture.scratch.write("users", &(of_ann + &password::line_of("carol")));
     fixture.scratch.certificate();
     server.signal(Signal::SIGHUP);
     server.all_lines(&["the users are read again users=2", "the certificate is read again"]);
@@ -221,6 +223,41 @@ fn files_are_read_again() {
     server.stop();
     let server = fixture.start();
     Client::online(port(&server, ""), "AGNhcm9sAGNhcm9s").until("<body>kept</body>");
+    server.stop();
+}
+
+/// Who is removed, or has another password, does not keep the session, nor come back; others keep theirs.
+#[test]
+fn sessions_end_with_their_credentials() {
+    let fixture = Fixture::new().with("plaintext_logins = true\n");
+    let users = ["ann", "bob", "carol"].map(password::line_of);
+    fixture.scratch.write("users", &users.concat());
+    let mut server = fixture.start();
+    let port = port(&server, "");
+    let mut carol = Client::online(port, "AGNhcm9sAGNhcm9s");
+    let (mut ann, mut bob) = (Client::online(port, ANN), Client::online(port, BOB));
+    fixture.scratch.write("users", &[&users[0], &users[2]].map(String::as_str).concat());
+    server.signal(Signal::SIGHUP);
+    server.all_lines(&["the users are read again users=2", "user=bob sessions=1"]);
+    bob.until("<not-authorized xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>");
+    bob = Client::connect(port);
+    bob.open();
+    bob.say(&format!(
+        "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{BOB}</auth>"
+    ));
+    bob.until("<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><not-authorized/>");
+    // A file that is wrong ends nothing.
+    fixture.scratch.write("users", "ann:nonsense\n");
+    server.signal(Signal::SIGHUP);
+    server.line("the users stay as they were");
+    let other = password::line_of("bob").replacen("bob:", "ann:", 1);
+    fixture.scratch.write("users", &[&other, &users[2]].map(String::as_str).concat());
+    server.signal(Signal::SIGHUP);
+    server.line("user=ann sessions=1");
+    ann.until("<reset xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>");
+    // For PLAIN: NUL, ann, NUL, bob.
+    Client::online(port, "AGFubgBib2I=").roster();
+    carol.roster();
     server.stop();
 }
 

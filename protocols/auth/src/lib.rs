@@ -72,7 +72,7 @@ mod secret;
 mod server;
 
 #[cfg(feature = "password-file")]
-pub use checkers::{PasswordFile, PasswordFileError};
+pub use checkers::{PasswordFile, PasswordFileError, UserChanges};
 #[cfg(unix)]
 pub use checkers::{Program, ProgramError};
 pub use {

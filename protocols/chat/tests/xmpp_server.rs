@@ -9,6 +9,7 @@ mod xmpp_server {
     mod archive;
     mod archive_clients;
     mod archive_stores;
+    mod client_state;
     mod clients;
     mod hostile;
     #[cfg(unix)]
@@ -19,6 +20,8 @@ mod xmpp_server {
     mod messages;
     mod presence;
     mod published;
+    mod questions;
+    mod revoked;
     #[cfg(feature = "tls")]
     mod secure;
     mod services;

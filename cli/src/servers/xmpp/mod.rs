@@ -16,7 +16,10 @@ mod sources;
 mod upload_folder;
 mod upload_site;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    rc::Rc,
+};
 
 use serde::Deserialize;
 use sinew::{
@@ -344,10 +347,13 @@ impl Xmpp {
     }
 
     /// The configuration without store and services, which are opened later.
-    fn config(&self, context: &Context, accounts: &Accounts) -> Result<ServerConfig, StartError> {
-        let users = self.users.as_deref().unwrap_or(Path::new(""));
+    fn config(
+        &self,
+        context: &Context,
+        users: Rc<PasswordFile>,
+        accounts: &Accounts,
+    ) -> Result<ServerConfig, StartError> {
         let rules = AuthenticatorConfig::default().allow_plaintext(self.plaintext_logins);
-        let users = PasswordFile::open(users).map_err(StartError::other)?;
         let config = ServerConfig::new(self.domain(), Authenticator::with(users, rules)).map_err(
             |error| {
                 StartError::other(format!("domain: {:?}: {error}", Excerpt::new(self.domain())))

@@ -35,6 +35,11 @@ impl ServerSlot {
         self.0.borrow().as_ref()?.archive.clone()
     }
 
+    /// The server, if the storage is open.
+    pub(super) fn server(&self) -> Option<XmppServer> {
+        self.0.borrow().as_ref().map(|open| open.server.clone())
+    }
+
     /// At the end.
     pub(super) fn take(&self) -> Option<OpenServer> {
         self.0.take()

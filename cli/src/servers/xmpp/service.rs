@@ -10,6 +10,7 @@ use std::{cell::RefCell, path::PathBuf, rc::Rc};
 
 use sinew::{
     application::{MultiService, Service, StartError, StopError},
+    auth::PasswordFile,
     chat::xmpp::server::components::ComponentPort,
     http::server::HttpServer,
     prelude::{Deferred, Factory, ListenConfig, Reactor, StreamConfig, Task},
@@ -31,6 +32,7 @@ use crate::{
     run::Context,
     servers::{
         ports::{self, Certificate},
+        read_again::Stamp,
         users_file,
     },
 };
@@ -62,13 +64,15 @@ impl XmppService {
         let certificate = xmpp.certificate()?;
         let accounts = Accounts::default();
         let users = xmpp.users.clone().unwrap_or_default();
+        let seen = Stamp::of(&users);
         let names = users_file::names(&users);
         accounts.replace(
             names.map_err(|error| {
                 StartError::other(format!("{}: {error}", Excerpt::path(&users)))
             })?,
         );
-        let mut config = xmpp.config(context, &accounts)?;
+        let passwords = Rc::new(PasswordFile::open(&users).map_err(StartError::other)?);
+        let mut config = xmpp.config(context, Rc::clone(&passwords), &accounts)?;
         if let Some(certificate) = &certificate {
             config = config.starttls(certificate.starttls());
         }
@@ -89,7 +93,8 @@ impl XmppService {
             opening.uploads.as_ref().map(|uploads| uploads.site.folder().to_owned()),
         ];
         let certificate = certificate.as_ref().map(Certificate::reloader);
-        let sources = Sources { accounts, users, certificate, every: xmpp.watch.0 };
+        let (slot, every) = (opening.slot.clone(), xmpp.watch.0);
+        let sources = Sources { accounts, passwords, users, seen, certificate, slot, every };
         Ok(Self {
             ports,
             opening,

@@ -1,5 +1,5 @@
-//! Files that are read again: the names of the users when their file changes, and with SIGHUP, and the certificate with SIGHUP. A file that
-//! is wrong changes nothing.
+//! Files that are read again: the users when their file changes, and with SIGHUP, and the certificate with SIGHUP. A file that is wrong
+//! changes nothing. Users who are gone from it, or have another password, lose their sessions.
 
 use std::{
     cell::{Cell, RefCell},
@@ -11,10 +11,13 @@ use std::{
 
 use sinew::{
     application::StartError,
+    auth::PasswordFile,
+    chat::xmpp::codec::StreamCondition,
     prelude::{Reactor, Task},
     reactor::Excerpt,
 };
 
+use super::open_server::ServerSlot;
 use crate::servers::{
     ports::Reloader,
     read_again::{OnHangup, Pace, Stamp},
@@ -40,10 +43,15 @@ impl Accounts {
 }
 
 /// What is read from files, and where it goes.
-#[derive(Debug)]
 pub(super) struct Sources {
     pub(super) accounts: Accounts,
+    /// Those that logins are checked with.
+    pub(super) passwords: Rc<PasswordFile>,
     pub(super) users: PathBuf,
+    /// That file, before it was read first.
+    pub(super) seen: Option<Stamp>,
+    /// Whose sessions are ended.
+    pub(super) slot: ServerSlot,
     pub(super) certificate: Option<Reloader>,
     pub(super) every: Duration,
 }
@@ -66,7 +74,7 @@ impl Sources {
     }
 
     async fn run(self, reactor: Reactor, pace: Rc<Pace>) {
-        let seen = Cell::new(Stamp::of(&self.users));
+        let seen = Cell::new(self.seen);
         loop {
             let is_forced = pace.next(&reactor, self.every).await;
             self.read_users(&reactor, &seen, is_forced).await;
@@ -92,10 +100,7 @@ impl Sources {
             Ok((stamp, names)) => {
                 seen.set(stamp);
                 match names {
-                    Some(Ok(names)) => {
-                        self.accounts.replace(names);
-                        tracing::info!(users = self.accounts.len(), "the users are read again");
-                    }
+                    Some(Ok(names)) => self.replace_users(reactor, names).await,
                     Some(Err(error)) => {
                         tracing::error!(
                             "the users stay as they were: {}: {error}",
@@ -106,6 +111,26 @@ impl Sources {
                 }
             }
             Err(error) => tracing::error!(%error, "the users could not be read"),
+        }
+    }
+
+    /// Logins are checked with the new file before sessions end, so that nobody comes back with what does not count any more.
+    async fn replace_users(&self, reactor: &Reactor, names: Vec<String>) {
+        let changes = match self.passwords.reload(reactor).await {
+            Ok(changes) => changes,
+            Err(error) => return tracing::error!("the users stay as they were: {error}"),
+        };
+        self.accounts.replace(names);
+        tracing::info!(users = self.accounts.len(), "the users are read again");
+        let Some(server) = self.slot.server() else { return };
+        let removed = changes.removed.iter().map(|user| (user, StreamCondition::NotAuthorized));
+        let replaced = changes.replaced.iter().map(|user| (user, StreamCondition::Reset));
+        for (user, condition) in removed.chain(replaced) {
+            let sessions = server.end_sessions(reactor, user, condition);
+            if sessions > 0 {
+                let user = Excerpt::new(user);
+                tracing::info!(%user, sessions, %condition, "the user's credentials have changed: its sessions end");
+            }
         }
     }
 }

@@ -27,6 +27,9 @@ use super::upload_folder::{FILE_COST, Place, UploadFolder};
 const SWEEP_MIN: Duration = Duration::from_secs(1);
 const SWEEP_MAX: Duration = Duration::from_secs(3_600);
 
+/// How many of the 32 digits of an id are logged.
+const SHOWN: usize = 6;
+
 /// What browsers may do with a file: nothing.
 const POLICY: &str = "default-src 'none'; frame-ancestors 'none'; sandbox";
 
@@ -103,7 +106,9 @@ impl UploadSite {
             "" => Router::new().fallback(site),
             path => Router::new().nest(path, site),
         };
-        AccessLog::new(router).format(LogFormat::Common)
+        let path = path.to_owned();
+        let log = AccessLog::new(router).format(LogFormat::Common);
+        log.target(move |target| without_secret(target, &path))
     }
 
     /// Removes old files from time to time, and counts those that stay.
@@ -187,6 +192,19 @@ impl Handler for UploadSite {
                 reply.send(allowed.with("Allow", "GET, HEAD, PUT, OPTIONS"));
             }
         }
+    }
+}
+
+/// What the log has of an address: who knows all of it reads the file (XEP-0363 9). Without the name of the file, and with so much of the
+/// id that a request can be found that somebody asks about.
+fn without_secret(target: &str, path: &str) -> String {
+    let below = target.strip_prefix(path).and_then(|rest| rest.strip_prefix('/'));
+    let begin: String = below.unwrap_or_default().chars().take(SHOWN).collect();
+    match below {
+        Some(_) if begin.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+            format!("{path}/{begin}...")
+        }
+        _ => "...".to_owned(),
     }
 }
 
@@ -292,4 +310,23 @@ fn failed(error: &io::Error) -> Response {
         tracing::error!(%error, "an upload failed");
     }
     status.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_logged_of_an_address() {
+        for (target, path, expected) in [
+            ("/upload/0123456789abcdef/cat.png", "/upload", "/upload/012345..."),
+            ("/0123456789abcdef/cat.png", "", "/012345..."),
+            ("/upload/0/c.png", "/upload", "..."),
+            ("/upl%6fad/0123456789abcdef/cat.png", "/upload", "..."),
+            ("http://x/upload/0123456789abcdef/cat.png", "/upload", "..."),
+            ("*", "/upload", "..."),
+        ] {
+            assert_eq!(without_secret(target, path), expected, "{target}");
+        }
+    }
 }

@@ -88,7 +88,15 @@ fn go_sendxmpp() {
         let more: Vec<_> = more.into_iter().chain(["ann@localhost"]).collect();
         let sent = super::run_with_input(&mut go(port, &more), b"from go\n");
         assert!(sent.status.success(), "{sent:?}");
-        ann.until("<body>from go");
+        let message = ann.until("<body>from go");
+        let (_, from) = message.rsplit_once(" from='").expect("an address");
+        let from = from.split('\'').next().expect("an address");
+        // That program has ended. The answer says that its session has, too, so that it is sent nothing more.
+        ann.say(&format!(
+            "<iq to='{from}' type='get' id='gone'><ping xmlns='urn:xmpp:ping'/></iq>"
+        ));
+        ann.until("id='gone'");
+        ann.until("</iq>");
     }
     let mut listening = Running(spawn(&mut go(port(&server, ""), &["-l"])));
     let mut lines = BufReader::new(listening.0.stdout.take().expect("a pipe")).lines();

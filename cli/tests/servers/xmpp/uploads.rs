@@ -107,6 +107,22 @@ fn assert_status(answer: &str, status: u16) {
     assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{status}: {answer}");
 }
 
+/// Who knows the address of an upload reads it: the log does not have it.
+#[test]
+fn addresses_are_not_in_the_log() {
+    let mut site = Site::new("");
+    let slot = site.slot("cat.png", 3, "image/png");
+    assert_status(&site.put(&slot, b"cat"), 201);
+    assert_status(&site.get(&slot.path, ""), 200);
+    let id = &slot.path["/files/".len()..][..32];
+    for method in ["PUT", "GET"] {
+        let line = site.server.line(&format!("\"{method} "));
+        let shown = format!("{method} /files/{}... ", &id[..6]);
+        assert!(line.contains(&shown) && !line.contains("cat.png"), "{line}");
+    }
+    site.server.stop();
+}
+
 #[test]
 fn a_file_and_its_ranges() {
     let mut site = Site::new("");

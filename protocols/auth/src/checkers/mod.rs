@@ -10,7 +10,7 @@ mod program;
 mod users;
 
 #[cfg(feature = "password-file")]
-pub use self::password_file::{PasswordFile, PasswordFileError};
+pub use self::password_file::{PasswordFile, PasswordFileError, UserChanges};
 #[cfg(unix)]
 pub use self::program::{Program, ProgramError};
 pub use self::{

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf, time::Duration};
 
 use sinew_auth::{
     Ability, AuthError, Authenticator, Checker, Credentials, Mechanism, PasswordFile,
-    PasswordFileError, ScramHash, ScramKeys, ServerStep,
+    PasswordFileError, ScramHash, ScramKeys, ServerStep, UserChanges,
 };
 use sinew_transports::reactor::{Deferred, Failure, Reactor};
 
@@ -90,6 +90,41 @@ fn the_file_is_read_again_when_it_has_changed() {
     fs::remove_file(&path).unwrap();
     reactor.advance(Duration::from_secs(1)).unwrap();
     assert!(check(&reactor, &users, "bob", "password"));
+}
+
+/// A server ends the sessions of these users, and nobody logs in with what was remembered of the file.
+#[test]
+fn reload_tells_whose_passwords_are_others() {
+    let folder = Folder::new();
+    let path = file(&folder, &format!("ann:{BCRYPT}\nbob:{SHA}\ncarl:{APR1}\n"));
+    let users = PasswordFile::open(&path).unwrap();
+    let reactor = Reactor::simulated(0);
+    let reload = || now(&reactor, &users.reload(&reactor));
+    assert_eq!(reload().unwrap(), UserChanges::default());
+    assert!(check(&reactor, &users, "ann", "U*U") && check(&reactor, &users, "bob", "password"));
+    // Another order, a comment and somebody new are no changes; a line that another one replaces counts as that one.
+    file(
+        &folder,
+        &format!("# x\nbob:x\ncarl:{APR1}\nbob:{BCRYPT}\nemil:{SHA}\n")
+            .replace("bob:x", &format!("bob:{SHA}")),
+    );
+    let changes = reload().unwrap();
+    assert_eq!((changes.removed, changes.replaced), (vec!["ann".into()], vec!["bob".into()]));
+    assert!(!check(&reactor, &users, "ann", "U*U") && !check(&reactor, &users, "bob", "password"));
+    assert!(check(&reactor, &users, "bob", "U*U"));
+    assert_eq!(reload().unwrap(), UserChanges::default());
+    // It is told what a login has read, too.
+    file(&folder, &format!("bob:{BCRYPT}\nemil:{SHA}\n"));
+    reactor.advance(Duration::from_secs(1)).unwrap();
+    assert!(!check(&reactor, &users, "carl", "myPassword"));
+    assert_eq!(reload().unwrap().removed, ["carl"]);
+    // A file that is wrong changes nothing.
+    file(&folder, "bob:secret\n");
+    let error = reload().unwrap_err();
+    assert!(error.to_string().contains("line 1"), "{error}");
+    assert!(check(&reactor, &users, "emil", "password"));
+    file(&folder, &format!("bob:{BCRYPT}\n"));
+    assert_eq!(reload().unwrap().removed, ["emil"]);
 }
 
 #[test]

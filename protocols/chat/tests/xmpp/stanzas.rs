@@ -5,7 +5,7 @@ use sinew_chat::xmpp::{
     codec::{Element, Message, MessageKind, Presence, PresenceKind, Show},
 };
 
-use crate::xmpp_support::{Script, config, jid};
+use crate::xmpp_support::{BIND, BOUND, ENABLED, Script, config, jid};
 
 fn online() -> Script {
     let script = Script::online_simply(config());
@@ -221,4 +221,26 @@ fn answers_and_whose_messages_they_are() {
     }
     let delay = Element::new("delay", "urn:xmpp:delay");
     assert!(message(MessageKind::Chat, None).with(delay).is_delayed());
+}
+
+/// XEP-0352, where the server has it.
+#[test]
+fn what_is_said_of_the_state() {
+    let mut script = Script::new(config());
+    assert_eq!(script.xmpp.inactive(), Err(SendError::NotConnected));
+    let with_csi = BIND.replace("<sm ", "<csi xmlns='urn:xmpp:csi:0'/><sm ");
+    for (features, expected) in [
+        (with_csi.as_str(), "<inactive xmlns='urn:xmpp:csi:0'/><active xmlns='urn:xmpp:csi:0'/>"),
+        (BIND, ""),
+    ] {
+        script.log_in();
+        script.receive(features);
+        script.receive(BOUND);
+        script.receive(ENABLED);
+        script.sent();
+        script.xmpp.inactive().unwrap();
+        script.xmpp.active().unwrap();
+        assert_eq!(script.sent(), expected);
+        script = Script::new(config());
+    }
 }

@@ -70,6 +70,7 @@ fn errors_carry_no_messages() {
     assert!(!text.contains("spam") && !text.contains("bob@b"), "{text}");
     let failed = "<iq type='error' id='1' to='club@rooms.b/ann'><error type='cancel' by='bob@b/x'>\
         <gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>";
+    script.send("ann", "<iq type='get' id='1' to='club@rooms.b/bob'><q xmlns='urn:x'/></iq>");
     let text = script.send("bob", failed)[0].encode(ns::CLIENT).unwrap();
     assert!(text.contains("<gone") && !text.contains("bob@b"), "{text}");
 }

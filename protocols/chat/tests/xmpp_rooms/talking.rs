@@ -1,6 +1,8 @@
 //! Messages, subjects, private messages, invitations, questions between occupants.
 
-use super::script::{Script, admin, entry, submit};
+use sinew_chat::xmpp::codec::{Element, StanzaCondition, StanzaError};
+
+use super::script::{Script, admin, entry, owner, submit};
 
 const SUBJECT: &str =
     "<message type='groupchat' to='club@rooms.b'><subject>news</subject></message>";
@@ -152,4 +154,73 @@ fn questions_between_occupants_and_self_pings() {
     assert_eq!(script.told("ann", &ask("result", "bob", "")), ["bob: iq of ann, result"]);
     assert!(script.told("ann", &ask("result", "nobody", "")).is_empty());
     assert!(script.told("eve", &ask("error", "bob", "")).is_empty());
+}
+
+/// RFC 6120 8.2.3: one answer to each question, also if somebody leaves while it is on its way.
+#[test]
+fn questions_of_those_who_leave() {
+    let ask = "<iq type='get' id='9' to='club@rooms.b/bob'><vCard xmlns='vcard-temp'/></iq>";
+    let answer = "<iq type='result' id='9' to='club@rooms.b/ann'/>";
+    let leave = |name: &str| format!("<presence type='unavailable' to='club@rooms.b/{name}'/>");
+    let refused = |stanzas: &[Element], from: &str| {
+        let of_ann = stanzas.iter().filter(|stanza| stanza.name() == "iq");
+        let of_ann = of_ann.filter(|stanza| stanza.attribute("id") == Some("9"));
+        let of_ann: Vec<_> = of_ann.map(|stanza| StanzaError::of(stanza).condition).collect();
+        let is_to_ann = |stanza: &&Element| {
+            stanza.attribute("to") == Some("ann@b/x") && stanza.attribute("from") == Some(from)
+        };
+        assert_eq!(
+            stanzas.iter().filter(is_to_ann).filter(|iq| iq.name() == "iq").count(),
+            of_ann.len()
+        );
+        of_ann
+    };
+    for (who, what, condition) in [
+        ("bob", leave("bob"), StanzaCondition::ItemNotFound),
+        ("ann", admin("<item nick='bob' role='none'/>"), StanzaCondition::ItemNotFound),
+        ("ann", admin("<item jid='bob@b' affiliation='outcast'/>"), StanzaCondition::ItemNotFound),
+        ("ann", submit(&[("membersonly", "1")]), StanzaCondition::ItemNotFound),
+        ("ann", owner("<destroy/>"), StanzaCondition::ItemNotFound),
+        ("ann", leave("ann"), StanzaCondition::NotAcceptable),
+    ] {
+        let mut script = Script::with(&["bob", "cid"]);
+        let what = what.replace("id='1'", "id='other'");
+        assert_eq!(script.told("ann", ask), ["bob: iq of ann, get, <vCard>"]);
+        let out = script.send(who, &what);
+        assert_eq!(refused(&out, "club@rooms.b/bob"), [condition], "{what}");
+        assert!(script.told("bob", answer).is_empty(), "{what}");
+    }
+    // Other nicks, also one that somebody else has taken: the answer is that to the question.
+    let mut script = Script::with(&["bob"]);
+    script.send("ann", ask);
+    script.told("ann", "<presence to='club@rooms.b/Anna'/>");
+    script.told("bob", "<presence to='club@rooms.b/Bobby'/>");
+    script.told("cid", &entry("ann", ""));
+    let out = script.send("bob", answer);
+    assert_eq!(out.len(), 1);
+    assert_eq!(out[0].attribute("from"), Some("club@rooms.b/bob"));
+    assert_eq!(out[0].attribute("to"), Some("ann@b/x"));
+    assert!(script.told("bob", answer).is_empty(), "it is answered");
+}
+
+/// Who never answers does not have a room keep ever more questions.
+#[test]
+fn old_questions_are_given_up() {
+    let mut script = Script::with(&["bob"]);
+    let ask = |id: &str| {
+        format!("<iq type='get' id='{id}' to='club@rooms.b/bob'><q xmlns='urn:x'/></iq>")
+    };
+    for number in 0..100 {
+        assert_eq!(script.send("ann", &ask(&number.to_string())).len(), 1, "{number}");
+    }
+    assert_eq!(
+        script.told("ann", &ask("last")),
+        ["ann: iq of bob, error, resource-constraint", "bob: iq of ann, get, <q>"]
+    );
+    // Also by their bytes.
+    let given_up = script.send("ann", &ask(&"x".repeat(8_000))).len()
+        + script.send("ann", &ask(&"y".repeat(8_100))).len();
+    assert!(given_up > 60, "{given_up}");
+    let left = script.leave("bob");
+    assert_eq!(left.iter().filter(|line| line.contains("item-not-found")).count(), 104 - given_up);
 }

@@ -9,6 +9,8 @@ const ABORT: &str = "<abort xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>";
 const RESUME: &str = "<resume xmlns='urn:xmpp:sm:3' previd='x' h='0'/>";
 const ENABLE: &str = "<enable xmlns='urn:xmpp:sm:3'/>";
 const REQUEST: &str = "<r xmlns='urn:xmpp:sm:3'/>";
+const ACTIVE: &str = "<active xmlns='urn:xmpp:csi:0'/>";
+const INACTIVE: &str = "<inactive xmlns='urn:xmpp:csi:0'/>";
 const PING: &str = "<iq type='get' id='p' to='example.org'><ping xmlns='urn:xmpp:ping'/></iq>";
 const MESSAGE: &str = "<message to='bob@example.org'/>";
 
@@ -82,6 +84,8 @@ fn every_element_in_every_state() {
         (RESUME, [no_stanza, no_stanza, "failed", no_stanza]),
         (ENABLE, [no_stanza, no_stanza, no_stanza, "enabled"]),
         (REQUEST, [no_stanza, no_stanza, no_stanza, no_stanza]),
+        (ACTIVE, [no_stanza, no_stanza, no_stanza, "nothing"]),
+        (INACTIVE, [no_stanza, no_stanza, no_stanza, "nothing"]),
         (PING, [stanza, stanza, stanza, "result"]),
         (MESSAGE, [stanza, stanza, stanza, "nothing"]),
         ("<x xmlns='urn:x'/>", [no_stanza; 4]),

@@ -21,7 +21,7 @@ class Client(slixmpp.ClientXMPP):
         self.changes = asyncio.Queue()
         self.started = asyncio.Event()
         self.resumed = asyncio.Event()
-        for plugin in ("xep_0030", "xep_0054", "xep_0060", "xep_0092", "xep_0163", "xep_0191", "xep_0199", "xep_0203", "xep_0280", *plugins):
+        for plugin in ("xep_0030", "xep_0054", "xep_0060", "xep_0092", "xep_0163", "xep_0191", "xep_0199", "xep_0203", "xep_0280", "xep_0352", *plugins):
             self.register_plugin(plugin)
         self.add_event_handler("session_start", lambda _: self.started.set())
         self.add_event_handler("session_resumed", lambda _: self.resumed.set())
@@ -86,6 +86,24 @@ async def main():
     await second.disconnect()
     await ann.change("unavailable", "bob@localhost")
     print("copies", flush=True)
+
+    # Nobody looks at Bob's client: of what waits the last is sent, before the message.
+    assert bob["xep_0352"].enabled
+    bob["xep_0352"].send_inactive()
+    # The answer says that the server knows.
+    await bob["xep_0199"].ping("localhost")
+    while not bob.changes.empty():
+        bob.changes.get_nowait()
+    ann.send_presence(pstatus="one")
+    ann.send_presence(pstatus="two")
+    ann.send_message(mto=bob.boundjid, mbody="look", mtype="chat")
+    assert await bob.body() == "look"
+    seen = [bob.changes.get_nowait() for _ in range(bob.changes.qsize())]
+    assert [presence["status"] for presence in seen] == ["two"], seen
+    bob["xep_0352"].send_active()
+    ann.send_presence(pstatus="three")
+    assert (await bob.change("available", "ann@localhost"))["status"] == "three"
+    print("client state", flush=True)
 
     card = ann["xep_0054"].make_vcard()
     card["FN"] = "Ann"

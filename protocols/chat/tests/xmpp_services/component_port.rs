@@ -125,6 +125,43 @@ fn while_it_is_away() {
     assert!(items.contains("jid='echo.example.org'"), "{items}");
 }
 
+/// RFC 6120 8.2.3: each question has one answer, also if the component goes away.
+#[test]
+fn questions_that_it_does_not_answer() {
+    let (site, port) = site(components());
+    let ann = site.online("ann", "desk");
+    let ask = "<iq type='get' id='1' to='bot@echo.example.org'><x xmlns='urn:x'/></iq>";
+    let answer = "<iq type='result' id='1' from='bot@echo.example.org' to='ann@example.org/desk'/>";
+    for ending in ["</stream:stream>", "<message/>", ""] {
+        let component = online(&site, &port);
+        assert_eq!(ann.ask(ask), "");
+        assert!(component.heard().contains("id='1'"));
+        match ending {
+            "" => component.wire.reset(),
+            text => drop(component.ask(text)),
+        }
+        component.wire.close_if_open();
+        let heard = ann.heard();
+        assert_eq!(heard.matches("id='1'").count(), 1, "{ending}: {heard}");
+        assert!(heard.contains("<remote-server-timeout "), "{heard}");
+    }
+    let component = online(&site, &port);
+    component.ask(answer);
+    assert_eq!(ann.heard(), "", "the question was of a connection that has gone");
+    ann.say(ask);
+    component.ask(answer);
+    component.ask(answer);
+    assert_eq!(ann.heard().matches("type='result'").count(), 1);
+    component.wire.reset();
+    assert_eq!(ann.heard(), "");
+    // The other way round: a session that ends.
+    let component = online(&site, &port);
+    component.ask("<iq type='get' id='2' from='bot@echo.example.org' to='ann@example.org/desk'><x xmlns='urn:x'/></iq>");
+    ann.end();
+    let heard = component.heard();
+    assert!(heard.contains("id='2'") && heard.contains("<service-unavailable "), "{heard}");
+}
+
 #[test]
 fn component_handshake_wrong() {
     let (site, port) = site(components());

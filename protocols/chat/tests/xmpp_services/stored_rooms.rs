@@ -137,3 +137,37 @@ fn what_cannot_be_stored_is_tried_again() {
     flush(&site, &rooms);
     assert_eq!(folder.files(), 1);
 }
+
+/// The file of one room cannot be written: others are stored meanwhile, and who waits for all is told.
+#[test]
+fn a_room_that_cannot_be_stored_holds_up_no_other() {
+    crate::watchdog::watch_this_test();
+    let folder = Folder::new("others");
+    let (site, rooms) = site(&folder);
+    // By the hash of its name. A folder that is not empty is where the file is to be.
+    let name = data_encoding::HEXLOWER.encode(&<sha2::Sha256 as sha2::Digest>::digest("club"));
+    let place = folder.0.join(format!("{name}.xml"));
+    fs::create_dir_all(place.join("x")).unwrap();
+    let ann = site.online("ann", "desk");
+    for room in ["club", "other", "third"] {
+        let persistent = "<field var='muc#roomconfig_persistentroom'><value>1</value></field>";
+        ann.say(&format!("<presence to='{room}@{DOMAIN}/Ann'><x xmlns='http://jabber.org/protocol/muc'/></presence>"));
+        ann.say(&format!(
+            "<iq type='set' id='1' to='{room}@{DOMAIN}'><query xmlns='http://jabber.org/protocol/muc#owner'>\
+             <x xmlns='jabber:x:data' type='submit'>{persistent}</x></query></iq>"
+        ));
+    }
+    let flushed = rooms.flushed(&site.reactor);
+    while !flushed.is_settled() {
+        site.advance(1);
+    }
+    let stored = |path: &fs::DirEntry| path.path().extension() == Some("xml".as_ref());
+    let files = fs::read_dir(&folder.0).unwrap().map(Result::unwrap);
+    let files = files.filter(|file| stored(file) && file.path().is_file()).count();
+    assert_eq!((files, rooms.report().unsaved), (2, 1));
+    fs::remove_dir_all(&place).unwrap();
+    while rooms.report().unsaved > 0 {
+        site.advance(1);
+    }
+    assert!(place.is_file());
+}

@@ -41,12 +41,16 @@ pub struct AccessLog<H> {
     inner: H,
     format: LogFormat,
     to: Option<Rc<RefCell<dyn Write>>>,
+    shown: Option<Shown>,
 }
+
+/// What of a target is logged.
+type Shown = Rc<dyn Fn(&str) -> String>;
 
 impl<H: Handler> AccessLog<H> {
     /// Wraps a handler. Logs to `tracing`, in the combined format.
     pub fn new(inner: H) -> Self {
-        Self { inner, format: LogFormat::default(), to: None }
+        Self { inner, format: LogFormat::default(), to: None, shown: None }
     }
 
     /// Sets the format.
@@ -60,11 +64,18 @@ impl<H: Handler> AccessLog<H> {
         self.to = Some(Rc::new(RefCell::new(to)));
         self
     }
+
+    /// Logs what this makes of the target of a request, instead of the target: for addresses that let in who knows them, in their path or
+    /// their query. The target is as the client has sent it, percent-encoded, and perhaps with a scheme and a host.
+    pub fn target(mut self, shown: impl Fn(&str) -> String + 'static) -> Self {
+        self.shown = Some(Rc::new(shown));
+        self
+    }
 }
 
 impl<H: Handler> Handler for AccessLog<H> {
     fn handle(&self, request: Request, reply: Reply) {
-        let (format, to) = (self.format, self.to.clone());
+        let (format, to, shown) = (self.format, self.to.clone(), self.shown.clone());
         let begin = request.reactor().now();
         // Read the client's address now: a closed connection has none.
         let peer = match (request.client_ip(), request.peer()) {
@@ -73,7 +84,9 @@ impl<H: Handler> Handler for AccessLog<H> {
             (None, None) => "-".to_owned(),
         };
         let reply = reply.on_end(move |request, ended| {
-            let line = line(format, request, ended, &peer, begin);
+            let target = request.head().target();
+            let target = shown.map_or_else(|| target.to_owned(), |shown| shown(target));
+            let line = line(format, request, &target, ended, &peer, begin);
             match &to {
                 None => tracing::info!(target: "sinew_http::access", "{}", line.trim_end()),
                 Some(to) => {
@@ -93,14 +106,21 @@ impl<H> std::fmt::Debug for AccessLog<H> {
     }
 }
 
-fn line(format: LogFormat, request: &Request, ended: &Ended, peer: &str, begin: Instant) -> String {
+fn line(
+    format: LogFormat,
+    request: &Request,
+    target: &str,
+    ended: &Ended,
+    peer: &str,
+    begin: Instant,
+) -> String {
     let reactor = request.reactor();
     let date = format_date(reactor.wall_clock());
     let common_date = common_date(&date);
     let version = if request.version() == Version::HTTP_10 { "HTTP/1.0" } else { "HTTP/1.1" };
     // The status that nginx logs for a client that disconnected before there was a response.
     let status = ended.status.map_or(499, |status| status.as_u16());
-    let (method, target, bytes) = (request.method().as_str(), request.head().target(), ended.bytes);
+    let (method, bytes) = (request.method().as_str(), ended.bytes);
     let field = |name| request.fields().get(name).unwrap_or(b"-");
     let (referer, agent) = (field("referer"), field("user-agent"));
     let user = user(request);

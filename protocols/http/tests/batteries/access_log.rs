@@ -38,6 +38,20 @@ fn logged(format: LogFormat, requests: &[&str]) -> Vec<String> {
 
 const ODD: &str = "GET /%22?a\"b HTTP/1.0\r\nConnection: keep-alive\r\nReferer: \"\\\r\nUser-Agent: \u{9b}[2J \u{e4}\r\n\r\n";
 
+/// An address that lets in who knows it is not for those who read the log.
+#[test]
+fn what_is_shown_of_a_target() {
+    for format in [LogFormat::Common, LogFormat::Combined, LogFormat::Json] {
+        let lines = Lines::default();
+        let handler = |_: Request, reply: Reply| reply.send("hello");
+        let log = AccessLog::new(handler).format(format).to(lines.clone());
+        let log = log.target(|target| target.split('?').next().unwrap_or_default().to_owned());
+        Client::new(log).send(get("/a?token=secret"));
+        let lines = String::from_utf8(lines.0.borrow().clone()).unwrap();
+        assert!(lines.contains("/a") && !lines.contains("secret"), "{lines}");
+    }
+}
+
 #[test]
 fn three_formats() {
     let plain = get("/a?b=c");

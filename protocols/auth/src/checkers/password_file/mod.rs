@@ -63,6 +63,16 @@ pub enum PasswordFileError {
 
 error_debug!(PasswordFileError);
 
+/// What has become of the users of a [`PasswordFile`]: whose sessions are to end. Users that are new are not in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UserChanges {
+    /// Those whom the file does not have any more, in order.
+    pub removed: Vec<String>,
+    /// Those who have another hash: another password, or the same one with another salt.
+    pub replaced: Vec<String>,
+}
+
 /// Users in a password file: a line `user:hash` for each.
 ///
 /// | kind of hash | begins with | made by |
@@ -109,6 +119,8 @@ pub struct PasswordFile {
 
 struct State {
     table: Arc<Table>,
+    /// That of the last [`PasswordFile::reload`].
+    told: Arc<Table>,
     /// When the file was last checked for changes.
     looked: Option<Instant>,
     /// Passwords that were valid.
@@ -124,8 +136,10 @@ struct Remembered {
 /// The result of a thread.
 struct Found {
     is_right: bool,
-    /// What it was checked against: the file as it is, if that was looked at.
+    /// What it was checked against.
     table: Arc<Table>,
+    /// The file was looked at, and is another one.
+    has_changed: bool,
 }
 
 impl PasswordFile {
@@ -137,7 +151,8 @@ impl PasswordFile {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, PasswordFileError> {
         let path: Arc<Path> = path.as_ref().into();
         let table = Arc::new(Table::read(&path)?);
-        let state = State { table, looked: None, remembered: HashMap::new(), key: None };
+        let told = Arc::clone(&table);
+        let state = State { table, told, looked: None, remembered: HashMap::new(), key: None };
         Ok(Self {
             path,
             remember: Duration::from_secs(300),
@@ -156,6 +171,29 @@ impl PasswordFile {
     pub fn remember(mut self, time: Duration) -> Self {
         self.remember = time;
         self
+    }
+
+    /// Reads the file now, if it has changed, and tells what has become of its users since the last call, or since it was opened. Logins
+    /// that begin after that are checked against the new file; a server that ends the sessions of these users then keeps nobody in who
+    /// should be out. Keep the file in an [`Rc`] that is given to the authenticator, too.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError::Unavailable`], with a [`PasswordFileError`]: the users stay as they were.
+    pub fn reload(&self, reactor: &Reactor) -> Deferred<UserChanges, AuthError> {
+        let (path, state) = (Arc::clone(&self.path), Rc::clone(&self.state));
+        let table = Arc::clone(&state.borrow().table);
+        let read = reactor.defer_to_thread(move || table.read_again(&path));
+        read.map(move |read: Result<Result<_, PasswordFileError>, Failure>| {
+            let read = read?.map_err(|error| AuthError::Unavailable(error.into()))?;
+            let mut state = state.borrow_mut();
+            if let Some(table) = read {
+                state.replace(&table);
+            }
+            let now = Arc::clone(&state.table);
+            let told = std::mem::replace(&mut state.told, Arc::clone(&now));
+            Ok(now.changes_since(&told))
+        })
     }
 }
 
@@ -181,13 +219,16 @@ impl Checker for PasswordFile {
             let (table, name) = (Arc::clone(&state.borrow().table), user.clone());
             let found = reactor.defer_to_thread(move || {
                 let changed = looks.then(|| table.changed(&path)).flatten();
+                let has_changed = changed.is_some();
                 let table = changed.unwrap_or(table);
-                Found { is_right: table.verify(&name, password.bytes()), table }
+                let is_right = table.verify(&name, password.bytes());
+                Found { is_right, table, has_changed }
             });
             found.map(move |found: Result<Found, Failure>| {
-                let Found { is_right, table } = found?;
+                let Found { is_right, table, has_changed } = found?;
                 let mut state = state.borrow_mut();
-                if looks {
+                // Otherwise another login, which took less time, may have read what is newer.
+                if has_changed {
                     state.replace(&table);
                 }
                 if !is_right {

@@ -4,7 +4,7 @@ use std::{collections::HashMap, fs, path::Path, sync::Arc, time::SystemTime};
 
 use sha2::{Digest as _, Sha256};
 
-use super::PasswordFileError;
+use super::{PasswordFileError, UserChanges};
 use crate::{ScramHash, ScramKeys, Secret, Stored, password_hash::PasswordHash};
 
 /// Longest file.
@@ -21,6 +21,8 @@ pub(super) struct Table {
     hashes: Vec<PasswordHash>,
     /// The [`name_hash`] of the user of each hash, for the choice of stand-ins.
     name_hashes: Vec<u64>,
+    /// Of what the file says of each user: whether that has changed.
+    line_hashes: Vec<u64>,
     /// The hash for which all users have the keys of SCRAM.
     pub(super) scram: Option<ScramHash>,
     version: Option<Version>,
@@ -51,7 +53,8 @@ impl Table {
         }
         let text = fs::read_to_string(path).map_err(failed)?;
         let secret = secret.unwrap_or_else(|| Sha256::digest(&text).to_vec().into());
-        let (mut users, mut hashes, mut name_hashes) = (HashMap::new(), Vec::new(), Vec::new());
+        let (mut users, mut hashes) = (HashMap::new(), Vec::new());
+        let (mut name_hashes, mut line_hashes) = (Vec::new(), Vec::new());
         for (at, line) in text.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
@@ -61,11 +64,15 @@ impl Table {
                 .ok_or_else(|| PasswordFileError::Line { path: path.to_owned(), line: at + 1 })?;
             match users.get(user) {
                 // The last line of a user counts.
-                Some(at) => hashes[*at] = hash,
+                Some(at) => {
+                    hashes[*at] = hash;
+                    line_hashes[*at] = name_hash(&secret, line);
+                }
                 None => {
                     users.insert(user.to_owned(), hashes.len());
                     hashes.push(hash);
                     name_hashes.push(name_hash(&secret, user));
+                    line_hashes.push(name_hash(&secret, line));
                 }
             }
         }
@@ -73,18 +80,40 @@ impl Table {
             let mut all = hashes.iter();
             !hashes.is_empty() && all.all(|user: &PasswordHash| user.scram_keys(*hash).is_some())
         });
-        Ok(Self { users, hashes, name_hashes, scram, version, secret })
+        Ok(Self { users, hashes, name_hashes, line_hashes, scram, version, secret })
     }
 
     /// The file, if it has changed and can be read.
     pub(super) fn changed(&self, path: &Path) -> Option<Arc<Self>> {
-        if Version::of(path) == self.version {
-            return None;
-        }
-        let read = Self::read_with(path, Some(self.secret.clone()));
+        let read = self.read_again(path);
         read.inspect_err(|error| tracing::error!(%error, "the users stay as they were"))
             .ok()
-            .map(Arc::new)
+            .flatten()
+    }
+
+    /// The file, if it has changed.
+    pub(super) fn read_again(&self, path: &Path) -> Result<Option<Arc<Self>>, PasswordFileError> {
+        if Version::of(path) == self.version {
+            return Ok(None);
+        }
+        Self::read_with(path, Some(self.secret.clone())).map(|read| Some(Arc::new(read)))
+    }
+
+    /// What has become of the users of an earlier version of the file. Both have the same secret.
+    pub(super) fn changes_since(&self, before: &Self) -> UserChanges {
+        let mut changes = UserChanges::default();
+        for (user, at) in &before.users {
+            match self.users.get(user) {
+                None => changes.removed.push(user.clone()),
+                Some(now) if self.line_hashes[*now] != before.line_hashes[*at] => {
+                    changes.replaced.push(user.clone());
+                }
+                Some(_) => {}
+            }
+        }
+        changes.removed.sort();
+        changes.replaced.sort();
+        changes
     }
 
     /// Whether this is the password of a user. As slow for an unknown one.

@@ -36,6 +36,42 @@ impl XmppClient {
         self.put(presence.into())
     }
 
+    /// Says that nobody looks at the client (XEP-0352): the server holds back what can wait, such as presence, and sends it before what cannot.
+    /// Says nothing to a server that does not know this. A client is active when it comes online, also in a session that is resumed.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`].
+    pub fn inactive(&self) -> Result<(), SendError> {
+        self.say_state("inactive")
+    }
+
+    /// Says that somebody looks at the client again: the server sends what it has held back.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`].
+    pub fn active(&self) -> Result<(), SendError> {
+        self.say_state("active")
+    }
+
+    fn say_state(&self, state: &str) -> Result<(), SendError> {
+        let link = self.0.link.borrow();
+        let Some(transport) = link.transport.clone().filter(|_| link.phase == Phase::Online) else {
+            return Err(SendError::NotConnected);
+        };
+        let is_known = link.has_client_state;
+        drop(link);
+        let max = self.0.config.output_max;
+        if transport.queued() > max {
+            return Err(SendError::QueueFull { max });
+        }
+        if is_known {
+            transport.write(Element::new(state, ns::CLIENT_STATE).encode(ns::CLIENT)?);
+        }
+        Ok(())
+    }
+
     /// Asks to see the presence of somebody.
     ///
     /// # Errors

@@ -86,6 +86,7 @@ impl XmppClient {
         let mut link = self.0.link.borrow_mut();
         if link.is_logged_in {
             link.server_limits = features.limits;
+            link.has_client_state = features.has_client_state;
             drop(link);
             return self.begin_session(transport, features);
         }

@@ -66,6 +66,8 @@ pub(super) struct Link {
     pub(super) is_ended: bool,
     /// Stanzas that have come before the server's agreement to stream management, which are for later.
     pub(super) early: Vec<Element>,
+    /// The server wants to know whether somebody looks at the client.
+    pub(super) has_client_state: bool,
     /// What the server has said that it accepts (XEP-0478).
     pub(super) server_limits: StreamLimits,
     pub(super) alive_timer: Option<TimerId>,
@@ -86,6 +88,7 @@ impl Link {
             login: None,
             is_ended: false,
             early: Vec::new(),
+            has_client_state: false,
             server_limits: StreamLimits::NONE,
             alive_timer: None,
             heard: None,

@@ -23,6 +23,8 @@ pub struct StreamFeatures {
     pub requires_session: bool,
     /// Stream management is there.
     pub has_stream_management: bool,
+    /// The server wants to know whether somebody looks at the client (XEP-0352).
+    pub has_client_state: bool,
     /// What the server accepts (XEP-0478).
     pub limits: StreamLimits,
 }
@@ -55,6 +57,7 @@ impl StreamFeatures {
                     found.requires_session = feature.child("optional", ns::SESSION).is_none();
                 }
                 (ns::STREAM_LIMITS, "limits") => found.limits = StreamLimits::from_element(feature),
+                (ns::CLIENT_STATE, "csi") => found.has_client_state = true,
                 (ns::STREAM_MANAGEMENT, "sm") => found.has_stream_management = true,
                 _ => {}
             }

@@ -22,6 +22,8 @@ pub const BIND: &str = "urn:ietf:params:xml:ns:xmpp-bind";
 pub const SESSION: &str = "urn:ietf:params:xml:ns:xmpp-session";
 /// Stream management (XEP-0198).
 pub const STREAM_MANAGEMENT: &str = "urn:xmpp:sm:3";
+/// Whether somebody looks at a client (XEP-0352).
+pub const CLIENT_STATE: &str = "urn:xmpp:csi:0";
 /// What a stream accepts (XEP-0478).
 pub const STREAM_LIMITS: &str = "urn:xmpp:stream-limits:0";
 /// The roster.

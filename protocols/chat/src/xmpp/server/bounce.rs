@@ -40,7 +40,12 @@ pub(super) fn result_of(iq: &Element, payload: Option<Element>) -> Element {
     answer
 }
 
-/// The error in place of a result.
+/// Whether it answers a get or a set.
+pub(super) fn is_answer(stanza: &Element) -> bool {
+    stanza.name() == "iq" && matches!(stanza.attribute("type"), Some("result" | "error"))
+}
+
+/// The error in place of an answer.
 pub(super) fn instead_of(result: &Element, error: &StanzaError) -> Element {
     let mut answer = Element::new(result.name(), ns::CLIENT).with_attribute("type", "error");
     for name in ["id", "from", "to"] {

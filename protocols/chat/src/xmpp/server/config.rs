@@ -42,6 +42,8 @@ type HasAccount = Rc<dyn Fn(&str) -> bool>;
 /// | [`node_bytes_max`](Self::node_bytes_max): published items of an account | 1 MiB | `resource-constraint` |
 /// | logins that wait for the same account to be read, fixed | 100 | `temporary-auth-failure` |
 /// | accounts that are being read for stanzas, and what waits for them, fixed | 1,000; 16 MiB | `resource-constraint` |
+/// | questions of an account, or to sessions of a service, that wait for answers, and their bytes, fixed | 1,000, 256 KiB | the oldest is answered with `resource-constraint` |
+/// | what waits for an inactive client, fixed | 200 stanzas, 64 KiB | all of it is sent |
 /// | [`accounts_cached_max`](Self::accounts_cached_max): accounts in memory without a session | 1,000 | read again when they are needed |
 ///
 /// # Examples

@@ -43,6 +43,7 @@ const TICK: Duration = Duration::from_millis(1);
 /// | resume | — | ends | ends | to `Online` | ends |
 /// | stanza | — | ends | ends | ends | taken |
 /// | enable, r, a | — | ends | ends | ends | taken |
+/// | active, inactive | — | ends | ends | ends | taken |
 /// | end of the stream | closes | closes | closes | closes | closes |
 ///
 /// In `Waiting` an answer of the authenticator or of the store is awaited, and nothing is read. In `Closing` nothing is received any more.
@@ -80,6 +81,8 @@ pub struct XmppServerConnection {
     pub(super) has_header: bool,
     pub(super) sasl: Option<SaslServer>,
     pub(super) tries: usize,
+    /// How often credentials had been revoked when the login began.
+    pub(super) revocations: u64,
     /// Requests to bind or to resume that have failed.
     pub(super) refused: usize,
     pub(super) outcome: Rc<Cell<Option<Outcome>>>,
@@ -109,6 +112,7 @@ impl XmppServerConnection {
             has_header: false,
             sasl: None,
             tries: 0,
+            revocations: 0,
             refused: 0,
             outcome: Rc::default(),
             account: None,
@@ -190,6 +194,7 @@ impl XmppServerConnection {
         let Some(id) = self.session else { return };
         let taken = self.server.with(reactor, |domain| match element.ns() {
             ns::STREAM_MANAGEMENT => domain.management_received(id, &element),
+            ns::CLIENT_STATE => domain.client_state_received(id, &element),
             _ => domain.received(id, element).map_err(StreamError::new),
         });
         if let Err(error) = taken {

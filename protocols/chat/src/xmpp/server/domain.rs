@@ -12,6 +12,7 @@ use super::{
     account::{Account, Entry},
     archive::{ArchiveId, ArchiveQueue},
     bounce,
+    questions::Questions,
     session::{SendLimits, Session, SessionId},
     store::AccountData,
 };
@@ -47,6 +48,8 @@ pub(super) struct Domain {
     pub(super) later: Vec<Later>,
     /// Sessions that have exceeded a limit.
     pub(super) doomed: Vec<SessionId>,
+    /// Questions to sessions.
+    pub(super) questions: Questions,
     /// Accounts that have changed.
     pub(super) dirty: VecDeque<Rc<str>>,
     pub(super) wall: SystemTime,
@@ -60,6 +63,8 @@ pub(super) struct Domain {
     pub(super) service_names: Vec<String>,
     /// Nobody logs in any more.
     pub(super) is_stopping: bool,
+    /// How often credentials were revoked.
+    pub(super) revocations: u64,
     last_session: u64,
     last_id: u64,
 }
@@ -77,6 +82,7 @@ impl Domain {
             loading_bytes: 0,
             later: Vec::new(),
             doomed: Vec::new(),
+            questions: Questions::default(),
             dirty: VecDeque::new(),
             wall,
             archives: ArchiveQueue::default(),
@@ -84,6 +90,7 @@ impl Domain {
             is_archive_full: false,
             service_names,
             is_stopping: false,
+            revocations: 0,
             last_session: 0,
             last_id: 0,
         }
@@ -198,19 +205,35 @@ impl Domain {
             // Too long for any client, or no XML.
             Err(error) if stanza.name() == "iq" => {
                 tracing::debug!(%error, "an iq is not sent");
-                return self.refuse(&stanza, &bounce::modify(StanzaCondition::PolicyViolation));
+                return self.iq_unsent(id, &stanza);
             }
             Err(error) => return tracing::debug!(%error, "a stanza that is no XML is not sent"),
         };
-        let limits = SendLimits {
-            stanzas: self.config.unacknowledged_max,
-            bytes: self.config.send_queue_max,
-        };
+        let limits = self.send_limits();
         if let Some(session) = self.sessions.get_mut(&id)
             && !session.send(stanza, text, copies, limits)
         {
             self.doomed.push(id);
         }
+    }
+
+    pub(super) fn send_limits(&self) -> SendLimits {
+        let (stanzas, bytes) = (self.config.unacknowledged_max, self.config.send_queue_max);
+        SendLimits { stanzas, bytes }
+    }
+
+    /// An iq cannot be written: a question is refused, and an answer is replaced.
+    fn iq_unsent(&mut self, id: SessionId, iq: &Element) {
+        let error = bounce::modify(StanzaCondition::PolicyViolation);
+        if matches!(iq.attribute("type"), Some("result")) {
+            return self.send(id, bounce::instead_of(iq, &error));
+        }
+        let address = |name| iq.attribute(name).and_then(|jid| jid.parse::<Jid>().ok());
+        if let (Some(from), Some(to)) = (address("from"), address("to")) {
+            let id = iq.attribute("id").unwrap_or_default();
+            self.questions.answered(&to, &from, id, &self.config.domain);
+        }
+        self.refuse(iq, &error);
     }
 
     /// Sends a copy to each, addressed to it.
@@ -301,6 +324,11 @@ impl Domain {
             if stanza.name() == "iq" || (stanza.name() == "message" && !is_for_many) {
                 self.refuse(&stanza, &StanzaError::service_unavailable());
             }
+            // It was asked before it was blocked, and its words are not passed on.
+            let is_answer = bounce::is_answer(&stanza);
+            if let Some(id) = Some(to).filter(|_| is_answer).and_then(|to| self.session_at(to)) {
+                self.send(id, bounce::instead_of(&stanza, &StanzaError::service_unavailable()));
+            }
             return;
         }
         match stanza.name() {
@@ -321,7 +349,15 @@ impl Domain {
             return;
         }
         match self.session_at(to) {
-            Some(id) => self.send(id, iq),
+            Some(id) => {
+                if is_request {
+                    let given_up = self.questions.asked(&iq, from, to, &self.config.domain);
+                    for question in given_up {
+                        self.refuse(&question, &bounce::wait(StanzaCondition::ResourceConstraint));
+                    }
+                }
+                self.send(id, iq);
+            }
             None => self.refuse(&iq, &StanzaError::service_unavailable()),
         }
     }

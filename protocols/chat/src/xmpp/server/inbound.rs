@@ -1,7 +1,7 @@
 //! What a client sends: the checks of RFC 6120 8, and where each stanza goes. The sender is always the session, whatever it says.
 
 use super::{bounce, domain::Domain, session::SessionId};
-use crate::xmpp::codec::{Element, Jid, StanzaCondition, StreamCondition, ns};
+use crate::xmpp::codec::{Element, Jid, StanzaCondition, StanzaError, StreamCondition, ns};
 
 /// How many times as long as it may be received a stanza may be when it is passed on. Prefixes are not kept, and a long namespace would
 /// be said again and again.
@@ -29,11 +29,7 @@ impl Domain {
         stanza.set_attribute("from", from.to_string());
         let max = self.config.xml.stanza_max_bytes().saturating_mul(WRITTEN_PER_READ);
         if stanza.encode_at_most(ns::CLIENT, max).is_err() {
-            let to = stanza.attribute("to").and_then(|to| to.parse::<Jid>().ok());
-            stanza.set_attribute("to", to.unwrap_or_else(|| from.bare()).to_string());
-            let answer =
-                bounce::error_of(&stanza, &bounce::modify(StanzaCondition::PolicyViolation));
-            answer.into_iter().for_each(|answer| self.send(id, answer));
+            self.refuse_too_long(id, stanza, &from);
             return Ok(());
         }
         let to = match stanza.attribute("to").map(str::parse::<Jid>).transpose() {
@@ -49,18 +45,16 @@ impl Domain {
             self.refuse_malformed(id, &stanza);
             return Ok(());
         }
+        if bounce::is_answer(&stanza) && !self.is_awaited(&from, &stanza) {
+            tracing::debug!(%from, "an answer to what was not asked, or is answered already");
+            return Ok(());
+        }
         if let Some(to) = &to {
             // As it is prepared: services compare it.
             stanza.set_attribute("to", to.to_string());
             let is_own = to.is_same_bare(&from);
             if !is_own && self.is_blocked(&account, to) {
-                let mut error = bounce::cancel(StanzaCondition::NotAcceptable);
-                error.application = Some(Element::new("blocked", ns::BLOCKING_ERRORS));
-                // Straight to the session: what comes from that address is dropped.
-                let answer = bounce::error_of(&stanza, &error);
-                if let Some(answer) = answer.filter(|answer| answer.name() != "presence") {
-                    self.send(id, answer);
-                }
+                self.refuse_to_blocked(id, &stanza);
                 return Ok(());
             }
         }
@@ -77,6 +71,44 @@ impl Domain {
             _ => self.route(stanza),
         }
         Ok(())
+    }
+
+    /// A stanza that would be too long to be passed on. An answer is replaced, so that there is one.
+    fn refuse_too_long(&mut self, id: SessionId, mut stanza: Element, from: &Jid) {
+        let to = stanza.attribute("to").and_then(|to| to.parse::<Jid>().ok());
+        stanza.set_attribute("to", to.unwrap_or_else(|| from.bare()).to_string());
+        let error = bounce::modify(StanzaCondition::PolicyViolation);
+        if let Some(answer) = bounce::error_of(&stanza, &error) {
+            self.send(id, answer);
+        }
+        if bounce::is_answer(&stanza) && self.is_awaited(from, &stanza) {
+            self.route(bounce::instead_of(&stanza, &error));
+        }
+    }
+
+    /// A stanza to somebody whom the account has blocked.
+    fn refuse_to_blocked(&mut self, id: SessionId, stanza: &Element) {
+        let mut error = bounce::cancel(StanzaCondition::NotAcceptable);
+        error.application = Some(Element::new("blocked", ns::BLOCKING_ERRORS));
+        // Straight to the session: what comes from that address is dropped.
+        let answer = bounce::error_of(stanza, &error);
+        if let Some(answer) = answer.filter(|answer| answer.name() != "presence") {
+            self.send(id, answer);
+        }
+        if bounce::is_answer(stanza) {
+            // The question came before the address was blocked.
+            self.route(bounce::instead_of(stanza, &StanzaError::service_unavailable()));
+        }
+    }
+
+    /// Whether somebody waits for an answer of a session, which is then answered. What the server itself has asked, for the domain or for
+    /// the account, is not counted.
+    fn is_awaited(&mut self, from: &Jid, answer: &Element) -> bool {
+        let Some(to) = answer.attribute("to") else { return true };
+        let Ok(to) = to.parse::<Jid>() else { return false };
+        let id = answer.attribute("id").unwrap_or_default();
+        let is_of_server = self.is_mine(&to) && to.is_bare();
+        is_of_server || self.questions.answered(from, &to, id, &self.config.domain)
     }
 
     /// An iq that is none. A request is answered; so is one whose type is unknown, since it may be a request.

@@ -3,7 +3,7 @@
 //! | what | |
 //! |---|---|
 //! | streams | RFC 6120: STARTTLS or TLS from the start, SASL by `sinew-auth`, resources, XEP-0478 limits |
-//! | sessions | stream management with resumption (XEP-0198), carbons (XEP-0280), pings (XEP-0199) |
+//! | sessions | stream management with resumption (XEP-0198), carbons (XEP-0280), pings (XEP-0199), the state of clients (XEP-0352) |
 //! | RFC 6121 | the roster with versions, subscriptions, presence, messages with priorities |
 //! | messages for later | stored with a stamp (XEP-0160, XEP-0203), bounded |
 //! | an [`archive`] of messages | XEP-0313 with pages of XEP-0059 and ids of XEP-0359; off by default |
@@ -27,6 +27,7 @@ pub mod components;
 mod config;
 mod connection;
 mod domain;
+mod held_back;
 mod inbound;
 mod loading;
 mod message_routes;
@@ -34,6 +35,7 @@ mod negotiation;
 mod pep;
 mod pep_queries;
 mod presence_routes;
+mod questions;
 mod report;
 pub mod rooms;
 mod roster_queries;

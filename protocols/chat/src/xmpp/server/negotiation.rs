@@ -130,6 +130,7 @@ impl XmppServerConnection {
             .with_child(session)
             .with_child(Element::new("sm", ns::STREAM_MANAGEMENT))
             .with_child(Element::new("ver", ns::ROSTER_VERSIONS))
+            .with_child(Element::new("csi", ns::CLIENT_STATE))
             .with_child(limits(
                 config.xml.stanza_max_bytes(),
                 config.ping_after.saturating_add(config.pong_within).as_secs(),
@@ -166,6 +167,8 @@ impl XmppServerConnection {
             (Phase::Responding, ns::SASL, "abort") => {
                 return self.login_failed(reactor, transport, &SaslError::Aborted);
             }
+            // What the client has proved may not be true any more.
+            (Phase::Binding, ..) if self.is_revoked(reactor) => StreamCondition::Reset,
             (Phase::Binding, ns::CLIENT, "iq") => return self.bind(reactor, transport, element),
             (Phase::Binding, ns::STREAM_MANAGEMENT, "resume") => {
                 return self.resume(reactor, transport, element);
@@ -175,6 +178,10 @@ impl XmppServerConnection {
             _ => StreamCondition::UnsupportedStanzaType,
         };
         self.fail(reactor, transport, StreamError::new(condition));
+    }
+
+    fn is_revoked(&self, reactor: &Reactor) -> bool {
+        self.server.with(reactor, |domain| domain.revocations) != self.revocations
     }
 
     fn auth(&mut self, reactor: &Reactor, transport: &Transport, auth: &Element) {
@@ -188,6 +195,7 @@ impl XmppServerConnection {
             };
             return self.login_failed(reactor, transport, &error);
         }
+        self.revocations = self.server.with(reactor, |domain| domain.revocations);
         let accounts = &self.server.0.config.accounts;
         let sasl = SaslServer::success_data(accounts, Channel::of(transport));
         let text = auth.text();

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, rc::Rc};
 
 use sinew_transports::{Transport, reactor::DelayedCall};
 
+use super::held_back::{Held, HeldBack};
 use crate::xmpp::{
     codec::{Element, Jid},
     copies::Copies,
@@ -39,6 +40,8 @@ pub(super) struct Session {
     pub(super) generation: u64,
     /// Ends it, if it is not resumed before.
     pub(super) expiry: Option<DelayedCall>,
+    /// While its client is inactive (XEP-0352): what waits until it is not.
+    pub(super) held_back: Option<Box<HeldBack>>,
     /// A limit is exceeded, and the session ends before anything else happens.
     pub(super) is_doomed: bool,
     /// What was to be sent since then.
@@ -68,6 +71,7 @@ impl Session {
             token: None,
             generation: 0,
             expiry: None,
+            held_back: None,
             is_doomed: false,
             unsent: Vec::new(),
         }
@@ -82,8 +86,39 @@ impl Session {
         self.presence.is_some()
     }
 
-    /// Sends a stanza, or keeps it for a later connection. Returns whether the limits hold.
+    /// Sends a stanza, or keeps it: for a later connection, or until the client is active. Returns whether the limits hold.
     pub(super) fn send(
+        &mut self,
+        stanza: Element,
+        text: String,
+        copies: Option<Copies>,
+        limits: SendLimits,
+    ) -> bool {
+        if let Some(held_back) = &mut self.held_back {
+            if HeldBack::may_hold(&stanza) {
+                return held_back.hold(Held { stanza, text, copies }) || self.send_held(limits);
+            }
+            let holds = self.send_held(limits);
+            return self.send_now(stanza, text, copies, limits) && holds;
+        }
+        self.send_now(stanza, text, copies, limits)
+    }
+
+    /// The client is active: it is told what has waited. Returns whether the limits hold.
+    pub(super) fn activate(&mut self, limits: SendLimits) -> bool {
+        let holds = self.send_held(limits);
+        self.held_back = None;
+        holds
+    }
+
+    fn send_held(&mut self, limits: SendLimits) -> bool {
+        let held = self.held_back.as_mut().map(|held_back| held_back.take()).unwrap_or_default();
+        held.into_iter().fold(true, |holds, Held { stanza, text, copies }| {
+            self.send_now(stanza, text, copies, limits) && holds
+        })
+    }
+
+    fn send_now(
         &mut self,
         stanza: Element,
         text: String,

@@ -141,6 +141,28 @@ impl Domain {
         Ok(())
     }
 
+    /// Whether somebody looks at a client (XEP-0352). Returns what is wrong.
+    pub(super) fn client_state_received(
+        &mut self,
+        id: SessionId,
+        element: &Element,
+    ) -> Result<(), StreamError> {
+        let limits = self.send_limits();
+        let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
+        match element.name() {
+            "inactive" => {
+                session.held_back.get_or_insert_default();
+            }
+            "active" => {
+                if !session.activate(limits) {
+                    self.doomed.push(id);
+                }
+            }
+            _ => return Err(StreamError::new(StreamCondition::UnsupportedStanzaType)),
+        }
+        Ok(())
+    }
+
     fn write(&mut self, id: SessionId, element: &Element) {
         if let Ok(text) = element.encode(ns::CLIENT) {
             self.write_text(id, &text);
@@ -169,6 +191,7 @@ impl Domain {
             let condition = Element::new(condition.as_str(), ns::STANZA_ERRORS);
             Element::new("failed", ns::STREAM_MANAGEMENT).with_child(condition)
         };
+        let limits = self.send_limits();
         let token = resume.attribute("previd").unwrap_or_default();
         let count = resume.attribute("h").and_then(|count| count.parse().ok());
         let Some(count) = count else { return Err(failed(StanzaCondition::BadRequest)) };
@@ -205,6 +228,10 @@ impl Domain {
         }
         if management.ask(None) {
             wire.write(REQUEST);
+        }
+        // XEP-0352 5: a stream begins with a client that is active.
+        if !session.activate(limits) {
+            self.doomed.push(id);
         }
         Ok(id)
     }
@@ -263,6 +290,16 @@ impl Domain {
         }
     }
 
+    /// The credentials of an account do not count any more. Returns how many sessions have ended.
+    pub(super) fn revoke(&mut self, account: &str, condition: StreamCondition) -> usize {
+        self.revocations += 1;
+        let sessions = self.sessions_of(account);
+        for id in &sessions {
+            self.kick(*id, &StreamError::new(condition));
+        }
+        sessions.len()
+    }
+
     /// Ends a session and its connection, and says why.
     pub(super) fn kick(&mut self, id: SessionId, error: &StreamError) {
         if let Some(wire) = self.sessions.get_mut(&id).and_then(|session| session.wire.take()) {
@@ -304,24 +341,24 @@ impl Domain {
                 self.undelivered(&session, stanza);
             }
         }
+        // Also questions that have arrived: nobody will answer them.
+        let home = self.config.domain.clone();
+        self.questions.forget_asker(&session.jid, &home);
+        for question in self.questions.gone(&session.jid, &home) {
+            self.refuse(&question, &StanzaError::service_unavailable());
+        }
     }
 
-    /// A stanza that a session may not have received.
+    /// A stanza that a session may not have received. Questions are refused by themselves.
     fn undelivered(&mut self, session: &Session, stanza: Element) {
         let is_copy =
             ["sent", "received"].iter().any(|name| stanza.child(name, ns::CARBONS).is_some())
                 || is_result(&stanza);
-        match (stanza.name(), stanza.attribute("type")) {
-            // RFC 6121 5.2.2: what is unknown is normal.
-            ("message", kind)
-                if !is_copy && !matches!(kind, Some("groupchat" | "headline" | "error")) =>
-            {
-                self.message_again(&session.account, stanza);
-            }
-            ("iq", Some("get" | "set")) => {
-                self.refuse(&stanza, &StanzaError::service_unavailable())
-            }
-            _ => {}
+        // RFC 6121 5.2.2: what is unknown is normal.
+        let is_for_one =
+            !matches!(stanza.attribute("type"), Some("groupchat" | "headline" | "error"));
+        if stanza.name() == "message" && is_for_one && !is_copy {
+            self.message_again(&session.account, stanza);
         }
     }
 

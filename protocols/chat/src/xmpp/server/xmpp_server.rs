@@ -21,7 +21,7 @@ use super::{
     inbound::is_stanza,
     store::AccountData,
 };
-use crate::xmpp::codec::{Element, Jid};
+use crate::xmpp::codec::{Element, Jid, StreamCondition};
 
 /// Most logins that wait for the same account to be read.
 const LOGINS_MAX: usize = 100;
@@ -124,6 +124,21 @@ impl XmppServer {
             promise.settle(flushed);
         });
         stopped
+    }
+
+    /// Ends all sessions of an account, also those that wait to be resumed, with this stream error, and returns how many there were: for
+    /// an account that may not log in any more ([`StreamCondition::NotAuthorized`]), or that has another password
+    /// ([`StreamCondition::Reset`]). Messages that they have not acknowledged go to the store. Logins that have begun before are not
+    /// finished, of whatever account they are: those clients log in again.
+    ///
+    /// Call it once the authenticator knows of the change.
+    pub fn end_sessions(
+        &self,
+        reactor: &Reactor,
+        account: &str,
+        condition: StreamCondition,
+    ) -> usize {
+        self.with(reactor, |domain| domain.revoke(account, condition))
     }
 
     /// How many connections, sessions and accounts there are.

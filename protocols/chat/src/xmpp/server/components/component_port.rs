@@ -59,7 +59,13 @@ impl ComponentPort {
         let slot = |(domain, secret): &(Jid, _)| {
             let (domain, secret) = (domain.clone(), sinew_auth::Secret::clone(secret));
             let send_queue_max = config.send_queue_max;
-            Rc::new(Slot { domain, secret, send_queue_max, wire: RefCell::default() })
+            Rc::new(Slot {
+                domain,
+                secret,
+                send_queue_max,
+                wire: RefCell::default(),
+                questions: RefCell::default(),
+            })
         };
         let slots = config.components.iter().map(slot).collect();
         let (router, connections) = (RefCell::default(), Cell::default());

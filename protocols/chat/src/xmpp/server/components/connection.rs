@@ -33,7 +33,7 @@ use crate::{
         },
         server::{
             Router,
-            bounce::modify,
+            bounce::{is_answer, modify},
             session_life::{last_words, random_word},
         },
     },
@@ -147,7 +147,7 @@ impl ComponentPortConnection {
             tracing::info!(domain = %slot.domain, peer = %transport.peer(), "a component has not proved its secret");
             return self.fail(transport, StreamCondition::NotAuthorized);
         }
-        if !slot.take(transport) {
+        if !slot.take(transport, &self.router) {
             return self.fail(transport, StreamCondition::Conflict);
         }
         self.handshake.end(transport);
@@ -173,6 +173,10 @@ impl ComponentPortConnection {
                 if element.attribute("id").is_some() {
                     self.router.refuse(&element, &modify(StanzaCondition::BadRequest));
                 }
+                None
+            }
+            Ok(_) if is_answer(&element) && !slot.is_awaited(&element, &self.router) => {
+                tracing::debug!(domain = %slot.domain, "an answer to what was not asked, or is answered already");
                 None
             }
             Ok(_) => {
@@ -208,7 +212,7 @@ impl ComponentPortConnection {
 
     fn leave(&self, transport: &Transport) {
         if let Some(slot) = &self.slot {
-            slot.leave(transport);
+            slot.leave(transport, &self.router);
         }
     }
 

@@ -19,6 +19,7 @@ mod form;
 mod history;
 mod invitations;
 mod nick;
+mod occupant_questions;
 mod owner;
 mod record;
 mod room;
@@ -28,6 +29,7 @@ mod room_settings;
 mod rooms_config;
 mod rooms_state;
 mod talk;
+mod unsaved_rooms;
 
 pub use {
     affiliation::{Affiliation, Role},

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::xmpp::{
     codec::{Element, Iq, IqKind, Jid, StanzaCondition, StanzaError, ns},
-    server::bounce::{auth, modify, result_of},
+    server::bounce::{auth, cancel, modify, result_of},
 };
 
 impl Room {
@@ -107,5 +107,7 @@ impl Room {
         }
         self.occupants.clear();
         self.nicks.clear();
+        let questions = self.questions.all();
+        self.refuse_questions(&questions, &cancel(StanzaCondition::ItemNotFound), out);
     }
 }

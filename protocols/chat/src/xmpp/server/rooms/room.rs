@@ -9,7 +9,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Affiliation, Role, RoomSettings, RoomsConfig, history::History};
+use super::{
+    Affiliation, Role, RoomSettings, RoomsConfig, history::History,
+    occupant_questions::OccupantQuestions,
+};
 use crate::xmpp::codec::{Element, Jid, ns};
 
 /// A room of a service, and its occupants.
@@ -27,6 +30,7 @@ pub struct Room {
     /// The message that has set it, without a recipient.
     pub(super) subject: Option<Element>,
     pub(super) history: History,
+    pub(super) questions: OccupantQuestions,
     pub(super) is_locked: bool,
     /// An owner has ended it.
     pub(super) is_destroyed: bool,
@@ -92,6 +96,7 @@ impl Room {
             nicks: HashMap::new(),
             subject: None,
             history: History::default(),
+            questions: OccupantQuestions::default(),
             is_locked: false,
             is_destroyed: false,
             is_changed: false,
@@ -233,13 +238,14 @@ impl Room {
         presence.with_child(x)
     }
 
-    /// Takes somebody out, and tells everybody.
+    /// Takes somebody out, and tells everybody. Questions that nobody will answer are refused.
     pub(super) fn remove(&mut self, nick: &str, told: Told<'_>, out: &mut Vec<Element>) {
         let Some(occupant) = self.occupants.get_mut(nick) else { return };
         occupant.role = Role::None;
         self.announce(nick, told, out);
         if let Some(occupant) = self.occupants.remove(nick) {
             self.nicks.remove(&occupant.jid);
+            self.refuse_questions_of(&occupant.jid, out);
         }
     }
 

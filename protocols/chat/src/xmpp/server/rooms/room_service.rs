@@ -1,24 +1,18 @@
 //! Rooms as a service of a server: [`RoomService`]. It routes what the rooms say, and stores those that are kept.
 
-use std::{
-    cell::{Cell, RefCell},
-    collections::BTreeMap,
-    fmt,
-    path::PathBuf,
-    rc::Rc,
-    time::Duration,
-};
+use std::{cell::RefCell, fmt, path::PathBuf, rc::Rc};
 
 use sinew_transports::reactor::{Deferred, Failure, Promise, Reactor, WeakReactor};
 
-use super::{RoomChange, RoomStoreError, Rooms, RoomsConfig, room_folder::RoomFolder};
+use super::{
+    RoomChange, RoomStoreError, Rooms, RoomsConfig,
+    room_folder::RoomFolder,
+    unsaved_rooms::{Attempt, UnsavedRooms},
+};
 use crate::xmpp::{
     codec::{Element, Jid},
     server::{Router, Service},
 };
-
-/// After a failure.
-const SAVE_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Rooms at a domain of their own (XEP-0045). A handle: clones are the same rooms. Give it to
 /// [`ServerConfig::service`](crate::xmpp::server::ServerConfig::service), with the same domain.
@@ -63,9 +57,7 @@ struct Inner {
     name: String,
     rooms: RefCell<Rooms>,
     folder: Option<RoomFolder>,
-    /// What was not stored yet: the last change of each room.
-    unsaved: RefCell<BTreeMap<Jid, RoomChange>>,
-    is_saving: Cell<bool>,
+    unsaved: RefCell<UnsavedRooms>,
     /// Those who wait until everything is stored.
     waiting: RefCell<Vec<Promise<(), Failure>>>,
 }
@@ -109,7 +101,6 @@ impl RoomService {
             rooms: RefCell::new(rooms),
             folder,
             unsaved: RefCell::default(),
-            is_saving: Cell::new(false),
             waiting: RefCell::default(),
         }))
     }
@@ -121,44 +112,72 @@ impl RoomService {
         RoomsReport {
             rooms: rooms.rooms().count(),
             occupants: rooms.rooms().map(|room| room.occupants().count()).sum(),
-            unsaved: self.0.unsaved.borrow().len() + usize::from(self.0.is_saving.get()),
+            unsaved: self.0.unsaved.borrow().len(),
         }
     }
 
-    /// Resolves when all rooms that have changed are stored. Wait for it at the end of a program.
+    /// Resolves when all rooms that have changed are stored, or could not be stored now, which is logged:
+    /// [`unsaved`](RoomsReport::unsaved) says how many those are. Wait for it at the end of a program.
     pub fn flushed(&self, reactor: &Reactor) -> Deferred<()> {
         let (promise, flushed) = reactor.promise();
         self.0.waiting.borrow_mut().push(promise);
+        self.0.unsaved.borrow_mut().all_again();
         self.save(reactor);
         flushed
     }
 
-    /// Stores one change after the other.
+    /// Stores what is next, a few rooms at a time.
     fn save(&self, reactor: &Reactor) {
-        if self.0.is_saving.get() {
-            return;
+        let Some(folder) = &self.0.folder else { return self.tell_flushed() };
+        loop {
+            let next = self.0.unsaved.borrow_mut().begin();
+            let Some((room, change)) = next else { break };
+            let (folder, of_thread) = (folder.clone(), (room.clone(), change.clone()));
+            let stored = reactor.defer_to_thread(move || folder.store(&of_thread.0, &of_thread.1));
+            let this = Rc::downgrade(&self.0);
+            stored.then(move |reactor, stored: Result<Result<(), RoomStoreError>, _>| {
+                let Some(this) = this.upgrade().map(Self) else { return };
+                let error = match stored {
+                    Ok(Ok(())) => None,
+                    Ok(Err(error)) => Some(error.to_string()),
+                    Err(error) => Some(error.to_string()),
+                };
+                this.ended(reactor, room, change, error);
+                this.save(reactor);
+            });
         }
-        let next = self.0.unsaved.borrow_mut().pop_first();
-        let (Some((room, change)), Some(folder)) = (next, self.0.folder.clone()) else {
-            return self.0.waiting.take().into_iter().for_each(|promise| promise.resolve(()));
+        self.tell_flushed();
+    }
+
+    /// A room was stored, or was not: it is tried again later, and the log has one line of it.
+    fn ended(&self, reactor: &Reactor, room: Jid, change: RoomChange, error: Option<String>) {
+        let failed = error.is_some().then_some(change);
+        let attempt = self.0.unsaved.borrow_mut().ended(&room, failed);
+        let error = error.unwrap_or_default();
+        let Attempt::Failed { failures, again } = attempt else {
+            if attempt == Attempt::StoredAgain {
+                tracing::info!(%room, "the XMPP room is stored now");
+            }
+            return;
         };
-        self.0.is_saving.set(true);
-        let (this, kept) = (Rc::downgrade(&self.0), (room.clone(), change.clone()));
-        let stored = reactor.defer_to_thread(move || folder.store(&room, &change));
-        stored.then(move |reactor, stored: Result<Result<(), RoomStoreError>, _>| {
-            let Some(this) = this.upgrade().map(Self) else { return };
-            this.0.is_saving.set(false);
-            let error = match stored {
-                Ok(Ok(())) => return this.save(reactor),
-                Ok(Err(error)) => error.to_string(),
-                Err(error) => error.to_string(),
-            };
-            let (room, change) = kept;
+        if failures == 1 || !self.0.waiting.borrow().is_empty() {
             tracing::error!(%room, error, "an XMPP room was not stored; it will be tried again");
-            // A later change counts, if there is one.
-            this.0.unsaved.borrow_mut().entry(room).or_insert(change);
-            reactor.call_later(SAVE_AGAIN_AFTER, move |reactor| this.save(reactor));
+        } else {
+            tracing::debug!(%room, error, failures, "an XMPP room was not stored again");
+        }
+        let this = Rc::downgrade(&self.0);
+        reactor.call_later(again, move |reactor| {
+            if let Some(this) = this.upgrade().map(Self) {
+                this.0.unsaved.borrow_mut().again(&room, failures);
+                this.save(reactor);
+            }
         });
+    }
+
+    fn tell_flushed(&self) {
+        if self.0.unsaved.borrow().is_idle() {
+            self.0.waiting.take().into_iter().for_each(|promise| promise.resolve(()));
+        }
     }
 }
 
@@ -173,7 +192,9 @@ impl Service for RoomService {
             router.route(stanza);
         }
         if self.0.folder.is_some() && !changes.is_empty() {
-            self.0.unsaved.borrow_mut().extend(changes);
+            for (room, change) in changes {
+                self.0.unsaved.borrow_mut().changed(room, change);
+            }
             self.save(&reactor);
         }
     }

@@ -14,6 +14,7 @@
 /// | [`presence_max`](Self::presence_max): bytes of the presence of an occupant | 8 KiB | `policy-violation` |
 /// | [`history_max`](Self::history_max): messages of a room that are kept in memory | 50 | the oldest go |
 /// | [`history_bytes_max`](Self::history_bytes_max): of them all | 128 KiB | the oldest go |
+/// | questions of an occupant that wait for answers, and their bytes, fixed | 100, 16 KiB | the oldest is answered with `resource-constraint` |
 /// | items of a request, fixed | 100 | `not-acceptable` |
 /// | invitations of a message, fixed | 10 | `not-acceptable` |
 /// | rooms in the list of the service, fixed | 500 | more are not listed |

@@ -211,10 +211,12 @@ impl Rooms {
 
     fn iq_received(&mut self, iq: &Iq, out: &mut Vec<Element>) -> Result<(), StanzaError> {
         let (Some(from), Some(to)) = (iq.from(), iq.to()) else { return Ok(()) };
-        if let (Some(nick), Some(room)) = (to.resource(), self.rooms.get(&to.bare())) {
-            let sent = room.iq_to_occupant(iq, nick, out);
-            // Answers of occupants are not answered.
-            return if iq.is_request() { sent } else { Ok(()) };
+        if let (Some(nick), Some(room)) = (to.resource(), self.rooms.get_mut(&to.bare())) {
+            if iq.is_request() {
+                return room.asked_of_occupant(iq, nick, out);
+            }
+            room.occupant_answered(iq, nick, out);
+            return Ok(());
         }
         let (true, Some(payload)) = (iq.is_request(), iq.payload()) else { return Ok(()) };
         let is_described = payload.attribute("node").is_none();

@@ -2,10 +2,12 @@
 
 use std::time::SystemTime;
 
-use super::{Role, Room, RoomsConfig, room_settings::PrivateMessages};
+use super::{
+    Role, Room, RoomsConfig, occupant_questions::Question, room_settings::PrivateMessages,
+};
 use crate::xmpp::{
     codec::{Element, Iq, IqKind, Jid, Message, MessageKind, StanzaCondition, StanzaError, ns},
-    server::bounce::{auth, cancel, modify, result_of},
+    server::bounce::{auth, cancel, error_of, modify, result_of, wait},
 };
 
 impl Room {
@@ -127,9 +129,9 @@ impl Room {
         }
     }
 
-    /// An iq from one occupant to another, in either direction: it keeps its id. A ping to oneself is answered by the room (XEP-0410).
-    pub(super) fn iq_to_occupant(
-        &self,
+    /// A question from one occupant to another: it keeps its id. A ping to oneself is answered by the room (XEP-0410).
+    pub(super) fn asked_of_occupant(
+        &mut self,
         iq: &Iq,
         nick: &str,
         out: &mut Vec<Element>,
@@ -138,19 +140,59 @@ impl Room {
             return Err(modify(StanzaCondition::NotAcceptable));
         };
         let is_ping = iq.payload().is_some_and(|payload| payload.is("ping", ns::PING));
-        if own == nick && is_ping && iq.is_request() {
+        if own == nick && is_ping {
             out.push(result_of(iq.element(), None));
             return Ok(());
         }
-        let Some(recipient) = self.occupants.get(nick) else {
+        let (Some(recipient), Some(asker)) = (self.occupants.get(nick), iq.from()) else {
             return Err(cancel(StanzaCondition::ItemNotFound));
         };
-        let asked = match iq.kind() {
-            IqKind::Error => failed(iq.element(), &self.address(own)),
-            _ => relayed(iq.element(), &self.address(own)),
+        let question = Question {
+            asker: asker.clone(),
+            asker_nick: own.to_owned(),
+            asked: recipient.jid.clone(),
+            asked_nick: nick.to_owned(),
+            id: iq.id().unwrap_or_default().to_owned(),
         };
-        out.push(asked.with_attribute("to", recipient.jid.to_string()));
+        let asked = relayed(iq.element(), &self.address(own));
+        let asked = asked.with_attribute("to", recipient.jid.to_string());
+        let given_up = self.questions.asked(question);
+        self.refuse_questions(&given_up, &wait(StanzaCondition::ResourceConstraint), out);
+        out.push(asked);
         Ok(())
+    }
+
+    /// The answer to such a question. It comes from the nick that was asked, and goes to who has asked, whatever they are called now.
+    /// What nobody waits for goes nowhere.
+    pub(super) fn occupant_answered(&mut self, iq: &Iq, nick: &str, out: &mut Vec<Element>) {
+        let Some(from) = iq.from() else { return };
+        let Some(question) = self.questions.answered(from, nick, iq.id().unwrap_or_default())
+        else {
+            return;
+        };
+        let address = self.address(&question.asked_nick);
+        let answer = match iq.kind() {
+            IqKind::Error => failed(iq.element(), &address),
+            _ => relayed(iq.element(), &address),
+        };
+        out.push(answer.with_attribute("to", question.asker.to_string()));
+    }
+
+    /// Somebody has left: what it was asked and what it has asked is answered as it would be now.
+    pub(super) fn refuse_questions_of(&mut self, jid: &Jid, out: &mut Vec<Element>) {
+        let (was_asked, has_asked) = self.questions.left(jid);
+        self.refuse_questions(&was_asked, &cancel(StanzaCondition::ItemNotFound), out);
+        self.refuse_questions(&has_asked, &modify(StanzaCondition::NotAcceptable), out);
+    }
+
+    pub(super) fn refuse_questions(
+        &self,
+        questions: &[Question],
+        error: &StanzaError,
+        out: &mut Vec<Element>,
+    ) {
+        let answers = questions.iter().map(|question| error_of(&question.to_iq(&self.jid), error));
+        out.extend(answers.flatten());
     }
 }
 
