@@ -144,7 +144,7 @@ fn guests_of_three_doors_are_in_one_room() {
     }
 }
 
-/// Whoever says no name is not kept, by whichever door.
+/// A guest who says no name is disconnected, over lines and over IRC.
 #[test]
 fn guests_without_a_name_are_dropped() {
     let (server, [lines, irc, _]) = with_doors(&["--name-timeout", "100ms"]);

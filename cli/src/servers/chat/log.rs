@@ -1,4 +1,4 @@
-//! A door that nobody comes by: it writes who is in the room to the log, and not what is said.
+//! The log as an audience of the room: who joins and leaves is written to it, and not what is said.
 
 use std::rc::{Rc, Weak};
 
