@@ -70,8 +70,9 @@ pub(crate) struct DescriptionKind {
 pub(crate) const COMMANDS: &[Row] = &[
     server::<servers::Chat>(
         "chat",
-        "A room to talk in, for nc and telnet",
-        "sinew chat --listen tcp:8000\nnc localhost 8000",
+        "A room to talk in, for nc and telnet, for clients of IRC, and for browsers",
+        "sinew chat --listen tcp:8000\nnc localhost 8000\n\
+         sinew chat --irc 127.0.0.1:6667 --http 127.0.0.1:8080",
     ),
     server::<servers::Http>(
         "http",

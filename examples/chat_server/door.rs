@@ -7,9 +7,11 @@ use std::{
     sync::Arc,
 };
 
+use sinew::{prelude::*, reactor::DelayedCall};
+
 use super::{
     event::Event,
-    room::{Audience, Room, Talker},
+    room::{Audience, Room, Rules, Talker},
 };
 
 /// How guests of one kind are told what happens.
@@ -23,6 +25,18 @@ pub(crate) trait Language: 'static {
 
     /// Sends it, or queues it: this never waits. Returns whether the guest is far behind.
     fn send(guest: &Self::Guest, encoded: &Self::Encoded) -> bool;
+
+    /// Says why, and ends the connection.
+    fn dismiss(guest: &Self::Guest, why: &str);
+}
+
+/// A guest without a name, for whom the door waits until this is dropped.
+pub(crate) struct Nameless(DelayedCall);
+
+impl Drop for Nameless {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
 }
 
 pub(crate) struct Door<L: Language> {
@@ -38,14 +52,40 @@ impl<L: Language> Door<L> {
         door
     }
 
+    pub(crate) fn rules(&self) -> &Rules {
+        self.room.rules()
+    }
+
+    /// Ends the connection of a guest who says no name in time.
+    pub(crate) fn await_name(&self, guest: &L::Guest) -> Option<Nameless> {
+        let (reactor, guest) = (guest.reactor()?, guest.clone());
+        let dismiss = move |_: &Reactor| L::dismiss(&guest, "You have not said a name.");
+        Some(Nameless(reactor.call_later(self.rules().name_timeout, dismiss)))
+    }
+
     /// Returns `false` if it is no name, or somebody has it.
     pub(crate) fn enter(&self, guest: &L::Guest, name: &str) -> bool {
-        let has_entered = self.room.take_name(name);
+        let has_entered = self.enter_silently(guest, name);
         if has_entered {
-            self.guests.borrow_mut().insert(name.to_owned(), guest.clone());
             self.room.tell_all(guest, &Event::Joined { name: name.into() });
         }
         has_entered
+    }
+
+    /// As [`enter`](Self::enter), for a guest who was here all the time for the others: in the process before this one.
+    pub(crate) fn enter_silently(&self, guest: &L::Guest, name: &str) -> bool {
+        let has_entered = self.room.take_name(name);
+        if has_entered {
+            self.guests.borrow_mut().insert(name.to_owned(), guest.clone());
+        }
+        has_entered
+    }
+
+    /// The guest is in the room of the next process now.
+    pub(crate) fn leave_silently(&self, name: &str) {
+        if self.guests.borrow_mut().remove(name).is_some() {
+            self.room.give_name_back(name);
+        }
     }
 
     pub(crate) fn leave(&self, name: &str, why: &str) {

@@ -5,16 +5,11 @@ use std::rc::Rc;
 use sinew::chat::irc::codec::{IrcLine, Message, cut_at_character, split_text};
 use sinew::prelude::*;
 use sinew::protocols::basic::{FrameError, FrameHandler, FrameTransport, Framed};
-use sinew::transports::{
-    endpoint::ServerEndpoint,
-    reactors::{Reactors, Shard},
-};
 
 use super::{
-    door::{Door, Language},
+    door::{Door, Language, Nameless},
     event::Event,
-    ports,
-    room::{Building, Room, is_name},
+    room::is_name,
 };
 
 const CHANNEL: &str = "#room";
@@ -22,20 +17,8 @@ const CHANNEL: &str = "#room";
 /// Bytes of text in a message, so that there is room for names in front of it.
 const TEXT_MAX: usize = 400;
 
-pub(crate) fn open(
-    reactors: Reactors,
-    endpoint: ServerEndpoint,
-    building: &Building,
-) -> Result<Reactors, &'static str> {
-    let building = building.clone();
-    Ok(reactors.listen_with(endpoint, ports::config(), move |shard: &Shard| {
-        let door = Door::open(Room::of(shard, &building));
-        move |_: &Peer| Framed::with_decoder(IrcLine::from_clients(), Guest::new(door.clone()))
-    }))
-}
-
 /// Messages of IRC, over any stream.
-struct Irc;
+pub(crate) struct Irc;
 
 impl Language for Irc {
     type Guest = Transport;
@@ -57,6 +40,11 @@ impl Language for Irc {
     fn send(guest: &Transport, messages: &String) -> bool {
         guest.write(messages) == WriteStatus::AboveHighWatermark
     }
+
+    fn dismiss(guest: &Transport, why: &str) {
+        guest.write(format!("ERROR :{why}\r\n"));
+        guest.lose_connection();
+    }
 }
 
 /// A message of a guest. Names are letters and digits, and texts have no control characters, so it is one line.
@@ -70,8 +58,9 @@ fn said(name: &str, to: &str, text: &str) -> String {
     split_text(text.as_bytes(), TEXT_MAX).into_iter().map(message).collect()
 }
 
-struct Guest {
+pub(crate) struct Guest {
     door: Rc<Door<Irc>>,
+    nameless: Option<Nameless>,
     /// Empty until it is said. Out of the room, somebody else may have it.
     name: String,
     has_said_user: bool,
@@ -82,14 +71,16 @@ struct Guest {
 type Client<'a> = FrameTransport<'a, IrcLine>;
 
 impl Guest {
-    const fn new(door: Rc<Door<Irc>>) -> Self {
-        Self {
+    pub(crate) fn arrive(door: Rc<Door<Irc>>) -> Framed<IrcLine, Self> {
+        let guest = Self {
             door,
+            nameless: None,
             name: String::new(),
             has_said_user: false,
             is_welcome: false,
             is_in_room: false,
-        }
+        };
+        Framed::with_decoder(IrcLine::from_clients(), guest)
     }
 
     fn reply(&self, client: &Client<'_>, number: &str, text: &str) {
@@ -122,12 +113,24 @@ impl Guest {
             return self.reply(client, "433", &format!("{name} :Not free"));
         }
         self.is_in_room = true;
+        self.nameless = None;
         if !std::mem::replace(&mut self.is_welcome, true) {
-            self.reply(client, "001", ":Welcome");
-            self.reply(client, "422", ":There is no message of the day");
+            self.welcome(client);
         }
         client.write(from(&self.name, &format!("JOIN {CHANNEL}")));
         self.names(client);
+    }
+
+    fn welcome(&self, client: &Client<'_>) {
+        self.reply(client, "001", ":Welcome");
+        let Some(welcome) = &self.door.rules().welcome else {
+            return self.reply(client, "422", ":There is no message of the day");
+        };
+        self.reply(client, "375", ":- Message of the day");
+        for piece in split_text(welcome.as_bytes(), TEXT_MAX) {
+            self.reply(client, "372", &format!(":- {}", String::from_utf8_lossy(piece)));
+        }
+        self.reply(client, "376", ":That is all");
     }
 
     fn leave(&mut self, why: &str) {
@@ -186,6 +189,10 @@ fn shown(text: &str) -> String {
 }
 
 impl FrameHandler<IrcLine> for Guest {
+    fn connection_made(&mut self, client: &mut Client<'_>) {
+        self.nameless = self.door.await_name(client);
+    }
+
     fn frame_received(&mut self, client: &mut Client<'_>, line: &[u8]) {
         let Ok(message) = Message::parse(line) else { return };
         let first = message.param(0).unwrap_or_default().to_str_lossy();
@@ -219,6 +226,7 @@ impl FrameHandler<IrcLine> for Guest {
     }
 
     fn connection_lost(&mut self, _: &mut Client<'_>, reason: &ConnectionLost) {
+        self.nameless = None;
         self.leave(&reason.to_string());
     }
 }

@@ -4,26 +4,13 @@ use std::rc::Rc;
 
 use sinew::prelude::*;
 use sinew::protocols::basic::{Line, LineHandler, LineReceiver, LineTransport, send_line};
-use sinew::transports::{
-    endpoint::ServerEndpoint,
-    reactors::{Reactors, Shard},
-};
 
 use super::{
     door::{Door, Language},
     event::Event,
-    ports,
-    room::{Building, Room, Talker},
+    room::Talker,
     talk::{self, Talk},
 };
-
-pub(crate) fn open(reactors: Reactors, endpoint: ServerEndpoint, building: &Building) -> Reactors {
-    let building = building.clone();
-    reactors.listen_with(endpoint, ports::config(), move |shard: &Shard| {
-        let door = Door::open(Room::of(shard, &building));
-        move |_: &Peer| Guest::arrive(door.clone())
-    })
-}
 
 /// Lines of text, over any stream.
 pub(crate) struct Lines;
@@ -38,6 +25,11 @@ impl Language for Lines {
 
     fn send(guest: &Transport, line: &String) -> bool {
         guest.write(line) == WriteStatus::AboveHighWatermark
+    }
+
+    fn dismiss(guest: &Transport, why: &str) {
+        let _ = send_line(guest, why);
+        guest.lose_connection();
     }
 }
 
@@ -55,27 +47,40 @@ impl Talker for Transport {
     }
 }
 
-pub(crate) struct Guest(Talk<Lines>);
+pub(crate) struct Guest(pub(crate) Talk<Lines>);
 
 impl Guest {
     pub(crate) fn arrive(door: Rc<Door<Lines>>) -> LineReceiver<Self> {
-        let decoder = Line::lf_or_crlf().len_max(1024);
-        LineReceiver::with_decoder(decoder, Self(Talk::new(door)))
+        Self(Talk::new(door)).into_receiver()
+    }
+
+    pub(crate) fn into_receiver(self) -> LineReceiver<Self> {
+        LineReceiver::with_decoder(Line::lf_or_crlf().len_max(1024), self)
     }
 }
 
 impl LineHandler for Guest {
     fn connection_made(&mut self, transport: &mut LineTransport<'_>) {
-        let _ = send_line(transport, talk::QUESTION);
+        if let Some(told) = self.0.begin(transport) {
+            let _ = send_line(transport, told);
+        }
     }
 
     fn line_received(&mut self, transport: &mut LineTransport<'_>, line: &[u8]) {
-        if let Some(answer) = self.0.heard(transport, line) {
+        for answer in self.0.heard(transport, line) {
             let _ = send_line(transport, answer);
         }
     }
 
+    /// All that the next process has to know of a guest.
+    fn saved_state(&self) -> Option<Vec<u8>> {
+        Some(self.0.name.clone().into_bytes())
+    }
+
     fn connection_lost(&mut self, _: &mut LineTransport<'_>, reason: &ConnectionLost) {
-        self.0.lost(&reason.to_string());
+        match reason {
+            ConnectionLost::HandedOver => self.0.handed_over(),
+            reason => self.0.lost(&reason.to_string()),
+        }
     }
 }

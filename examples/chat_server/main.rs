@@ -12,33 +12,29 @@
 //! $ nc 127.0.0.1 8000
 //! Your name?
 //! ann
-//! Welcome. /who, /nick NAME, /to NAME TEXT; all else is said to all.
+//! Welcome. /who, /nick NAME, /to NAME TEXT, /quit; all else is said to all.
 //! ```
 //!
 //! | file | |
 //! |---|---|
 //! | `room.rs`, `event.rs` | the room, and what happens in it: no transport, no protocol |
 //! | `door.rs` | guests who talk in one language |
-//! | `lines.rs`, `irc.rs`, `web.rs` | the languages, and the ports for them |
+//! | `lines.rs`, `irc.rs`, `web.rs` | the languages |
 //! | `talk.rs` | what is typed and read as plain text, by lines and in the browser |
+//! | `ports.rs`, `shards.rs` | the ports of the doors, and the rooms of several reactors |
+//!
+//! The command `sinew chat` is the same room: all but the last two files are part of it as well.
 
 pub(crate) mod door;
 mod event;
 #[cfg(feature = "chat")]
 mod irc;
-#[cfg(not(feature = "chat"))]
-#[path = "missing.rs"]
-#[allow(clippy::duplicate_mod, reason = "both doors may be missing")]
-mod irc;
 pub(crate) mod lines;
 mod ports;
 pub(crate) mod room;
+mod shards;
 mod talk;
 #[cfg(feature = "http")]
-mod web;
-#[cfg(not(feature = "http"))]
-#[path = "missing.rs"]
-#[allow(clippy::duplicate_mod, reason = "both doors may be missing")]
 mod web;
 
 use std::{
@@ -55,7 +51,8 @@ use sinew::transports::{
     reactors::{Reactors, Shard},
 };
 
-use room::{Building, Room};
+use room::{Building, Rules};
+use shards::room_of;
 
 const USAGE: &str =
     "usage: chat_server [--listen ENDPOINT] [--irc ENDPOINT] [--websocket ENDPOINT] [--reactors N]";
@@ -97,19 +94,19 @@ impl Arguments {
 /// The standard library prints the error that `main` returns.
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::read()?;
-    let building = Building::new();
-    let mut reactors = lines::open(Reactors::new(arguments.reactors), arguments.listen, &building);
+    let building = Building::new(Rules::default());
+    let mut reactors = ports::lines(Reactors::new(arguments.reactors), arguments.listen, &building);
     if let Some(endpoint) = arguments.irc {
-        reactors = irc::open(reactors, endpoint, &building)?;
+        reactors = ports::irc(reactors, endpoint, &building)?;
     }
     if let Some(endpoint) = arguments.websocket {
-        reactors = web::open(reactors, endpoint, &building)?;
+        reactors = ports::web(reactors, endpoint, &building)?;
     }
     let mail = building.mail.clone();
     let reactors = reactors
         .receive(&mail, move |shard: &Shard| {
-            let room = Room::of(shard, &building);
-            move |_: &Reactor, event| room.receive(&event)
+            let room = room_of(shard, &building);
+            move |_: &Reactor, event| shards::receive(&room, &event)
         })
         // After SIGINT or SIGTERM: stop accepting, and send what is queued for the guests.
         .drain(Duration::from_secs(5))

@@ -2,7 +2,7 @@
 //! transport and no protocol: things happen in it, and each door says them in the language of its guests.
 
 use std::{
-    cell::{OnceCell, RefCell},
+    cell::RefCell,
     collections::BTreeMap,
     rc::{Rc, Weak},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -10,7 +10,7 @@ use std::{
 };
 
 use sinew::prelude::*;
-use sinew::transports::reactors::{MailboxError, Mailboxes, NotSent, Shard};
+use sinew::transports::reactors::{MailboxError, Mailboxes, NotSent};
 
 use super::event::Event;
 
@@ -39,17 +39,36 @@ pub(crate) trait Talker: Clone + 'static {
     fn resume_reading(&self);
 }
 
+/// What the owner of the room decides.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    /// Said to each who enters.
+    pub(crate) welcome: Option<String>,
+    /// How long a guest may take to say a name.
+    pub(crate) name_timeout: Duration,
+    /// What may be queued for a guest. Sending never blocks, so messages pile up for a guest who does not read. Past this limit the guest is
+    /// disconnected; the others are not affected.
+    pub(crate) unread_max: usize,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { welcome: None, name_timeout: Duration::from_secs(60), unread_max: 256 * 1024 }
+    }
+}
+
 /// What the rooms of all reactors share: the names of all guests, each with the reactor of its guest, behind a lock, which is taken to
 /// come, to go and to look, but not to talk; and the mail.
 #[derive(Clone)]
 pub(crate) struct Building {
     names: Arc<Mutex<Names>>,
+    pub(crate) rules: Rules,
     pub(crate) mail: Mailboxes<Event>,
 }
 
 impl Building {
-    pub(crate) fn new() -> Self {
-        Self { names: Arc::default(), mail: Mailboxes::new(MAIL_MAX) }
+    pub(crate) fn new(rules: Rules) -> Self {
+        Self { names: Arc::default(), rules, mail: Mailboxes::new(MAIL_MAX) }
     }
 }
 
@@ -76,19 +95,18 @@ pub(crate) struct Room {
 /// The room of a program with one reactor, which `Reactors` has not started.
 impl Default for Room {
     fn default() -> Self {
-        Self::new(0, Building::new(), false)
+        Self::new(0, Building::new(Rules::default()), false)
     }
 }
 
 impl Room {
-    /// The room of this reactor, made on first use.
-    pub(crate) fn of(shard: &Shard, building: &Building) -> Rc<Self> {
-        let room = || Rc::new(Self::new(shard.index(), building.clone(), true));
-        shard.local::<OnceCell<Rc<Self>>>().get_or_init(room).clone()
+    /// The room of the reactor with this number. Where there are others, their mail has to be told here.
+    pub(crate) fn new(shard: usize, building: Building, has_mail: bool) -> Self {
+        Self { shard, building, has_mail, doors: RefCell::default() }
     }
 
-    fn new(shard: usize, building: Building, has_mail: bool) -> Self {
-        Self { shard, building, has_mail, doors: RefCell::default() }
+    pub(crate) fn rules(&self) -> &Rules {
+        &self.building.rules
     }
 
     pub(crate) fn add_door(&self, door: Weak<dyn Audience>) {
@@ -156,22 +174,14 @@ impl Room {
         true
     }
 
-    /// Something has happened on another reactor.
-    pub(crate) fn receive(&self, event: &Event) {
-        match event {
-            Event::Whispered { to, .. } => self.tell_one_here(to, event),
-            _ => self.tell_here(event),
-        };
-    }
-
     /// Returns whether a guest is far behind. Sending makes no callbacks, so the doors can stay borrowed meanwhile.
-    fn tell_here(&self, event: &Event) -> bool {
+    pub(crate) fn tell_here(&self, event: &Event) -> bool {
         let doors = self.doors.borrow();
         // Counted, so that all are told.
         doors.iter().filter_map(Weak::upgrade).filter(|door| door.tell_all(event)).count() > 0
     }
 
-    fn tell_one_here(&self, name: &str, event: &Event) -> bool {
+    pub(crate) fn tell_one_here(&self, name: &str, event: &Event) -> bool {
         let doors = self.doors.borrow();
         let mut told = doors.iter().filter_map(|door| door.upgrade()?.tell_one(name, event));
         told.next() == Some(true)
@@ -206,5 +216,6 @@ impl Room {
 }
 
 pub(crate) fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.len() <= NAME_MAX && name.chars().all(char::is_alphanumeric)
+    let is_plain = |letter: char| letter.is_alphanumeric() || matches!(letter, '-' | '_');
+    !name.is_empty() && name.len() <= NAME_MAX && name.chars().all(is_plain)
 }

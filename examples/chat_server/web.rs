@@ -3,41 +3,26 @@
 use std::rc::Rc;
 
 use sinew::http::{
-    server::{HttpServer, Request, Response, Router, answer},
+    server::{Request, Response, Router, answer},
     websocket::{
-        CloseReason, MessageLimits, Overflow, PreparedMessage, SendStatus, WebSocket,
+        CloseCode, CloseReason, MessageLimits, Overflow, PreparedMessage, SendStatus, WebSocket,
         WebSocketConfig, WebSocketHandler, WebSocketUpgrade,
     },
 };
 use sinew::prelude::*;
-use sinew::transports::{
-    endpoint::ServerEndpoint,
-    reactors::{Reactors, Shard},
-};
 
 use super::{
     door::{Door, Language},
     event::Event,
-    ports,
-    room::{Building, Room, Talker},
+    room::Talker,
     talk::{self, Talk},
 };
 
-pub(crate) fn open(
-    reactors: Reactors,
-    endpoint: ServerEndpoint,
-    building: &Building,
-) -> Result<Reactors, &'static str> {
-    let building = building.clone();
-    Ok(reactors.listen_with(endpoint, ports::config(), move |shard: &Shard| {
-        HttpServer::new(site(Door::open(Room::of(shard, &building))))
-    }))
-}
-
-fn site(door: Rc<Door<Web>>) -> Router {
+/// The page, and the room behind it.
+pub(crate) fn site(door: Rc<Door<Web>>) -> Router {
     let config = WebSocketConfig::default()
         .messages(MessageLimits::default().message_max(1024))
-        .queue_max(ports::UNREAD_MAX, Overflow::Disconnect);
+        .queue_max(door.rules().unread_max, Overflow::Disconnect);
     let upgrade = WebSocketUpgrade::new(move |_: &Request| Guest(Talk::new(door.clone())));
     Router::new()
         .get("/", answer(|_| Response::html(include_str!("page.html"))))
@@ -45,7 +30,7 @@ fn site(door: Rc<Door<Web>>) -> Router {
 }
 
 /// Messages of text.
-struct Web;
+pub(crate) struct Web;
 
 impl Language for Web {
     type Guest = WebSocket;
@@ -57,6 +42,11 @@ impl Language for Web {
 
     fn send(guest: &WebSocket, message: &PreparedMessage) -> bool {
         guest.send(message) == SendStatus::Full
+    }
+
+    fn dismiss(guest: &WebSocket, why: &str) {
+        guest.send_text(why);
+        guest.close(CloseCode::NORMAL);
     }
 }
 
@@ -78,11 +68,13 @@ struct Guest(Talk<Web>);
 
 impl WebSocketHandler for Guest {
     fn opened(&mut self, socket: &WebSocket) {
-        socket.send_text(talk::QUESTION);
+        if let Some(told) = self.0.begin(socket) {
+            socket.send_text(told);
+        }
     }
 
     fn text(&mut self, socket: &WebSocket, text: &str) {
-        if let Some(answer) = self.0.heard(socket, text.as_bytes()) {
+        for answer in self.0.heard(socket, text.as_bytes()) {
             socket.send_text(&answer);
         }
     }

@@ -65,7 +65,7 @@ fn guests_talk() {
         assert_eq!(bob.line(), "(ann) psst, bob");
         assert_eq!(ann.line(), "Nobody here is called that.");
         assert_eq!(ann.line(), "ann bob zoë");
-        assert_eq!(ann.line(), "/who, /nick NAME, /to NAME TEXT");
+        assert_eq!(ann.line(), "/who, /nick NAME, /to NAME TEXT, /quit");
         // Control characters are removed from text sent to other clients.
         ann.send("bell\x07 and \x1b[2J\n");
         assert_eq!(bob.line(), "ann: bell and [2J");

@@ -236,3 +236,19 @@ fn what_cannot_be_started() {
         assert!(code != 0 && output.contains(&format!("origin {origin}: not ")), "{output}");
     }
 }
+
+/// All who are behind one address can come back at once.
+#[test]
+fn as_many_may_connect_as_may_be_there() {
+    let server = Server::start(&["irc", "--listen", "127.0.0.1:0", "--per-network", "30"]);
+    let clients: Vec<_> = (0..30)
+        .map(|_| {
+            let mut client = Client::connect(server.address());
+            client.says("PING there");
+            client.until(":there");
+            client
+        })
+        .collect();
+    drop(clients);
+    server.stop();
+}

@@ -8,6 +8,7 @@ mod server {
     mod channels;
     mod files;
     mod floods;
+    mod hidden;
     mod hostile;
     mod ircv3;
     mod messages;

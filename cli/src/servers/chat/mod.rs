@@ -1,33 +1,50 @@
-//! `sinew chat`: a room to talk in, by lines: `nc` and telnet are clients. `room.rs` is who is there, `guest.rs` one connection.
+//! `sinew chat`: a room to talk in, with doors for `nc` and telnet, for clients of IRC, and for browsers. `room.rs`, its doors and their
+//! languages are the files of the example `chat_server`; here are the command, the log, and what goes over to the next process.
 
-mod guest;
+mod door;
+mod event;
+mod irc;
+mod lines;
+mod log;
+mod rebuilt;
 mod room;
+mod talk;
 #[cfg(test)]
 mod tests;
+mod web;
 
 use std::rc::Rc;
 
 use serde::Deserialize;
 use sinew::{
-    application::{ServerService, Service, StartError},
+    application::{MultiService, ServerService, Service, StartError},
+    http::server::HttpServer,
     prelude::*,
     transports::endpoint::ServerEndpoint,
 };
 
 use crate::{
+    arguments::Endpoint,
     quantity::{Interval, Size},
     run::{Context, ServerCommand},
 };
-use guest::Guest;
-use room::Room;
+use door::Door;
+use log::Log;
+use room::{Building, Room, Rules};
 
-/// Guests at once, unless `--max-connections` says otherwise.
+/// Guests of a door at once, unless `--max-connections` says otherwise.
 const GUESTS_MAX: usize = 10_000;
 
 /// The arguments of `sinew chat`.
 #[derive(Clone, Debug, PartialEq, clap::Args, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Chat {
+    /// Where clients of IRC connect, as 127.0.0.1:6667: they find themselves in #room. May be repeated
+    #[arg(long, value_name = "ENDPOINT")]
+    pub(crate) irc: Vec<Endpoint>,
+    /// Where browsers connect, as 127.0.0.1:8080: they get a page. May be repeated
+    #[arg(long, value_name = "ENDPOINT")]
+    pub(crate) http: Vec<Endpoint>,
     /// Said to each guest who joins
     #[arg(long, value_name = "TEXT")]
     pub(crate) welcome: Option<String>,
@@ -41,34 +58,70 @@ pub(crate) struct Chat {
 
 impl Default for Chat {
     fn default() -> Self {
-        Self { welcome: None, max_unread: Size(256 << 10), name_timeout: Interval::seconds(60) }
+        Self {
+            irc: Vec::new(),
+            http: Vec::new(),
+            welcome: None,
+            max_unread: Size(256 << 10),
+            name_timeout: Interval::seconds(60),
+        }
+    }
+}
+
+impl Chat {
+    fn rules(&self) -> Result<Rules, StartError> {
+        if self.welcome.as_ref().is_some_and(|text| text.contains(char::is_control)) {
+            return Err(StartError::other("welcome has to be one line without control characters"));
+        }
+        Ok(Rules {
+            welcome: self.welcome.clone(),
+            name_timeout: self.name_timeout.0,
+            unread_max: usize::try_from(self.max_unread.0).unwrap_or(usize::MAX),
+        })
     }
 }
 
 impl ServerCommand for Chat {
     fn service(&self, context: &Context) -> Result<Box<dyn Service>, StartError> {
-        if self.welcome.as_ref().is_some_and(|text| text.contains(char::is_control)) {
-            return Err(StartError::other("welcome has to be one line without control characters"));
-        }
-        let max_unread = usize::try_from(self.max_unread.0).unwrap_or(usize::MAX);
-        let room = Rc::new(Room::new(self.welcome.clone()));
-        let name_timeout = self.name_timeout.0;
-        let of_rebuilt = room.clone();
+        let rules = self.rules()?;
+        let config = ListenConfig::default().max_connections(GUESTS_MAX);
+        let stream = StreamConfig::default().write_limit(rules.unread_max);
+        let room = Rc::new(Room::new(0, Building::new(rules), false));
+        let log = Log::open(&room);
+        let ports = MultiService::new();
+
+        let door = Door::open(Rc::clone(&room));
+        let of_rebuilt = Rc::clone(&door);
         let rebuild = move |_: &ServerEndpoint, server: ServerService| {
-            let room = of_rebuilt.clone();
-            server.rebuild(move |state, _| Guest::rebuilt(room.clone(), name_timeout, state))
+            let door = Rc::clone(&of_rebuilt);
+            server.rebuild(move |state, _| lines::Guest::rebuilt(Rc::clone(&door), state))
         };
-        context.serve_with(
-            "tcp:127.0.0.1:8000",
-            ListenConfig::default().max_connections(GUESTS_MAX),
-            StreamConfig::default().write_limit(max_unread),
-            move |_: &Peer| Guest::new(room.clone(), name_timeout),
-            rebuild,
-        )
+        let arrive = move |_: &Peer| {
+            // The log is there as long as the door.
+            let _ = &log;
+            lines::Guest::arrive(Rc::clone(&door))
+        };
+        let endpoints = context.endpoints("tcp:127.0.0.1:8000")?;
+        let (of_irc, of_http) = (config.clone(), config.clone());
+        context.serve_group(&ports, "", endpoints, config, stream.clone(), arrive, rebuild)?;
+
+        let door = Door::open(Rc::clone(&room));
+        let arrive = move |_: &Peer| irc::Guest::arrive(Rc::clone(&door));
+        let endpoints = all(&self.irc);
+        context.serve_group(&ports, "irc", endpoints, of_irc, stream, arrive, |_, port| port)?;
+
+        let site = HttpServer::new(web::site(Door::open(room)));
+        let (endpoints, stream) = (all(&self.http), StreamConfig::default());
+        context.serve_group(&ports, "http", endpoints, of_http, stream, site, |_, port| port)?;
+        Ok(Box::new(ports))
     }
 
     /// There is one room.
     fn on_all_reactors(&self) -> bool {
         false
     }
+}
+
+fn all(endpoints: &[Endpoint]) -> Vec<ServerEndpoint> {
+    endpoints.iter().map(|given| given.endpoint.clone()).collect()
 }

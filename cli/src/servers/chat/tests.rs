@@ -7,20 +7,28 @@ use sinew::{
     transports::memory::{self, Wire},
 };
 
-use super::{guest::Guest, room::Room};
+use super::{
+    door::Door,
+    lines::{Guest, Lines},
+    room::{Building, Room, Rules},
+};
 
 struct Hall {
     reactor: Reactor,
     room: Rc<Room>,
+    door: Rc<Door<Lines>>,
 }
 
 impl Hall {
     fn new() -> Self {
-        Self { reactor: Reactor::simulated(0), room: Rc::new(Room::new(Some("Be kind.".into()))) }
+        let rules = Rules { welcome: Some("Be kind.".into()), ..Rules::default() };
+        let room = Rc::new(Room::new(0, Building::new(rules), false));
+        let door = Door::open(Rc::clone(&room));
+        Self { reactor: Reactor::simulated(0), room, door }
     }
 
     fn connect(&self, config: StreamConfig) -> Wire {
-        let guest = Guest::new(self.room.clone(), Duration::from_secs(60));
+        let guest = Guest::arrive(self.door.clone());
         let (_, wire) = memory::connect(&self.reactor, config, guest).unwrap();
         self.settle();
         wire
@@ -31,7 +39,7 @@ impl Hall {
         let wire = self.connect(StreamConfig::default());
         self.says(&wire, name);
         let heard = self.heard(&wire);
-        assert!(heard.contains(&format!("Welcome, {name}")), "{heard}");
+        assert!(heard.contains("Be kind.\r\nWelcome. "), "{heard}");
         wire
     }
 
@@ -57,14 +65,15 @@ fn guests_join_talk_and_leave() {
     assert_eq!(hall.heard(&ann), "* bob joined\r\n");
     hall.says(&bob, "hello\x1b[2J all");
     assert_eq!(hall.heard(&ann), "bob: hello[2J all\r\n");
-    hall.says(&ann, "/msg bob secret");
+    hall.says(&ann, "/to bob secret");
     assert_eq!(hall.heard(&bob), "(ann) secret\r\n");
     hall.says(&ann, "/nick anna");
+    assert_eq!(hall.heard(&ann), "You are anna now.\r\n");
     assert_eq!(hall.heard(&bob), "* ann is anna now\r\n");
     hall.says(&bob, "/who");
     assert_eq!(hall.heard(&bob), "anna bob\r\n");
     hall.says(&bob, "/quit");
-    assert!(hall.heard(&ann).ends_with("* bob left\r\n"));
+    assert!(hall.heard(&ann).ends_with("* bob left: bye\r\n"));
 }
 
 #[test]
@@ -72,14 +81,14 @@ fn names_are_checked() {
     let hall = Hall::new();
     let ann = hall.join("ann");
     let other = hall.connect(StreamConfig::default());
-    assert_eq!(hall.heard(&other), "Which name do you want?\r\n");
+    assert_eq!(hall.heard(&other), "Your name?\r\n");
     for name in ["", "ann", "a b", "a/b", "abcdefghijklmnopqrstu"] {
         hall.says(&other, name);
-        assert!(hall.heard(&other).contains("do you want?"), "{name}");
+        assert!(hall.heard(&other).contains("A short name"), "{name}");
     }
     hall.says(&other, "/quit");
     assert_eq!(hall.heard(&ann), "");
-    assert_eq!(hall.room.count(), 1);
+    assert_eq!(hall.room.all_names(), ["ann"]);
 }
 
 #[test]
@@ -102,8 +111,8 @@ fn a_slow_reader_is_dropped_and_the_others_are_not() {
     for _ in 0..20 {
         hall.says(&ann, &"x".repeat(500));
     }
-    assert!(hall.heard(&ann).contains("* slow left: did not read what was said\r\n"));
-    assert_eq!(hall.room.names(), ["ann"]);
+    assert!(hall.heard(&ann).contains("* slow left: more than 4096 bytes queued for sending\r\n"));
+    assert_eq!(hall.room.all_names(), ["ann"]);
 }
 
 /// As after an upgrade: guests go on under their names, and nobody hears of it.
@@ -112,7 +121,7 @@ fn guests_can_go_on_in_the_next_process() {
     let hall = Hall::new();
     let ann = hall.join("ann");
     let rebuilt = |name: &[u8]| {
-        let guest = Guest::rebuilt(hall.room.clone(), Duration::from_secs(60), name).unwrap();
+        let guest = Guest::rebuilt(hall.door.clone(), name).unwrap();
         let (_, wire) = memory::connect(&hall.reactor, StreamConfig::default(), guest).unwrap();
         hall.settle();
         wire
@@ -125,7 +134,7 @@ fn guests_can_go_on_in_the_next_process() {
     let nameless = rebuilt(b"");
     assert_eq!(hall.heard(&nameless), "");
     hall.says(&nameless, "eve");
-    assert!(hall.heard(&nameless).contains("Welcome, eve"));
-    assert!(hall.heard(&rebuilt(b"ann")).starts_with("Somebody has that name"));
-    assert!(Guest::rebuilt(hall.room.clone(), Duration::ZERO, b"\xff").is_none());
+    assert!(hall.heard(&nameless).contains("Welcome. "));
+    assert!(hall.heard(&rebuilt(b"ann")).starts_with("A short name"));
+    assert!(Guest::rebuilt(hall.door.clone(), b"\xff").is_none());
 }

@@ -6,6 +6,7 @@ mod service;
 use std::{
     error::Error,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use serde::Deserialize;
@@ -30,6 +31,9 @@ use service::IrcService;
 const LISTEN: &str = "tcp:127.0.0.1:6667";
 /// Clients of one network, unless another limit is given.
 const PER_NETWORK: usize = 16;
+/// Connections of one network in a time, unless it may have more clients than that.
+const CONNECTS_MIN: u32 = 20;
+const CONNECTS_WITHIN: Duration = Duration::from_secs(60);
 
 /// The arguments of `sinew irc`.
 #[derive(Clone, Debug, PartialEq, clap::Args, Deserialize)]
@@ -197,6 +201,9 @@ impl Irc {
             config = config.clients_max(max);
         }
         let max_unread = usize::try_from(self.max_unread.0).unwrap_or(usize::MAX);
+        // All of a network can come back at once, as after a restart of the server.
+        let connects = u32::try_from(self.per_network).unwrap_or(u32::MAX).max(CONNECTS_MIN);
+        let config = config.connects(connects, CONNECTS_WITHIN);
         Ok(config.clients_per_network_max(self.per_network).send_queue_max(max_unread))
     }
 

@@ -167,6 +167,29 @@ fn names_of_more_channels_than_the_queue_holds() {
     assert!(!received.contains(&name(997)) && !received.contains(&name(998)));
 }
 
+/// A list that is not read holds no names: what it tells is what is there when it is made.
+#[test]
+fn long_lists_hold_no_names() {
+    for (question, line, end) in
+        [("LIST", " 322 carl ", " 323 "), ("NAMES", " 353 carl = ", " 366 ")]
+    {
+        let network = Network::new(config().channels_per_client_max(2_000));
+        let (ann, carl) = (network.client("ann"), network.narrow_client("carl"));
+        (0..200).for_each(|number| drop(ann.say(&format!("JOIN #{number:0>60}"))));
+        carl.wire.set_capacity(100);
+        carl.send(format!("{question}\n").as_bytes());
+        let mut received = carl.received();
+        ann.say(&format!("PART #{:0>60}\nJOIN #z,#0", 198));
+        while !received.contains(end) {
+            received += &carl.received();
+        }
+        let is_told = |name: &str| received.contains(&format!("{line}{name} "));
+        assert!(is_told("#z") && is_told(&format!("#{:0>60}", 199)), "{received}");
+        assert!(!is_told("#0") && !is_told(&format!("#{:0>60}", 198)), "{received}");
+        assert_eq!(received.matches(line).count(), 200);
+    }
+}
+
 #[test]
 fn a_list_that_is_longer_than_the_queue() {
     let network = Network::new(config().send_queue_max(80_000).channels_per_client_max(5_000));

@@ -102,3 +102,22 @@ fn many_channels_in_one_command_cost_more() {
     client.advance(1);
     assert_eq!(codes(&client.received()), ["PONG"]);
 }
+
+/// Tags make a line nine times as long: what waits is counted by its bytes, too.
+#[test]
+fn long_commands_that_wait_are_bounded() {
+    let network = Network::new(config().flood(1, Duration::from_secs(1)));
+    let ann = network.connect();
+    let line = format!("@+a={} PING x\n", "x".repeat(4_000));
+    // 4,011 bytes each: the first is carried out, and 16 of them wait.
+    let held = line.repeat(17);
+    assert_eq!(ann.say(&held), ":irc.test PONG irc.test :x\n");
+    for _ in 0..16 {
+        ann.advance(1_000);
+        assert_eq!(codes(&ann.received()), ["PONG"]);
+    }
+    ann.advance(1_000);
+    ann.send(held.as_bytes());
+    assert!(!ann.is_closed());
+    assert!(ann.say(&line).contains("Excess Flood") && ann.is_closed());
+}

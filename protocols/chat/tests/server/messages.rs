@@ -53,6 +53,35 @@ fn what_is_relayed_is_cut_at_a_character() {
     assert!((509..=511).contains(&received.len()) && !received.contains('\u{fffd}'), "{received}");
 }
 
+/// The same for all else that is said and passed on, wherever the limit falls.
+#[test]
+fn no_text_ends_inside_of_a_character() {
+    for start in ["", "x"] {
+        for command in [
+            "NOTICE #a :",
+            "TOPIC #a :",
+            "AWAY :",
+            "SETNAME :",
+            "KICK #a carl :",
+            "PART #a :",
+            "QUIT :",
+        ] {
+            let network = Network::new(config());
+            let ann = network.client("ann");
+            ann.say("JOIN #a");
+            let bob = network.with("bob", "away-notify setname");
+            let carl = network.client("carl");
+            bob.say("JOIN #a");
+            carl.say("JOIN #a");
+            bob.received();
+            ann.say(&format!("{command}{start}{}", "é".repeat(240)));
+            let received = bob.received();
+            let is_whole = received.contains("ééé") && !received.contains('\u{fffd}');
+            assert!(is_whole, "{command}{start} {received}");
+        }
+    }
+}
+
 #[test]
 fn away() {
     let network = Network::new(config());

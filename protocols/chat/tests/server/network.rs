@@ -50,9 +50,12 @@ impl Network {
     }
 
     fn connect_as(&self, peer: Peer) -> Client {
+        self.connect_with(StreamConfig::default(), peer)
+    }
+
+    fn connect_with(&self, stream: StreamConfig, peer: Peer) -> Client {
         let connection = self.server.connection();
-        let made =
-            memory::connect_as(&self.reactor, StreamConfig::default(), connection, peer, None);
+        let made = memory::connect_as(&self.reactor, stream, connection, peer, None);
         let (connection, wire) = made.expect("there is room");
         let client = Client { reactor: self.reactor.clone(), wire, _connection: connection };
         client.advance(0);
@@ -61,7 +64,16 @@ impl Network {
 
     /// A client that was welcomed.
     pub(crate) fn client(&self, nick: &str) -> Client {
-        let client = self.connect();
+        self.welcomed(nick, self.connect())
+    }
+
+    /// A client for which little is queued: long lists are made a few lines at a time.
+    pub(crate) fn narrow_client(&self, nick: &str) -> Client {
+        let stream = StreamConfig::default().watermarks(1_000, 500);
+        self.welcomed(nick, self.connect_with(stream, Peer::Memory))
+    }
+
+    fn welcomed(&self, nick: &str, client: Client) -> Client {
         let welcome = client.say(&format!("NICK {nick}\nUSER {nick} 0 * :Name of {nick}"));
         assert!(welcome.contains(" 001 "), "{welcome}");
         client

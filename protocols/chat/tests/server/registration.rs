@@ -166,3 +166,15 @@ fn cloaks_in_place_of_addresses() {
     let client = network.connect_from("::1");
     assert!(client.say("NICK ann\nUSER ann 0 * :x").contains("ann!~ann@0::1\n"));
 }
+
+/// What would not fit into the answer is not done: a list that is cut is another one.
+#[test]
+fn capabilities_whose_answer_would_be_cut() {
+    let network = Network::new(config());
+    let client = network.connect();
+    client.say(&format!("CAP LS 302\nNICK {}", "n".repeat(30)));
+    let asked = |count| format!("CAP REQ :{}", "echo-message ".repeat(count).trim());
+    assert!(client.say(&asked(36)).contains(" NAK "));
+    assert!(client.say("CAP LIST").ends_with(" LIST :cap-notify\n"));
+    assert!(client.say(&asked(35)).contains(" ACK "));
+}

@@ -23,6 +23,7 @@ mod source;
 mod split;
 mod tags;
 
+pub(crate) use mask::MaskedText;
 pub(crate) use message_buf::check_line;
 pub use {
     case_mapping::CaseMapping,

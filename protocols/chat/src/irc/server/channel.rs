@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::SystemTime};
 
 use super::user::UserId;
-use crate::irc::codec::{CaseMapping, mask_matches};
+use crate::irc::codec::{CaseMapping, MaskedText};
 
 /// How names compare on this server.
 pub(super) const MAPPING: CaseMapping = CaseMapping::Ascii;
@@ -100,6 +100,15 @@ impl Channel {
         !self.is_hidden() || self.members.contains_key(&user)
     }
 
+    /// How NAMES shows what kind of channel it is (RFC 2812 5.1, 353).
+    pub(super) fn sign(&self) -> &'static str {
+        match (self.is(b's'), self.is(b'p')) {
+            (true, _) => "@",
+            (false, true) => "*",
+            (false, false) => "=",
+        }
+    }
+
     pub(super) fn status(&self, user: UserId) -> Option<Status> {
         self.members.get(&user).copied()
     }
@@ -150,8 +159,15 @@ impl Channel {
     }
 }
 
+/// Whether a mask of the list fits one of the names, which may be the same twice. Its time does not depend on how the masks are made: clients
+/// make them, and every message of every member is compared with all.
 fn fits(list: &[Listed], names: &[Vec<u8>]) -> bool {
-    list.iter().any(|listed| names.iter().any(|name| mask_matches(MAPPING, &listed.mask, name)))
+    let is_first = |at: usize| !names[..at].contains(&names[at]);
+    !list.is_empty()
+        && (0..names.len()).filter(|at| is_first(*at)).any(|at| {
+            let name = MaskedText::new(MAPPING, &names[at]);
+            list.iter().any(|listed| name.fits(&listed.mask))
+        })
 }
 
 /// Seconds since 1970.

@@ -17,7 +17,7 @@ use crate::irc::codec::{BuildError, MessageBuf};
 /// | [`registration_timeout`](Self::registration_timeout) | 30 s in all | ERROR |
 /// | [`ping_after`](Self::ping_after), [`pong_within`](Self::pong_within): silence | 90 s; 60 s | "Ping timeout" |
 /// | [`flood`](Self::flood): commands at once; a second | 10; 2 | they wait |
-/// | [`waiting_max`](Self::waiting_max): commands that wait | 64 | "Excess Flood" |
+/// | [`waiting_max`](Self::waiting_max): commands that wait; their bytes, fixed | 64; 64 KiB | "Excess Flood" |
 /// | [`send_queue_max`](Self::send_queue_max) | 256 KiB | "SendQ exceeded" |
 /// | [`channels_per_client_max`](Self::channels_per_client_max) | 50 | 405 |
 /// | [`channels_max`](Self::channels_max) | 10,000 | 405 |

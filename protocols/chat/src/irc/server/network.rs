@@ -277,12 +277,16 @@ impl Network {
     }
 
     /// All who share a channel with somebody, once each, without that one.
-    pub(super) fn peers(&self, id: UserId) -> BTreeSet<UserId> {
+    pub(super) fn peers(&self, id: UserId) -> Vec<UserId> {
         let channels = self.users.get(&id).into_iter().flat_map(|user| user.channels.iter());
         let members = channels
             .filter_map(|key| self.channels.get(key))
             .flat_map(|channel| channel.members.keys());
-        members.copied().filter(|member| *member != id).collect()
+        let mut peers: Vec<UserId> = members.copied().filter(|member| *member != id).collect();
+        // The members of each channel are in order, so this merges what is sorted already.
+        peers.sort();
+        peers.dedup();
+        peers
     }
 
     /// A reply with a number, up to the nick of the client.

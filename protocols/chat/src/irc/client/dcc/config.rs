@@ -21,6 +21,7 @@ const PORT_MIN: u16 = 1_024;
 /// | [`transfers_max`](Self::transfers_max): files and conversations, offered and running | 8 | [`DccError::TooMany`] |
 /// | [`offer_timeout`](Self::offer_timeout): until the other has answered, or is there | 120 s | [`DccError::NotTaken`] |
 /// | [`idle_timeout`](Self::idle_timeout): a transfer that does not go on | 60 s | [`DccError::Silent`] |
+/// | [`rate_min`](Self::rate_min): a file, in each span of time | 60 KiB in 60 s | [`DccError::TooSlow`] |
 /// | [`line_max`](Self::line_max): a line of a conversation | 16 KiB | the conversation ends |
 /// | times that a file which is offered can be resumed, fixed | 3 | ignored |
 ///
@@ -49,6 +50,7 @@ pub struct DccConfig {
     pub(super) transfers_max: usize,
     pub(super) offer_timeout: Duration,
     pub(super) idle_timeout: Duration,
+    pub(super) rate_min: (u64, Duration),
     pub(super) line_max: usize,
 }
 
@@ -65,6 +67,7 @@ impl Default for DccConfig {
             transfers_max: 8,
             offer_timeout: Duration::from_secs(120),
             idle_timeout: Duration::from_secs(60),
+            rate_min: (60 * 1_024, Duration::from_secs(60)),
             line_max: 16 * 1_024,
         }
     }
@@ -131,6 +134,14 @@ impl DccConfig {
     /// After how much silence a file is given up. Default 60 s. Conversations may be silent.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
+        self
+    }
+
+    /// How far a file has to get in each span of time, in bytes and for both directions: what is received, or what the other has taken and
+    /// acknowledged. So nobody holds a place for long with a byte now and then: a transfer ends after its size divided by this rate, and
+    /// one span more. A slow disk of this machine does not count. Default 60 KiB in 60 s; 0 bytes demand nothing.
+    pub fn rate_min(mut self, bytes: u64, within: Duration) -> Self {
+        self.rate_min = (bytes, within);
         self
     }
 

@@ -113,6 +113,16 @@ pub enum DccError {
         /// For how long.
         after: Duration,
     },
+    /// The transfer goes on, but too slowly.
+    #[error("only {bytes} bytes of the DCC transfer in {within:?}, of at least {least}")]
+    TooSlow {
+        /// How far it got in this span of time.
+        bytes: u64,
+        /// How far it had to get.
+        least: u64,
+        /// The span of time.
+        within: Duration,
+    },
     /// The connection has ended before the file was whole, or before the other has said that it has all of it.
     #[error("the DCC connection ended after {done} of {size} bytes")]
     Ended {

@@ -10,6 +10,7 @@ mod error;
 mod incoming;
 mod meeting;
 mod offer;
+mod pace;
 mod part_file;
 mod receive;
 mod send;

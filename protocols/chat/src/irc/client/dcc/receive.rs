@@ -10,6 +10,7 @@ use sinew_transports::{
 use super::{
     DccError, DccOffer, Existing, meeting,
     offer::{OfferedFile, Place},
+    pace::Pace,
     part_file::{self, PartFile},
     task::{on_thread, run},
     transfers::{Slot, Writing},
@@ -96,19 +97,30 @@ async fn transfer(
     part: &mut Held,
     size: u64,
 ) -> Result<(), DccError> {
-    let after = meeting::config(irc)?.idle_timeout;
+    let config = meeting::config(irc)?;
+    let after = config.idle_timeout;
+    let mut pace = Pace::new(config, reactor.now(), part.len());
+    let mut heard = reactor.now();
     let mut piece = vec![0; PIECE];
     while part.len() < size {
-        let done = part.len();
-        let read = reactor.timeout(after, stream.read(&mut piece)).await;
-        let read = read.map_err(|_| DccError::Silent { after })?.map_err(DccError::Lost)?;
+        let (done, now) = (part.len(), reactor.now());
+        if now.saturating_duration_since(heard) >= after {
+            return Err(DccError::Silent { after });
+        }
+        pace.check(now, done)?;
+        let wait = (heard + after).min(pace.end()).saturating_duration_since(now);
+        let Ok(read) = reactor.timeout(wait, stream.read(&mut piece)).await else { continue };
+        let read = read.map_err(DccError::Lost)?;
         if read == 0 {
             return Err(DccError::Ended { done, size });
         }
         if done + read as u64 > size {
             return Err(DccError::TooMuch { size });
         }
+        let received = reactor.now();
         piece = part.work(move |part| part.write(&piece[..read]).map(|()| piece)).await?;
+        heard = reactor.now();
+        pace.extend(heard.saturating_duration_since(received));
         // The low 32 bits of what is there, from its beginning.
         #[allow(clippy::cast_possible_truncation, reason = "that is the protocol")]
         let ack = part.len() as u32;

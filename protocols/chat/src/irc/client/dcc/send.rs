@@ -1,22 +1,32 @@
 //! Offering a file: [`IrcClient::offer_file`].
 
 use std::{
+    cell::Cell,
     fs::File,
+    future::poll_fn,
+    io,
+    ops::Range,
     path::{Path, PathBuf},
+    pin::pin,
+    task::Poll,
 };
 
 use sinew_transports::{
-    AsyncStream,
+    AsyncStream, ReadHalf, Transport, WriteHalf,
     reactor::{Deferred, Reactor},
 };
 
 use super::{
     DccError,
     meeting::{self, Subject},
+    pace::Pace,
     task::{on_thread, run},
     transfers::Slot,
 };
 use crate::irc::{client::IrcClient, codec::safe_file_name};
+
+/// Bytes that are handed to the kernel at once.
+const PIECE: u64 = 16 * 1_024;
 
 impl IrcClient {
     /// Offers a file to somebody: by a port that takes one connection, or, if the offers of the configuration are
@@ -61,33 +71,88 @@ fn open(path: PathBuf) -> Result<(File, u64), DccError> {
 async fn send(
     irc: &IrcClient,
     reactor: &Reactor,
-    mut stream: AsyncStream,
+    stream: AsyncStream,
     file: File,
     position: u64,
     size: u64,
 ) -> Result<(), DccError> {
-    let after = meeting::config(irc)?.idle_timeout;
-    let lost = |source: sinew_transports::SendFileError| {
-        DccError::Lost(std::io::Error::other(source.to_string()))
-    };
-    if size > position {
-        stream.transport().send_file(file, position..size).map_err(lost)?;
-    } else {
-        stream.shutdown().await.map_err(DccError::Lost)?;
-    }
-    let mut acks = Acks::new(position, size);
-    let mut piece = [0; 4 * 1_024];
-    while !acks.is_complete() {
-        // The connection itself is closed when nothing is sent or received.
-        let read = stream.read(&mut piece).await.map_err(DccError::Lost)?;
-        if read == 0 {
-            return acks.ended();
-        }
-        acks.push(&piece[..read]);
+    let config = meeting::config(irc)?;
+    let pace = Pace::new(config, reactor.now(), 0);
+    let transport = stream.transport().clone();
+    let (mut read, mut write) = stream.split();
+    let (sent, taken) = (Cell::new(0), Cell::new(0));
+    {
+        let mut pacing = pin!(keep_pace(reactor, pace, || sent.get() + taken.get()));
+        let mut acks = pin!(read_acks(&mut read, Acks::new(position, size), &taken));
+        let mut sending = pin!(send_pieces(&transport, &mut write, &file, position..size, &sent));
+        let mut is_sent = false;
+        poll_fn(|context| {
+            if let Poll::Ready(end) = acks.as_mut().poll(context) {
+                return Poll::Ready(end);
+            }
+            if !is_sent && let Poll::Ready(end) = sending.as_mut().poll(context) {
+                end?;
+                is_sent = true;
+            }
+            let Poll::Ready(slow) = pacing.as_mut().poll(context) else { return Poll::Pending };
+            Poll::Ready(Err(slow))
+        })
+        .await?;
     }
     // What the other does now is of no interest.
-    let _ = reactor.timeout(after, stream.shutdown()).await;
+    let _ = reactor.timeout(config.idle_timeout, write.shutdown()).await;
     Ok(())
+}
+
+/// Sends the rest of a file in pieces, so that it is known how much the kernel has taken. Nothing is left to acknowledge of no bytes, so
+/// then the output ends.
+async fn send_pieces(
+    transport: &Transport,
+    write: &mut WriteHalf,
+    file: &File,
+    rest: Range<u64>,
+    sent: &Cell<u64>,
+) -> Result<(), DccError> {
+    if rest.is_empty() {
+        return write.shutdown().await.map_err(DccError::Lost);
+    }
+    let mut at = rest.start;
+    while at < rest.end {
+        let end = rest.end.min(at + PIECE);
+        let file = file.try_clone().map_err(DccError::Lost)?;
+        let queued = transport.send_file(file, at..end);
+        queued.map_err(|error| DccError::Lost(io::Error::other(error.to_string())))?;
+        write.flush().await.map_err(DccError::Lost)?;
+        sent.set(sent.get() + (end - at));
+        at = end;
+    }
+    Ok(())
+}
+
+/// Reads acknowledgements until the last one, or the end of the connection. The connection itself is closed when nothing is sent or
+/// received.
+async fn read_acks(read: &mut ReadHalf, mut acks: Acks, taken: &Cell<u64>) -> Result<(), DccError> {
+    let mut piece = [0; 4 * 1_024];
+    while !acks.is_complete() {
+        let len = read.read(&mut piece).await.map_err(DccError::Lost)?;
+        if len == 0 {
+            return acks.ended();
+        }
+        acks.push(&piece[..len]);
+        taken.set(acks.done - acks.position);
+    }
+    Ok(())
+}
+
+/// Ends when the transfer has become too slow.
+async fn keep_pace(reactor: &Reactor, mut pace: Pace, done: impl Fn() -> u64) -> DccError {
+    loop {
+        let now = reactor.now();
+        if let Err(slow) = pace.check(now, done()) {
+            return slow;
+        }
+        reactor.sleep(pace.end().saturating_duration_since(now)).await;
+    }
 }
 
 /// Acknowledgements: each the low 32 bits of what the other has.

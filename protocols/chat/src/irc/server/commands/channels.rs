@@ -277,9 +277,15 @@ impl Network {
     }
 
     fn send_invited(&mut self, id: UserId) {
-        let invited = self.users.get(&id).map(|user| user.invited.clone()).unwrap_or_default();
-        for key in invited.into_keys() {
-            let name = self.channels.get(&key).map_or(key, |channel| channel.name.clone());
+        let Some(user) = self.users.get_mut(&id) else { return };
+        // A channel of this name that was made later is another, of which the client may not know.
+        let channels = &self.channels;
+        user.invited.retain(|key, created| {
+            channels.get(key).is_some_and(|channel| channel.created == *created)
+        });
+        let names = user.invited.keys().filter_map(|key| channels.get(key));
+        let names: Vec<Vec<u8>> = names.map(|channel| channel.name.clone()).collect();
+        for name in names {
             let message = self.numeric(id, 336).param(name);
             self.send(id, &message);
         }

@@ -3,13 +3,14 @@
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
+    ops::Bound,
     rc::{Rc, Weak},
 };
 
 use bytes::Bytes;
 
 use crate::irc::{
-    codec::{Message, mask_matches},
+    codec::{MaskedText, Message},
     server::{
         capability::Capability,
         channel::{Channel, MAPPING},
@@ -50,32 +51,23 @@ impl Network {
 
     /// The members of all channels that the client may see (RFC 2812 3.2.5). Users who are in none of them are not listed.
     fn send_all_names(&mut self, id: UserId) {
-        let mut keys: VecDeque<Vec<u8>> = self.listed_channels(id, &Filter::All);
-        let count = keys.iter().filter_map(|key| self.channels.get(key));
-        let count = count.map(|channel| channel.members.len()).sum();
-        let (mut members, mut is_ended) = (VecDeque::new(), false);
+        let listed = self.channels.values().filter(|channel| is_listed(channel, id));
+        let count = listed.map(|channel| channel.members.len()).sum();
+        // One channel is listed after the other, since all members together may be many.
+        let (mut key, mut members, mut is_ended) = (Vec::new(), VecDeque::new(), false);
         self.reply_with(id, "NAMES", count, move |network| {
-            while let Some(key) = keys.front() {
-                // One channel is listed after the other, since all members together may be many.
-                let channel = network.channels.get(key).filter(|channel| is_listed(channel, id));
-                match channel {
-                    Some(channel) if members.is_empty() => {
-                        members = network.seen_members(id, channel);
-                    }
-                    Some(_) => {}
-                    // It has gone meanwhile, or is hidden now.
-                    None => members.clear(),
+            while !is_ended {
+                if let Some(names) = network.next_names(id, &key, &mut members) {
+                    return Some(names);
                 }
-                let names = network.next_names(id, key, &mut members);
-                if members.is_empty() {
-                    keys.pop_front();
-                }
-                if names.is_some() {
-                    return names;
-                }
+                let Some((next, channel)) = network.next_listed(id, &Filter::All, &key) else {
+                    is_ended = true;
+                    return Some(network.numeric(id, 366).param("*").text("End of /NAMES list"));
+                };
+                key.clone_from(next);
+                members = network.seen_members(id, channel);
             }
-            let end = network.numeric(id, 366).param("*").text("End of /NAMES list");
-            (!std::mem::replace(&mut is_ended, true)).then_some(end)
+            None
         });
     }
 
@@ -94,11 +86,12 @@ impl Network {
         key: &[u8],
         members: &mut VecDeque<UserId>,
     ) -> Option<Outgoing> {
-        let (user, channel) = (self.users.get(&id)?, self.channels.get(key)?);
+        // It may have been hidden since the list was asked for.
+        let channel = self.channels.get(key).filter(|channel| channel.is_seen_by(id))?;
+        let user = self.users.get(&id)?;
         let has_all_prefixes = user.capabilities.has(Capability::MultiPrefix);
         let has_hosts = user.capabilities.has(Capability::UserhostInNames);
-        let sign = if channel.is_hidden() { "@" } else { "=" };
-        let front = self.numeric(id, 353).param(sign).param(&channel.name);
+        let front = self.numeric(id, 353).param(channel.sign()).param(&channel.name);
         let room = front.room().saturating_sub(" :".len());
         let mut line: Vec<u8> = Vec::new();
         while let Some(next) = members.front() {
@@ -144,33 +137,37 @@ impl Network {
 
     pub(super) fn list(&mut self, id: UserId, message: &Message<'_>) {
         let filter = Filter::parse(message.params().first().copied().unwrap_or_default());
-        let keys = self.listed_channels(id, &filter);
         self.reply(id, 321, &[b"Channel"], "Users  Name");
-        let (count, mut keys, mut is_ended) = (keys.len(), keys, false);
+        let listed = self.channels.values();
+        let listed = listed.filter(|channel| is_listed(channel, id) && filter.fits(channel));
+        let count = listed.take(AT_ONCE + 1).count();
+        let (mut key, mut is_ended) = (Vec::new(), false);
         self.reply_with(id, "LIST", count, move |network| {
-            while let Some(key) = keys.pop_front() {
-                if let Some(listed) = network.listed(id, &key) {
-                    return Some(listed);
-                }
+            if is_ended {
+                return None;
             }
-            let end = network.numeric(id, 323).text("End of /LIST");
-            (!std::mem::replace(&mut is_ended, true)).then_some(end)
+            let Some((next, channel)) = network.next_listed(id, &filter, &key) else {
+                is_ended = true;
+                return Some(network.numeric(id, 323).text("End of /LIST"));
+            };
+            key.clone_from(next);
+            Some(network.listed(id, channel))
         });
     }
 
-    fn listed_channels(&self, id: UserId, filter: &Filter) -> VecDeque<Vec<u8>> {
-        let channels = self.channels.iter();
-        let listed = channels.filter(|(_, channel)| filter.fits(channel) && is_listed(channel, id));
-        listed.map(|(key, _)| key.clone()).collect()
+    /// The first channel behind this one in the order of their names that is wanted, and that the client may see. So a list that is not
+    /// read takes the memory of one name, and knows of no channel that is hidden meanwhile.
+    fn next_listed(&self, id: UserId, filter: &Filter, key: &[u8]) -> Option<(&Vec<u8>, &Channel)> {
+        let behind = self.channels.range::<[u8], _>((Bound::Excluded(key), Bound::Unbounded));
+        let mut behind = behind.filter(|(_, channel)| is_listed(channel, id));
+        behind.find(|(_, channel)| filter.fits(channel))
     }
 
-    /// The reply about one channel, if it is still there.
-    fn listed(&self, id: UserId, key: &[u8]) -> Option<Outgoing> {
-        let channel = self.channels.get(key)?;
+    fn listed(&self, id: UserId, channel: &Channel) -> Outgoing {
         let topic = channel.topic.as_ref().map(|topic| topic.text.as_slice()).unwrap_or_default();
         let message =
             self.numeric(id, 322).param(&channel.name).param(channel.members.len().to_string());
-        Some(message.text(topic))
+        message.text(topic)
     }
 }
 
@@ -215,7 +212,8 @@ impl Filter {
         match self {
             Self::All => true,
             Self::Names { wanted, unwanted } => {
-                let matches = |mask: &Vec<u8>| mask_matches(MAPPING, mask, &channel.name);
+                let name = MaskedText::new(MAPPING, &channel.name);
+                let matches = |mask: &Vec<u8>| name.fits(mask);
                 (wanted.is_empty() || wanted.iter().any(matches)) && !unwanted.iter().any(matches)
             }
             Self::More(members) => channel.members.len() > *members,

@@ -1,5 +1,7 @@
 //! PRIVMSG, NOTICE and TAGMSG.
 
+use std::collections::BTreeMap;
+
 use super::registration::is_service;
 use crate::irc::{
     codec::{Ctcp, Message},
@@ -146,15 +148,15 @@ impl Network {
         let target = [prefixes, &channel.name].concat();
         let outgoing = spoken(from, &self.message_id(), message, kind, &target, text);
         self.messages_sent += 1;
-        let statuses = channel.members.clone();
-        let may_hear = |status: Status| match prefixes {
-            b"" => true,
-            prefixes if prefixes.contains(&b'+') => status.is_operator || status.has_voice,
-            _ => status.is_operator,
+        // Who is an operator matters to a message with a prefix alone.
+        let statuses = if prefixes.is_empty() { BTreeMap::new() } else { channel.members.clone() };
+        let may_hear = |status: &Status| match prefixes.contains(&b'+') {
+            true => status.is_operator || status.has_voice,
+            false => status.is_operator,
         };
         self.send_channel(&key, &outgoing, |member, user| {
             member != id
-                && statuses.get(&member).is_some_and(|status| may_hear(*status))
+                && (prefixes.is_empty() || statuses.get(&member).is_some_and(may_hear))
                 && (kind != Kind::Tags || user.capabilities.has(Capability::MessageTags))
         });
         self.echo(id, kind, &outgoing);

@@ -2,7 +2,7 @@
 
 use sinew_auth::{AuthError, SaslError};
 
-use super::presence::NAME_MAX;
+use super::{channels::TEXT_MAX, presence::NAME_MAX};
 use crate::irc::{
     codec::{Message, PARAMETERS_MAX, SaslTooLong, cut_at_character},
     server::{
@@ -46,7 +46,9 @@ impl Network {
             b"REQ" => {
                 user.is_negotiating |= !user.is_registered;
                 let now = user.capabilities;
-                let wanted = self.requested(now, text);
+                let fits = self.cap_front(id, b"ACK").room() >= " :".len() + text.len();
+                // A list that is cut would be taken for another one.
+                let wanted = self.requested(now, text).filter(|_| fits);
                 match wanted {
                     Some(wanted) => {
                         if let Some(user) = self.users.get_mut(&id) {
@@ -66,12 +68,13 @@ impl Network {
     }
 
     fn cap_reply(&mut self, id: UserId, subcommand: &[u8], text: &[u8]) {
-        let nick = self.users.get(&id).map_or(b"*".to_vec(), |user| user.nick_or_star().to_vec());
-        let message = Outgoing::new(self.config.name.as_bytes(), "CAP")
-            .param(nick)
-            .param(subcommand)
-            .text(text);
+        let message = self.cap_front(id, subcommand).text(text);
         self.send(id, &message);
+    }
+
+    fn cap_front(&self, id: UserId, subcommand: &[u8]) -> Outgoing {
+        let nick = self.users.get(&id).map_or(&b"*"[..], |user| user.nick_or_star());
+        Outgoing::new(self.config.name.as_bytes(), "CAP").param(nick).param(subcommand)
     }
 
     /// What a client can ask for. With version 302, with values.
@@ -279,7 +282,7 @@ impl Network {
 
     pub(super) fn quit(&mut self, id: UserId, message: &Message<'_>) {
         let reason = message.params().first().copied().unwrap_or_default();
-        let reason = [b"Quit: ", &reason[..reason.len().min(390)]].concat();
+        let reason = [b"Quit: ", cut_at_character(reason, TEXT_MAX)].concat();
         self.leave(id, &reason, true);
     }
 

@@ -92,8 +92,16 @@ impl Network {
         let (me, user) = (self.users.get(&id)?, self.users.get(&other)?);
         // A channel that both see.
         let mut shared = user.channels.iter().filter(|key| me.channels.contains(key));
+        let asked = key.is_some();
         let key = key.or_else(|| shared.next());
         let channel = key.and_then(|key| self.channels.get(key));
+        // It may have been hidden, or the user have left it, since the list was asked for.
+        if asked
+            && !channel
+                .is_some_and(|channel| channel.is_seen_by(id) && channel.status(other).is_some())
+        {
+            return None;
+        }
         let name = channel.map_or(&b"*"[..], |channel| &channel.name);
         let status = channel.and_then(|channel| channel.status(other)).unwrap_or_default();
         let here = if user.away.is_some() { "G" } else { "H" };
