@@ -353,7 +353,7 @@ fn archives() {
         ann.say("<message to='bob@localhost' type='chat'><body>kept</body></message>");
         assert_eq!(read(&mut ann), number);
     }
-    assert!(fixture.scratch.path("storage/archive/bob.archive").is_file());
+    assert!(fixture.scratch.path("storage/archive/ann.archive").is_file());
     let changed = Fixture { more: fixture.more.clone() + "archive_max = 2\n", ..fixture };
     changed.config();
     server.signal(Signal::SIGHUP);

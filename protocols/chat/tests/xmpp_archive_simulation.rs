@@ -88,7 +88,7 @@ async fn follow(
 /// Ann writes to Bob, and both read their archives. Returns how often that has failed.
 fn run(network: &Network, disturb: impl FnOnce(&Network)) -> usize {
     let hosts = ["server", "ann", "bob"].map(|name| network.host(name));
-    hosts[0].boot(|reactor| server(reactor));
+    hosts[0].boot(server);
     let failures = Rc::new(Cell::new(0));
     let found = ["ann", "bob"].map(|_| Rc::new(RefCell::new(Vec::new())));
     for (user, host, found) in [("ann", &hosts[1], &found[0]), ("bob", &hosts[2], &found[1])] {
