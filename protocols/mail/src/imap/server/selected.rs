@@ -1,11 +1,16 @@
 //! The mailbox that a session has selected, and what it was told of it: [`Selected`].
 //!
 //! A session remembers up to which change it was told of new messages and flags, and up to which one of messages that are gone: these
-//! two may differ, since EXPUNGE may not be told at all times (RFC 3501 7.4.1). What is in between is in the mailbox, not here.
+//! two may differ, since EXPUNGE may not be told at all times (RFC 3501 7.4.1). What is in between is in the mailbox, not here; but what is
+//! being told is: a change of 100,000 messages is told in pieces, so that no client has to be given all of them at once. A message that is
+//! gone keeps its number until its piece is told, and so do those behind it.
 
 use std::rc::Rc;
 
-use super::{uid_ranges::difference, view::View};
+use super::{
+    uid_ranges::{difference, first_ranges},
+    view::View,
+};
 use crate::store::{Mailbox, MessageInfo, ModSeq, Uid, UidSet, Watch};
 
 /// What a session has enabled, as far as it changes what it is told.
@@ -19,6 +24,9 @@ pub(super) struct Enabled {
 
 /// How many messages' flags are told before there has to be room for more.
 const FLAGS_IN_PIECE: usize = 500;
+
+/// The same of messages that are gone, or ranges of them in VANISHED.
+const GONE_IN_PIECE: usize = 1_000;
 
 /// When changes are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +56,10 @@ pub(super) struct Selected {
     expunged: ModSeq,
     /// The messages whose flags have changed by then, and are told next: many are told as the client receives them.
     untold: UidSet,
+    /// The messages that are gone by then, likewise. They are in the view until they are told.
+    gone: UidSet,
+    /// While there are some of these two: the number up to which all was told before.
+    told: ModSeq,
     /// In IDLE.
     pub(super) watch: Option<Watch>,
 }
@@ -67,16 +79,24 @@ impl Selected {
             seen,
             expunged: seen,
             untold: UidSet::new(),
+            gone: UidSet::new(),
+            told: seen,
             watch: None,
         }
     }
 
     /// The number of the last change that was told.
     pub(super) fn highest(&self) -> ModSeq {
-        self.seen.min(self.expunged)
+        if self.has_untold() { self.told } else { self.seen.min(self.expunged) }
     }
 
-    /// Writes what has changed since the client was told last, and the flags of so many messages at most. Whether more is left.
+    /// Whether a part of what was noted is not told yet.
+    fn has_untold(&self) -> bool {
+        !self.untold.is_empty() || !self.gone.is_empty()
+    }
+
+    /// Writes a piece of what has changed since the client was told last: so many messages that are gone, or flags of so many, at most.
+    /// Whether more is left.
     pub(super) fn write_changes(
         &mut self,
         out: &mut Vec<u8>,
@@ -84,27 +104,30 @@ impl Selected {
         enabled: Enabled,
         known: &Known,
     ) -> bool {
-        self.note_changes(out, occasion, enabled, known);
+        let new = self.note_changes(occasion, known);
+        let tells_gone = occasion == Occasion::Any;
+        if tells_gone {
+            self.write_gone(out, enabled);
+        }
+        self.write_new(out, &new);
+        if tells_gone && !self.gone.is_empty() {
+            return true;
+        }
         let some: UidSet = self.untold.iter().take(FLAGS_IN_PIECE).collect();
         some.iter().for_each(|uid| self.write_flags(out, uid, enabled));
         self.untold = difference(&self.untold, &some);
         !self.untold.is_empty()
     }
 
-    /// Writes which messages are new and which are gone, and notes whose flags have changed.
-    fn note_changes(
-        &mut self,
-        out: &mut Vec<u8>,
-        occasion: Occasion,
-        enabled: Enabled,
-        known: &Known,
-    ) {
+    /// Notes which messages are gone and whose flags have changed, and returns those that are new or have changed.
+    fn note_changes(&mut self, occasion: Occasion, known: &Known) -> Vec<Uid> {
         let highest = self.mailbox.status().highest_mod_seq;
         if highest <= self.seen
             && (highest <= self.expunged || occasion == Occasion::NumbersAreUsed)
         {
-            return;
+            return Vec::new();
         }
+        self.told = self.highest();
         let changes = self.mailbox.changes_since(self.seen);
         if occasion == Occasion::Any {
             let vanished = match self.expunged == self.seen {
@@ -112,22 +135,22 @@ impl Selected {
                 false => self.mailbox.changes_since(self.expunged).vanished,
             };
             let vanished = vanished.unwrap_or_else(|| self.missing());
-            self.write_vanished(out, &vanished, enabled);
+            vanished.ranges().for_each(|range| self.gone.insert_range(range));
             self.expunged = changes.highest;
         } else if self.expunged == self.seen
             && changes.vanished.as_ref().is_some_and(UidSet::is_empty)
         {
             self.expunged = changes.highest;
         }
-        self.write_new(out, &changes.changed);
         let is_known = |uid| {
             let mod_seq = || self.mailbox.message(uid).map(|info| info.mod_seq);
             known.mod_seq.is_some() && known.uids.contains(uid) && known.mod_seq == mod_seq()
         };
-        for uid in changes.changed.into_iter().filter(|uid| !is_known(*uid)) {
-            self.untold.insert(uid);
+        for uid in changes.changed.iter().filter(|uid| !is_known(**uid)) {
+            self.untold.insert(*uid);
         }
         self.seen = changes.highest;
+        changes.changed
     }
 
     /// The messages of the view that the mailbox does not have any more.
@@ -139,17 +162,21 @@ impl Selected {
         view.all()
     }
 
-    fn write_vanished(&mut self, out: &mut Vec<u8>, vanished: &UidSet, enabled: Enabled) {
-        let (gone, numbers) = self.view.remove(vanished);
-        if gone.is_empty() {
+    /// Tells a piece of the messages that are gone: their numbers, or ranges of UIDs.
+    fn write_gone(&mut self, out: &mut Vec<u8>, enabled: Enabled) {
+        let some: UidSet = match enabled.qresync {
+            true => first_ranges(&self.gone, GONE_IN_PIECE),
+            false => self.gone.iter().take(GONE_IN_PIECE).collect(),
+        };
+        if some.is_empty() {
             return;
         }
-        if enabled.qresync {
+        self.gone = difference(&self.gone, &some);
+        let (gone, numbers) = self.view.remove(&some);
+        if enabled.qresync && !gone.is_empty() {
             line(out, format_args!("* VANISHED {gone}"));
-        } else {
-            for number in numbers {
-                line(out, format_args!("* {number} EXPUNGE"));
-            }
+        } else if !enabled.qresync {
+            numbers.iter().for_each(|number| line(out, format_args!("* {number} EXPUNGE")));
         }
     }
 
