@@ -18,6 +18,7 @@ mod failures;
 mod inspect;
 mod listening;
 mod order;
+mod readiness;
 mod reload;
 mod server_command;
 mod shard;
@@ -29,6 +30,7 @@ mod upgrade;
 
 pub(crate) use {
     context::Context,
+    readiness::{Readiness, Wait},
     server_command::{Description, ServerCommand, Tool},
     source::{Source, number, read_file},
     start::run,

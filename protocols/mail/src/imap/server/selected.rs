@@ -54,14 +54,21 @@ pub(super) struct Selected {
     seen: ModSeq,
     /// Up to here, messages that are gone were told.
     expunged: ModSeq,
-    /// The messages whose flags have changed by then, and are told next: many are told as the client receives them.
-    untold: UidSet,
-    /// The messages that are gone by then, likewise. They are in the view until they are told.
-    gone: UidSet,
-    /// While there are some of these two: the number up to which all was told before.
-    told: ModSeq,
+    /// What was noted by then, and is told next.
+    untold: Option<Box<Untold>>,
     /// In IDLE.
     pub(super) watch: Option<Watch>,
+}
+
+/// What is told in pieces, as the client receives it.
+#[derive(Debug)]
+struct Untold {
+    /// The messages that are gone. They are in the view until they are told.
+    gone: UidSet,
+    /// The messages whose flags have changed.
+    flags: UidSet,
+    /// The number up to which all was told before.
+    before: ModSeq,
 }
 
 impl Selected {
@@ -78,21 +85,15 @@ impl Selected {
             recent,
             seen,
             expunged: seen,
-            untold: UidSet::new(),
-            gone: UidSet::new(),
-            told: seen,
+            untold: None,
             watch: None,
         }
     }
 
     /// The number of the last change that was told.
     pub(super) fn highest(&self) -> ModSeq {
-        if self.has_untold() { self.told } else { self.seen.min(self.expunged) }
-    }
-
-    /// Whether a part of what was noted is not told yet.
-    fn has_untold(&self) -> bool {
-        !self.untold.is_empty() || !self.gone.is_empty()
+        let all = self.seen.min(self.expunged);
+        self.untold.as_ref().map_or(all, |untold| untold.before)
     }
 
     /// Writes a piece of what has changed since the client was told last: so many messages that are gone, or flags of so many, at most.
@@ -105,18 +106,23 @@ impl Selected {
         known: &Known,
     ) -> bool {
         let new = self.note_changes(occasion, known);
-        let tells_gone = occasion == Occasion::Any;
-        if tells_gone {
-            self.write_gone(out, enabled);
+        let mut untold = self.untold.take();
+        if let (Occasion::Any, Some(untold)) = (occasion, &mut untold) {
+            self.write_gone(out, &mut untold.gone, enabled);
         }
         self.write_new(out, &new);
-        if tells_gone && !self.gone.is_empty() {
-            return true;
+        let Some(mut untold) = untold else { return false };
+        let has_more_gone = occasion == Occasion::Any && !untold.gone.is_empty();
+        if !has_more_gone {
+            let some: UidSet = untold.flags.iter().take(FLAGS_IN_PIECE).collect();
+            some.iter().for_each(|uid| self.write_flags(out, uid, enabled));
+            untold.flags = difference(&untold.flags, &some);
         }
-        let some: UidSet = self.untold.iter().take(FLAGS_IN_PIECE).collect();
-        some.iter().for_each(|uid| self.write_flags(out, uid, enabled));
-        self.untold = difference(&self.untold, &some);
-        !self.untold.is_empty()
+        let has_more = has_more_gone || !untold.flags.is_empty();
+        if has_more || !untold.gone.is_empty() {
+            self.untold = Some(untold);
+        }
+        has_more
     }
 
     /// Notes which messages are gone and whose flags have changed, and returns those that are new or have changed.
@@ -127,7 +133,9 @@ impl Selected {
         {
             return Vec::new();
         }
-        self.told = self.highest();
+        let before = self.highest();
+        let none = || Box::new(Untold { gone: UidSet::new(), flags: UidSet::new(), before });
+        let mut untold = self.untold.take().unwrap_or_else(none);
         let changes = self.mailbox.changes_since(self.seen);
         if occasion == Occasion::Any {
             let vanished = match self.expunged == self.seen {
@@ -135,7 +143,7 @@ impl Selected {
                 false => self.mailbox.changes_since(self.expunged).vanished,
             };
             let vanished = vanished.unwrap_or_else(|| self.missing());
-            vanished.ranges().for_each(|range| self.gone.insert_range(range));
+            vanished.ranges().for_each(|range| untold.gone.insert_range(range));
             self.expunged = changes.highest;
         } else if self.expunged == self.seen
             && changes.vanished.as_ref().is_some_and(UidSet::is_empty)
@@ -147,9 +155,10 @@ impl Selected {
             known.mod_seq.is_some() && known.uids.contains(uid) && known.mod_seq == mod_seq()
         };
         for uid in changes.changed.iter().filter(|uid| !is_known(**uid)) {
-            self.untold.insert(*uid);
+            untold.flags.insert(*uid);
         }
         self.seen = changes.highest;
+        self.untold = Some(untold);
         changes.changed
     }
 
@@ -163,18 +172,18 @@ impl Selected {
     }
 
     /// Tells a piece of the messages that are gone: their numbers, or ranges of UIDs.
-    fn write_gone(&mut self, out: &mut Vec<u8>, enabled: Enabled) {
+    fn write_gone(&mut self, out: &mut Vec<u8>, gone: &mut UidSet, enabled: Enabled) {
         let some: UidSet = match enabled.qresync {
-            true => first_ranges(&self.gone, GONE_IN_PIECE),
-            false => self.gone.iter().take(GONE_IN_PIECE).collect(),
+            true => first_ranges(gone, GONE_IN_PIECE),
+            false => gone.iter().take(GONE_IN_PIECE).collect(),
         };
         if some.is_empty() {
             return;
         }
-        self.gone = difference(&self.gone, &some);
-        let (gone, numbers) = self.view.remove(&some);
-        if enabled.qresync && !gone.is_empty() {
-            line(out, format_args!("* VANISHED {gone}"));
+        *gone = difference(gone, &some);
+        let (told, numbers) = self.view.remove(&some);
+        if enabled.qresync && !told.is_empty() {
+            line(out, format_args!("* VANISHED {told}"));
         } else if !enabled.qresync {
             numbers.iter().for_each(|number| line(out, format_args!("* {number} EXPUNGE")));
         }
