@@ -28,9 +28,11 @@ mod start;
 mod udp;
 mod upgrade;
 
+#[cfg(test)]
+pub(crate) use readiness::Readiness;
 pub(crate) use {
     context::Context,
-    readiness::{Readiness, Wait},
+    readiness::Wait,
     server_command::{Description, ServerCommand, Tool},
     source::{Source, number, read_file},
     start::run,

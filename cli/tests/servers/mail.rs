@@ -493,22 +493,16 @@ fn it_is_ready_once_it_has_the_queue() {
     let last = server.lines.last().expect("a line");
     assert!(last.contains("not ready yet: mail waits for its queue"), "{last}");
     assert_eq!(message(), "STATUS=mail waits for its queue");
-    let greeting = |group: &str| {
-        let at: SocketAddr = format!("127.0.0.1:{}", port(&server, group)).parse().unwrap();
-        let mut stream = BufReader::new(TcpStream::connect(at).expect("a server"));
-        move || {
-            let mut line = String::new();
-            stream.read_line(&mut line).expect("a line");
-            line
-        }
-    };
-    let mut smtp = greeting("");
-    assert!(greeting("/pop3")().starts_with("+OK "));
-    assert_eq!(fixture.mailq(&[]).status.code(), Some(69), "the queue is not open");
+    let pop3: SocketAddr = format!("127.0.0.1:{}", port(&server, "/pop3")).parse().unwrap();
+    let mut greeting = String::new();
+    let mut stream = BufReader::new(TcpStream::connect(pop3).expect("a server"));
+    stream.read_line(&mut greeting).expect("a line");
+    assert!(greeting.starts_with("+OK mail.example.org"), "{greeting}");
+    assert_eq!(fixture.mailq(&[]).status.code(), Some(75), "the queue is not open");
     flock(&lock, FlockOperation::Unlock).expect("a lock");
-    assert!(smtp().starts_with("220 mail.example.org"), "the client has waited");
     server.all_lines(&["the queue is open", " ready"]);
     assert_eq!([message(), message()], ["READY=1", "STATUS=ready"]);
+    assert!(talk(&port(&server, ""), &["NOOP"])[0].starts_with("250"));
     assert_eq!(fixture.listed(), "the queue is empty\n");
     server.stop();
 }
