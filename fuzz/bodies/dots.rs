@@ -36,6 +36,13 @@ pub(crate) fn check(data: &mut Input<'_>) {
         let whole = Outcome { text: with_crlf_ends.clone(), end: Ok(Some(9)) };
         assert_eq!(decode(DotStuffed::strict(), &sent, &cut), whole);
     }
+    let mut sent =
+        encode(DotStuffing::keeping_bare_crs(), stream, &cut).expect("nothing is an error");
+    sent.extend_from_slice(b".\r\nQUIT\r\n");
+    let whole = Outcome { text: with_bare_crs(stream), end: Ok(Some(9)) };
+    assert_eq!(decode(DotStuffed::lenient(), &sent, &cut), whole);
+    // For a peer that also ends a line at a bare CR, the text does not end before.
+    assert!(!sent.windows(2).any(|two| two == b"\r."));
 }
 
 fn decode(mut decoder: DotStuffed, stream: &[u8], cut: &[usize]) -> Outcome {
@@ -118,4 +125,20 @@ fn with_crlf_ends(text: &[u8]) -> Vec<u8> {
         with_crlf_ends.extend_from_slice(b"\r\n");
     }
     with_crlf_ends
+}
+
+/// The text with its LFs as CRLF, and its CRs as they are, unless a dot follows. The last line ends in CRLF.
+fn with_bare_crs(text: &[u8]) -> Vec<u8> {
+    let mut with_bare_crs = Vec::new();
+    for (at, byte) in text.iter().enumerate() {
+        match byte {
+            b'\n' if at == 0 || text[at - 1] != b'\r' => with_bare_crs.extend_from_slice(b"\r\n"),
+            b'\r' if text.get(at + 1) == Some(&b'.') => with_bare_crs.extend_from_slice(b"\r\n"),
+            byte => with_bare_crs.push(*byte),
+        }
+    }
+    if !with_bare_crs.is_empty() && !with_bare_crs.ends_with(b"\n") {
+        with_bare_crs.extend_from_slice(b"\r\n");
+    }
+    with_bare_crs
 }

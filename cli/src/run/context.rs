@@ -14,6 +14,7 @@ use sinew::{
 
 use super::{
     listening::{Listening, Stopped},
+    readiness::{Readiness, Wait},
     udp::UdpSockets,
 };
 use crate::{
@@ -30,6 +31,7 @@ pub(crate) struct Context {
     limits: Limits,
     drain: Duration,
     handover: Option<Handover>,
+    readiness: Readiness,
 }
 
 impl Context {
@@ -39,15 +41,17 @@ impl Context {
         planned: &Planned,
         drain: Duration,
         handover: &Handover,
+        readiness: &Readiness,
     ) -> Self {
-        let handover = Some(handover.clone());
-        Self { drain, handover, ..Self::for_check(reactor, planned) }
+        let (handover, readiness) = (Some(handover.clone()), readiness.clone());
+        Self { drain, handover, readiness, ..Self::for_check(reactor, planned) }
     }
 
     /// For a service that is made to check its arguments, and dropped again.
     pub(crate) fn for_check(reactor: Reactor, planned: &Planned) -> Self {
         let Planned { name, listen, limits, .. } = planned.clone();
-        Self { reactor, name, listen, limits, drain: Duration::ZERO, handover: None }
+        let readiness = Readiness::default();
+        Self { reactor, name, listen, limits, drain: Duration::ZERO, handover: None, readiness }
     }
 
     /// The reactor.
@@ -68,6 +72,11 @@ impl Context {
     /// Whether this process has taken over from an earlier one, which may still hold what only one process can.
     pub(crate) fn has_predecessor(&self) -> bool {
         self.handover.as_ref().is_some_and(Handover::has_predecessor)
+    }
+
+    /// Has the server be ready only when the result is dropped. `what` says for what this service waits: `its queue`.
+    pub(crate) fn wait_for(&self, what: &str) -> Wait {
+        self.readiness.wait(format!("{} waits for {what}", self.name))
     }
 
     /// The limits of connections, for servers that have more to limit than the ports.

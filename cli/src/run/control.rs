@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | `Reload` | SIGHUP | reads the program again: `reload.rs` |
 //! | `Rotate` | SIGUSR1 | rotates the log file |
+//! | `Ready` | a service has what it waited for, and none waits any more | tells the service manager |
 //! | `Stopping` | SIGTERM, SIGINT | remembers the signal; the reactors stop already |
 //! | `Upgrade` | SIGUSR2 | starts the next version: `upgrade.rs` |
 //! | `Upgraded` | the first reactor | that one serves: this one drains and ends; or it failed, and this one goes on |
@@ -21,6 +22,7 @@ use sinew::{
 use super::{
     Source,
     order::{Ending, Order},
+    readiness::Readiness,
     upgrade::{self, NextVersion},
 };
 use crate::{config::Program, exit::Failure, log::Log, process::PidFile};
@@ -42,6 +44,9 @@ pub(super) struct Control {
     pub(super) pid_file: Option<PidFile>,
     pub(super) notifier: Option<Notifier>,
     pub(super) orders: Sender<Order>,
+    pub(super) readiness: Readiness,
+    /// What was waited for when the service manager was told last.
+    pub(super) waits: Option<String>,
     pub(super) stopped_by: Option<Signal>,
     /// Another process serves.
     pub(super) is_replaced: bool,
@@ -50,7 +55,7 @@ pub(super) struct Control {
 impl Control {
     /// Carries out orders until the reactors have ended.
     pub(super) fn run(mut self, orders: &Receiver<Order>) -> Result<Ending, Failure> {
-        self.notify(Notifier::ready);
+        self.notify_readiness();
         let ended = self.carry_out(orders);
         if ended.is_ok() {
             tracing::info!("stopped");
@@ -69,7 +74,8 @@ impl Control {
             match order {
                 Order::Reload if self.is_serving() => self.reload_and_notify(),
                 Order::Upgrade if self.is_serving() => self.upgrade(),
-                Order::Reload | Order::Upgrade => {}
+                Order::Ready if self.is_serving() && self.waits.is_some() => self.now_ready(),
+                Order::Reload | Order::Upgrade | Order::Ready => {}
                 Order::Rotate => self.log.rotate(),
                 Order::Upgraded(Ok(pid)) => self.upgraded(pid),
                 Order::Upgraded(Err(failure)) => {
@@ -124,7 +130,26 @@ impl Control {
                 self.reactors.call(0, move |shard| log_error(notifier.reloading(shard.reactor())));
         }
         self.reload();
-        self.notify(Notifier::ready);
+        self.waits = self.readiness.waits();
+        self.notify_readiness();
+    }
+
+    /// Tells the service manager that the server is ready, or what it waits for.
+    fn notify_readiness(&self) {
+        match &self.waits {
+            None => self.notify(Notifier::ready),
+            Some(waits) => self.notify(|notifier| notifier.status(waits)),
+        }
+    }
+
+    /// What was waited for is there, unless another wait has begun.
+    fn now_ready(&mut self) {
+        self.waits = self.readiness.waits();
+        self.notify_readiness();
+        if self.waits.is_none() {
+            self.notify(|notifier| notifier.status("ready"));
+            tracing::info!("ready");
+        }
     }
 
     fn notify(&self, tell: impl FnOnce(&Notifier) -> std::io::Result<()>) {

@@ -18,6 +18,7 @@ mod failures;
 mod inspect;
 mod listening;
 mod order;
+mod readiness;
 mod reload;
 mod server_command;
 mod shard;
@@ -27,8 +28,11 @@ mod start;
 mod udp;
 mod upgrade;
 
+#[cfg(test)]
+pub(crate) use readiness::Readiness;
 pub(crate) use {
     context::Context,
+    readiness::Wait,
     server_command::{Description, ServerCommand, Tool},
     source::{Source, number, read_file},
     start::run,

@@ -8,6 +8,8 @@ use crate::exit::Failure;
 #[derive(Debug)]
 pub(super) enum Order {
     Reload,
+    /// Nothing is waited for any more.
+    Ready,
     Rotate,
     Upgrade,
     /// The process id of the next version.

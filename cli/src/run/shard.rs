@@ -9,7 +9,9 @@ use sinew::{
     transports::reactors::Shard,
 };
 
-use super::{Context, failures::start_failure, inspect::Inspection, listening::Stopped};
+use super::{
+    Context, failures::start_failure, inspect::Inspection, listening::Stopped, readiness::Readiness,
+};
 use crate::{
     config::{Planned, Program},
     exit::Failure,
@@ -21,6 +23,7 @@ struct Running {
     services: MultiService,
     /// Set before any is made.
     handover: RefCell<Option<Handover>>,
+    readiness: RefCell<Readiness>,
 }
 
 /// Before the loop runs: makes the services, and opens what needs privileges. Nothing is served yet.
@@ -28,8 +31,11 @@ pub(super) fn prepare(
     shard: &Shard,
     program: &Program,
     handover: &Handover,
+    readiness: &Readiness,
 ) -> Result<(), StartError> {
-    shard.local::<Running>().handover.replace(Some(handover.clone()));
+    let running = shard.local::<Running>();
+    running.handover.replace(Some(handover.clone()));
+    running.readiness.replace(readiness.clone());
     let services = services(shard);
     for planned in &program.services {
         if runs_here(shard, planned) {
@@ -118,8 +124,9 @@ fn make(
     let running = shard.local::<Running>();
     let handover = running.handover.borrow().clone();
     let handover = handover.ok_or_else(|| StartError::other("the reactor is not prepared"))?;
-    let drain = program.reactor.drain.0;
-    planned.server.service(&Context::new(shard.reactor().clone(), planned, drain, &handover))
+    let (drain, readiness) = (program.reactor.drain.0, running.readiness.borrow().clone());
+    let reactor = shard.reactor().clone();
+    planned.server.service(&Context::new(reactor, planned, drain, &handover, &readiness))
 }
 
 fn stop(reactor: &Reactor, services: &MultiService) -> Deferred<()> {

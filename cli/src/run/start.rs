@@ -9,7 +9,7 @@
 //! | 5 write the pid, open the log | the same |
 //! | 6 build the reactors, make the services, open the sockets | the same |
 //! | 7 give the privileges up, for good | the user |
-//! | 8 start the services, say that the server is ready | the user |
+//! | 8 start the services, say that the server is ready unless one of them waits for something (`readiness.rs`) | the user |
 //! | 9 serve, until the reactors have ended (`control.rs`) | the user |
 //! | 10 remove the pid file, end as the signal that stopped it would | the user |
 //!
@@ -37,6 +37,7 @@ use super::{
     control::Control,
     failures::shard_failure,
     order::{Ending, Order},
+    readiness::Readiness,
     shard, signals,
     upgrade::NextVersion,
 };
@@ -152,16 +153,22 @@ impl Entered {
         let Self { mut start, log } = self;
         tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "starting");
         let (sender, orders) = mpsc::channel();
-        let ended = match start.start_all(&sender) {
+        let readiness = Readiness::new(sender.clone());
+        let ended = match start.start_all(&sender, &readiness) {
             Err(failure) => {
                 start.give_pid_file_up();
                 Err(failure)
             }
             Ok(reactors) => {
-                tracing::info!("ready");
+                let waits = readiness.waits();
+                match &waits {
+                    None => tracing::info!("ready"),
+                    Some(waits) => tracing::info!("started, and not ready yet: {waits}"),
+                }
                 log.flush();
                 foreground.ready();
-                let control = start.into_control(log.clone(), &reactors, sender.clone());
+                let control =
+                    start.into_control(log.clone(), &reactors, sender.clone(), readiness, waits);
                 await_end(reactors, sender);
                 control.run(&orders)
             }
@@ -176,8 +183,12 @@ impl Entered {
 
 impl Start {
     /// Steps 6 to 8.
-    fn start_all(&mut self, orders: &Sender<Order>) -> Result<RunningReactors, Failure> {
-        let reactors = start_reactors(self, orders)?;
+    fn start_all(
+        &mut self,
+        orders: &Sender<Order>,
+        readiness: &Readiness,
+    ) -> Result<RunningReactors, Failure> {
+        let reactors = start_reactors(self, orders, readiness)?;
         start_services(&reactors, self.identity.as_ref())?;
         if self.handover.has_predecessor() {
             take_over(&reactors, &self.handover)?;
@@ -189,7 +200,14 @@ impl Start {
         Ok(reactors)
     }
 
-    fn into_control(self, log: Log, reactors: &ReactorsHandle, orders: Sender<Order>) -> Control {
+    fn into_control(
+        self,
+        log: Log,
+        reactors: &ReactorsHandle,
+        orders: Sender<Order>,
+        readiness: Readiness,
+        waits: Option<String>,
+    ) -> Control {
         let Self { source, program, handover, next, pid_file, notifier, .. } = self;
         Control {
             generations: vec![0; program.services.len()],
@@ -203,6 +221,8 @@ impl Start {
             pid_file,
             notifier,
             orders,
+            readiness,
+            waits,
             stopped_by: None,
             is_replaced: false,
         }
@@ -225,12 +245,17 @@ fn take_over(reactors: &ReactorsHandle, handover: &Handover) -> Result<(), Failu
 }
 
 /// Step 6.
-fn start_reactors(start: &Start, orders: &Sender<Order>) -> Result<RunningReactors, Failure> {
+fn start_reactors(
+    start: &Start,
+    orders: &Sender<Order>,
+    readiness: &Readiness,
+) -> Result<RunningReactors, Failure> {
     let options = &start.program.reactor;
     let (engine, drain) = (options.engine.0, options.drain.0);
     let is_inspected = start.program.inspect.is_wanted();
     let (program, orders) = (Arc::new(start.program.clone()), orders.clone());
     let (notifier, handover) = (start.notifier.clone(), start.handover.clone());
+    let readiness = readiness.clone();
     Reactors::new(options.reactors)
         .reactor(move |_| {
             let builder = Reactor::builder().engine(engine).shutdown_max(drain + STOP_MARGIN);
@@ -239,7 +264,7 @@ fn start_reactors(start: &Start, orders: &Sender<Order>) -> Result<RunningReacto
         .stop_signals(false)
         .on_failure(OnFailure::Stop)
         .setup(move |shard: &Shard| {
-            shard::prepare(shard, &program, &handover)?;
+            shard::prepare(shard, &program, &handover, &readiness)?;
             if shard.index() == 0 {
                 signals::watch(shard, &orders).map_err(sinew::application::StartError::other)?;
                 feed_watchdog(shard, notifier.as_ref());

@@ -4,11 +4,12 @@ use std::{
     fs,
     io::{BufRead, BufReader, Write},
     net::{SocketAddr, TcpStream},
-    os::unix::fs::PermissionsExt,
+    os::unix::{fs::PermissionsExt, net::UnixDatagram},
     process::{Command, Output},
 };
 
 use nix::sys::signal::Signal;
+use rustix::fs::{FlockOperation, flock};
 use sinew::{
     auth::Users,
     prelude::{Identity, TlsServerConfig},
@@ -470,6 +471,40 @@ fn a_reload_and_an_upgrade() {
     crate::kit::send(pid, Signal::SIGTERM);
     let (_, log) = server.end();
     assert_eq!(log.matches("Delivered").count(), 3, "{log}");
+}
+
+/// In an upgrade, the process before has the queue for some time. What needs no queue is served meanwhile, and the manager is told what is
+/// missing.
+#[test]
+fn it_is_ready_once_it_has_the_queue() {
+    let fixture = Fixture::new();
+    fs::create_dir(fixture.scratch.path("queue")).expect("a folder");
+    let lock = fs::File::create(fixture.scratch.path("queue/lock")).expect("a file");
+    flock(&lock, FlockOperation::LockExclusive).expect("a lock");
+    let notified = UnixDatagram::bind(fixture.scratch.path("notify.sock")).expect("a socket");
+    let message = || {
+        let mut buffer = [0; 4096];
+        let len = notified.recv(&mut buffer).expect("a message");
+        String::from_utf8_lossy(&buffer[..len]).into_owned()
+    };
+    let mut command = sinew(&["run", &fixture.config()]);
+    let mut server =
+        Server::spawn(command.env("NOTIFY_SOCKET", fixture.scratch.path("notify.sock")));
+    let last = server.lines.last().expect("a line");
+    assert!(last.contains("not ready yet: mail waits for its queue"), "{last}");
+    assert_eq!(message(), "STATUS=mail waits for its queue");
+    let pop3: SocketAddr = format!("127.0.0.1:{}", port(&server, "/pop3")).parse().unwrap();
+    let mut greeting = String::new();
+    let mut stream = BufReader::new(TcpStream::connect(pop3).expect("a server"));
+    stream.read_line(&mut greeting).expect("a line");
+    assert!(greeting.starts_with("+OK mail.example.org"), "{greeting}");
+    assert_eq!(fixture.mailq(&[]).status.code(), Some(75), "the queue is not open");
+    flock(&lock, FlockOperation::Unlock).expect("a lock");
+    server.all_lines(&["the queue is open", " ready"]);
+    assert_eq!([message(), message()], ["READY=1", "STATUS=ready"]);
+    assert!(talk(&port(&server, ""), &["NOOP"])[0].starts_with("250"));
+    assert_eq!(fixture.listed(), "the queue is empty\n");
+    server.stop();
 }
 
 /// Mail of another server on this machine.

@@ -15,6 +15,7 @@ mod imap_server {
     mod logins;
     mod mailboxes;
     mod order;
+    mod pieces;
     mod quick;
     mod searches;
     mod sessions;

@@ -7,12 +7,14 @@
 //! | `outgoing.rs` | mail to other hosts |
 //! | `sources.rs` | files that are read again when they change |
 //! | `queue_slot.rs` | the queue, once it is open |
+//! | `opening.rs` | how the queue is opened, and what happens until then |
 //! | `service.rs` | the service |
 //! | `control.rs`, `queue_report.rs` | the queue as `sinew mailq` sees it |
 
 mod control;
 mod domains;
 mod names;
+mod opening;
 mod outgoing;
 mod queue_report;
 mod queue_slot;

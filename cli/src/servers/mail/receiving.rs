@@ -31,25 +31,26 @@ impl SmtpHandler for Receiving {
         self.message = self.slot.receiver(&self.router, &self.rules).map(|made| made.handler());
         match &mut self.message {
             Some(message) => message.mail(session, from),
-            None => Verdict::refuse(stopping()),
+            None => Verdict::refuse(no_queue()),
         }
     }
 
     fn rcpt(&mut self, session: &Session, to: &Recipient) -> Verdict {
         match &mut self.message {
             Some(message) => message.rcpt(session, to),
-            None => Verdict::refuse(stopping()),
+            None => Verdict::refuse(no_queue()),
         }
     }
 
     fn data(&mut self, session: &Session) -> Verdict<Box<dyn MessageSink>> {
         match self.message.take() {
             Some(mut message) => message.data(session),
-            None => Verdict::refuse(stopping()),
+            None => Verdict::refuse(no_queue()),
         }
     }
 }
 
-fn stopping() -> Reply {
-    Reply::new(421, "4.3.2 The server stops").expect("it is a reply")
+/// The queue is not open yet, or not any more.
+fn no_queue() -> Reply {
+    Reply::new(421, "4.3.2 No mail is taken at the moment, try again later").expect("it is a reply")
 }

@@ -3,12 +3,12 @@
 //! | call | what happens |
 //! |---|---|
 //! | `privileged_start` | all ports are opened |
-//! | `start` | the folders are made, as the user of the process; mailboxes can be read; a task opens the queue, and waits for it as long as another process has it, as in an upgrade; then mail is accepted. Clients wait in the backlog meanwhile |
+//! | `start` | the folders are made, as the user of the process; mailboxes can be read; a task opens the queue, and waits for it as long as another process has it, as in an upgrade; then mail is accepted, and the server is ready. Clients wait in the backlog meanwhile, for 30 seconds at most: then they are told to come again |
 //! | `stop` | ports close, connections are drained; the queue accepts nothing new, and writes down how far it has come |
 
 use std::{
     cell::RefCell,
-    fmt, fs,
+    fs,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     rc::Rc,
@@ -22,7 +22,7 @@ use sinew::{
     mail::{
         imap::server::{ImapServer, ServerConfig as ImapConfig},
         pop3::server::{Pop3Server, ServerConfig as Pop3Config, StoredMaildrops},
-        queue::{Agents, Queue, QueueConfig, QueueError, Relay, SMTP_AGENT, Spool},
+        queue::{Agents, Queue, QueueConfig, Relay, SMTP_AGENT, Spool},
         routing::{
             FILE_AGENT, FileAgent, MAILBOX_AGENT, MailboxAgent, PROGRAM_AGENT, ProgramAgent,
             REROUTE_AGENT, Reroute, Router, Rules,
@@ -30,13 +30,14 @@ use sinew::{
         smtp::server::{ServerConfig, SmtpServer},
         store::Store,
     },
-    prelude::{Deferred, ListenConfig, Peer, Reactor, StreamConfig, Task},
+    prelude::{Deferred, ListenConfig, Peer, Reactor, StreamConfig},
     reactor::{Excerpt, Failure},
     transports::endpoint::ServerEndpoint,
 };
 
 use super::{
     Mail, control,
+    opening::Opening,
     queue_slot::QueueSlot,
     receiving::Receiving,
     sources::{Sources, Watching},
@@ -49,10 +50,6 @@ use crate::{
 
 /// Where mail of other servers is accepted by default.
 const LISTEN: &str = "tcp:25";
-
-/// How long to wait for the queue of another process, and after a failure.
-const IN_USE_WAIT: Duration = Duration::from_millis(100);
-const FAILED_WAIT: Duration = Duration::from_secs(10);
 
 /// How long attempts may go on when the service stops. The next one waits for that.
 const STOP_GRACE: Duration = Duration::from_secs(10);
@@ -75,26 +72,12 @@ pub(super) struct MailService {
     /// Ports that do not.
     reading: MultiService,
     opening: Rc<Opening>,
+    slot: QueueSlot,
     /// Of the queue and the mailboxes.
     folders: Vec<PathBuf>,
     /// Until it is started.
     sources: RefCell<Option<Sources>>,
-    running: RefCell<Option<Running>>,
-}
-
-/// What ends with the service.
-struct Running {
-    _opening: Task<()>,
-    _sources: Watching,
-}
-
-/// How the queue is opened.
-struct Opening {
-    spool: Spool,
-    config: QueueConfig,
-    agents: Agents,
-    reroute: Reroute,
-    slot: QueueSlot,
+    watching: RefCell<Option<Watching>>,
 }
 
 impl MailService {
@@ -105,10 +88,10 @@ impl MailService {
         let ports = Ports { mail, context, parts: &parts, slot: &slot };
         ports.receiving(&receiving)?;
         ports.reading(&reading)?;
-        let opening = Rc::new(Opening::new(mail, &parts, slot)?);
+        let opening = Rc::new(opening(mail, context, &parts, slot.clone(), receiving.clone())?);
         let folders = [&mail.queue, &mail.mailboxes].into_iter().flatten().cloned().collect();
-        let (sources, running) = (RefCell::new(Some(parts.sources)), RefCell::default());
-        Ok(Self { receiving, reading, opening, folders, sources, running })
+        let (sources, watching) = (RefCell::new(Some(parts.sources)), RefCell::default());
+        Ok(Self { receiving, reading, opening, slot, folders, sources, watching })
     }
 }
 
@@ -235,62 +218,40 @@ fn private(endpoint: &Endpoint) -> Result<ServerEndpoint, StartError> {
     }
 }
 
-impl Opening {
-    fn new(mail: &Mail, parts: &Parts, slot: QueueSlot) -> Result<Self, StartError> {
-        let mut agents = Agents::default()
-            .with(SMTP_AGENT, parts.relay.clone())
-            .with(MAILBOX_AGENT, MailboxAgent::new(Rc::clone(&parts.store)));
-        if mail.alias_programs {
-            agents = agents
-                .with(PROGRAM_AGENT, ProgramAgent::default())
-                .with(FILE_AGENT, FileAgent::default());
-        }
-        let reroute = Reroute::new(parts.router.clone(), agents.clone());
-        let agents = agents.with(REROUTE_AGENT, reroute.clone());
-        let config = QueueConfig::new(&parts.hostname)
-            .map_err(StartError::other)?
-            .size_max(mail.message_max.0.saturating_add(65_536))
-            .retry_first(mail.retry_first.0)
-            .retry_max(mail.retry_max.0)
-            .expiry(mail.expiry.0)
-            .delay_warning(mail.delay_warning.map(|after| after.0))
-            .stop_grace(STOP_GRACE)
-            .report_agent(REROUTE_AGENT);
-        let spool = Spool::in_folder(mail.queue.clone().unwrap_or_default());
-        Ok(Self { spool, config, agents, reroute, slot })
+/// How the queue of this server is opened.
+fn opening(
+    mail: &Mail,
+    context: &Context,
+    parts: &Parts,
+    slot: QueueSlot,
+    receiving: MultiService,
+) -> Result<Opening, StartError> {
+    let mut agents = Agents::default()
+        .with(SMTP_AGENT, parts.relay.clone())
+        .with(MAILBOX_AGENT, MailboxAgent::new(Rc::clone(&parts.store)));
+    if mail.alias_programs {
+        agents = agents
+            .with(PROGRAM_AGENT, ProgramAgent::default())
+            .with(FILE_AGENT, FileAgent::default());
     }
-
-    /// Opens the queue, and then the ports that need it.
-    async fn run(self: Rc<Self>, reactor: Reactor, receiving: MultiService) {
-        let mut is_reported = false;
-        let queue = loop {
-            let (spool, config) = (self.spool.clone(), self.config.clone());
-            match Queue::open(&reactor, spool, config, self.agents.clone()).await {
-                Ok(queue) => break queue,
-                Err(QueueError::InUse) => {
-                    if !std::mem::replace(&mut is_reported, true) {
-                        tracing::info!(
-                            "another process has the queue; mail is accepted when it has ended"
-                        );
-                    }
-                    reactor.sleep(IN_USE_WAIT).await;
-                }
-                Err(error) => {
-                    tracing::error!("the queue could not be opened: {}", Chain(&error));
-                    reactor.sleep(FAILED_WAIT).await;
-                }
-            }
-        };
-        let stats = queue.stats();
-        self.reroute.set_queue(&queue);
-        self.slot.set(queue);
-        if let Err(error) = receiving.start(&reactor) {
-            tracing::error!(%error, "mail cannot be accepted");
-            return;
-        }
-        let (messages, damaged) = (stats.messages, stats.damaged);
-        tracing::info!(messages, damaged, "the queue is open: mail is accepted");
-    }
+    let reroute = Reroute::new(parts.router.clone(), agents.clone());
+    let agents = agents.with(REROUTE_AGENT, reroute.clone());
+    let config = QueueConfig::new(&parts.hostname)
+        .map_err(StartError::other)?
+        .size_max(mail.message_max.0.saturating_add(65_536))
+        .retry_first(mail.retry_first.0)
+        .retry_max(mail.retry_max.0)
+        .expiry(mail.expiry.0)
+        .delay_warning(mail.delay_warning.map(|after| after.0))
+        .stop_grace(STOP_GRACE)
+        .report_agent(REROUTE_AGENT);
+    let spool = Spool::in_folder(mail.queue.clone().unwrap_or_default());
+    let opened = move |queue: Queue| {
+        reroute.set_queue(&queue);
+        slot.set(queue);
+    };
+    let wait = context.wait_for("its queue");
+    Ok(Opening::new(spool, config, agents, receiving, wait, opened))
 }
 
 impl Service for MailService {
@@ -306,15 +267,15 @@ impl Service for MailService {
         self.reading.start(reactor)?;
         let Some(sources) = self.sources.take() else { return Err(StartError::AlreadyStarted) };
         let sources = sources.watch(reactor)?;
-        let opening = Rc::clone(&self.opening).run(reactor.clone(), self.receiving.clone());
-        let running = Running { _opening: reactor.spawn(opening), _sources: sources };
-        self.running.replace(Some(running));
+        self.opening.begin(reactor);
+        self.watching.replace(Some(sources));
         Ok(())
     }
 
     fn stop(&self, reactor: &Reactor) -> Deferred<(), StopError> {
-        drop(self.running.take());
-        let queue = self.opening.slot.take();
+        drop(self.watching.take());
+        self.opening.end();
+        let queue = self.slot.take();
         // All begin to stop at once.
         let (receiving, reading) = (self.receiving.stop(reactor), self.reading.stop(reactor));
         let (promise, closed) = reactor.promise::<(), Failure>();
@@ -344,19 +305,4 @@ impl Service for MailService {
 fn make(folder: &Path) -> Result<(), StartError> {
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.map_err(|error| StartError::other(format!("{}: {error}", Excerpt::path(folder))))
-}
-
-/// An error with its causes.
-struct Chain<'a>(&'a dyn std::error::Error);
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
-    }
 }

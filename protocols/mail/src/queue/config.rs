@@ -104,7 +104,8 @@ impl QueueConfig {
     }
 
     /// Most attempts at once. Default 50. Half as many more may go on that last longer than a minute, or whose destination has kept the
-    /// last one as long: destinations that are slow do not take all places.
+    /// last one as long: destinations that are slow do not take all places. Where the last one has lasted longer than 8 minutes, there is
+    /// one attempt at a time, and half of these places are not for such destinations: tarpits do not keep those waiting that are only slow.
     pub fn deliveries_max(mut self, deliveries: usize) -> Self {
         self.deliveries_max = deliveries;
         self

@@ -14,7 +14,7 @@
 //! only when the probe has reached it. Attempts that were on their way when it went down do not count as further failures.
 //!
 //! Destinations that keep an attempt for long have places of their own, see `slowness.rs`: any number of them leaves those of the others
-//! free.
+//! free. One that is stuck has one attempt at a time, so that it does not take the places of others that are.
 //!
 //! Every step takes time that grows with the logarithm of what is scheduled, not with its number.
 
@@ -24,7 +24,10 @@ use std::{
     time::Instant,
 };
 
-use super::{MessageId, slowness::Slowness};
+use super::{
+    MessageId,
+    slowness::{Pace, Slowness},
+};
 
 /// Where a parcel goes: what is limited together, and backed off together.
 pub(crate) type Destination = Rc<str>;
@@ -48,8 +51,9 @@ pub(crate) struct Schedule {
     slowness: Slowness<Parcel>,
     /// Lines that have something ready and may send.
     turns: VecDeque<Destination>,
-    /// Those of them where attempts are slow.
+    /// Those of them where attempts are slow, and where they are stuck.
     slow_turns: VecDeque<Destination>,
+    stuck_turns: VecDeque<Destination>,
     /// Lines that have something ready, and are down until a time.
     resting: BTreeSet<(Instant, Destination)>,
     serial: u64,
@@ -82,8 +86,8 @@ struct Line {
     /// What is active is a probe.
     is_probed: bool,
     has_turn: bool,
-    /// The last attempt was slow.
-    is_slow: bool,
+    /// That of the last attempt.
+    pace: Pace,
     /// Until when it rests.
     rests: Option<Instant>,
     /// Parcels in any state. What is known of a destination is forgotten with the last.
@@ -94,6 +98,7 @@ impl Line {
     fn may_send(&self, max: usize, now: Instant) -> bool {
         match self.down_until {
             Some(until) => until <= now && self.active == 0,
+            None if self.pace == Pace::Stuck => self.active == 0,
             None => self.active < max,
         }
     }
@@ -111,6 +116,7 @@ impl Schedule {
             slowness: Slowness::new(active_max),
             turns: VecDeque::new(),
             slow_turns: VecDeque::new(),
+            stuck_turns: VecDeque::new(),
             resting: BTreeSet::new(),
             serial: 0,
         }
@@ -195,20 +201,14 @@ impl Schedule {
         }
         self.slowness.age(now);
         while let Some(destination) = self.next_turn() {
-            let is_full = self.is_full();
-            let Some(line) = self.lines.get_mut(&destination) else { continue };
-            match line.is_slow {
+            let Some(pace) = self.lines.get(&destination).map(|line| line.pace) else { continue };
+            if !self.has_room(pace) {
                 // It has ended an attempt since its turn was noted.
-                true if !self.slowness.has_room() => {
-                    self.slow_turns.push_back(destination);
-                    continue;
-                }
-                false if is_full => {
-                    self.turns.push_back(destination);
-                    continue;
-                }
-                _ => line.has_turn = false,
+                self.turns_of(pace).push_back(destination);
+                continue;
             }
+            let Some(line) = self.lines.get_mut(&destination) else { continue };
+            line.has_turn = false;
             if !line.may_send(self.active_max_each, now) {
                 // One that is full has its turn when it has room.
                 if let Some(until) = line.down_until.filter(|until| *until > now) {
@@ -220,10 +220,9 @@ impl Schedule {
             let Some((_, parcel)) = line.ready.pop_first() else { continue };
             line.active += 1;
             line.is_probed = line.down_until.is_some();
-            let is_slow = line.is_slow;
             self.turn(&destination);
             self.active += 1;
-            self.slowness.begin(parcel.clone(), now, is_slow);
+            self.slowness.begin(parcel.clone(), now, pace);
             if let Some(place) = self.parcels.get_mut(&parcel) {
                 place.state = State::Active;
             }
@@ -237,10 +236,30 @@ impl Schedule {
         self.active - self.slowness.beside() >= self.active_max
     }
 
+    /// Whether there is a place for an attempt of this pace.
+    fn has_room(&self, pace: Pace) -> bool {
+        let is_full = self.is_full();
+        match pace {
+            Pace::Fast => !is_full,
+            Pace::Slow => self.slowness.has_room(pace) || (self.slowness.has_reserve() && !is_full),
+            Pace::Stuck => self.slowness.has_room(pace),
+        }
+    }
+
+    /// The lines of this pace whose turns come.
+    fn turns_of(&mut self, pace: Pace) -> &mut VecDeque<Destination> {
+        match pace {
+            Pace::Fast => &mut self.turns,
+            Pace::Slow => &mut self.slow_turns,
+            Pace::Stuck => &mut self.stuck_turns,
+        }
+    }
+
     /// The line whose turn it is, if there is a place.
     fn next_turn(&mut self) -> Option<Destination> {
-        let slow = if self.slowness.has_room() { self.slow_turns.pop_front() } else { None };
-        slow.or_else(|| if self.is_full() { None } else { self.turns.pop_front() })
+        [Pace::Slow, Pace::Stuck, Pace::Fast]
+            .into_iter()
+            .find_map(|pace| self.has_room(pace).then(|| self.turns_of(pace).pop_front())?)
     }
 
     /// It is this time: which attempts are slow is told by it.
@@ -261,10 +280,11 @@ impl Schedule {
         place.again = false;
         let destination = Rc::clone(&place.destination);
         self.active -= 1;
-        let was_slow = self.slowness.end(parcel) && self.slowness.has_places();
+        let pace = self.slowness.end(parcel);
+        let pace = if self.slowness.has_places() { pace } else { Pace::Fast };
         if let Some(line) = self.lines.get_mut(&destination) {
             line.active -= 1;
-            line.is_slow = was_slow;
+            line.pace = pace;
             match reached {
                 Some(true) => (line.failures, line.down_until) = (0, None),
                 // Others were on their way when it went down.
@@ -293,8 +313,9 @@ impl Schedule {
     pub(crate) fn wakeup(&self, now: Instant) -> Option<Instant> {
         let due = self.due.first_key_value().map(|((at, _), _)| *at);
         let resting = self.resting.first().map(|(until, _)| *until).filter(|until| *until > now);
-        let slow = self.slowness.wakeup().filter(|_| !self.turns.is_empty());
-        due.into_iter().chain(resting).chain(slow).min()
+        let fast = self.slowness.room_for_fast().filter(|_| !self.turns.is_empty());
+        let slow = self.slowness.room_for_slow().filter(|_| !self.slow_turns.is_empty());
+        due.into_iter().chain(resting).chain(fast).chain(slow).min()
     }
 
     pub(crate) fn active(&self) -> usize {
@@ -359,8 +380,8 @@ impl Schedule {
             return;
         }
         line.has_turn = true;
-        let turns = if line.is_slow { &mut self.slow_turns } else { &mut self.turns };
-        turns.push_back(Rc::clone(destination));
+        let pace = line.pace;
+        self.turns_of(pace).push_back(Rc::clone(destination));
         self.stop_resting(destination);
     }
 

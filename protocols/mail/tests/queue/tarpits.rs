@@ -10,11 +10,17 @@ use sinew_transports::reactor::{Deferred, Promise, Reactor};
 
 use super::world::{config, envelope};
 
-/// Delivers to `fast.example`, and keeps all other attempts.
+/// Delivers to `fast.example`, to `slow.example` after 70 seconds, and keeps all other attempts.
 #[derive(Clone, Default)]
 struct Tarpits {
     open: Rc<RefCell<Vec<Promise<AttemptResult>>>>,
     delivered: Rc<RefCell<usize>>,
+}
+
+impl Tarpits {
+    fn awaited(&self) -> usize {
+        self.open.borrow().iter().filter(|promise| promise.is_awaited()).count()
+    }
 }
 
 impl DeliveryAgent for Tarpits {
@@ -23,13 +29,25 @@ impl DeliveryAgent for Tarpits {
     }
 
     fn deliver(&self, reactor: &Reactor, attempt: Attempt) -> Deferred<AttemptResult> {
-        if attempt.recipients()[0].address().domain() == "fast.example" {
-            *self.delivered.borrow_mut() += 1;
-            let fate = Fate::Delivered(Status::new(2, 0, 0, "taken"));
-            return Deferred::ready_on(reactor, AttemptResult::same(&attempt, fate));
-        }
         let (promise, deferred) = reactor.promise();
-        self.open.borrow_mut().push(promise);
+        let wait = match attempt.recipients()[0].address().domain() {
+            "fast.example" => 0,
+            "slow.example" => 70,
+            _ => {
+                self.open.borrow_mut().push(promise);
+                return deferred;
+            }
+        };
+        let stays = attempt.recipients()[0].address().local() == "stays";
+        let delivered = Rc::clone(&self.delivered);
+        reactor.call_later(Duration::from_secs(wait), move |_| {
+            *delivered.borrow_mut() += usize::from(!stays);
+            let fate = match stays {
+                true => Fate::Delayed(Status::new(4, 0, 0, "later")),
+                false => Fate::Delivered(Status::new(2, 0, 0, "taken")),
+            };
+            promise.resolve(AttemptResult::same(&attempt, fate));
+        });
         deferred
     }
 }
@@ -65,6 +83,44 @@ fn tarpits_do_not_hold_all_places() {
         assert!(queue.stats().active <= 10);
     }
     assert!(tarpits.open.borrow().len() > 15, "they are tried, too");
-    let awaited = tarpits.open.borrow().iter().filter(|promise| promise.is_awaited()).count();
+    let awaited = tarpits.awaited();
     assert!((1..=5).contains(&awaited), "{awaited} are open");
+}
+
+/// A destination that was slow once, and takes mail all the same, does not wait for tarpits: not for one with many messages, and not for
+/// many.
+#[test]
+fn tarpits_do_not_hold_the_places_of_those_that_are_slow() {
+    crate::watchdog::watch_this_test();
+    for (destinations, messages) in [(1, 40), (40, 1), (8, 8)] {
+        let (reactor, tarpits) = (Reactor::simulated(0), Tarpits::default());
+        let agents = Agents::default().with(SMTP_AGENT, tarpits.clone());
+        let config = config().deliveries_max(10).retry_max(Duration::from_secs(15 * 60));
+        let opening = Queue::open(&reactor, Spool::on(MemoryFiles::default()), config, agents);
+        let advance = |seconds| reactor.advance(Duration::from_secs(seconds)).unwrap();
+        advance(1);
+        let queue = opening.take().unwrap().unwrap();
+        let submit = |address: &str| {
+            let submitted = queue.submit(envelope(&[address]), "Subject: x\r\n\r\n".to_owned());
+            advance(1);
+            submitted.take().unwrap().unwrap()
+        };
+        // As long as there is mail for it, it is known to be slow.
+        submit("stays@slow.example");
+        for _ in 0..messages {
+            (0..destinations).for_each(|number| drop(submit(&format!("x@tarpit{number}.example"))));
+        }
+        // All are known by now.
+        advance(3 * 3600);
+        for count in 1..30 {
+            submit("x@slow.example");
+            advance(100);
+            let delivered = *tarpits.delivered.borrow();
+            assert_eq!(delivered, count, "{destinations} tarpits with {messages} messages each");
+            advance(700);
+            let active = queue.stats().active;
+            assert!(active <= 15 && tarpits.awaited() <= 5, "{active} attempts go on");
+        }
+        assert!(tarpits.open.borrow().len() > 10, "they are tried, too");
+    }
 }

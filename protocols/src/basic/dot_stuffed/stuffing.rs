@@ -8,8 +8,9 @@ use crate::basic::EncodeError;
 /// Encodes text that ends with a line of a single dot; a line that starts with a dot gets another one in front (RFC
 /// 5321 4.5.2).
 ///
-/// Lines must end in CRLF. A bare CR or LF is rejected or replaced by CRLF; it is never sent, since a peer may treat
-/// it as the end of a line, and a dot after it as the end of the text.
+/// Lines must end in CRLF. A bare CR or LF is rejected or replaced by CRLF, since a peer may treat it as the end of a
+/// line, and a dot after it as the end of the text; [`keeping_bare_crs`](Self::keeping_bare_crs) sends those CRs that
+/// have no dot after them.
 ///
 /// # Examples
 ///
@@ -29,8 +30,19 @@ use crate::basic::EncodeError;
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct DotStuffing {
-    fixes_line_ends: bool,
+    bare: Bare,
     state: State,
+}
+
+/// What becomes of a bare CR or LF.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Bare {
+    #[default]
+    Rejected,
+    /// It is sent as CRLF.
+    Fixed,
+    /// An LF is sent as CRLF, and so is a CR in front of a dot. Another CR stays.
+    CrsKept,
 }
 
 /// The last output written.
@@ -49,21 +61,28 @@ impl DotStuffing {
     /// A bare CR or LF is an error.
     #[must_use]
     pub const fn strict() -> Self {
-        Self { fixes_line_ends: false, state: State::LineStart }
+        Self { bare: Bare::Rejected, state: State::LineStart }
     }
 
     /// A bare CR or LF is sent as CRLF.
     #[must_use]
     pub const fn normalizing() -> Self {
-        Self { fixes_line_ends: true, state: State::LineStart }
+        Self { bare: Bare::Fixed, state: State::LineStart }
+    }
+
+    /// A bare LF is sent as CRLF, a bare CR as it is, so that a text is as long for the peer as its owner has counted it.
+    /// But a CR in front of a dot is sent as CRLF: a peer for which it ends a line must not take the dot for the end.
+    #[must_use]
+    pub const fn keeping_bare_crs() -> Self {
+        Self { bare: Bare::CrsKept, state: State::LineStart }
     }
 
     /// Encodes the next piece of the text: calls `write` with slices of it and with the bytes to insert.
     ///
     /// # Errors
     ///
-    /// [`EncodeError::BareLineEnd`] at a bare CR or LF, unless [`normalizing`](Self::normalizing). The text before it has
-    /// been passed to `write`, so a caller that has already sent it must end the connection.
+    /// [`EncodeError::BareLineEnd`] at a bare CR or LF, if this is [`strict`](Self::strict). The text before it has been
+    /// passed to `write`, so a caller that has already sent it must end the connection.
     pub fn encode(&mut self, text: &[u8], mut write: impl FnMut(&[u8])) -> Result<(), EncodeError> {
         let mut rest = text;
         while let Some(&first) = rest.first() {
@@ -73,7 +92,7 @@ impl DotStuffing {
                     rest = self.write_lf(rest, &mut write);
                     continue;
                 }
-                (State::Cr, _) => {
+                (State::Cr, first) if self.bare != Bare::CrsKept || first == b'.' => {
                     self.end_cr(&mut write)?;
                     continue;
                 }
@@ -91,7 +110,7 @@ impl DotStuffing {
                     self.state = State::Cr;
                     rest = &rest[1..];
                 }
-                Some(_) if self.fixes_line_ends => {
+                Some(_) if self.bare != Bare::Rejected => {
                     write(b"\r");
                     rest = self.write_lf(rest, &mut write);
                 }
@@ -109,10 +128,10 @@ impl DotStuffing {
     ///
     /// As [`encode`](Self::encode), if the text ends in a bare CR.
     pub fn finish(&mut self, mut write: impl FnMut(&[u8])) -> Result<(), EncodeError> {
-        if self.state == State::Cr {
+        if self.state == State::Cr && self.bare != Bare::CrsKept {
             self.end_cr(&mut write)?;
         }
-        let end: &[u8] = if self.state == State::Text { b"\r\n.\r\n" } else { b".\r\n" };
+        let end: &[u8] = if self.state == State::LineStart { b".\r\n" } else { b"\r\n.\r\n" };
         write(end);
         self.state = State::LineStart;
         Ok(())
@@ -127,7 +146,7 @@ impl DotStuffing {
 
     /// Handles a CR that is not followed by an LF.
     fn end_cr(&mut self, write: &mut impl FnMut(&[u8])) -> Result<(), EncodeError> {
-        if !self.fixes_line_ends {
+        if self.bare == Bare::Rejected {
             return Err(EncodeError::BareLineEnd { found: b'\r' });
         }
         write(b"\n");

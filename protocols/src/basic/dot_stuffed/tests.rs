@@ -218,3 +218,27 @@ fn one_encoder_and_one_decoder_for_several_texts() {
     let end = Unstuffed::End;
     assert_eq!(found, [text(b".\r\n"), end, end, text(b"a\r\n"), end]);
 }
+
+/// What is sent with CRs as they are, however it is cut. One in front of a dot ends its line: for a peer that ends lines there anyway,
+/// the text must not end.
+#[test]
+fn bare_crs_that_are_kept() {
+    let cases: [(&[u8], &[u8]); 9] = [
+        (b"", b".\r\n"),
+        (b"a\rb\nc\r\n", b"a\rb\r\nc\r\n.\r\n"),
+        (b"a\r\r\nb\r\r", b"a\r\r\nb\r\r\r\n.\r\n"),
+        (b"\r.\r\nQUIT\r\n", b"\r\n..\r\nQUIT\r\n.\r\n"),
+        (b"a\r\r.b", b"a\r\r\n..b\r\n.\r\n"),
+        (b"a\n.\n", b"a\r\n..\r\n.\r\n"),
+        (b"\r", b"\r\r\n.\r\n"),
+        (b"\n\r\n", b"\r\n\r\n.\r\n"),
+        (b".\r", b"..\r\r\n.\r\n"),
+    ];
+    for (text, expected) in cases {
+        for len in 1..=text.len().max(1) {
+            let pieces: Vec<_> = text.chunks(len).collect();
+            let sent = encode(DotStuffing::keeping_bare_crs(), &pieces);
+            assert_eq!(sent.as_deref(), Ok(expected), "{:?}", String::from_utf8_lossy(text));
+        }
+    }
+}

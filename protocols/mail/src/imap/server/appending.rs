@@ -131,7 +131,7 @@ impl ImapConnection {
         let of_task = Rc::clone(session);
         self.run(session, async move {
             let done = finish_append(open).await.unwrap_or_else(|refused| refused);
-            of_task.finish(&tag, &done);
+            of_task.end(&tag, &done).await;
         });
     }
 
@@ -151,7 +151,7 @@ impl ImapConnection {
                 finish_append(append).await
             };
             let done = appended.await.unwrap_or_else(|refused| refused);
-            of_task.finish(&tag, &done);
+            of_task.end(&tag, &done).await;
         });
     }
 }

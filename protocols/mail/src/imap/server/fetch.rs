@@ -7,7 +7,7 @@ use super::{
     ahead::Ahead,
     answer::Done,
     reading::{HEADER_MAX, ReadError, Reading},
-    selected::{Known, line},
+    selected::Known,
     session::Session,
     uid_ranges::{difference, intersection, uid_set},
 };
@@ -58,7 +58,8 @@ impl Session {
         add_implied(&mut command);
         let mailbox = self.mailbox()?;
         if let (true, Some(since)) = (command.has_vanished, command.changed_since) {
-            self.write_vanished_earlier(&mailbox, &uids, &command.set, since);
+            let gone = vanished_earlier(&*mailbox, &uids, &command.set, since);
+            self.tell_vanished_earlier(gone).await?;
         }
         let known = self.mark_seen(&mailbox, &uids, &mut command).await;
         let (mut is_missing, mut ahead) = (false, Ahead::new(&command));
@@ -91,30 +92,6 @@ impl Session {
             false => Done::ok("Done"),
         };
         Ok(done.knowing(known))
-    }
-
-    /// Messages that went before the client came (RFC 7162 3.2.6).
-    fn write_vanished_earlier(
-        &self,
-        mailbox: &Rc<dyn Mailbox>,
-        uids: &UidSet,
-        asked: &SequenceSet,
-        since: u64,
-    ) {
-        let since = ModSeq::new(since).unwrap_or(ModSeq::MAX);
-        let last = mailbox.status().uid_next.get().saturating_sub(1);
-        let asked = uid_set(asked.ranges(last.max(1)), last);
-        let gone = match mailbox.changes_since(since).vanished {
-            Some(vanished) => intersection(&vanished, &asked),
-            None => asked,
-        };
-        // Those that have a number here go with a response of their own, which changes the numbers.
-        let gone = difference(&gone, uids);
-        if !gone.is_empty() {
-            let mut out = Vec::new();
-            line(&mut out, format_args!("* VANISHED (EARLIER) {gone}"));
-            self.write(&out);
-        }
     }
 
     /// Texts that are not only looked at become `\Seen` (RFC 3501 6.4.5). The flags are told with the messages.
@@ -205,6 +182,24 @@ impl Session {
         let enabled = self.enabled.get();
         self.enabled.set(super::selected::Enabled { condstore: true, ..enabled });
     }
+}
+
+/// Messages that went before the client came (RFC 7162 3.2.6).
+fn vanished_earlier(
+    mailbox: &dyn Mailbox,
+    uids: &UidSet,
+    asked: &SequenceSet,
+    since: u64,
+) -> UidSet {
+    let since = ModSeq::new(since).unwrap_or(ModSeq::MAX);
+    let last = mailbox.status().uid_next.get().saturating_sub(1);
+    let asked = uid_set(asked.ranges(last.max(1)), last);
+    let gone = match mailbox.changes_since(since).vanished {
+        Some(vanished) => intersection(&vanished, &asked),
+        None => asked,
+    };
+    // Those that have a number here go with a response of their own, which changes the numbers.
+    difference(&gone, uids)
 }
 
 /// UIDs and modification sequences that are told without being asked for.

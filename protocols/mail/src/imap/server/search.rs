@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::{
     answer::Done,
     reading::{ReadError, Reading},
-    session::Session,
+    session::{Closed, Session},
 };
 use crate::{
     imap::{
@@ -24,6 +24,9 @@ const TEXT_KEYS_MAX: usize = 50;
 
 /// How much of a header is searched.
 const HEADER_MAX: usize = 64 << 10;
+
+/// How much of a line of results is in memory.
+const OUT_MAX: usize = 16 << 10;
 
 /// How many messages are asked of the mailbox at once.
 const MESSAGES_AT_ONCE: usize = 1_000;
@@ -132,7 +135,7 @@ impl Session {
         };
         match result.await {
             Ok(is_found) => Ok(Some(is_found)),
-            Err(ReadError::Closed) => Err(super::session::Closed.into()),
+            Err(ReadError::Closed) => Err(Closed.into()),
             Err(error) => {
                 tracing::debug!(?error, uid = %info.uid, "a message could not be searched");
                 Ok(None)
@@ -196,19 +199,14 @@ impl Session {
         match &command.returns {
             None => {
                 out += "* SEARCH";
-                for number in ranges.iter().flat_map(|(from, to)| *from..=*to) {
-                    out += &format!(" {number}");
-                    if out.len() > 16 << 10 {
-                        self.write(std::mem::take(&mut out).as_bytes());
-                        self.room().await?;
-                    }
-                }
+                let numbers = ranges.iter().flat_map(|(from, to)| *from..=*to);
+                self.write_pieces(&mut out, numbers.map(|number| format!(" {number}"))).await?;
                 out += &mod_seq.map(|mod_seq| format!(" (MODSEQ {mod_seq})")).unwrap_or_default();
             }
             Some(returns) => {
                 out += &format!("* ESEARCH (TAG \"{tag}\")");
                 out += if command.is_uid { " UID" } else { "" };
-                write_returns(&mut out, returns, &ranges);
+                self.write_pieces(&mut out, returned(returns, &ranges)).await?;
                 out += &mod_seq.map(|mod_seq| format!(" MODSEQ {mod_seq}")).unwrap_or_default();
             }
         }
@@ -216,31 +214,44 @@ impl Session {
         self.write(out.as_bytes());
         Ok(())
     }
+
+    /// Writes a long line as the client receives it.
+    async fn write_pieces(
+        &self,
+        out: &mut String,
+        pieces: impl Iterator<Item = String>,
+    ) -> Result<(), Closed> {
+        for piece in pieces {
+            *out += &piece;
+            if out.len() > OUT_MAX {
+                self.write(std::mem::take(out).as_bytes());
+                self.room().await?;
+                self.pause().await?;
+            }
+        }
+        Ok(())
+    }
 }
 
-/// The results of ESEARCH (RFC 4731 3.1). Of nothing, only the count is told.
-fn write_returns(out: &mut String, returns: &[SearchReturn], ranges: &[(u32, u32)]) {
+/// The results of ESEARCH (RFC 4731 3.1), in pieces. Of nothing, only the count is told.
+fn returned(returns: &[SearchReturn], ranges: &[(u32, u32)]) -> impl Iterator<Item = String> {
     let returns = if returns.is_empty() { &[SearchReturn::All] } else { returns };
-    let has = |what| returns.contains(&what);
-    if let (Some((min, _)), Some((_, max))) = (ranges.first(), ranges.last()) {
-        if has(SearchReturn::Min) {
-            *out += &format!(" MIN {min}");
+    let has = |what| returns.contains(&what) && !ranges.is_empty();
+    let first = ranges.first().filter(|_| has(SearchReturn::Min));
+    let last = ranges.last().filter(|_| has(SearchReturn::Max));
+    let all = if has(SearchReturn::All) { ranges } else { &[] };
+    let count = ranges.iter().map(|(from, to)| u64::from(to - from) + 1).sum::<u64>();
+    let count = returns.contains(&SearchReturn::Count).then(|| format!(" COUNT {count}"));
+    let min = first.map(|(min, _)| format!(" MIN {min}"));
+    let max = last.map(|(_, max)| format!(" MAX {max}"));
+    let all = all.iter().enumerate().map(|(at, (from, to))| {
+        let before = if at == 0 { " ALL " } else { "," };
+        match from == to {
+            true => format!("{before}{from}"),
+            false => format!("{before}{from}:{to}"),
         }
-        if has(SearchReturn::Max) {
-            *out += &format!(" MAX {max}");
-        }
-        if has(SearchReturn::All) {
-            let set = ranges.iter().map(|(from, to)| match from == to {
-                true => from.to_string(),
-                false => format!("{from}:{to}"),
-            });
-            *out += &format!(" ALL {}", set.collect::<Vec<_>>().join(","));
-        }
-    }
-    if has(SearchReturn::Count) {
-        let count: u64 = ranges.iter().map(|(from, to)| u64::from(to - from) + 1).sum();
-        *out += &format!(" COUNT {count}");
-    }
+    });
+    min.into_iter().chain(max).chain(all).chain(count)
 }
 
 fn search_header(header: &[u8], search: &mut TextSearch) {
@@ -282,9 +293,7 @@ mod tests {
             (&[Count], &[(1, u32::MAX)], " COUNT 4294967295"),
         ];
         for (returns, ranges, expected) in cases {
-            let mut out = String::new();
-            write_returns(&mut out, returns, ranges);
-            assert_eq!(out, expected);
+            assert_eq!(returned(returns, ranges).collect::<String>(), expected);
         }
     }
 }

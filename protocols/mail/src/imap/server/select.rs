@@ -93,10 +93,8 @@ impl Session {
         };
         // What has gone since the messages were counted is told later.
         let vanished = difference(&vanished, &selected.view.all());
+        self.tell_vanished_earlier(vanished).await?;
         let mut out = Vec::new();
-        if !vanished.is_empty() {
-            line(&mut out, format_args!("* VANISHED (EARLIER) {vanished}"));
-        }
         for uid in changes.changed.iter().filter(|uid| known.contains(**uid)) {
             selected.write_flags(&mut out, *uid, Enabled { condstore: true, qresync: true });
             if out.len() > 16 << 10 {

@@ -1,11 +1,16 @@
 //! The mailbox that a session has selected, and what it was told of it: [`Selected`].
 //!
 //! A session remembers up to which change it was told of new messages and flags, and up to which one of messages that are gone: these
-//! two may differ, since EXPUNGE may not be told at all times (RFC 3501 7.4.1). What is in between is in the mailbox, not here.
+//! two may differ, since EXPUNGE may not be told at all times (RFC 3501 7.4.1). What is in between is in the mailbox, not here; but what is
+//! being told is: a change of 100,000 messages is told in pieces, so that no client has to be given all of them at once. A message that is
+//! gone keeps its number until its piece is told, and so do those behind it.
 
 use std::rc::Rc;
 
-use super::{uid_ranges::difference, view::View};
+use super::{
+    uid_ranges::{difference, first_ranges},
+    view::View,
+};
 use crate::store::{Mailbox, MessageInfo, ModSeq, Uid, UidSet, Watch};
 
 /// What a session has enabled, as far as it changes what it is told.
@@ -19,6 +24,9 @@ pub(super) struct Enabled {
 
 /// How many messages' flags are told before there has to be room for more.
 const FLAGS_IN_PIECE: usize = 500;
+
+/// The same of messages that are gone, or ranges of them in VANISHED.
+const GONE_IN_PIECE: usize = 1_000;
 
 /// When changes are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,10 +54,21 @@ pub(super) struct Selected {
     seen: ModSeq,
     /// Up to here, messages that are gone were told.
     expunged: ModSeq,
-    /// The messages whose flags have changed by then, and are told next: many are told as the client receives them.
-    untold: UidSet,
+    /// What was noted by then, and is told next.
+    untold: Option<Box<Untold>>,
     /// In IDLE.
     pub(super) watch: Option<Watch>,
+}
+
+/// What is told in pieces, as the client receives it.
+#[derive(Debug)]
+struct Untold {
+    /// The messages that are gone. They are in the view until they are told.
+    gone: UidSet,
+    /// The messages whose flags have changed.
+    flags: UidSet,
+    /// The number up to which all was told before.
+    before: ModSeq,
 }
 
 impl Selected {
@@ -66,17 +85,19 @@ impl Selected {
             recent,
             seen,
             expunged: seen,
-            untold: UidSet::new(),
+            untold: None,
             watch: None,
         }
     }
 
     /// The number of the last change that was told.
     pub(super) fn highest(&self) -> ModSeq {
-        self.seen.min(self.expunged)
+        let all = self.seen.min(self.expunged);
+        self.untold.as_ref().map_or(all, |untold| untold.before)
     }
 
-    /// Writes what has changed since the client was told last, and the flags of so many messages at most. Whether more is left.
+    /// Writes a piece of what has changed since the client was told last: so many messages that are gone, or flags of so many, at most.
+    /// Whether more is left.
     pub(super) fn write_changes(
         &mut self,
         out: &mut Vec<u8>,
@@ -84,27 +105,37 @@ impl Selected {
         enabled: Enabled,
         known: &Known,
     ) -> bool {
-        self.note_changes(out, occasion, enabled, known);
-        let some: UidSet = self.untold.iter().take(FLAGS_IN_PIECE).collect();
-        some.iter().for_each(|uid| self.write_flags(out, uid, enabled));
-        self.untold = difference(&self.untold, &some);
-        !self.untold.is_empty()
+        let new = self.note_changes(occasion, known);
+        let mut untold = self.untold.take();
+        if let (Occasion::Any, Some(untold)) = (occasion, &mut untold) {
+            self.write_gone(out, &mut untold.gone, enabled);
+        }
+        self.write_new(out, &new);
+        let Some(mut untold) = untold else { return false };
+        let has_more_gone = occasion == Occasion::Any && !untold.gone.is_empty();
+        if !has_more_gone {
+            let some: UidSet = untold.flags.iter().take(FLAGS_IN_PIECE).collect();
+            some.iter().for_each(|uid| self.write_flags(out, uid, enabled));
+            untold.flags = difference(&untold.flags, &some);
+        }
+        let has_more = has_more_gone || !untold.flags.is_empty();
+        if has_more || !untold.gone.is_empty() {
+            self.untold = Some(untold);
+        }
+        has_more
     }
 
-    /// Writes which messages are new and which are gone, and notes whose flags have changed.
-    fn note_changes(
-        &mut self,
-        out: &mut Vec<u8>,
-        occasion: Occasion,
-        enabled: Enabled,
-        known: &Known,
-    ) {
+    /// Notes which messages are gone and whose flags have changed, and returns those that are new or have changed.
+    fn note_changes(&mut self, occasion: Occasion, known: &Known) -> Vec<Uid> {
         let highest = self.mailbox.status().highest_mod_seq;
         if highest <= self.seen
             && (highest <= self.expunged || occasion == Occasion::NumbersAreUsed)
         {
-            return;
+            return Vec::new();
         }
+        let before = self.highest();
+        let none = || Box::new(Untold { gone: UidSet::new(), flags: UidSet::new(), before });
+        let mut untold = self.untold.take().unwrap_or_else(none);
         let changes = self.mailbox.changes_since(self.seen);
         if occasion == Occasion::Any {
             let vanished = match self.expunged == self.seen {
@@ -112,22 +143,23 @@ impl Selected {
                 false => self.mailbox.changes_since(self.expunged).vanished,
             };
             let vanished = vanished.unwrap_or_else(|| self.missing());
-            self.write_vanished(out, &vanished, enabled);
+            vanished.ranges().for_each(|range| untold.gone.insert_range(range));
             self.expunged = changes.highest;
         } else if self.expunged == self.seen
             && changes.vanished.as_ref().is_some_and(UidSet::is_empty)
         {
             self.expunged = changes.highest;
         }
-        self.write_new(out, &changes.changed);
         let is_known = |uid| {
             let mod_seq = || self.mailbox.message(uid).map(|info| info.mod_seq);
             known.mod_seq.is_some() && known.uids.contains(uid) && known.mod_seq == mod_seq()
         };
-        for uid in changes.changed.into_iter().filter(|uid| !is_known(*uid)) {
-            self.untold.insert(uid);
+        for uid in changes.changed.iter().filter(|uid| !is_known(**uid)) {
+            untold.flags.insert(*uid);
         }
         self.seen = changes.highest;
+        self.untold = Some(untold);
+        changes.changed
     }
 
     /// The messages of the view that the mailbox does not have any more.
@@ -139,17 +171,21 @@ impl Selected {
         view.all()
     }
 
-    fn write_vanished(&mut self, out: &mut Vec<u8>, vanished: &UidSet, enabled: Enabled) {
-        let (gone, numbers) = self.view.remove(vanished);
-        if gone.is_empty() {
+    /// Tells a piece of the messages that are gone: their numbers, or ranges of UIDs.
+    fn write_gone(&mut self, out: &mut Vec<u8>, gone: &mut UidSet, enabled: Enabled) {
+        let some: UidSet = match enabled.qresync {
+            true => first_ranges(gone, GONE_IN_PIECE),
+            false => gone.iter().take(GONE_IN_PIECE).collect(),
+        };
+        if some.is_empty() {
             return;
         }
-        if enabled.qresync {
-            line(out, format_args!("* VANISHED {gone}"));
-        } else {
-            for number in numbers {
-                line(out, format_args!("* {number} EXPUNGE"));
-            }
+        *gone = difference(gone, &some);
+        let (told, numbers) = self.view.remove(&some);
+        if enabled.qresync && !told.is_empty() {
+            line(out, format_args!("* VANISHED {told}"));
+        } else if !enabled.qresync {
+            numbers.iter().for_each(|number| line(out, format_args!("* {number} EXPUNGE")));
         }
     }
 

@@ -21,17 +21,21 @@ use super::{
     compression::Deflating,
     phase::Phase,
     selected::{Enabled, Known, Occasion, Selected},
+    uid_ranges::{difference, first_ranges},
 };
 use crate::{
     imap::{
         codec::Tag,
         message::{Envelope, Part},
     },
-    store::{Account, Mailbox, Uid},
+    store::{Account, Mailbox, Uid, UidSet},
 };
 
 /// How much may wait to be sent before a command stops to produce more.
 pub(super) const QUEUE_MAX: usize = 64 << 10;
+
+/// How many ranges of UIDs are told in a line.
+const RANGES_IN_PIECE: usize = 1_000;
 
 /// A connection of a client.
 pub(super) struct Session {
@@ -178,12 +182,7 @@ impl Session {
         }
     }
 
-    /// Tells all that has changed in the selected mailbox.
-    pub(super) fn write_changes(&self, occasion: Occasion, known: &Known) {
-        while self.write_some_changes(occasion, known) {}
-    }
-
-    /// The same as the client receives it.
+    /// Tells all that has changed in the selected mailbox, as the client receives it.
     pub(super) async fn tell_changes(
         &self,
         occasion: Occasion,
@@ -196,7 +195,7 @@ impl Session {
         Ok(())
     }
 
-    /// Tells a part of what has changed. Whether more is left.
+    /// Tells a piece of what has changed. Whether more is left.
     pub(super) fn write_some_changes(&self, occasion: Occasion, known: &Known) -> bool {
         let (mut out, mut has_more) = (Vec::new(), false);
         if let Some(selected) = &mut *self.selected.borrow_mut() {
@@ -215,9 +214,9 @@ impl Session {
         self.finish(tag, done);
     }
 
-    /// Ends a command.
+    /// Ends a command at once. If more has changed than is told in a piece, the next command tells the rest.
     pub(super) fn finish(&self, tag: &Tag, done: &Done) {
-        self.write_changes(done.occasion, &done.known);
+        let _ = self.write_some_changes(done.occasion, &done.known);
         let is_gone =
             self.selected.borrow().as_ref().is_some_and(|selected| selected.mailbox.is_deleted());
         let mut out = Vec::with_capacity(96);
@@ -238,6 +237,17 @@ impl Session {
     pub(super) fn bye(&self, text: &str) {
         self.write(format!("* BYE {text}\r\n").as_bytes());
         self.transport.lose_connection();
+    }
+
+    /// Tells messages that went before the client came (RFC 7162 3.2.10), as it receives it.
+    pub(super) async fn tell_vanished_earlier(&self, mut gone: UidSet) -> Result<(), Closed> {
+        while !gone.is_empty() {
+            let some = first_ranges(&gone, RANGES_IN_PIECE);
+            gone = difference(&gone, &some);
+            self.write(format!("* VANISHED (EARLIER) {some}\r\n").as_bytes());
+            self.room().await?;
+        }
+        Ok(())
     }
 
     /// Waits until there is room for more output: a client that receives nothing stops its commands.

@@ -15,6 +15,13 @@ pub(super) fn uid_set(ranges: impl Iterator<Item = (u32, u32)>, last: u32) -> Ui
     uids
 }
 
+/// The first of the ranges of a set.
+pub(super) fn first_ranges(set: &UidSet, max: usize) -> UidSet {
+    let mut first = UidSet::new();
+    set.ranges().take(max).for_each(|range| first.insert_range(range));
+    first
+}
+
 /// What is in both sets.
 pub(super) fn intersection(one: &UidSet, other: &UidSet) -> UidSet {
     let mut both = UidSet::new();

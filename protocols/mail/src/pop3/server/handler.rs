@@ -63,7 +63,9 @@ pub trait Maildrop: 'static {
     fn unique_id(&self, message: usize) -> UniqueId;
 
     /// Reads a part of a message, from this offset on: so many bytes at most. Less does not mean that it is the end: that is where no bytes
-    /// are given, or [`size`](Self::size) bytes were. Lines must end in CRLF; a bare CR or LF is sent as CRLF. Dots are not stuffed.
+    /// are given, or [`size`](Self::size) bytes were. Lines must end in CRLF: a bare LF is sent as
+    /// CRLF, by which the message is longer than its size says. A bare CR is sent as it is, or as CRLF if a dot follows. Dots are not
+    /// stuffed.
     ///
     /// One read is made at a time, for as much as the client receives. It is cancelled if the client goes.
     ///

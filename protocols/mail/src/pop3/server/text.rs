@@ -73,7 +73,7 @@ impl TextProducer {
             size,
             offset: 0,
             top,
-            text: DotStuffing::normalizing(),
+            text: DotStuffing::keeping_bare_crs(),
             next,
             read: Rc::new(RefCell::new(read)),
             reading: None,
@@ -155,7 +155,7 @@ impl TextProducer {
             out.extend_from_slice(format!("{status}\r\n").as_bytes());
         }
         let piece = self.top.as_mut().map_or(piece, |top| top.take(piece));
-        // Bare CRs and LFs become CRLF, so there are no errors.
+        // Nothing is an error. Bare CRs stay, as they are counted in the size.
         let _ = self.text.encode(piece, |piece| out.extend_from_slice(piece));
         let is_cut = self.top.as_ref().is_some_and(TopLines::is_complete);
         let is_over = is_cut || read == 0 || self.offset >= self.size;
