@@ -9,7 +9,7 @@ use sinew::{
             client::{ClientConfig, NewsClient, NewsError, Security},
             codec::{
                 Article, ArticleLimits, Command, ListKind, OverviewLine, Part, PartFilter, Range,
-                Response, Wildmat,
+                Response, Wildmat, XrefFilter,
             },
             server::{Access, NewsServer, ServerConfig, Session},
         },
@@ -79,6 +79,31 @@ pub(crate) fn article(data: &mut Input<'_>) {
     let _ = (article.message_id(), article.newsgroups(), article.date("Date"));
     let mut filter = PartFilter::new(Part::Body);
     assert_eq!(filter.filter(text), article.body());
+    without_groups(&article, &limits);
+}
+
+/// No Xref names a group that is not to be seen, and nothing else has changed, however the article is cut.
+fn without_groups(article: &Article, limits: &ArticleLimits) {
+    let filtered = |piece| {
+        let mut filter = XrefFilter::new(|group| !group.as_str().starts_with('b'));
+        let mut out = Vec::new();
+        article.text().chunks(piece).for_each(|piece| filter.filter(piece, &mut out));
+        filter.finish(&mut out);
+        out
+    };
+    let out = filtered(usize::MAX);
+    assert_eq!(filtered(1), out);
+    assert_eq!(filtered(7), out);
+    let again = Article::new(out, &limits.head_max(2_048)).expect("its other fields are the same");
+    assert_eq!(again.body(), article.body());
+    let others = |article: &Article| {
+        let fields = article.fields().filter(|field| !field.name.eq_ignore_ascii_case("Xref"));
+        fields.map(|field| (field.name.to_owned(), field.value.to_vec())).collect::<Vec<_>>()
+    };
+    assert_eq!(others(&again), others(article));
+    let words = again.field("Xref").unwrap_or_default().split(u8::is_ascii_whitespace);
+    let mut locations = words.filter(|word| !word.is_empty()).skip(1);
+    assert!(locations.all(|location| !location.starts_with(b"b")));
 }
 
 pub(crate) fn overview(data: &mut Input<'_>) {

@@ -2,16 +2,16 @@
 //! no files and no clock.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, hash_map},
     ops::Bound,
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use sinew_protocols::basic::{Text, Word};
 
 use super::{
-    Arrival, Direction, ExpiryRule, Found, GroupInfo, GroupStatus, Locator, NewGroup, StoreError,
-    Stored,
+    Arrival, Direction, Found, GroupInfo, GroupStatus, Locator, NewGroup, StoreError, Stored,
+    slices::Gone,
 };
 use crate::nntp::codec::{GroupName, MessageId, Range, time_of};
 
@@ -24,6 +24,8 @@ pub(super) struct Index<S> {
     pub(super) articles: BTreeMap<u64, Entry>,
     /// Identifiers that are here, or were.
     pub(super) history: HashMap<MessageId, Seen>,
+    /// Those that were here, by the times of their arrival.
+    pub(super) gone: BTreeSet<Gone>,
     pub(super) next_sequence: u64,
     /// Times of arrival do not go back, whatever the clock does.
     pub(super) last_at: u64,
@@ -71,6 +73,7 @@ impl<S> Default for Index<S> {
             next_group: 1,
             articles: BTreeMap::new(),
             history: HashMap::new(),
+            gone: BTreeSet::new(),
             next_sequence: 1,
             last_at: 0,
         }
@@ -98,21 +101,16 @@ impl<S: Default> Index<S> {
         self.groups.insert(name, group);
     }
 
-    /// Removes a group. Its articles stay in their other groups; the others are returned, for removal.
+    /// Takes a group out, with the numbers of its articles, which are to [leave](Self::leave_group) it.
+    pub(super) fn take_group(&mut self, id: u32) -> Option<Group<S>> {
+        self.names.remove(&id).and_then(|name| self.groups.remove(&name))
+    }
+
+    /// Removes a group, and the articles that are in no other, which are returned.
     pub(super) fn remove_group(&mut self, id: u32) -> Vec<u64> {
-        let Some(group) = self.names.remove(&id).and_then(|name| self.groups.remove(&name)) else {
-            return Vec::new();
-        };
-        let mut homeless = Vec::new();
-        for slot in group.articles.values() {
-            if let Some(entry) = self.articles.get_mut(&slot.sequence) {
-                entry.places.retain(|(of, _)| *of != id);
-                if entry.places.is_empty() {
-                    homeless.push(slot.sequence);
-                }
-            }
-        }
-        homeless
+        let articles = self.take_group(id).map(|group| group.articles).unwrap_or_default();
+        let sequences: Vec<_> = articles.values().map(|slot| slot.sequence).collect();
+        self.leave_group(id, &sequences)
     }
 
     pub(super) fn name_of(&self, id: u32) -> Option<&GroupName> {
@@ -152,7 +150,9 @@ impl<S: Default> Index<S> {
             }
         }
         let seen = Seen { sequence: Some(sequence), at: entry.at };
-        self.history.insert(entry.id.clone(), seen);
+        if let Some(before) = self.history.insert(entry.id.clone(), seen) {
+            self.gone.remove(&(before.at, entry.id.clone()));
+        }
         self.articles.insert(sequence, entry);
     }
 
@@ -166,12 +166,16 @@ impl<S: Default> Index<S> {
         }
         if let Some(seen) = self.history.get_mut(&entry.id) {
             seen.sequence = None;
+            self.gone.insert((seen.at, entry.id));
         }
     }
 
     /// Remembers an article that is not here.
     pub(super) fn remember(&mut self, id: MessageId, at: u64) {
-        self.history.entry(id).or_insert(Seen { sequence: None, at });
+        if let hash_map::Entry::Vacant(vacant) = self.history.entry(id) {
+            self.gone.insert((at, vacant.key().clone()));
+            vacant.insert(Seen { sequence: None, at });
+        }
     }
 
     pub(super) fn stored(&self, sequence: u64, places: &[(u32, u64)]) -> Stored {
@@ -228,33 +232,6 @@ impl<S: Default> Index<S> {
             }
         }
         from
-    }
-
-    /// Articles that no rule keeps any longer: none of their groups does.
-    pub(super) fn expired(&self, rules: &[ExpiryRule], now: SystemTime) -> Vec<u64> {
-        let keep: HashMap<u32, Duration> = self
-            .groups
-            .iter()
-            .filter_map(|(name, group)| {
-                let rule = rules.iter().rev().find(|rule| rule.groups.matches(name.as_str()))?;
-                Some((group.id, rule.keep))
-            })
-            .collect();
-        let is_kept = |entry: &Entry| {
-            entry.places.iter().any(|(id, _)| match keep.get(id) {
-                Some(keep) => time_of(entry.at).checked_add(*keep).is_none_or(|end| end > now),
-                None => true,
-            })
-        };
-        let gone = self.articles.iter().filter(|(_, entry)| !is_kept(entry));
-        gone.map(|(sequence, _)| *sequence).collect()
-    }
-
-    /// Forgets identifiers of articles that are not here and have arrived before this time. Returns how many.
-    pub(super) fn forget(&mut self, before: u64) -> usize {
-        let len = self.history.len();
-        self.history.retain(|_, seen| seen.sequence.is_some() || seen.at >= before);
-        len - self.history.len()
     }
 }
 

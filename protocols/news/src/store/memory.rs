@@ -15,6 +15,7 @@ use super::{
     Arrival, Direction, Expired, ExpiryRule, Found, GroupInfo, Locator, NewArticle, NewGroup,
     NewsStore, OpenArticle, StoreError, Stored,
     index::{Entry, Index, neighbour},
+    slices::Keep,
 };
 use crate::nntp::codec::{Article, GroupName, MessageId, OverviewLine, Range, seconds};
 
@@ -59,7 +60,6 @@ impl MemoryStore {
         let group = inner.index.groups.get(name);
         let id = group.ok_or_else(|| StoreError::NoGroup(name.clone()))?.id;
         for sequence in inner.index.remove_group(id) {
-            inner.index.remove_article(sequence);
             inner.texts.remove(&sequence);
         }
         Ok(())
@@ -68,13 +68,25 @@ impl MemoryStore {
     /// Removes articles whose time is over, and forgets the identifiers of those that have arrived more than `remember` ago.
     pub fn expire(&self, rules: &[ExpiryRule], remember: Duration, now: SystemTime) -> Expired {
         let inner = &mut *self.0.borrow_mut();
-        let gone = inner.index.expired(rules, now);
-        for sequence in &gone {
-            inner.index.remove_article(*sequence);
-            inner.texts.remove(sequence);
+        let mut keep = Keep::default();
+        inner.index.groups.iter().for_each(|(name, group)| keep.add(name, group.id, rules));
+        let (mut expired, mut next) = (Expired::default(), Some(0));
+        while let Some(first) = next {
+            let gone;
+            (gone, next) = inner.index.expired(first, &keep, now);
+            expired.articles += gone.len();
+            for sequence in gone {
+                inner.index.remove_article(sequence);
+                inner.texts.remove(&sequence);
+            }
         }
-        let forgotten = inner.index.forget(seconds(now).saturating_sub(remember.as_secs()));
-        Expired { articles: gone.len(), forgotten }
+        let before = seconds(now).saturating_sub(remember.as_secs());
+        loop {
+            match inner.index.forget(before) {
+                0 => return expired,
+                some => expired.forgotten += some,
+            }
+        }
     }
 
     fn put(&self, new: &NewArticle, now: SystemTime) -> Option<Stored> {

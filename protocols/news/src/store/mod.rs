@@ -9,6 +9,7 @@ mod group;
 mod index;
 mod memory;
 mod news_store;
+mod slices;
 
 pub use {
     disk::{Spool, SpoolConfig},

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::support::Client;
+use sinew_news::nntp::server::{Access, Session};
+
+use crate::support::{Client, config};
 
 #[test]
 fn parts_of_an_article() {
@@ -44,6 +46,58 @@ fn overview_and_fields() {
         assert_eq!(client.say(format!("{command}\r\n")), expect, "{command}");
     }
     assert!(client.say("OVER <2@a>\r\n").contains("\r\n0\tabout <2@a>\t"));
+}
+
+#[test]
+fn groups_that_a_client_may_not_read_do_not_exist_for_it() {
+    let client = Client::greeted();
+    client.put("<1@a>", &["a.open", "b.secret", "a.closed"], "one\r\n");
+    client.put("<2@a>", &["b.secret"], "two\r\n");
+    client.put("<3@a>", &["a.open"], "three\r\n");
+    client.say("GROUP a.open\r\n");
+    let xref = "Xref: news.example a.open:1 a.closed:1";
+    for command in ["ARTICLE 1", "HEAD 1", "ARTICLE <1@a>", "HEAD <1@a>", "OVER 1", "OVER <1@a>"] {
+        let said = client.say(format!("{command}\r\n"));
+        assert_eq!(said.lines().filter(|line| line.contains(xref)).count(), 1, "{said}");
+        // The author's field stays.
+        assert_eq!(said.contains("b.secret"), !command.starts_with("OVER"), "{said}");
+        assert!(!said.contains("b.secret:"), "{said}");
+    }
+    for command in ["HDR Xref 1", "HDR xref <1@a>", "XHDR Xref 1"] {
+        let said = client.say(format!("{command}\r\n"));
+        assert!(said.contains(" news.example a.open:1 a.closed:1\r\n"), "{said}");
+    }
+    // The length is that of the article as it is sent.
+    let sent = client.say("ARTICLE 1\r\n").len() - "220 1 <1@a>\r\n.\r\n".len();
+    let expect = format!("225 Fields follow\r\n1 {sent}\r\n.\r\n");
+    assert_eq!(client.say("HDR :bytes 1\r\n"), expect);
+    for part in ["ARTICLE", "HEAD", "BODY", "STAT", "OVER", "HDR Xref", "HDR Subject"] {
+        for id in ["<2@a>", "<none@a>"] {
+            let said = client.say(format!("{part} {id}\r\n"));
+            assert_eq!(said, "430 No article with that message-id\r\n", "{part} {id}");
+        }
+    }
+    for command in ["GROUP b.secret", "GROUP b.none", "LISTGROUP b.secret", "LISTGROUP b.none"] {
+        let said = client.say(format!("{command}\r\n"));
+        assert_eq!(said, "411 There is no such group\r\n", "{command}");
+    }
+    for command in ["LIST", "LIST COUNTS", "LIST ACTIVE.TIMES", "LIST NEWSGROUPS", "LIST ACTIVE *"]
+    {
+        assert!(!client.say(format!("{command}\r\n")).contains("b."), "{command}");
+    }
+    assert!(!client.say("NEWGROUPS 19700101 000000\r\n").contains("b."));
+    assert!(!client.say("NEWNEWS b.* 19700101 000000\r\n").contains('<'));
+    assert!(!client.say("NEWNEWS * 19700101 000000\r\n").contains("<2@a>"));
+}
+
+#[test]
+fn who_may_read_all_groups_sees_them_in_the_xref() {
+    let client = Client::with(config(), |_: &Session| Access::read());
+    client.put("<1@a>", &["a.open", "b.secret"], "one\r\n");
+    for command in ["ARTICLE <1@a>", "HEAD <1@a>", "OVER <1@a>", "HDR Xref <1@a>"] {
+        let said = client.say(format!("{command}\r\n"));
+        assert!(said.contains("news.example a.open:1 b.secret:1\r\n"), "{said}");
+    }
 }
 
 /// A client that takes nothing: what is not taken is not produced.

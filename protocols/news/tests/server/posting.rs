@@ -16,7 +16,7 @@ fn post(client: &Client, article: &str) -> String {
 #[test]
 fn what_is_posted_can_be_read() {
     let client = Client::new();
-    let article = format!("{HEAD}Newsgroups: a.open,not.here\r\n\r\n..dot");
+    let article = format!("{HEAD}Newsgroups: a.open,a.not.here\r\n\r\n..dot");
     assert_eq!(post(&client, &article), "240 The article was posted\r\n");
     client.say("GROUP a.open\r\n");
     let read = client.say("ARTICLE 1\r\n");
@@ -35,8 +35,16 @@ fn what_is_not_posted() {
     client.put("<1@a>", &["a.open"], "x\r\n");
     for (article, expect) in [
         ("Subject: x\r\nNewsgroups: a.open\r\n\r\nx".to_owned(), "441 the field From is missing"),
-        (format!("{HEAD}Newsgroups: no.such\r\n\r\nx"), "441 None of the groups is known here"),
+        (format!("{HEAD}Newsgroups: a.none\r\n\r\nx"), "441 None of the groups is known here"),
+        // Nothing says that only one of them is here.
         (format!("{HEAD}Newsgroups: b.secret\r\n\r\nx"), "441 You may not post to b.secret"),
+        (format!("{HEAD}Newsgroups: b.nosuch\r\n\r\nx"), "441 You may not post to b.nosuch"),
+        (format!("{HEAD}Newsgroups: a.open,b.secret\r\n\r\nx"), "441 You may not post to b.secret"),
+        (format!("{HEAD}Newsgroups: a.open,b.nosuch\r\n\r\nx"), "441 You may not post to b.nosuch"),
+        (
+            format!("{HEAD}Newsgroups: a.open,b.nosuch\r\nApproved: me\r\n\r\nx"),
+            "441 You may not approve articles for a.open",
+        ),
         (format!("{HEAD}Newsgroups: a.open,a.closed\r\n\r\nx"), "441 Nobody may post to a.closed"),
         (
             format!("{HEAD}Newsgroups: a.open\r\nApproved: me\r\n\r\nx"),

@@ -17,6 +17,7 @@ mod part;
 mod range;
 mod response;
 mod wildmat;
+mod xref;
 
 pub use article::{Article, ArticleError, ArticleLimits, Field};
 pub use capabilities::Capabilities;
@@ -32,6 +33,7 @@ pub use part::{Part, PartFilter};
 pub use range::{ArticleRef, Articles, Range, RangeError};
 pub use response::{Response, ResponseError};
 pub use wildmat::{Wildmat, WildmatError};
+pub use xref::XrefFilter;
 
 pub(crate) use command::announces_article;
 pub(crate) use date::{command_date_time, format_command_date as command_date, seconds, time_of};

@@ -1,8 +1,10 @@
 //! The overview: one line of what matters of an article, [`OverviewLine`] (RFC 3977 8.3 and 8.4).
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
-use super::{Article, MessageId};
+use super::{Article, GroupName, MessageId, xref};
 
 /// The fields of a line, in their order, as LIST OVERVIEW.FMT says them. `Bytes:` and `Lines:` stand for `:bytes` and `:lines`, as RFC
 /// 3977 8.4.2 allows: slrn reads without the overview otherwise.
@@ -11,6 +13,9 @@ pub const OVERVIEW_FIELDS: [&str; 8] =
 
 /// Most bytes of a value: the first kilobytes of a longer one are kept.
 const VALUE_MAX: usize = 2_000;
+
+/// Where the length of the article is.
+const BYTES_AT: usize = 5;
 
 /// What the overview says of one article. Cheap to clone.
 ///
@@ -47,7 +52,7 @@ impl OverviewLine {
             fields.push(b'\t');
         }
         fields.extend_from_slice(format!("{bytes}\t{lines}\tXref: ").as_bytes());
-        clean(xref.as_bytes(), &mut fields);
+        clean(whole_words(xref.as_bytes()), &mut fields);
         Self { number, fields: fields.into() }
     }
 
@@ -133,7 +138,7 @@ impl OverviewLine {
     /// The length of the article in bytes, if it is known.
     #[must_use]
     pub fn bytes(&self) -> Option<u64> {
-        str::from_utf8(self.field(5)?).ok()?.parse().ok()
+        str::from_utf8(self.field(BYTES_AT)?).ok()?.parse().ok()
     }
 
     /// The number of lines of its body, if it is known.
@@ -152,11 +157,51 @@ impl OverviewLine {
         })
     }
 
+    /// The line without groups in its Xref that are not to be seen, and without their bytes in the length of the article. A line of the same
+    /// article is sent to all who may see the same groups.
+    pub(crate) fn visible(&self, is_visible: impl Fn(&GroupName) -> bool) -> Self {
+        const NAME: &[u8] = b"Xref:";
+        let mut fields: Vec<_> =
+            self.fields.split(|byte| *byte == b'\t').map(Cow::Borrowed).collect();
+        let mut hidden = 0;
+        for field in fields.iter_mut().skip(7) {
+            let Some((name, value)) = field.split_at_checked(NAME.len()) else { continue };
+            if !name.eq_ignore_ascii_case(NAME) {
+                continue;
+            }
+            let shown = match xref::visible(value, &is_visible) {
+                Some(Cow::Borrowed(_)) => continue,
+                Some(Cow::Owned(value)) => [NAME, b" ", &value].concat(),
+                None => Vec::new(),
+            };
+            // With the line goes its end.
+            let end = if shown.is_empty() { 2 } else { 0 };
+            hidden += (field.len() + end).saturating_sub(shown.len());
+            *field = Cow::Owned(shown);
+        }
+        if hidden == 0 {
+            return self.clone();
+        }
+        if let Some(bytes) = self.bytes() {
+            let bytes = bytes.saturating_sub(hidden as u64);
+            fields[BYTES_AT] = Cow::Owned(bytes.to_string().into_bytes());
+        }
+        Self { number: self.number, fields: fields.join(&b'\t').into() }
+    }
+
     /// Appends the line as it is sent, without its CRLF.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.number.to_string().as_bytes());
         out.push(b'\t');
         out.extend_from_slice(&self.fields);
+    }
+}
+
+/// As much of a value as is kept, up to the end of a word: half a location would be the number of another article.
+fn whole_words(value: &[u8]) -> &[u8] {
+    match value.get(..=VALUE_MAX) {
+        Some(start) => &start[..start.iter().rposition(|byte| *byte == b' ').unwrap_or_default()],
+        None => value,
     }
 }
 
@@ -203,6 +248,48 @@ mod tests {
             assert_eq!(hdr_value(value), expect, "{}", value.escape_ascii());
         }
         assert_eq!(hdr_value(&[b'x'; 3_000]).len(), VALUE_MAX);
+    }
+
+    #[test]
+    fn groups_that_are_not_to_be_seen_are_left_out_with_their_bytes() {
+        let is_visible = |group: &GroupName| group.as_str() != "b.y";
+        for (line, expect) in [
+            (
+                "7\ts\tf\td\t<a@b>\t\t500\t3\tXref: h a.x:7 b.y:12",
+                "7\ts\tf\td\t<a@b>\t\t493\t3\tXref: h a.x:7",
+            ),
+            (
+                "7\ts\tf\td\t<a@b>\t\t500\t3\tXref: h b.y:12\tA: b.y:1",
+                "7\ts\tf\td\t<a@b>\t\t484\t3\t\tA: b.y:1",
+            ),
+            (
+                "7\ts\tf\td\t<a@b>\t\t\t3\tA: 1\txref: h b.y:12 a.x:7",
+                "7\ts\tf\td\t<a@b>\t\t\t3\tA: 1\tXref: h a.x:7",
+            ),
+            ("7\tXref: h b.y:12\tf\td\t<a@b>\t\t5\t3", "7\tXref: h b.y:12\tf\td\t<a@b>\t\t5\t3"),
+            (
+                "7\ts\tf\td\t<a@b>\t\t500\t3\tXref: h a.x:7",
+                "7\ts\tf\td\t<a@b>\t\t500\t3\tXref: h a.x:7",
+            ),
+        ] {
+            let mut out = Vec::new();
+            OverviewLine::parse(line.as_bytes()).unwrap().visible(is_visible).encode(&mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), expect, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_xref_is_cut_between_two_groups() {
+        let article =
+            Article::new("From: a\n\nb\n", &super::super::ArticleLimits::default()).unwrap();
+        let xref = (0..300).fold("h".to_owned(), |xref, at| format!("{xref} a.x{at}:123456"));
+        for extra in 0..20 {
+            let xref = format!("{}{xref}", "h".repeat(extra));
+            let line = OverviewLine::of(&article, 1, 10, 1, &xref);
+            let kept = line.extra("Xref").unwrap();
+            assert!(kept.ends_with(b":123456") && xref.as_bytes().starts_with(kept));
+            assert!((VALUE_MAX - 20..=VALUE_MAX).contains(&kept.len()), "{}", kept.len());
+        }
     }
 
     #[test]

@@ -41,7 +41,8 @@ impl Access {
         Self::read().posting(Wildmat::all())
     }
 
-    /// Reading these groups. For a client that may not, the others do not exist.
+    /// Reading these groups. The others do not exist for the client, and are left out of the `Xref` of articles that are in one of these, too.
+    /// `Newsgroups` is the author's, and stays.
     pub fn reading(mut self, groups: Wildmat) -> Self {
         self.read = Some(groups);
         self
@@ -77,6 +78,11 @@ impl Access {
 
     pub(super) fn may_read(&self, group: &GroupName) -> bool {
         self.read.as_ref().is_some_and(|groups| groups.matches(group.as_str()))
+    }
+
+    /// Whether there may be groups that the client may not read.
+    pub(super) fn hides_any(&self) -> bool {
+        self.read.as_ref() != Some(&Wildmat::all())
     }
 
     pub(super) fn may_post_any(&self) -> bool {

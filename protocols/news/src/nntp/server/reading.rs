@@ -11,7 +11,7 @@ use super::{
 use crate::{
     nntp::codec::{
         ArticleRef, Articles, FieldName, GroupName, MessageId, OverviewLine, Part, PartFilter,
-        Range, Response, hdr_value,
+        Range, Response, XrefFilter, hdr_value,
     },
     store::{Direction, Found, Locator, NewsStore, OpenArticle, StoreError},
 };
@@ -171,15 +171,18 @@ impl<S: NewsStore> Connection<S> {
         }
         let Some((locator, absent)) = self.locate(which).await? else { return Ok(()) };
         let shared = Rc::clone(&self.shared);
-        if part == Part::Stat {
-            return match shared.store.find(&self.wire.reactor, &locator).await {
+        // What the client may not read is not opened: a failure would say that it is there.
+        if part == Part::Stat || matches!(locator, Locator::Id(_)) {
+            match shared.store.find(&self.wire.reactor, &locator).await {
                 Ok(Some(found)) if self.may_read_found(&found) => {
-                    self.note_current(&locator);
-                    self.wire.reply(&head_of(part, &found)).await
+                    if part == Part::Stat {
+                        self.note_current(&locator);
+                        return self.wire.reply(&head_of(part, &found)).await;
+                    }
                 }
-                Ok(_) => self.say(absent).await,
-                Err(error) => self.failed(&error).await,
-            };
+                Ok(_) => return self.say(absent).await,
+                Err(error) => return self.failed(&error).await,
+            }
         }
         match shared.store.open(&self.wire.reactor, &locator).await {
             Ok(Some(open)) if self.may_read_found(&open.found) => {
@@ -202,14 +205,28 @@ impl<S: NewsStore> Connection<S> {
         let shared = Rc::clone(&self.shared);
         self.wire.begin(&head_of(part, &open.found), shared.config.response_timeout);
         let (mut filter, mut dots) = (PartFilter::new(part), DotStuffing::normalizing());
+        let access = self.session.access.clone();
+        let hides_any = part != Part::Body && access.hides_any();
+        let mut xref = hides_any.then(|| XrefFilter::new(|group| access.may_read(group)));
         while !filter.is_done() {
             let piece = open.text.read(&self.wire.reactor).await;
             let piece = self.or_abort(piece)?;
-            if piece.is_empty() {
+            let is_end = piece.is_empty();
+            // The queue takes 64 KiB more than it should have at most, and an Xref.
+            match xref.as_mut().filter(|xref| !xref.is_done()) {
+                Some(xref) => {
+                    let mut seen = Vec::with_capacity(piece.len());
+                    xref.filter(&piece, &mut seen);
+                    if is_end {
+                        xref.finish(&mut seen);
+                    }
+                    self.wire.push_text(&mut dots, &mut filter, &seen).await?;
+                }
+                None => self.wire.push_text(&mut dots, &mut filter, &piece).await?,
+            }
+            if is_end {
                 break;
             }
-            // The queue takes 64 KiB more than it should have at most.
-            self.wire.push_text(&mut dots, &mut filter, &piece).await?;
         }
         self.wire.end_text(&mut dots).await
     }
@@ -246,7 +263,7 @@ impl<S: NewsStore> Connection<S> {
             Ok(lines) => {
                 let after = lines.last().map_or(u64::MAX, OverviewLine::number).saturating_add(1);
                 let rest = Range { first: after, last: range.last };
-                Ok(Some((lines, Pages(Some((group, rest))))))
+                Ok(Some((self.visible(lines), Pages(Some((group, rest))))))
             }
             Err(error) => self.failed(&error).await.map(|()| None),
         }
@@ -264,7 +281,7 @@ impl<S: NewsStore> Connection<S> {
         };
         if found.is_some() {
             match shared.store.overview_of(&self.wire.reactor, id).await {
-                Ok(Some(line)) => return Ok(Some((vec![line], Pages(None)))),
+                Ok(Some(line)) => return Ok(Some((self.visible(vec![line]), Pages(None)))),
                 Ok(None) => {}
                 Err(error) => return self.failed(&error).await.map(|()| None),
             }
@@ -280,7 +297,16 @@ impl<S: NewsStore> Connection<S> {
         let lines = shared.store.overview(&self.wire.reactor, group, *range, LINES).await;
         let lines = self.or_abort(lines)?;
         range.first = lines.last().map_or(u64::MAX, OverviewLine::number).saturating_add(1);
-        Ok(lines)
+        Ok(self.visible(lines))
+    }
+
+    /// The lines as the client may see them: without the groups in their Xref that it may not read.
+    fn visible(&self, mut lines: Vec<OverviewLine>) -> Vec<OverviewLine> {
+        let access = &self.session.access;
+        if access.hides_any() {
+            lines.iter_mut().for_each(|line| *line = line.visible(|group| access.may_read(group)));
+        }
+        lines
     }
 
     pub(super) async fn over(&mut self, which: Option<Articles>, is_old: bool) -> Result<(), End> {

@@ -92,6 +92,11 @@ impl<S: NewsStore> Connection<S> {
         let (mut moderated, mut is_known) = (None, false);
         let is_approved = accepted.article.field("Approved").is_some();
         for name in &accepted.groups {
+            let access = &self.session.access;
+            // Before it is looked up: the refusal must not say whether there is such a group.
+            if !access.may_read(name) && !access.may_post(name) {
+                return Err(Refusal::fixed(format!("You may not post to {name}")).into());
+            }
             let Some(group) = self.shared.store.group(&self.wire.reactor, name).await? else {
                 continue;
             };

@@ -21,5 +21,6 @@ mod record;
 mod spool;
 mod store;
 mod texts;
+mod upkeep;
 
 pub use spool::{Spool, SpoolConfig};

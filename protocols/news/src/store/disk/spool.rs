@@ -1,4 +1,5 @@
-//! The spool: [`Spool`], opened, changed and cleaned by calls that block. What a server needs, on threads of the pool, is in `store.rs`.
+//! The spool: [`Spool`], opened and changed by calls that block. What cleans it is in `upkeep.rs`, what a server needs, on threads of the
+//! pool, in `store.rs`.
 
 use std::{
     fmt,
@@ -12,9 +13,8 @@ use fs4::fs_std::FileExt;
 
 use super::{
     super::{
-        Expired, ExpiryRule, GroupInfo, GroupStatus, Locator, NewArticle, NewGroup, StoreError,
-        Stored,
-        index::{Entry, Group, Index},
+        GroupInfo, GroupStatus, Locator, NewArticle, NewGroup, StoreError, Stored,
+        index::{Entry, Index},
         memory::{line_of, placed},
     },
     folder,
@@ -27,24 +27,15 @@ use crate::nntp::codec::{
     Article, ArticleLimits, GroupName, MessageId, OverviewLine, Range, seconds,
 };
 
-/// Records of the history that are there in any case before it is written anew.
-const RECORDS_MIN: usize = 1_000;
-
 /// Most bytes of a piece of the overview that are read for one question.
 const OVERVIEW_PIECE: u64 = 1024 * 1024;
-
-/// Bytes of an overview that may be about articles that are gone, beside as many as are about others.
-const OVERVIEW_SPARE: u64 = 64 * 1024;
-
-/// Lines of an overview that are copied at once.
-const OVERVIEW_LINES: usize = 1_000;
 
 /// How a spool is kept.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct SpoolConfig {
     is_synced: bool,
-    remember: Duration,
+    pub(super) remember: Duration,
 }
 
 impl Default for SpoolConfig {
@@ -95,13 +86,16 @@ pub struct Spool(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
     pub(super) root: PathBuf,
-    config: SpoolConfig,
+    pub(super) config: SpoolConfig,
     /// Held while something is changed. Never taken while `index` is held.
     history: Mutex<History>,
-    /// Held for lookups only, never while a file is read or written.
-    index: Mutex<Index<LineAt>>,
+    /// Held for lookups, and for slices of what goes through all of it; never while a file is read or written.
+    pub(super) index: Mutex<Index<LineAt>>,
     /// Held until it is closed.
     lock: Mutex<Option<File>>,
+    /// How often the index was held.
+    #[cfg(test)]
+    pub(super) holds: std::sync::atomic::AtomicUsize,
 }
 
 impl Spool {
@@ -137,6 +131,8 @@ impl Spool {
             history: Mutex::new(history),
             index: Mutex::new(index),
             lock: Mutex::new(Some(lock)),
+            #[cfg(test)]
+            holds: Default::default(),
         };
         inner.mend_overview()?;
         Ok(Self(Arc::new(inner)))
@@ -188,65 +184,17 @@ impl Spool {
         self.0.index().put_group(id, group, created, high);
         Ok(())
     }
-
-    /// Removes a group, with the articles that are in no other.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::NoGroup`], or the history cannot be written.
-    pub fn remove_group(&self, name: &GroupName) -> Result<(), StoreError> {
-        let mut history = self.0.history();
-        let id = self.0.index().groups.get(name).map(|group| group.id);
-        let id = id.ok_or_else(|| StoreError::NoGroup(name.clone()))?;
-        history.append(&[Record::GroupGone { id }])?;
-        let homeless = apply(&mut self.0.index(), Record::GroupGone { id });
-        homeless.into_iter().for_each(|sequence| texts::remove(&self.0.root, sequence));
-        // The next group may get the same number: the history is held until its file is gone.
-        overviews::remove(&self.0.root, id);
-        drop(history);
-        Ok(())
-    }
-
-    /// Removes articles whose time is over in all their groups, and forgets identifiers whose time is over. Groups without a rule
-    /// keep their articles.
-    ///
-    /// # Errors
-    ///
-    /// The history cannot be written.
-    pub fn expire(&self, rules: &[ExpiryRule], now: SystemTime) -> Result<Expired, StoreError> {
-        self.0.history().check()?;
-        let gone = self.0.index().expired(rules, now);
-        for some in gone.chunks(500) {
-            // For each some anew: articles that arrive do not wait for all that go.
-            let mut history = self.0.history();
-            history.append(&[Record::Gone { sequences: some.to_vec() }])?;
-            let mut index = self.0.index();
-            some.iter().for_each(|sequence| index.remove_article(*sequence));
-            drop(index);
-            drop(history);
-            some.iter().for_each(|sequence| texts::remove(&self.0.root, *sequence));
-        }
-        let mut history = self.0.history();
-        history.check()?;
-        let before = seconds(now).saturating_sub(self.0.config.remember.as_secs());
-        let forgotten = self.0.index().forget(before);
-        self.0.compact(&mut history)?;
-        self.0.compact_overviews()?;
-        Ok(Expired { articles: gone.len(), forgotten })
-    }
 }
 
 /// Makes a change. Returns the articles whose texts are not needed any more.
-fn apply(index: &mut Index<LineAt>, record: Record) -> Vec<u64> {
+pub(super) fn apply(index: &mut Index<LineAt>, record: Record) -> Vec<u64> {
     match record {
         Record::Begin { next_sequence } => {
             index.next_sequence = index.next_sequence.max(next_sequence);
         }
         Record::Group { id, group, created, high } => index.put_group(id, group, created, high),
         Record::GroupGone { id } => {
-            let homeless = index.remove_group(id);
-            homeless.iter().for_each(|sequence| index.remove_article(*sequence));
-            return homeless;
+            return index.remove_group(id);
         }
         Record::Article { sequence, entry } => index.put_article(sequence, entry),
         Record::Gone { sequences } => {
@@ -259,12 +207,14 @@ fn apply(index: &mut Index<LineAt>, record: Record) -> Vec<u64> {
 }
 
 impl Inner {
-    fn history(&self) -> MutexGuard<'_, History> {
+    pub(super) fn history(&self) -> MutexGuard<'_, History> {
         // A panic in between leaves a state that the next change finds as it is on the disk, or refuses.
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn index(&self) -> MutexGuard<'_, Index<LineAt>> {
+        #[cfg(test)]
+        self.holds.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -444,64 +394,6 @@ impl Inner {
             Some(found) => self.line_from_text(found.sequence, 0),
             None => Ok(None),
         }
-    }
-
-    /// Writes the history anew, if most of it is about what is not here any more.
-    fn compact(&self, history: &mut History) -> Result<(), StoreError> {
-        let index = self.index();
-        let needed = 1 + index.groups.len() + index.history.len();
-        if history.records < RECORDS_MIN.max(2 * needed) {
-            return Ok(());
-        }
-        let mut records = Vec::with_capacity(needed);
-        records.push(Record::Begin { next_sequence: index.next_sequence });
-        records.extend(index.groups.iter().map(|(name, group)| Record::Group {
-            id: group.id,
-            group: group.as_new(name),
-            created: group.created,
-            high: group.high,
-        }));
-        let gone = index.history.iter().filter(|(_, seen)| seen.sequence.is_none());
-        records.extend(gone.map(|(id, seen)| Record::Seen { id: id.clone(), at: seen.at }));
-        let articles = index.articles.iter();
-        records.extend(articles.map(|(sequence, entry)| Record::Article {
-            sequence: *sequence,
-            entry: entry.clone(),
-        }));
-        drop(index);
-        history.replace(&self.root, records.into_iter())
-    }
-
-    /// Writes overviews anew that are for the most part about articles that are gone. The history is held: no line is added meanwhile. Who
-    /// reads at the same time finds no line where it was, and takes it from the article.
-    fn compact_overviews(&self) -> Result<(), StoreError> {
-        let groups: Vec<_> = {
-            let index = self.index();
-            let live = |group: &Group<LineAt>| {
-                group.articles.values().map(|slot| u64::from(slot.note.len)).sum::<u64>()
-            };
-            index.groups.iter().map(|(name, group)| (name.clone(), group.id, live(group))).collect()
-        };
-        for (name, id, live) in groups {
-            if overviews::len(&self.root, id) <= OVERVIEW_SPARE + 2 * live {
-                continue;
-            }
-            let mut rest = Range::all();
-            let places = overviews::replace(&self.root, id, || {
-                let lines = self.lines(&name, rest, OVERVIEW_LINES)?;
-                rest.first = lines.last().map_or(u64::MAX, OverviewLine::number).saturating_add(1);
-                Ok(lines)
-            })?;
-            let mut index = self.index();
-            let Some(group) = index.group_of(id) else { continue };
-            group.articles.values_mut().for_each(|slot| slot.note = LineAt::default());
-            for (number, place) in places {
-                if let Some(slot) = group.articles.get_mut(&number) {
-                    slot.note = place;
-                }
-            }
-        }
-        Ok(())
     }
 
     pub(super) fn position(&self, peer: &str) -> Result<u64, StoreError> {
