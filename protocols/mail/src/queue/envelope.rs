@@ -1,10 +1,12 @@
 //! To whom a message in the queue goes, and by which way: [`QueuedEnvelope`], [`QueuedRecipient`]; and how far it has come:
 //! [`Progress`]. Pure.
 
+use std::collections::{HashMap, HashSet};
+
 use sinew_protocols::basic::Word;
 
 use super::Status;
-use crate::smtp::codec::{Address, Notify, Recipient, Sender};
+use crate::smtp::codec::{Address, Command, Notify, Recipient, Sender};
 
 /// The sender and the recipients of a message, each with the agent that delivers to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub struct QueuedRecipient {
     pub(crate) sender: Option<Sender>,
     /// It is a list: all that is left to do is to tell the sender so.
     pub(crate) is_expanded: bool,
+    /// Another recipient of the message has the same [key](Self::key) and gets the copy. What becomes of that one becomes of this one.
+    pub(crate) is_twin: bool,
 }
 
 impl QueuedEnvelope {
@@ -38,6 +42,43 @@ impl QueuedEnvelope {
     pub fn with(mut self, recipient: QueuedRecipient) -> Self {
         self.recipients.push(recipient);
         self
+    }
+
+    /// Adds recipients that addresses have led to. Those with the same [key](QueuedRecipient::key) get one copy (RFC 5321 4.1.1.3), and
+    /// all of them their reports; where nothing would differ in the reports either, there is one recipient.
+    ///
+    /// The copy has the sender of the message, if one of them was named without a list that has an owner, and asks for a report of a
+    /// failure, if one of them wants it; else the first gets it.
+    pub(crate) fn with_routed(self, routed: impl IntoIterator<Item = QueuedRecipient>) -> Self {
+        let mut recipients: Vec<QueuedRecipient> = Vec::new();
+        let mut places: HashMap<_, Vec<usize>> = HashMap::new();
+        let mut seen = HashSet::new();
+        for to in routed {
+            if !to.is_expanded {
+                let key = to.key();
+                let sender = to.sender.as_ref().map(ToString::to_string);
+                if !seen.insert((
+                    key.clone(),
+                    Command::Rcpt(to.recipient.clone()).to_string(),
+                    sender,
+                )) {
+                    continue;
+                }
+                places.entry(key).or_default().push(recipients.len());
+            }
+            recipients.push(to);
+        }
+        for same in places.values().filter(|same| same.len() > 1) {
+            let rank = |at: &usize| {
+                let to = &recipients[*at];
+                (to.sender.is_some(), !to.wants(Notify::FAILURE), *at)
+            };
+            let first = same.iter().copied().min_by_key(rank);
+            same.iter()
+                .filter(|at| Some(**at) != first)
+                .for_each(|at| recipients[*at].is_twin = true);
+        }
+        recipients.into_iter().fold(self, Self::with)
     }
 
     /// The sender.
@@ -63,7 +104,8 @@ impl QueuedRecipient {
     #[must_use]
     pub fn new(recipient: impl Into<Recipient>, agent: Word) -> Self {
         let recipient = recipient.into();
-        Self { recipient, agent, argument: "".into(), sender: None, is_expanded: false }
+        let (argument, sender) = ("".into(), None);
+        Self { recipient, agent, argument, sender, is_expanded: false, is_twin: false }
     }
 
     /// A recipient on another host.
@@ -118,14 +160,8 @@ impl QueuedRecipient {
         &self.argument
     }
 
-    /// Whether nothing is delivered to it.
-    pub(crate) fn is_list(&self) -> bool {
-        self.is_expanded
-    }
-
-    /// What two recipients have in common who are one, whatever reports they want.
-    pub(crate) fn key(&self) -> (Word, String, String) {
-        let sender = self.sender.as_ref().map(ToString::to_string).unwrap_or_default();
+    /// What is the same for recipients who get one copy: the agent, and what it delivers to.
+    pub(crate) fn key(&self) -> (Word, String) {
         let to = match self.argument.is_empty() {
             true => {
                 let address = self.address();
@@ -133,7 +169,7 @@ impl QueuedRecipient {
             }
             false => self.argument.to_string(),
         };
-        (self.agent.clone(), to, sender)
+        (self.agent.clone(), to)
     }
 
     /// Whether a report of this kind is wanted (RFC 3461 4.1): without NOTIFY, one of failures; of delays, the server may choose.

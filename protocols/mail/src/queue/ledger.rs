@@ -35,6 +35,8 @@ pub(crate) struct Entry {
     pub(crate) stored: Arc<Stored>,
     pub(crate) state: StateRecord,
     pub(crate) lots: Vec<Lot>,
+    /// Recipients who share the copy of a member of a lot.
+    twins: HashMap<usize, Vec<usize>>,
     /// How many of them are being attempted.
     pub(crate) active: usize,
     /// Something is known that is not on disk.
@@ -54,6 +56,8 @@ pub(crate) struct Lot {
     pub(crate) destination: Destination,
     /// Their places in the envelope.
     pub(crate) members: Vec<usize>,
+    /// Those of recipients who share their copies.
+    twins: Vec<usize>,
 }
 
 /// A recipient of a message without a sender who was given up: nobody is told, so it is logged.
@@ -103,25 +107,41 @@ impl Entry {
     ) -> Self {
         let mut lots: Vec<Lot> = Vec::new();
         let mut places = HashMap::new();
-        for (at, to) in stored.envelope.recipients.iter().enumerate() {
-            if state.progress[at].stage != DeliveryStage::Pending {
-                continue;
-            }
+        let mut place_of = HashMap::new();
+        let (members, twins) = copies(&stored, &state);
+        for (at, to) in members.into_iter().map(|at| (at, &stored.envelope.recipients[at])) {
             let sender = stored.envelope.sender_of(to).to_string();
             let agent = to.agent.clone();
             let name: Destination = format!("{agent}:{}", destination(to)).into();
             let place = *places.entry((Rc::clone(&name), sender)).or_insert_with(|| {
-                lots.push(Lot { destination: name, members: Vec::new() });
+                lots.push(Lot { destination: name, members: Vec::new(), twins: Vec::new() });
                 lots.len() - 1
             });
             lots[place].members.push(at);
+            if twins.contains_key(&at) {
+                place_of.insert(at, place);
+            }
+        }
+        for (member, twins) in &twins {
+            lots[place_of[member]].twins.extend(twins);
         }
         let is_dirty = state.progress.iter().all(Progress::is_over)
             || state.progress.iter().any(|progress| progress.report.is_some());
         let stored = Arc::new(stored);
         let (active, is_saving, is_deleted) = (0, false, false);
         let (waiting, unreported) = (Vec::new(), Vec::new());
-        Self { stored, state, lots, active, is_dirty, is_saving, is_deleted, waiting, unreported }
+        Self {
+            stored,
+            state,
+            lots,
+            twins,
+            active,
+            is_dirty,
+            is_saving,
+            is_deleted,
+            waiting,
+            unreported,
+        }
     }
 
     pub(crate) fn parcel(&self, number: usize) -> Parcel {
@@ -129,18 +149,24 @@ impl Entry {
         Parcel { message: self.stored.id.clone(), number }
     }
 
-    /// The members of a lot that are to be tried.
+    /// The recipients of a lot that are not done, also those who share a copy.
     pub(crate) fn pending(&self, number: usize) -> impl Iterator<Item = usize> {
-        let members = self.lots.get(number).map(|lot| &lot.members[..]).unwrap_or_default();
-        let is_pending = |at: &usize| self.state.progress[*at].stage == DeliveryStage::Pending;
-        members.iter().copied().filter(is_pending)
+        let lot = self.lots.get(number);
+        let places = lot.into_iter().flat_map(|lot| lot.members.iter().chain(&lot.twins));
+        places.copied().filter(|at| self.is_pending(*at))
+    }
+
+    fn is_pending(&self, at: usize) -> bool {
+        self.state.progress[at].stage == DeliveryStage::Pending
     }
 
     /// The members of a lot that are to be tried now, at most so many: those that are due, the longest first. If none is, and it is tried
     /// all the same, all that are pending.
     pub(crate) fn to_try(&self, number: usize, max: usize, millis: u64) -> Vec<usize> {
         let next = |at: &usize| self.state.progress[*at].next;
-        let mut members: Vec<_> = self.pending(number).collect();
+        let members = self.lots.get(number).map(|lot| &lot.members[..]).unwrap_or_default();
+        let mut members: Vec<_> =
+            members.iter().copied().filter(|at| self.is_pending(*at)).collect();
         members.sort_by_key(next);
         let due = members.partition_point(|at| next(at) <= millis);
         members.truncate(if due == 0 { max } else { due.min(max) });
@@ -181,10 +207,18 @@ impl Entry {
         let missing =
             || Fate::Delayed(Status::new(4, 3, 0, "nothing was said about this recipient"));
         let mut fates = result.fates.iter().cloned();
+        let mut all = Vec::with_capacity(members.len());
         for &at in members {
             let fate = fates.next().unwrap_or_else(missing);
+            let twins = self.twins.get(&at).cloned().unwrap_or_default();
+            for at in twins.iter().copied() {
+                self.take(at, of_twin(fate.clone()), now);
+            }
             self.take(at, fate, now);
+            all.push(at);
+            all.extend(twins);
         }
+        let members = &all[..];
         self.number_reports(members, now);
         let is_in = |stage: &[DeliveryStage]| {
             let is_one = |at: &&usize| stage.contains(&self.state.progress[**at].stage);
@@ -300,6 +334,38 @@ impl Entry {
     }
 }
 
+/// The recipients who are not done: those who get a copy, and for each of them those who share it.
+fn copies(stored: &Stored, state: &StateRecord) -> (Vec<usize>, HashMap<usize, Vec<usize>>) {
+    let recipients = &stored.envelope.recipients;
+    let pending = |at: &usize| state.progress[*at].stage == DeliveryStage::Pending;
+    let (twins, mut members): (Vec<_>, Vec<_>) =
+        (0..recipients.len()).filter(pending).partition(|at| recipients[*at].is_twin);
+    let mut shared: HashMap<usize, Vec<usize>> = HashMap::new();
+    if twins.is_empty() {
+        return (members, shared);
+    }
+    let mut copies = HashMap::new();
+    for at in &members {
+        copies.entry(recipients[*at].key()).or_insert(*at);
+    }
+    for at in twins {
+        match *copies.entry(recipients[at].key()).or_insert(at) {
+            // Whose copy it was is done: this one gets its own.
+            member if member == at => members.push(at),
+            member => shared.entry(member).or_default().push(at),
+        }
+    }
+    (members, shared)
+}
+
+/// What becomes of a recipient when another has got their copy: the next host was not told which reports this one wants.
+fn of_twin(fate: Fate) -> Fate {
+    match fate {
+        Fate::Relayed { status, .. } => Fate::Relayed { status, sends_reports: false },
+        fate => fate,
+    }
+}
+
 /// Why a message that is too old is given up: the last reason, as one for good.
 fn expired(reason: Option<&Status>) -> Status {
     match reason {
@@ -314,6 +380,8 @@ pub(crate) fn millis(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use sinew_protocols::basic::Word;
+
     use super::*;
     use crate::{
         queue::{
@@ -354,6 +422,57 @@ mod tests {
         let lots: Vec<_> =
             entry.lots.iter().map(|lot| (&*lot.destination, &lot.members[..])).collect();
         assert_eq!(lots, [("smtp:x.example", &[0, 2][..]), ("smtp:y.example", &[1])]);
+    }
+
+    /// They are tried once and end together; one whose copy has been delivered already has its own.
+    #[test]
+    fn twins_share_an_attempt() {
+        let sender = Sender::new(Some("ann@example.net".parse().unwrap()));
+        let owner = Sender::new(Some("owner@example.net".parse().unwrap()));
+        let to = |text: &str| {
+            let to = Recipient::new(text.parse().unwrap()).with_notify(Notify::SUCCESS);
+            QueuedRecipient::new(to, Word::from_static("box")).with_argument("a")
+        };
+        let envelope = QueuedEnvelope::new(sender).with_routed([
+            to("list@x.example").with_sender(owner),
+            to("a@x.example"),
+            to("a@x.example"),
+            to("b@x.example").with_argument("b"),
+        ]);
+        let twins: Vec<_> = envelope.recipients.iter().map(|to| to.is_twin).collect();
+        assert_eq!(twins, [true, false, false]);
+        let trailer = Trailer { facts: MessageFacts::default(), hash: Hash::default() };
+        let stored = |envelope| Stored {
+            id: "m".parse().unwrap(),
+            arrived: 0,
+            envelope,
+            offset: 0,
+            trailer,
+        };
+        let made = |state| {
+            Entry::new(stored(envelope.clone()), state, |to| to.address().domain().to_owned())
+        };
+        let config = QueueConfig::new("h").unwrap();
+        let now = Now { millis: 0, random: 0, config: &config };
+        let fresh = StateRecord::fresh(&envelope, 0);
+        let mut entry = made(fresh.clone());
+        let stages =
+            |entry: &Entry| entry.state.progress.iter().map(|to| to.stage).collect::<Vec<_>>();
+        use DeliveryStage::{Delivered, Pending, Relayed, RelayedWithoutReports};
+        assert_eq!((entry.lots.len(), entry.to_try(0, 9, 0)), (1, vec![1, 2]));
+        let delayed = AttemptResult::new(vec![Fate::Delayed(status(4))]);
+        assert_eq!(entry.attempted(&[1], &delayed, now), (0, 0));
+        assert_eq!(entry.state.progress[0].next, entry.state.progress[1].next);
+        let relayed = Fate::Relayed { status: status(2), sends_reports: true };
+        assert_eq!(entry.attempted(&[1], &AttemptResult::new(vec![relayed]), now), (2, 0));
+        assert_eq!(stages(&entry), [RelayedWithoutReports, Relayed, Pending]);
+        let reports: Vec<_> = entry.state.progress.iter().map(|to| to.report).collect();
+        assert_eq!(reports, [Some(0), None, None]);
+        // As no version leaves it; but a file may say so.
+        let mut state = fresh;
+        state.progress[1].stage = Delivered;
+        let entry = made(state);
+        assert_eq!((entry.to_try(0, 9, 0), entry.to_try(1, 9, 0)), (vec![2], vec![0]));
     }
 
     /// What is reported depends on what has happened, on NOTIFY, and on the sender.

@@ -79,7 +79,7 @@ impl EnvelopeRecord {
         let _ = writeln!(text, "{}", Command::Mail(self.envelope.sender.clone()));
         for to in &self.envelope.recipients {
             let _ = writeln!(text, "{}", Command::Rcpt(to.recipient.clone()));
-            let _ = write!(text, "VIA {}", if to.is_expanded { "expanded " } else { "" });
+            let _ = write!(text, "VIA {}", kind(to));
             push_word(&mut text, &String::from_utf8_lossy(&to.agent));
             text.push(' ');
             push_word(&mut text, &to.argument);
@@ -127,18 +127,26 @@ impl EnvelopeRecord {
     }
 }
 
+/// The word before the agent.
+fn kind(to: &QueuedRecipient) -> &'static str {
+    match (to.is_expanded, to.is_twin) {
+        (true, _) => "expanded ",
+        (_, true) => "twin ",
+        _ => "",
+    }
+}
+
 fn decode_way(
     recipient: crate::smtp::codec::Recipient,
     way: &str,
 ) -> Result<QueuedRecipient, Damaged> {
-    let (is_expanded, way) = match way.strip_prefix("expanded ") {
-        Some(way) => (true, way),
-        None => (false, way),
-    };
+    let is_expanded = way.starts_with("expanded ");
+    let is_twin = way.starts_with("twin ");
+    let way = way.split_once(' ').filter(|_| is_expanded || is_twin).map_or(way, |(_, way)| way);
     let (agent, argument) = way.split_once(' ').ok_or(Damaged("way"))?;
     let agent = Word::try_from(pop_word(agent)?).map_err(|_| Damaged("agent"))?;
     let argument = pop_word(argument)?.into();
-    Ok(QueuedRecipient { recipient, agent, argument, sender: None, is_expanded })
+    Ok(QueuedRecipient { recipient, agent, argument, sender: None, is_expanded, is_twin })
 }
 
 impl StateRecord {
@@ -334,7 +342,8 @@ mod tests {
                     .with_argument("a b")
                     .with_sender(owner),
             )
-            .with(QueuedRecipient::expanded(list));
+            .with(QueuedRecipient::expanded(list.clone()))
+            .with(QueuedRecipient { is_twin: true, ..QueuedRecipient::remote(list) });
         EnvelopeRecord { arrived: 1_764_551_000_123, envelope }
     }
 

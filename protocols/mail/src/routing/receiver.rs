@@ -7,7 +7,7 @@
 //! | DATA | 452 the queue is full |
 //! | the message | 250 once it is safe on disk |
 
-use std::{cell::RefCell, collections::BTreeSet, fmt, rc::Rc};
+use std::{cell::RefCell, fmt, rc::Rc};
 
 use super::{RouteError, Router, Rules};
 use crate::{
@@ -19,6 +19,9 @@ use crate::{
 };
 
 /// Accepts mail for the domains of a [`Router`], and for other hosts as [`Rules`] say, into a [`Queue`].
+///
+/// Recipients of a message that lead to the same mailbox, address of another host, program or file get one copy (RFC 5321 4.1.1.3), and each
+/// the report that was asked for. Addresses with tags are in the same mailbox.
 ///
 /// # Examples
 ///
@@ -140,19 +143,14 @@ impl SmtpHandler for ReceiverHandler {
     fn data(&mut self, session: &Session) -> Verdict<Box<dyn MessageSink>> {
         let mut routed = self.routed.take();
         let sender = session.sender().cloned().unwrap_or_default();
-        let mut envelope = QueuedEnvelope::new(sender);
-        let mut seen = BTreeSet::new();
+        let mut found = Vec::new();
         for to in session.recipients() {
             let Some(at) = routed.iter().position(|(routed, _)| routed == to) else {
                 return Verdict::refuse(Reply::try_later());
             };
-            for recipient in routed.swap_remove(at).1 {
-                // RFC 5321 4.1.1.3: one copy, even if several addresses lead there.
-                if recipient.is_list() || seen.insert(recipient.key()) {
-                    envelope = envelope.with(recipient);
-                }
-            }
+            found.extend(routed.swap_remove(at).1);
         }
+        let envelope = QueuedEnvelope::new(sender).with_routed(found);
         let sink = self.receiver.queue.sink(envelope);
         let sink = sink.map(|sink| Box::new(sink) as Box<dyn MessageSink>);
         sink.map_err(|error| error.reply()).into()

@@ -2,7 +2,6 @@
 
 use std::{
     cell::RefCell,
-    collections::BTreeMap,
     fmt,
     rc::{Rc, Weak},
 };
@@ -89,13 +88,7 @@ impl Reroute {
         found: Vec<QueuedRecipient>,
     ) -> Result<(), String> {
         let inner = self.queue.borrow().upgrade().ok_or("the queue is not open")?;
-        let mut envelope = QueuedEnvelope::new(attempt.sender().clone());
-        let mut seen = BTreeMap::new();
-        for to in found {
-            if to.is_list() || seen.insert(to.key(), ()).is_none() {
-                envelope = envelope.with(to);
-            }
-        }
+        let envelope = QueuedEnvelope::new(attempt.sender().clone()).with_routed(found);
         let mut sink = Queue { inner }.sink(envelope).map_err(|error| error.to_string())?;
         let mut message = attempt.message(reactor);
         while let Some(piece) = message.next().await.map_err(|error| error.to_string())? {

@@ -17,6 +17,9 @@ use sinew_mail::{
 };
 use sinew_transports::{Peer, StreamConfig, memory, memory::Wire, reactor::Reactor};
 
+/// The longest message.
+const SIZE_MAX: u64 = 1000;
+
 struct Server {
     reactor: Reactor,
     store: Rc<MemoryStore>,
@@ -33,8 +36,7 @@ impl Server {
             store.create_account(user).unwrap();
         }
         let store = Rc::new(store);
-        let aliases =
-            "staff: ann, bob, zoe@other.example\nloop: loop2\nloop2: loop\nboth: ann, bob\n";
+        let aliases = "staff: ann, bob, zoe@other.example\nloop: loop2\nloop2: loop\nboth: ann, bob\ncrew: ann, bob\nowner-crew: ann\nteam: crew, bob\nb: bob\n";
         let domain = LocalDomain::new(StoreUsers::new(Rc::clone(&store) as Rc<dyn Store>));
         let config = RouterConfig::new(Target::Name("ann".into()))
             .domain("example.org", domain)
@@ -61,7 +63,7 @@ impl Server {
         let users = users.mechanisms([Mechanism::Plain]);
         let users = Authenticator::with(Users::new().user("ann", "secret"), users);
         let config = ServerConfig::new("mail.example.org").unwrap();
-        let config = config.received_line(false).auth(users);
+        let config = config.received_line(false).auth(users).size_max(SIZE_MAX);
         let server = SmtpServer::new(config, move |_: &Peer| receiver.handler());
         let connection = server.connection(&Peer::Memory);
         let (_, wire) =
@@ -123,6 +125,58 @@ fn mail_arrives_in_the_mailboxes_of_all_who_are_meant_once() {
     assert_eq!(codes, [250, 250, 354, 250, 221]);
     server.reactor.advance(Duration::from_secs(5)).unwrap();
     assert_eq!((server.inbox("ann").len(), server.inbox("bob").len()), (1, 2));
+}
+
+/// However many addresses lead to a mailbox, also where a list has an owner, to whom its reports go.
+#[test]
+fn a_mailbox_has_one_copy_of_a_message() {
+    for (to, sender) in [
+        (&["bob", "both"][..], "eve@other.example"),
+        (&["bob", "crew"], "eve@other.example"),
+        (&["crew", "bob"], "eve@other.example"),
+        (&["crew", "both"], "eve@other.example"),
+        (&["crew", "crew"], "owner-crew@example.org"),
+        (&["team"], "eve@other.example"),
+        (&["bob", "BOB", "\"bob\""], "eve@other.example"),
+        (&["bob+a", "bob+b", "b"], "eve@other.example"),
+    ] {
+        let server = Server::new(Rules::exchanger());
+        let wire = server.connect();
+        let named: String = to.iter().map(|to| format!("RCPT TO:<{to}@example.org>\r\n")).collect();
+        let codes = server.say(
+            &wire,
+            &format!("EHLO x\r\nMAIL FROM:<eve@other.example>\r\n{named}DATA\r\n\r\nx\r\n.\r\n"),
+        );
+        assert_eq!(codes, [&[220, 250, 250], &vec![250; to.len()][..], &[354, 250]].concat());
+        server.reactor.advance(Duration::from_secs(5)).unwrap();
+        let inbox = server.inbox("bob");
+        assert_eq!(inbox.len(), 1, "{to:?}: {inbox:?}");
+        let path = format!("Return-Path: <{sender}>\r\n");
+        assert!(inbox[0].starts_with(&path), "{to:?}: {}", inbox[0]);
+        assert_eq!(server.queue.stats().messages, 0);
+    }
+}
+
+/// Recipients who share a copy have reports of their own: by their own names, and only where they were asked for.
+#[test]
+fn all_who_share_a_copy_are_reported() {
+    let server = Server::new(Rules::exchanger());
+    let wire = server.connect();
+    let codes = server.say(
+        &wire,
+        "EHLO x\r\nMAIL FROM:<ann@example.org>\r\nRCPT TO:<bob@example.org>\r\nRCPT TO:<b@example.org> NOTIFY=SUCCESS ORCPT=rfc822;b@example.org\r\nRCPT TO:<bob+x@example.org> NOTIFY=SUCCESS,FAILURE\r\nRCPT TO:<Bob@example.org> NOTIFY=NEVER\r\nDATA\r\n\r\nx\r\n.\r\n",
+    );
+    assert_eq!(codes, [220, 250, 250, 250, 250, 250, 250, 354, 250]);
+    server.reactor.advance(Duration::from_secs(60)).unwrap();
+    let (inbox, reports) = (server.inbox("bob"), server.inbox("ann"));
+    assert_eq!((inbox.len(), reports.len(), server.queue.stats().messages), (1, 1, 0));
+    for expected in [
+        "Original-Recipient: rfc822;b@example.org\r\nFinal-Recipient: rfc822; bob@example.org\r\nAction: delivered\r\n",
+        "Final-Recipient: rfc822; bob+x@example.org\r\nAction: delivered\r\n",
+    ] {
+        assert!(reports[0].contains(expected), "{expected}\n{}", reports[0]);
+    }
+    assert_eq!(reports[0].matches("Final-Recipient:").count(), 2, "{}", reports[0]);
 }
 
 #[test]
