@@ -41,7 +41,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 79] = [
+pub(crate) const TARGETS: [Target; 80] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -100,6 +100,7 @@ pub(crate) const TARGETS: [Target; 79] = [
     ("msnp_command", msnp_command),
     ("smtp_address", smtp_address),
     ("smtp_command", smtp_command),
+    ("smtp_completion", smtp_completion),
     ("smtp_reply", smtp_reply),
     ("smtp_session", smtp_session),
     ("web_socket", web_socket),
@@ -289,6 +290,10 @@ pub(crate) fn smtp_address(data: &[u8]) {
 
 pub(crate) fn smtp_command(data: &[u8]) {
     smtp::command(&mut Input::new(data));
+}
+
+pub(crate) fn smtp_completion(data: &[u8]) {
+    smtp::completion(&mut Input::new(data));
 }
 
 pub(crate) fn smtp_reply(data: &[u8]) {

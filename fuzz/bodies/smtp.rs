@@ -5,7 +5,7 @@ use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use sinew::{
     mail::smtp::{
-        codec::{Address, Capabilities, Command, Recipient, Reply, ReplyDecoder},
+        codec::{Address, Capabilities, Command, Completion, Recipient, Reply, ReplyDecoder},
         server::{MessageSink, ServerConfig, Session, SmtpHandler, SmtpServer, Verdict, collect},
     },
     reactor::Reactor,
@@ -69,6 +69,34 @@ fn check_reply(reply: &Reply, lines: &[&[u8]]) {
         .find_map(|line| decoder.decode(line.strip_suffix(b"\r")?).expect("it was encoded"));
     assert_eq!(again.as_ref(), Some(reply));
     let _ = (reply.to_string(), reply.enhanced(), Capabilities::from(reply));
+}
+
+/// The lengths of pieces, and a message whose header is completed.
+pub(crate) fn completion(data: &mut Input<'_>) {
+    const DATE: &[u8] = b"Date: Sun, 06 Nov 1994 08:49:37 +0000\r\n";
+    const ID: &[u8] = b"Message-ID: <1@mail.example>\r\n";
+    let lens = data.piece_lens(64);
+    let message = data.bytes(4 * 1024);
+    let completed = |message: &[u8], lens: &[usize]| {
+        let now = std::time::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        let mut completion = Completion::default().date(now);
+        completion = completion.field("Message-ID", "<1@mail.example>");
+        let mut out = Vec::new();
+        pieces(message, lens).for_each(|piece| completion.feed(piece, &mut out));
+        completion.end(&mut out);
+        assert!(completion.is_over());
+        out
+    };
+    let whole = completed(message, &[usize::MAX]);
+    assert_eq!(completed(message, &lens), whole);
+    assert_eq!(completed(message, &[1]), whole);
+    assert_eq!(completed(&whole, &lens), whole, "nothing is missing any more");
+    // Nothing is lost, and nothing else is added than the fields and an empty line.
+    let added = whole.len() - message.len();
+    let fields = [0, DATE.len(), ID.len(), DATE.len() + ID.len()];
+    assert!(fields.iter().any(|len| (0..=2).any(|ends| len + 2 * ends == added)), "{added} bytes");
+    let same = message.iter().zip(&whole).take_while(|(sent, passed)| sent == passed).count();
+    assert!(whole.ends_with(&message[same..]));
 }
 
 /// A server, and what a client sends, cut into pieces.

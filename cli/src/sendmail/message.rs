@@ -2,7 +2,7 @@
 
 use std::{io::BufRead, ops::Range};
 
-use sinew::reactor::Excerpt;
+use sinew::{mail::smtp::codec::Completion, reactor::Excerpt};
 
 use super::{
     addresses::addresses,
@@ -29,14 +29,6 @@ pub(super) struct Header {
 struct Field {
     place: Range<usize>,
     name_len: usize,
-}
-
-/// What is added if the header lacks it: values of fields, without line ends.
-#[derive(Clone, Debug)]
-pub(super) struct Additions {
-    pub(super) from: String,
-    pub(super) date: String,
-    pub(super) message_id: String,
 }
 
 /// A field that has no list of addresses.
@@ -95,20 +87,14 @@ impl Header {
         Ok(self.addresses_of(&["from"])?.into_iter().next())
     }
 
-    /// The header as it is sent, with the empty line: without the fields that are not, with those that it lacks. And what of the body was
-    /// read already.
-    pub(super) fn completed(&self, additions: &Additions) -> Vec<u8> {
+    /// The header as it is sent, with the empty line: without the fields that are not, with those of the completion that it lacks. And what
+    /// of the body was read already.
+    pub(super) fn completed(&self, mut completion: Completion) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.text.len() + 512);
         for field in self.fields.iter().filter(|field| !self.is_any(field, &DROPPED)) {
-            out.extend_from_slice(&self.text[field.place.clone()]);
+            completion.feed(&self.text[field.place.clone()], &mut out);
         }
-        let Additions { from, date, message_id } = additions;
-        for (name, value) in [("From", from), ("Date", date), ("Message-ID", message_id)] {
-            if !self.has_any(&[name]) {
-                out.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
-            }
-        }
-        out.extend_from_slice(b"\r\n");
+        completion.feed(b"\r\n", &mut out);
         out.extend_from_slice(&self.body);
         out
     }
@@ -185,8 +171,9 @@ fn name_len(line: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn additions() -> Additions {
-        Additions { from: "ann@x".into(), date: "now".into(), message_id: "<1@x>".into() }
+    fn additions() -> Completion {
+        let completion = Completion::default().field("From", "ann@x").field("Date", "now");
+        completion.field("Message-ID", "<1@x>")
     }
 
     fn read(input: &str) -> Header {
@@ -195,7 +182,7 @@ mod tests {
 
     fn completed(input: &str) -> String {
         let mut rest = Input::new(input.as_bytes(), false, 10_000);
-        let mut out = Header::read(&mut rest).unwrap().completed(&additions());
+        let mut out = Header::read(&mut rest).unwrap().completed(additions());
         let write = |bytes: &[u8]| {
             out.extend_from_slice(bytes);
             Ok(())

@@ -34,7 +34,7 @@ use sinew::{
     auth::ClientLogin,
     mail::smtp::{
         client::{ClientConfig, Security},
-        codec::{Address, Notify, Return, Sender},
+        codec::{Address, Completion, Notify, Return, Sender},
     },
     prelude::Reactor,
     reactor::Excerpt,
@@ -47,7 +47,7 @@ use crate::{
 };
 use deliver::Letter;
 use input::{Input, InputError};
-use message::{Additions, Header, mailbox};
+use message::{Header, mailbox};
 use outcome::Outcome;
 pub(crate) use settings::{Settings, Tls};
 use stored::Stored;
@@ -200,12 +200,10 @@ impl Sendmail {
             },
         };
         let author = sender.as_ref().unwrap_or(&user);
-        let additions = Additions {
-            from: mailbox(self.full_name.as_deref().unwrap_or_default(), author.as_str()),
-            date: httpdate::fmt_http_date(now).replace("GMT", "+0000"),
-            message_id: message_id(author, now),
-        };
-        let message = Stored::collect(&header.completed(&additions), &mut input);
+        let from = mailbox(self.full_name.as_deref().unwrap_or_default(), author.as_str());
+        let completion = Completion::default().field("From", from).date(now);
+        let completion = completion.field("Message-ID", message_id(author, now));
+        let message = Stored::collect(&header.completed(completion), &mut input);
         let message = message.map_err(|error| unread(&error))?;
         let notify = self.notify;
         Ok(Letter { sender: self.with_parameters(sender), recipients: all, notify, message })

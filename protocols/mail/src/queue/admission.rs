@@ -10,6 +10,7 @@ use super::{
     MessageId, Queue, QueueError, QueuedEnvelope,
     inner::Inner,
     record::{EnvelopeRecord, StateRecord},
+    report::message_id,
     spool::{Draft, DraftError, Stored},
 };
 use crate::smtp::{
@@ -104,6 +105,11 @@ impl QueueSink {
     #[must_use]
     pub fn id(&self) -> &MessageId {
         &self.id
+    }
+
+    /// A `Message-ID` that no other message has: of the name in the queue, and this host.
+    pub(crate) fn message_id(&self) -> String {
+        message_id(&self.id, &self.queue.inner.config.hostname.to_string())
     }
 
     /// Takes the next piece, whose lines end in CRLF. The next one should wait until the deferred is resolved.
@@ -224,7 +230,17 @@ impl MessageSink for QueueSink {
     }
 
     fn finish(self: Box<Self>) -> Verdict<Outcome> {
-        let committed = self.commit(Bytes::new());
+        self.finish_with(Bytes::new())
+    }
+}
+
+impl QueueSink {
+    /// Takes the rest of the message, and ends it.
+    pub(crate) fn finish_with(mut self, rest: Bytes) -> Verdict<Outcome> {
+        if let Err(error) = self.count(rest.len()) {
+            return Verdict::refuse(error.reply());
+        }
+        let committed = self.commit(rest);
         Verdict::later(committed.map(|committed| match committed {
             Ok(id) => Ok(Outcome::All(Reply::of_checked(250, format!("2.0.0 Queued as {id}")))),
             Err(error) => Err(error.reply()),

@@ -17,7 +17,7 @@ use data_encoding::BASE64_MIME;
 use sinew_protocols::basic::Word;
 
 use super::{MessageId, Status};
-use crate::smtp::codec::{Address, MessageFacts, Recipient, Return};
+use crate::smtp::codec::{self, Address, MessageFacts, Recipient, Return};
 
 /// Longest line that is written, where there are spaces.
 const LINE_LEN: usize = 76;
@@ -174,7 +174,7 @@ impl<'a> Report<'a> {
         let _ = write!(out, "To: <{to}>\r\n");
         field(out, "Subject", self.subject());
         field(out, "Date", &date(*now));
-        field(out, "Message-ID", &format!("<{id}@{hostname}>"));
+        field(out, "Message-ID", &message_id(id, &hostname));
         field(out, "Auto-Submitted", "auto-replied");
         field(out, "MIME-Version", "1.0");
         let _ = write!(
@@ -311,11 +311,16 @@ impl Action {
     }
 }
 
+/// The `Message-ID` of a message with this name in the queue of a host.
+pub(crate) fn message_id(id: impl std::fmt::Display, hostname: &str) -> String {
+    format!("<{id}@{}>", ascii(hostname))
+}
+
 /// A date of RFC 5322 3.3, in UTC.
 pub(crate) fn date(millis: u64) -> String {
     // What `httpdate` can write: up to the year 9999.
     let time = UNIX_EPOCH + Duration::from_millis(millis.min(253_402_300_799_000));
-    httpdate::fmt_http_date(time).replace("GMT", "+0000")
+    codec::date::date(time)
 }
 
 /// The text in ASCII without control characters.

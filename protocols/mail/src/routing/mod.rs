@@ -9,6 +9,7 @@
 //! | [`MailboxAgent`], [`ProgramAgent`], [`FileAgent`], [`Reroute`] | deliver to mailboxes, programs, files, and reports by the same way |
 
 mod aliases;
+mod completing;
 mod domains;
 mod error;
 mod file_agent;

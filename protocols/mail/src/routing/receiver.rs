@@ -5,15 +5,15 @@
 //! | MAIL | 530 who has not logged in, for submission; 553 a sender that is not one's own |
 //! | RCPT | 550 5.1.1 no such mailbox; 550 5.7.1 another host, from who may not; 554 5.4.6 a loop of aliases |
 //! | DATA | 452 the queue is full |
-//! | the message | 250 once it is safe on disk |
+//! | the message | 250 once it is safe on disk; what users submit has a `Date` and a `Message-ID` then |
 
 use std::{cell::RefCell, fmt, rc::Rc};
 
-use super::{RouteError, Router, Rules};
+use super::{RouteError, Router, Rules, completing::Completing};
 use crate::{
     queue::{Queue, QueuedEnvelope, QueuedRecipient},
     smtp::{
-        codec::{Recipient, Reply, Sender},
+        codec::{Completion, Recipient, Reply, Sender},
         server::{MessageSink, Session, SmtpHandler, Verdict},
     },
 };
@@ -151,9 +151,21 @@ impl SmtpHandler for ReceiverHandler {
             found.extend(routed.swap_remove(at).1);
         }
         let envelope = QueuedEnvelope::new(sender).with_routed(found);
-        let sink = self.receiver.queue.sink(envelope);
-        let sink = sink.map(|sink| Box::new(sink) as Box<dyn MessageSink>);
-        sink.map_err(|error| error.reply()).into()
+        let sink = match self.receiver.queue.sink(envelope) {
+            Ok(sink) => sink,
+            Err(error) => return Verdict::refuse(error.reply()),
+        };
+        let reactor = session.transport().reactor();
+        let is_completed = self.receiver.rules.completes(session.identity());
+        Verdict::now(match reactor.filter(|_| is_completed) {
+            // RFC 6409 8.2, 8.3.
+            Some(reactor) => {
+                let completion = Completion::default().date(reactor.wall_clock());
+                let completion = completion.field("Message-ID", sink.message_id());
+                Box::new(Completing::new(sink, completion)) as Box<dyn MessageSink>
+            }
+            None => Box::new(sink),
+        })
     }
 }
 

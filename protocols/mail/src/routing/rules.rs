@@ -14,6 +14,7 @@ use crate::smtp::codec::Address;
 /// | mail for local and relay domains | from everyone | from those who have logged in |
 /// | mail for other hosts | from those who have logged in, and from [networks](Self::networks) | from those who have logged in |
 /// | the sender of one who has logged in | its own | its own |
+/// | a message without `Date` or `Message-ID` | stays as it is | [gets them](Self::complete_header), from one who has logged in |
 ///
 /// An address is one's own if its domain is local, and its local part, without a tag behind `+`, or all of it is the name one has logged
 /// in with; [`owner`](Self::owner) says otherwise. The null sender is everybody's.
@@ -21,6 +22,7 @@ use crate::smtp::codec::Address;
 #[must_use]
 pub struct Rules {
     needs_identity: bool,
+    completes_header: bool,
     networks: Vec<Subnet>,
     relay_domains: BTreeSet<String>,
     owner: Option<Owner>,
@@ -33,6 +35,7 @@ impl Rules {
     pub fn exchanger() -> Self {
         Self {
             needs_identity: false,
+            completes_header: false,
             networks: Vec::new(),
             relay_domains: BTreeSet::new(),
             owner: None,
@@ -41,7 +44,7 @@ impl Rules {
 
     /// A server that users send by: ports 465 and 587.
     pub fn submission() -> Self {
-        Self { needs_identity: true, ..Self::exchanger() }
+        Self { needs_identity: true, completes_header: true, ..Self::exchanger() }
     }
 
     /// Networks whose clients may send to other hosts without a login. Default none.
@@ -56,6 +59,13 @@ impl Rules {
         self
     }
 
+    /// Whether a message of one who has logged in gets the `Date` and the `Message-ID` that it lacks (RFC 6409 8.2 and 8.3). Default: if it
+    /// is a server for submission. Nothing is ever added to mail that is passed on for others.
+    pub fn complete_header(mut self, completes: bool) -> Self {
+        self.completes_header = completes;
+        self
+    }
+
     /// Says whether an address is one that a user may send from.
     pub fn owner(mut self, owns: impl Fn(&Identity, &Address) -> bool + 'static) -> Self {
         self.owner = Some(Rc::new(owns));
@@ -65,6 +75,11 @@ impl Rules {
     /// Whether a client may send at all.
     pub(super) fn may_send(&self, identity: Option<&Identity>) -> bool {
         identity.is_some() || !self.needs_identity
+    }
+
+    /// Whether what the header of a message lacks is added.
+    pub(super) fn completes(&self, identity: Option<&Identity>) -> bool {
+        self.completes_header && identity.is_some()
     }
 
     /// Whether a user may send from this address, which is of a local domain or not.
@@ -108,6 +123,7 @@ impl fmt::Debug for Rules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rules")
             .field("needs_identity", &self.needs_identity)
+            .field("completes_header", &self.completes_header)
             .field("networks", &self.networks)
             .field("relay_domains", &self.relay_domains)
             .finish_non_exhaustive()

@@ -222,3 +222,69 @@ fn submission_wants_a_login_and_an_own_sender() {
     let to = "RSET\r\nMAIL FROM:<ann@example.org>\r\nRCPT TO:<zoe@other.example>\r\n";
     assert_eq!(server.say(&wire, to), [250, 250, 250]);
 }
+
+/// RFC 6409 8.2, 8.3: what a user submits has a date and a name, however it was sent; what is passed on for others stays as it is.
+#[test]
+fn submitted_messages_are_completed_and_others_are_not() {
+    let (submission, exchanger) = (Rules::submission, Rules::exchanger);
+    let (date, id) = ("Date: d\r\n", "message-id : <x@y>\r\n");
+    let whole = format!("{date}{id}\r\nx\r\n");
+    let short = "Subject: \u{e4}\r\n\r\nDate: x\r\n";
+    let full = format!("A: b\r\n\r\n{}\r\n", "x".repeat(SIZE_MAX as usize - 10));
+    for (rules, has_login, message, added) in [
+        (submission(), true, short, &["Date", "Message-ID"][..]),
+        (submission(), true, "", &["Date", "Message-ID"]),
+        (submission(), true, &full, &["Date", "Message-ID"]),
+        (submission(), true, &whole[..date.len()], &["Message-ID"]),
+        (submission(), true, &whole[date.len()..], &["Date"]),
+        (submission(), true, &whole, &[]),
+        (submission().complete_header(false), true, short, &[]),
+        (exchanger(), true, short, &[]),
+        (exchanger(), false, short, &[]),
+        (exchanger().complete_header(true), true, short, &["Date", "Message-ID"]),
+        (exchanger().complete_header(true), false, short, &[]),
+    ] {
+        let server = Server::new(rules);
+        for is_chunked in [false, true] {
+            let wire = server.connect();
+            let login = if has_login { "AUTH PLAIN AGFubgBzZWNyZXQ=\r\n" } else { "" };
+            server.say(&wire, &format!("EHLO x\r\n{login}"));
+            let envelope =
+                "MAIL FROM:<ann@example.org> BODY=8BITMIME\r\nRCPT TO:<bob@example.org>\r\n";
+            let codes = match is_chunked {
+                true => {
+                    let chunks = message.as_bytes().chunks(7).map(|chunk| {
+                        let chunk = chunk.iter().map(|byte| char::from(*byte)).collect::<String>();
+                        format!("BDAT {}\r\n{chunk}", chunk.chars().count())
+                    });
+                    let text = format!("{envelope}{}BDAT 0 LAST\r\n", chunks.collect::<String>());
+                    // Each character is a byte.
+                    let bytes = text.chars().map(|char| char as u32 as u8).collect::<Vec<_>>();
+                    wire.receive_if_open(&bytes);
+                    server.reactor.advance(Duration::from_secs(1)).unwrap();
+                    crate::support::codes(&String::from_utf8(wire.take(usize::MAX)).unwrap())
+                }
+                false => server.say(&wire, &format!("{envelope}DATA\r\n{message}.\r\n")),
+            };
+            assert_eq!(codes.last(), Some(&250), "{codes:?}");
+            server.reactor.advance(Duration::from_secs(5)).unwrap();
+        }
+        let inbox = server.inbox("bob");
+        assert_eq!(inbox.len(), 2);
+        for text in inbox {
+            let (trace, rest) = text.split_once("Delivered-To: bob@example.org\r\n").unwrap();
+            assert_eq!(trace, "Return-Path: <ann@example.org>\r\n");
+            let (header, _) = rest.split_once("\r\n\r\n").unwrap();
+            let mut without = rest.to_owned();
+            for name in added {
+                let line = header.lines().find(|line| line.starts_with(&format!("{name}: ")));
+                let line = line.unwrap_or_else(|| panic!("{name} in {text:?}"));
+                assert!(*name == "Date" || line.ends_with("@mail.example.org>"), "{line}");
+                without = without.replacen(&format!("{line}\r\n"), "", 1);
+            }
+            // A header without an end has one then.
+            let is_as_sent = without == message || without == format!("{message}\r\n");
+            assert!(is_as_sent, "{message:?} became {text:?}");
+        }
+    }
+}

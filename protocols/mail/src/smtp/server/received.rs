@@ -3,6 +3,7 @@
 use std::{fmt::Write, time::SystemTime};
 
 use super::Session;
+use crate::smtp::codec::date::date;
 
 /// The line, folded, with its CRLFs.
 pub(super) fn line(session: &Session, hostname: &str, now: SystemTime) -> String {
@@ -24,11 +25,6 @@ pub(super) fn line(session: &Session, hostname: &str, now: SystemTime) -> String
     }
     let _ = write!(line, ";\r\n\t{}\r\n", date(now));
     line
-}
-
-/// A date of RFC 5322 3.3, in UTC.
-fn date(now: SystemTime) -> String {
-    httpdate::fmt_http_date(now).replace("GMT", "+0000")
 }
 
 /// Whether a name is a domain or an address, and so cannot be taken for another part of the line.
