@@ -13,6 +13,7 @@ mod store {
     mod contents;
     mod disk;
     mod folder;
+    mod full_disk;
     mod hierarchy;
     mod limits;
     mod processes;
