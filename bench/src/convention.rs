@@ -18,6 +18,7 @@
 use std::fmt::Display;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
 
 use clap::Parser;
 
@@ -26,6 +27,9 @@ pub const GREETING: u8 = b'!';
 
 /// The exit status of a server that cannot run on this machine: `EX_UNAVAILABLE` of `sysexits.h`.
 pub const UNAVAILABLE: i32 = 69;
+
+/// The time within which all members must have joined the channel of `irc`.
+pub const JOINED_WITHIN: Duration = Duration::from_secs(600);
 
 const ANNOUNCEMENT: &str = "listening on ";
 

@@ -1,11 +1,12 @@
 //! One channel of IRC: a member says something, and all others must hear it. A message counts once for each of them. Before that, all
-//! join, so that each is told of those who join later; none of this is measured.
+//! join, so that each is told of those who join later, and the cost grows with the square; none of this is measured.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use bench::convention::JOINED_WITHIN;
 use bench::outcome::Outcome;
 use memchr::memmem;
 use mio::net::TcpStream;
@@ -18,8 +19,15 @@ use crate::meter::Meter;
 
 const BUFFER_LEN: usize = 64 * 1024;
 
+/// Connections that are opened at a time, up to the end of the greeting: ngIRCd's listen queue has ten places, and a connection
+/// that finds none waits for a second before it tries again.
+const OPENING_MAX: usize = 8;
+
 /// Members who join at a time.
 const JOINING_MAX: usize = 50;
+
+/// How often it is told how many have joined.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// What is kept of the input of a member who joins: enough to find an end that arrives in pieces.
 const TAIL_MAX: usize = 16;
@@ -40,6 +48,7 @@ pub(crate) struct Channel {
     size: usize,
     outstanding: usize,
     said: u64,
+    opened: Instant,
 }
 
 #[derive(Debug)]
@@ -56,7 +65,8 @@ struct Member {
 enum Stage {
     Connecting,
     Registering,
-    Joining,
+    /// Has received the greeting.
+    Registered,
     Joined,
     /// Has heard the text that ends the joining.
     Ready,
@@ -78,22 +88,45 @@ impl Channel {
         outstanding: usize,
     ) -> Result<Self> {
         let (poll, members, source) = (Poll::new()?, Vec::with_capacity(count + 1), Vec::new());
-        let mut this = Self { poll, members, source, size, outstanding, said: 0 };
+        let opened = Instant::now();
+        let mut this = Self { poll, members, source, size, outstanding, said: 0, opened };
         this.join(&mut dialer, 1)?;
         let first = &this.members[0].tail;
         let at = memmem::find(first, b" JOIN ").context("the talker was not told of its join")?;
         let line = first[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         this.source = first[line..at].to_vec();
+        let mut told = opened;
         while this.members.len() < count + 1 {
             let more = JOINING_MAX.min(count + 1 - this.members.len());
-            this.join(&mut dialer, more)?;
+            let joined = this.members.len() - 1;
+            this.join(&mut dialer, more)
+                .with_context(|| format!("{joined} of {count} members had joined"))?;
+            if told.elapsed() >= TELL_EVERY {
+                told = Instant::now();
+                let (joined, seconds) = (this.members.len() - 1, opened.elapsed().as_secs());
+                eprintln!("load: {joined} of {count} members have joined after {seconds} s");
+            }
         }
         this.members[0].socket.write_all(&[b"PRIVMSG #bench", GO].concat())?;
         this.until(1, Stage::Ready)?;
         Ok(this)
     }
 
+    /// Opens `count` connections, then lets them join.
     fn join(&mut self, dialer: &mut Dialer, count: usize) -> Result<()> {
+        let first = self.members.len();
+        while self.members.len() < first + count {
+            let more = OPENING_MAX.min(first + count - self.members.len());
+            self.connect(dialer, more)?;
+        }
+        for member in &mut self.members[first..] {
+            member.socket.write_all(b"JOIN #bench\r\n")?;
+        }
+        self.until(first, Stage::Joined)
+    }
+
+    /// Opens `count` connections at once, up to the end of the greeting.
+    fn connect(&mut self, dialer: &mut Dialer, count: usize) -> Result<()> {
         let first = self.members.len();
         for token in first..first + count {
             let mut socket = dialer.dial_abortive().context("cannot open a connection")?;
@@ -102,7 +135,7 @@ impl Channel {
             let (stage, tail) = (Stage::Connecting, Vec::new());
             self.members.push(Member { socket, stage, tail, message: 0, offset: 0 });
         }
-        self.until(first, Stage::Joined)
+        self.until(first, Stage::Registered)
     }
 
     /// Waits until all members from `first` on have come so far.
@@ -110,6 +143,8 @@ impl Channel {
         let mut missing = self.members.len() - first;
         let (mut events, mut buffer) = (Events::with_capacity(1024), vec![0; BUFFER_LEN]);
         while missing > 0 {
+            let elapsed = self.opened.elapsed();
+            ensure!(elapsed < JOINED_WITHIN, "not all have joined within {JOINED_WITHIN:?}");
             wait(&mut self.poll, &mut events)?;
             for event in &events {
                 let Token(at) = event.token();
@@ -189,14 +224,13 @@ impl Member {
             }
         }
         let (mut tail, mut stage) = (std::mem::take(&mut self.tail), self.stage);
-        let mut must_join = false;
         self.read(buffer, |piece| {
             tail.extend_from_slice(piece);
             let has = |text: &[u8]| memmem::find(&tail, text).is_some();
             if stage == Stage::Registering && (has(b" 422 ") || has(b" 376 ")) {
-                (stage, must_join) = (Stage::Joining, true);
+                stage = Stage::Registered;
             }
-            if stage == Stage::Joining && has(b" 366 ") {
+            if stage == Stage::Registered && has(b" 366 ") {
                 stage = Stage::Joined;
             }
             if stage == Stage::Joined && has(GO) {
@@ -212,9 +246,6 @@ impl Member {
         })
         .with_context(|| format!("member {number}, {stage:?}"))?;
         (self.tail, self.stage) = (tail, stage);
-        if must_join {
-            self.socket.write_all(b"JOIN #bench\r\n")?;
-        }
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use bench::convention::JOINED_WITHIN;
 use bench::outcome::Outcome;
 
 use crate::affinity::{Cpu, spawn_on};
@@ -87,7 +88,12 @@ impl LoadBinary {
             lines: Lines::new(output.context("the load has no output")?),
             report_within,
         };
-        let ready = load.lines.next(LOAD_TIMEOUT).context("the load did not become ready")?;
+        let open_within = match case.mode {
+            // The load says itself how many have joined if it takes longer.
+            Mode::Irc | Mode::IrcIdle => LOAD_TIMEOUT + JOINED_WITHIN,
+            _ => LOAD_TIMEOUT,
+        };
+        let ready = load.lines.next(open_within).context("the load did not become ready")?;
         ensure!(ready == "ready", "the load printed `{ready}`, not `ready`");
         Ok(load)
     }

@@ -49,6 +49,24 @@ fn plain_in_order() {
     assert!(client.say("WHOIS a").contains(" 330 a a ann :is logged in as\n"));
 }
 
+/// Who says CAP END within a login is welcomed without it.
+#[test]
+fn logins_that_are_not_finished() {
+    let network = Network::new(config().accounts(users()));
+    // Before its message, and in the middle of it.
+    for piece in [String::new(), format!("AUTHENTICATE {}\n", "A".repeat(400))] {
+        let client = network.connect();
+        settled(&client, "CAP REQ sasl\nAUTHENTICATE PLAIN");
+        let welcome = client.say(&format!("{piece}NICK a\nUSER a 0 * :x\nCAP END"));
+        assert_eq!(codes(&welcome)[..2], ["906", "001"], "{welcome}");
+        // The next login begins anew.
+        assert_eq!(settled(&client, "AUTHENTICATE PLAIN"), "AUTHENTICATE +\n");
+        let received = settled(&client, &format!("AUTHENTICATE {PLAIN}"));
+        assert_eq!(codes(&received), ["900", "903"]);
+        client.say("QUIT");
+    }
+}
+
 #[test]
 fn logins_that_fail() {
     let network = Network::new(config().accounts(users()).logins_max(20));

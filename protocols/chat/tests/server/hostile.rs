@@ -28,6 +28,24 @@ fn nul_refused_and_other_rubbish() {
     assert_eq!(bob.received(), ":ann!~ann@localhost PRIVMSG #a :x\n");
 }
 
+/// A page can make a browser send a request to any port, with lines of IRC in its body.
+#[test]
+fn requests_of_browsers() {
+    let network = Network::new(config());
+    let body = "NICK eve\r\nUSER eve 0 * :x\r\nJOIN #a\r\n";
+    for method in
+        ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "post"]
+    {
+        let client = network.connect();
+        client.send(format!("{method} / HTTP/1.1\r\nHost: irc\r\n\r\n{body}").as_bytes());
+        let received = client.received();
+        assert_eq!(received, "ERROR :Closing Link: localhost (This is not a web server)\n");
+        assert!(client.is_closed(), "{method}");
+    }
+    // To those who have been welcomed it is a command that is not known.
+    assert_eq!(network.client("ann").codes("POST / HTTP/1.1"), ["421"]);
+}
+
 #[test]
 fn cr_alone_and_lf_alone() {
     let network = Network::new(config());

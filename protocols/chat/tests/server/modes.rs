@@ -169,3 +169,37 @@ fn modes_of_hidden_channels_are_for_members() {
     }
     assert_eq!(ann.codes(&format!("MODE #a {}", "Z".repeat(400))).len(), 12, "no more errors");
 }
+
+/// A message of changes is told as several ones if it is too long with its source in front, or with its masks made whole: a mask that is
+/// cut would be another one.
+#[test]
+fn changes_are_not_cut() {
+    let network = Network::new(config());
+    let [ann, bob] = network.in_channel(["ann", "bob"]);
+    let told = |line: &str| {
+        assert!(line.len() <= 510, "{line}");
+        let own = ann.say(line);
+        assert_eq!(bob.received(), own);
+        assert!(own.lines().all(|line| line.len() <= 510), "{own}");
+        own
+    };
+    let arguments = |told: &str| -> Vec<String> {
+        let lines = told.lines().map(|line| line.split(' ').skip(4).map(str::to_owned));
+        lines.flatten().collect()
+    };
+    // Four masks that fill the message.
+    let masks: Vec<_> = (0..4).map(|number| format!("{number}{}!*@*", "m".repeat(115))).collect();
+    let own = told(&format!("MODE #a +bbbb {}", masks.join(" ")));
+    assert_eq!((own.lines().count(), arguments(&own)), (2, masks.clone()));
+    let own = told(&format!("MODE #a -bbbb {}", masks.join(" ")));
+    assert_eq!((own.lines().count(), arguments(&own)), (2, masks));
+    // Twelve that are made whole.
+    let masks: Vec<_> = (0..12).map(|number| format!("{number:0>38}")).collect();
+    let own = told(&format!("MODE #a +{} {}", "b".repeat(12), masks.join(" ")));
+    let whole: Vec<_> = masks.iter().map(|mask| format!("{mask}!*@*")).collect();
+    assert_eq!(arguments(&own), whole);
+    // Many without arguments: all are told.
+    let own = told(&format!("MODE #a {}", "+m-m".repeat(120)));
+    let letters = own.lines().map(|line| line.rsplit(' ').next().unwrap().matches('m').count());
+    assert_eq!(letters.sum::<usize>(), 240);
+}

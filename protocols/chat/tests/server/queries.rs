@@ -108,3 +108,46 @@ fn questions() {
     assert_eq!(ann.say("USERHOST ANN"), ":irc.test 302 ann :ann=+~ann@localhost\n");
     assert_eq!(ann.say("ISON :ann nobody"), ":irc.test 303 ann :ann\n");
 }
+
+/// A reply that would be too long has fewer names in it, or is several: a name that is cut would be another one.
+#[test]
+fn names_are_not_cut() {
+    let network = Network::new(config());
+    let name = |number: usize| format!("n{number:0>28}");
+    let clients: Vec<_> = (0..16).map(|number| network.client(&name(number))).collect();
+    let names: Vec<_> = (0..16).map(name).collect();
+    let ann = &clients[0];
+    let texts = |received: &str| -> Vec<String> {
+        let texts = received.lines().map(|line| line.rsplit_once(" :").unwrap().1.to_owned());
+        texts.collect()
+    };
+    let ison = ann.say(&format!("ISON :{}", names.join(" ")));
+    let there = texts(&ison).concat();
+    let there: Vec<_> = there.split(' ').collect();
+    assert!(ison.len() > 450 && there.len() == 15, "{ison}");
+    assert!(there.iter().all(|nick| names.iter().any(|name| name == nick)), "{ison}");
+
+    let hosts = ann.say(&format!("USERHOST {}", names[..5].join(" ")));
+    assert_eq!(texts(&hosts).concat().split(' ').count(), 5, "{hosts}");
+    assert!(hosts.trim_end().ends_with("@localhost"), "{hosts}");
+
+    let watch = |first: usize, count: usize| {
+        let nicks: Vec<_> = (first..first + count).map(|number| name(100 + number)).collect();
+        (format!("MONITOR + {}", nicks.join(",")), nicks)
+    };
+    for first in (0..100).step_by(10) {
+        assert_eq!(ann.codes(&watch(first, 10).0), ["731"]);
+    }
+    let (line, nicks) = watch(100, 16);
+    let refused = ann.say(&line);
+    let refused: Vec<_> = refused.lines().filter(|line| line.contains(" 734 ")).collect();
+    let refused: Vec<_> = refused
+        .iter()
+        .flat_map(|line| {
+            let (front, text) = line.rsplit_once(" :").unwrap();
+            assert_eq!(text, "Monitor list is full");
+            front.rsplit_once(' ').unwrap().1.split(',')
+        })
+        .collect();
+    assert_eq!(refused, nicks);
+}

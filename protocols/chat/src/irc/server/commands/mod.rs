@@ -7,6 +7,7 @@
 //! | PASS, USER | yes | 462 |
 //! | PING, PONG, QUIT, ERROR | yes | yes |
 //! | all others of the table | 451 | yes |
+//! | methods of HTTP | closed | 421 |
 //! | unknown commands | 451 | 421 |
 //! | too few parameters | 461, or 451 | 461, or a number of the command |
 
@@ -118,6 +119,9 @@ fn dispatch(network: &mut Network, id: UserId, message: &Message<'_>) {
                 return network.reply(id, 461, &[name], "Not enough parameters");
             }
             (command.run)(network, id, message);
+        }
+        _ if !is_registered && registration::is_of_http(name) => {
+            network.leave(id, b"This is not a web server", true);
         }
         _ if !is_registered => network.reply(id, 451, &[], "You have not registered"),
         _ => network.reply(id, 421, &[name], "Unknown command"),

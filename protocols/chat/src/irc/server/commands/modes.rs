@@ -90,13 +90,18 @@ impl Network {
         let (Some(user), Some(channel)) = (self.users.get(&id), self.channels.get(key)) else {
             return;
         };
-        let message = Outgoing::new(&user.source(), "MODE")
-            .param(&channel.name)
-            .param(ModeChange::letters(&applied));
-        let message = message.params(applied.iter().filter_map(|change| change.argument.as_ref()));
-        let message = message.account(user.account.as_deref());
+        let front = || Outgoing::new(&user.source(), "MODE").param(&channel.name);
+        let room = front().room().saturating_sub(" ".len());
+        let messages = in_messages(&applied, room).into_iter().map(|changes| {
+            let arguments = changes.iter().filter_map(|change| change.argument.as_ref());
+            let message = front().param(ModeChange::letters(changes)).params(arguments);
+            message.account(user.account.as_deref())
+        });
+        let messages: Vec<Outgoing> = messages.collect();
         self.is_changed |= channel.founder.is_some();
-        self.send_channel(key, &message, |_, _| true);
+        for message in messages {
+            self.send_channel(key, &message, |_, _| true);
+        }
     }
 
     /// Carries a change out. Returns it as it is told to others, or nothing if it changes nothing.
@@ -258,4 +263,21 @@ impl Network {
             self.send(id, &message);
         }
     }
+}
+
+/// The changes in groups that a message has room for. What a client may say in one message can be too long with its source in front and
+/// with masks made whole, and a mask that is cut would be another one.
+fn in_messages(changes: &[ModeChange], room: usize) -> Vec<&[ModeChange]> {
+    let (mut groups, mut first, mut len) = (Vec::new(), 0, 0);
+    for (at, change) in changes.iter().enumerate() {
+        // A sign, the letter, and the argument behind a space.
+        let more = 2 + change.argument.as_ref().map_or(0, |argument| 1 + argument.len());
+        if len + more > room && at > first {
+            groups.push(&changes[first..at]);
+            (first, len) = (at, 0);
+        }
+        len += more;
+    }
+    groups.push(&changes[first..]);
+    groups
 }

@@ -57,9 +57,7 @@ impl Network {
             let key = MAPPING.fold(nick);
             let Some(user) = self.users.get_mut(&id) else { return };
             if user.monitored.len() >= MONITORED_MAX && !user.monitored.contains(&key) {
-                let max = MONITORED_MAX.to_string();
-                let rest = nicks[at..].join(&b',');
-                self.reply(id, 734, &[max.as_bytes(), &rest], "Monitor list is full");
+                self.refuse_to_watch(id, &nicks[at..]);
                 break;
             }
             user.monitored.insert(key.clone());
@@ -67,6 +65,14 @@ impl Network {
             added.push(nick.to_vec());
         }
         self.tell_status(id, added);
+    }
+
+    /// As many replies as the nicks need: one that is cut would be another nick.
+    fn refuse_to_watch(&mut self, id: UserId, nicks: &[&[u8]]) {
+        let max = MONITORED_MAX.to_string();
+        for nicks in in_lines(nicks) {
+            self.reply(id, 734, &[max.as_bytes(), &nicks], "Monitor list is full");
+        }
     }
 
     /// Who of these is there, and who is not.
@@ -87,18 +93,24 @@ impl Network {
     }
 
     fn send_list_of(&mut self, id: UserId, number: u16, names: Vec<Vec<u8>>) {
-        let mut line: Vec<u8> = Vec::new();
-        for name in names {
-            if !line.is_empty() && line.len() + name.len() >= LINE_MAX {
-                self.reply(id, number, &[], std::mem::take(&mut line));
-            }
-            if !line.is_empty() {
-                line.push(b',');
-            }
-            line.extend_from_slice(&name);
-        }
-        if !line.is_empty() {
+        for line in in_lines(&names) {
             self.reply(id, number, &[], line);
         }
     }
+}
+
+/// Names with commas between them, in lines that a reply can hold.
+fn in_lines(names: &[impl AsRef<[u8]>]) -> Vec<Vec<u8>> {
+    let mut lines: Vec<Vec<u8>> = Vec::new();
+    for name in names {
+        let name = name.as_ref();
+        match lines.last_mut() {
+            Some(line) if line.len() + name.len() < LINE_MAX => {
+                line.push(b',');
+                line.extend_from_slice(name);
+            }
+            _ => lines.push(name.to_vec()),
+        }
+    }
+    lines
 }

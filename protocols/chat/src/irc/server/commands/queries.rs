@@ -25,7 +25,7 @@ impl Network {
             ];
             replies.push(parts.concat());
         }
-        self.reply(id, 302, &[], replies.join(&b' '));
+        self.reply_names(id, 302, &replies);
     }
 
     pub(super) fn ison(&mut self, id: UserId, message: &Message<'_>) {
@@ -33,7 +33,22 @@ impl Network {
         let there =
             asked.filter_map(|nick| Some(self.users.get(&self.by_nick(nick)?)?.nick.clone()));
         let there: Vec<_> = there.collect();
-        self.reply(id, 303, &[], there.join(&b' '));
+        self.reply_names(id, 303, &there);
+    }
+
+    /// One reply with as many names as it has room for: one that is cut would be another name.
+    fn reply_names(&mut self, id: UserId, number: u16, names: &[Vec<u8>]) {
+        let room = self.numeric(id, number).room().saturating_sub(" :".len());
+        let mut line: Vec<u8> = Vec::new();
+        for name in names {
+            let space: &[u8] = if line.is_empty() { b"" } else { b" " };
+            if line.len() + space.len() + name.len() > room {
+                break;
+            }
+            line.extend_from_slice(space);
+            line.extend_from_slice(name);
+        }
+        self.reply(id, number, &[], line);
     }
 
     pub(super) fn lusers(&mut self, id: UserId, _: &Message<'_>) {

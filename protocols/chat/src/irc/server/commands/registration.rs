@@ -322,6 +322,13 @@ impl Network {
             return self.leave(id, b"Banned", true);
         }
         let Some(user) = self.users.get_mut(&id) else { return };
+        // IRCv3 sasl-3.1: a login that is not finished is over with the registration.
+        let was_logging_in = user.sasl.take().is_some();
+        user.sasl_text = Default::default();
+        if was_logging_in {
+            self.reply(id, 906, &[], "SASL authentication aborted");
+        }
+        let Some(user) = self.users.get_mut(&id) else { return };
         user.is_registered = true;
         user.password = None;
         user.signed_on = self.now;
@@ -391,6 +398,13 @@ impl Network {
             self.send(id, &message);
         }
     }
+}
+
+/// Whether a command is a method of HTTP: then a page makes somebody's browser send what follows, of which the page chooses the lines.
+pub(super) fn is_of_http(command: &[u8]) -> bool {
+    const METHODS: [&str; 9] =
+        ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
+    METHODS.iter().any(|method| command.eq_ignore_ascii_case(method.as_bytes()))
 }
 
 /// Names of what answers here itself.
