@@ -306,7 +306,7 @@ impl XmppClient {
             self.begin_presence();
         }
         self.send_waiting();
-        self.settle(Ok(()));
+        self.0.waiting.succeed();
         let early = std::mem::take(&mut self.0.link.borrow_mut().early);
         self.call(|handler, xmpp| handler.online(xmpp, is_resumed));
         for element in early {
