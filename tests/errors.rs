@@ -352,7 +352,7 @@ fn with_dns() -> impl Iterator<Item = Printed> {
         client::{LookupError, ServerError, TransferError, UpdateError},
         codec::{EncodeError, MessageError, Mismatch, ResponseCode, tsig::TsigError},
         recursive::{HintsError, RecursiveError},
-        server::{DnsListenError, SecondaryError, StoreError, Subnet},
+        server::{DnsListenError, SecondaryError, StoreError},
         testing::TestServerError,
         zone::Zone,
     };
@@ -364,7 +364,6 @@ fn with_dns() -> impl Iterator<Item = Printed> {
     let made = printed![
         no_zone(),
         no_zone().fault,
-        "nowhere".parse::<Subnet>().unwrap_err(),
         DnsListenError::from(listen()),
         store(),
         SecondaryError::Version { zone: zone(), why: "silence".into() },

@@ -26,10 +26,11 @@ use cli::{EngineArgs, Failed, say};
 use sinew::{
     dns::{
         codec::Name,
-        server::{Acl, DnsServer, Subnet, TransferAccess, Zones},
+        server::{Acl, DnsServer, TransferAccess, Zones},
         zone::{Zone, ZoneConfig, ZoneError},
     },
     prelude::*,
+    transports::proxy::Subnet,
 };
 
 /// A name server for zones from files

@@ -33,11 +33,11 @@ use counts::Counts;
 use sinew::{
     dns::{
         client::{DnsConfig, DnsResolver},
-        server::{Acl, DnsServer, Forward, Handled, Handler, Overrides, Query, Subnet},
+        server::{Acl, DnsServer, Forward, Handled, Handler, Overrides, Query},
     },
     http::server::{HttpServer, Response, Router, answer},
     prelude::*,
-    transports::endpoint::ServerEndpoint,
+    transports::{endpoint::ServerEndpoint, proxy::Subnet},
 };
 
 /// Longest list that is read.

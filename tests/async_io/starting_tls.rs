@@ -2,7 +2,13 @@
 
 use std::{io, time::Duration};
 
-use sinew::{prelude::*, transports::AsyncStream};
+use sinew::{
+    prelude::*,
+    transports::{
+        AsyncStream,
+        starttls::{ClientTls, ServerTls},
+    },
+};
 
 use super::kinds::{Kind, run};
 use crate::certs;
@@ -103,5 +109,78 @@ fn a_refused_certificate_is_an_error_with_its_reason() {
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
         assert!(error.to_string().contains("certificate"), "{error}");
         task.await.unwrap().unwrap_err();
+    });
+}
+
+/// The piece that protocols share, in tasks and by transports.
+#[test]
+fn tls_on_request_starts_at_both_ends() {
+    for by_transport in [false, true] {
+        everywhere_plain("on request", move |mut place| async move {
+            let (mut server, mut client) = place.pair().await;
+            let task = place.reactor.spawn(async move {
+                let tls = ServerTls::new(certs::server());
+                assert!(tls.is_offered());
+                expect(&mut server, b"STARTTLS\r\n").await;
+                server.write_all(b"220 go ahead\r\n").await.unwrap();
+                match by_transport {
+                    true => tls.start(server.transport()),
+                    false => tls.start_in(&mut server).await.unwrap(),
+                }
+                expect(&mut server, b"secret").await;
+                server.write_all(b"also secret").await.unwrap();
+                server.flush().await.unwrap();
+            });
+            let tls = ClientTls::new(certs::client());
+            client.write_all(b"STARTTLS\r\n").await.unwrap();
+            expect(&mut client, b"220 go ahead\r\n").await;
+            match by_transport {
+                true => tls.start(client.transport(), "localhost").unwrap(),
+                false => tls.start_in(&mut client, "localhost").await.unwrap(),
+            }
+            client.write_all(b"secret").await.unwrap();
+            expect(&mut client, b"also secret").await;
+            assert!(client.transport().tls_info().is_some());
+            task.await.unwrap();
+        });
+    }
+}
+
+#[test]
+fn tls_on_request_takes_nothing_that_was_received_before() {
+    everywhere_plain("injection on request", async |mut place| {
+        for behind in ["RCPT TO:<mallory>\r\n", "RCPT", "a\r\nb\r\nc\r\n", "\0"] {
+            let (mut server, mut client) = place.pair().await;
+            let task = place.reactor.spawn(async move {
+                expect(&mut server, b"STARTTLS\r\n").await;
+                server.write_all(b"220 go ahead\r\n").await.unwrap();
+                ServerTls::new(certs::server()).start_in(&mut server).await
+            });
+            client.write_all(format!("STARTTLS\r\n{behind}").as_bytes()).await.unwrap();
+            expect(&mut client, b"220 go ahead\r\n").await;
+            let started = ClientTls::new(certs::client()).start_in(&mut client, "localhost").await;
+            started.unwrap_err();
+            task.await.unwrap().unwrap_err();
+        }
+    });
+}
+
+#[test]
+fn tls_that_cannot_be_started_leaves_the_connection_as_it_is() {
+    everywhere_plain("not on request", async |mut place| {
+        let (mut server, mut client) = place.pair().await;
+        let none = ServerTls::default();
+        assert!(!none.is_offered());
+        let error = none.start_in(&mut server).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+        let tls = ClientTls::new(certs::client());
+        tls.start_in(&mut client, "not a name").await.unwrap_err();
+        tls.start(client.transport(), "not a name").unwrap_err();
+        client.write_all(b"in the clear").await.unwrap();
+        client.flush().await.unwrap();
+        expect(&mut server, b"in the clear").await;
+        // A protocol that starts what it does not offer has a mistake: the connection is over.
+        none.start(server.transport());
+        assert_eq!(client.read(&mut [0; 1]).await.unwrap(), 0);
     });
 }

@@ -30,6 +30,7 @@
 //! | connections, ports and datagrams for tasks | [`async_io`] |
 //! | endpoint strings, for listening and connecting | [`endpoint`] |
 //! | TLS with rustls (feature `tls`) | `tls` |
+//! | TLS that protocols start on open connections | [`starttls`] |
 //! | Unix sockets, credentials, file-descriptor passing | `unix` |
 //! | UDP and other datagrams | [`datagram`] |
 //! | child processes | `process` |
@@ -86,6 +87,7 @@ mod public_address;
 pub mod reactors;
 mod sealed;
 mod sharing;
+pub mod starttls;
 mod stream;
 mod tcp;
 mod timers;

@@ -60,7 +60,7 @@ fn problems_have_line_and_column() {
             &[
                 "file.toml:2:8: services.dns.zone: \"b\": write the zone, = and its file",
                 "file.toml:3:11: services.dns.forward: \"dns.example\" is no server",
-                "file.toml:4:9: services.dns.allow: a subnet like 192.0.2.0/24",
+                "file.toml:4:9: services.dns.allow: \"10.0.0.0/33\" is not a subnet",
             ],
         ),
         (

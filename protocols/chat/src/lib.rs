@@ -48,6 +48,7 @@ mod bucket;
 pub mod historical;
 pub mod irc;
 mod replace_file;
+mod waiting;
 pub mod xmpp;
 
 /// The code of the README, which `cargo test` compiles.

@@ -7,6 +7,7 @@ mod watchdog;
 mod support;
 
 mod client {
+    mod attempts;
     mod commands;
     mod dcc;
     mod ends;

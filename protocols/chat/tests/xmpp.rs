@@ -9,6 +9,7 @@ mod xmpp_support;
 
 mod xmpp {
     mod archive;
+    mod attempts;
     mod hostile;
     mod login;
     mod meddling;

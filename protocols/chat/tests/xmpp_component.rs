@@ -4,6 +4,7 @@
 mod watchdog;
 
 mod xmpp_component {
+    mod attempts;
     mod handshake;
     mod script;
     mod stanzas;

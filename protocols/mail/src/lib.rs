@@ -68,7 +68,6 @@ pub mod pop3;
 pub mod queue;
 pub mod routing;
 pub mod smtp;
-mod starttls;
 pub mod store;
 pub mod utf7;
 

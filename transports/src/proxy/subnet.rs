@@ -23,14 +23,23 @@ pub struct BadSubnet(String);
 sinew_reactor::error_debug!(BadSubnet);
 
 impl Subnet {
-    pub(super) const LOOPBACK_V4: Self = Self { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), bits: 8 };
-    pub(super) const LOOPBACK_V6: Self = Self { ip: IpAddr::V6(Ipv6Addr::LOCALHOST), bits: 128 };
+    /// This machine by IPv4: `127.0.0.0/8`.
+    pub const LOOPBACK_V4: Self = Self { ip: IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), bits: 8 };
+    /// This machine by IPv6: `::1`.
+    pub const LOOPBACK_V6: Self = Self { ip: IpAddr::V6(Ipv6Addr::LOCALHOST), bits: 128 };
 
-    /// The subnet of `ip` with a prefix of `bits` bits. `None` if the address has fewer bits.
+    /// The subnet of `ip` with a prefix of `bits` bits. `None` if the address has fewer bits. A subnet of IPv4-mapped IPv6 addresses, as
+    /// `::ffff:10.0.0.0/104`, is that of the IPv4 addresses.
     #[must_use]
     pub const fn new(ip: IpAddr, bits: u8) -> Option<Self> {
-        let max = if ip.is_ipv4() { 32 } else { 128 };
-        if bits <= max { Some(Self { ip, bits }) } else { None }
+        match (ip, ip.to_canonical()) {
+            (IpAddr::V6(_), ip @ IpAddr::V4(_)) if bits >= 96 && bits <= 128 => {
+                Some(Self { ip, bits: bits - 96 })
+            }
+            (IpAddr::V4(_), _) if bits > 32 => None,
+            (IpAddr::V6(_), _) if bits > 128 => None,
+            _ => Some(Self { ip, bits }),
+        }
     }
 
     /// Whether an address is in the subnet. An IPv4-mapped IPv6 address counts as IPv4.
@@ -51,6 +60,7 @@ impl Subnet {
 
 impl From<IpAddr> for Subnet {
     fn from(ip: IpAddr) -> Self {
+        let ip = ip.to_canonical();
         Self { ip, bits: if ip.is_ipv4() { 32 } else { 128 } }
     }
 }
@@ -98,6 +108,12 @@ mod tests {
             ("2001:db8::/33", "2001:db8:7fff::1", true),
             ("2001:db8::/33", "2001:db8:8000::1", false),
             ("::1", "::1", true),
+            ("10.0.0.7/8", "10.1.1.1", true),
+            ("::ffff:10.0.0.0/104", "10.255.0.1", true),
+            ("::ffff:10.0.0.0/104", "11.0.0.1", false),
+            ("::ffff:192.0.2.7", "192.0.2.7", true),
+            ("::ffff:0:0/95", "192.0.2.7", false),
+            ("::ffff:0:0/96", "192.0.2.7", true),
         ];
         for (subnet, ip, expected) in cases {
             let subnet: Subnet = subnet.parse().unwrap();
@@ -106,7 +122,17 @@ mod tests {
         for text in ["10.0.0.0/8", "192.0.2.7", "::/0", "2001:db8::1", "127.0.0.0/31"] {
             assert_eq!(text.parse::<Subnet>().unwrap().to_string(), text);
         }
-        for bad in ["", "10.0.0.0/33", "::/129", "10/8", "10.0.0.0/", "host", "fe80::1%1"] {
+        for bad in [
+            "",
+            "10.0.0.0/33",
+            "::/129",
+            "10/8",
+            "10.0.0.0/",
+            "host",
+            "fe80::1%1",
+            "1.2.3.4/-1",
+            "::ffff:1.2.3.4/129",
+        ] {
             assert!(bad.parse::<Subnet>().is_err(), "{bad}");
         }
     }

@@ -8,19 +8,16 @@ use std::{
 
 use serde::{Deserialize, Deserializer, de};
 use sinew::{
-    dns::{
-        client::NameServer,
-        codec::Name,
-        server::{Subnet, SubnetError},
-    },
+    dns::{client::NameServer, codec::Name},
     reactor::Excerpt,
+    transports::proxy::{BadSubnet, Subnet},
 };
 
 use crate::arguments::deserialize_from_str;
 
 /// Addresses with a common prefix.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Network(pub(super) Subnet);
+pub(crate) struct Network(pub(in crate::servers) Subnet);
 
 /// A server to ask or to tell.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,9 +48,9 @@ pub(crate) struct ZoneServers {
 deserialize_from_str!(Network, Server, Upstream, ZoneFile, ZoneServers);
 
 impl FromStr for Network {
-    type Err = SubnetError;
+    type Err = BadSubnet;
 
-    fn from_str(text: &str) -> Result<Self, SubnetError> {
+    fn from_str(text: &str) -> Result<Self, BadSubnet> {
         text.parse().map(Self)
     }
 }

@@ -1,8 +1,7 @@
-//! The domains of the server, and who receives mail in them: the router, the file of aliases. And networks as options name them.
+//! The domains of the server, and who receives mail in them: the router, the file of aliases.
 
-use std::{fs, io, path::Path, rc::Rc, str::FromStr};
+use std::{fs, io, path::Path, rc::Rc};
 
-use serde::{Deserialize, Deserializer, de};
 use sinew::{
     application::StartError,
     mail::{
@@ -11,25 +10,9 @@ use sinew::{
         store::Store,
     },
     reactor::Excerpt,
-    transports::proxy::{BadSubnet, Subnet},
 };
 
 use super::{Mail, names::Names};
-use crate::arguments::deserialize_from_str;
-
-/// Addresses with a common prefix.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Network(pub(super) Subnet);
-
-deserialize_from_str!(Network);
-
-impl FromStr for Network {
-    type Err = BadSubnet;
-
-    fn from_str(text: &str) -> Result<Self, BadSubnet> {
-        text.parse().map(Self)
-    }
-}
 
 /// What aliases may lead to.
 pub(super) fn alias_rules(programs: bool) -> TargetRules {

@@ -42,9 +42,8 @@ use crate::{
     quantity::{Interval, Size},
     run::{Context, ServerCommand},
     sendmail::Tls,
-    servers::ports::Certificate,
+    servers::{dns::Network, ports::Certificate},
 };
-use domains::Network;
 use names::Names;
 pub(crate) use queue_report::{Page, QueuedReport, RecipientReport};
 use service::{MailService, Parts};

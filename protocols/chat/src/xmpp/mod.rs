@@ -8,4 +8,3 @@ mod copies;
 mod iq_request;
 pub mod server;
 mod stream_management;
-mod waiting;

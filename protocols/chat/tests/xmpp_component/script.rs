@@ -86,14 +86,24 @@ pub(crate) fn config() -> ComponentConfig {
 impl Script {
     /// A component that has connected, and has received nothing.
     pub(crate) fn new(config: ComponentConfig) -> Self {
-        let reactor = Reactor::simulated(0);
         let (notes, questions) = (Notes::default(), Rc::default());
-        let handler = Noting(Rc::clone(&notes), Rc::clone(&questions));
-        let mut xmpp = XmppComponent::new(&reactor, config, handler);
-        let protocol = xmpp.build_protocol(&Peer::Memory).expect("it is offline");
-        let (connection, wire) =
-            memory::connect(&reactor, StreamConfig::default(), protocol).expect("no limit");
+        let script = Self::with(config, Noting(Rc::clone(&notes), Rc::clone(&questions)));
+        Self { notes, questions, ..script }
+    }
+
+    /// The same with a handler that notes nothing.
+    pub(crate) fn with(config: ComponentConfig, handler: impl ComponentHandler) -> Self {
+        let reactor = Reactor::simulated(0);
+        let xmpp = XmppComponent::new(&reactor, config, handler);
+        let (connection, wire) = connect(&reactor, &xmpp);
+        let (questions, notes) = (Rc::default(), Notes::default());
         Self { reactor, xmpp, wire, _connection: connection, questions, notes }
+    }
+
+    /// Connects the same component again.
+    pub(crate) fn reconnect(&mut self) {
+        (self._connection, self.wire) = connect(&self.reactor, &self.xmpp);
+        self.advance(0);
     }
 
     /// A component that is online.
@@ -132,4 +142,9 @@ impl Script {
         self.advance(10_000);
         self.notes()
     }
+}
+
+fn connect(reactor: &Reactor, xmpp: &XmppComponent) -> (Connection<ComponentConnection>, Wire) {
+    let protocol = xmpp.clone().build_protocol(&Peer::Memory).expect("it is offline");
+    memory::connect(reactor, StreamConfig::default(), protocol).expect("no limit")
 }

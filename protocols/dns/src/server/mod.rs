@@ -40,7 +40,7 @@ mod zones;
 #[cfg(test)]
 mod tests;
 
-pub use acl::{Acl, Subnet, SubnetError};
+pub use acl::Acl;
 pub use config::ServerConfig;
 pub use connection::{DnsConnection, DnsProtocol};
 pub use dns_server::{DnsListenError, DnsPorts, DnsServer};

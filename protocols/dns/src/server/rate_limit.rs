@@ -1,13 +1,11 @@
 //! Response rate limiting: [`RateLimit`] bounds how many equal responses go to one network over UDP, where the sender's address may be
 //! forged to flood its owner. Pure: time and hashes are arguments.
 
-use std::net::IpAddr;
-
-use super::acl::prefix;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// How long the prefix of a network is, which counts as one client.
-const IPV4_PREFIX: u8 = 24;
-const IPV6_PREFIX: u8 = 56;
+const IPV4_PREFIX: u32 = 24;
+const IPV6_PREFIX: u32 = 56;
 
 /// What to do with a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,8 +54,14 @@ impl RateLimit {
 
     /// The network of a client: /24 or /56.
     pub(super) fn network(addr: IpAddr) -> IpAddr {
-        let addr = addr.to_canonical();
-        prefix(addr, if addr.is_ipv4() { IPV4_PREFIX } else { IPV6_PREFIX })
+        match addr.to_canonical() {
+            IpAddr::V4(addr) => {
+                Ipv4Addr::from(addr.to_bits() & (u32::MAX << (32 - IPV4_PREFIX))).into()
+            }
+            IpAddr::V6(addr) => {
+                Ipv6Addr::from(addr.to_bits() & (u128::MAX << (128 - IPV6_PREFIX))).into()
+            }
+        }
     }
 }
 

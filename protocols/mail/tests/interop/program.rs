@@ -1,20 +1,17 @@
-//! Programs of others: where they are, and how they are run.
+//! Programs of mail, and programs that run until the end of the test; the rest is that of all crates.
 
 use std::{
-    io::{BufRead, BufReader, Write},
-    path::{Path, PathBuf},
-    process::{Child, ChildStdout, Command, Output, Stdio},
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, ChildStdout, Command, Stdio},
 };
 
-/// A program on the path. Those that read `SHELL` or the language find the same ones on every machine.
-pub(crate) fn find(name: &str) -> Option<Command> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found =
-        std::env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.is_file());
-    let mut command = found.map(Command::new).or_else(|| skipped(name))?;
-    command.env("SHELL", "/bin/sh").env("LC_ALL", "C.UTF-8");
-    Some(command)
-}
+#[path = "../../../../tests/support/programs.rs"]
+mod programs;
+
+#[allow(unused_imports, reason = "each test binary uses a part of this")]
+pub(crate) use programs::{find, python, run};
+use programs::{skipped, target};
 
 /// A program of Postfix, of `.ci/peers` or of the system.
 pub(crate) fn postfix(name: &str) -> Option<Command> {
@@ -46,43 +43,9 @@ pub(crate) fn exim(folder: &Path) -> Option<Command> {
     Some(command)
 }
 
-/// Python with a module, of `.ci/peers` or of the system.
-pub(crate) fn python(module: &str) -> Option<Command> {
-    let own = target().join("peers/python/bin/python3");
-    for program in [own, "python3".into(), "/usr/bin/python3".into()] {
-        let mut import = Command::new(&program);
-        let import = import.args(["-c", &format!("import {module}")]).stderr(Stdio::null());
-        if import.status().is_ok_and(|status| status.success()) {
-            return Some(Command::new(program));
-        }
-    }
-    skipped(&format!("Python with {module}"))
-}
-
-fn skipped<T>(what: &str) -> Option<T> {
-    eprintln!("skipped: {what} is not installed");
-    None
-}
-
-/// The target directory: the test lies in it.
-fn target() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let deps = test.parent().and_then(Path::parent).and_then(Path::parent);
-    deps.expect("target/debug/deps/test").to_owned()
-}
-
 /// Whether this is the administrator, for whom smtp-sink wants to be told another user.
 pub(crate) fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n")
-}
-
-/// Runs a program with this input to its end.
-pub(crate) fn run(mut command: Command, input: &str) -> Output {
-    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = piped.spawn().unwrap();
-    // One that does not read it has ended, or will.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    child.wait_with_output().unwrap()
 }
 
 /// A program that runs until the end of the test.

@@ -1,22 +1,15 @@
-//! Programs of others: where they are, and how they are run.
+//! Programs of news, out of packages; the rest is that of all crates.
 
 use std::{
-    io::Write,
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Child, Command, Output},
 };
 
-/// Python with a module: of the path or of the system.
-pub(crate) fn python(module: &str) -> Option<Command> {
-    for program in ["python3.11", "python3", "/usr/bin/python3"] {
-        let mut import = Command::new(program);
-        let import = import.args(["-c", &format!("import {module}")]).stderr(Stdio::null());
-        if import.status().is_ok_and(|status| status.success()) {
-            return Some(Command::new(program));
-        }
-    }
-    skipped(&format!("Python with {module}"))
-}
+#[path = "../../../../tests/support/programs.rs"]
+mod programs;
+
+pub(crate) use programs::{python, run};
+use programs::{skipped, target};
 
 /// A program out of the packages that `.ci/peers` unpacks, or of the system.
 pub(crate) fn packaged(folder: &str, name: &str) -> Option<Command> {
@@ -39,27 +32,6 @@ pub(crate) fn installed(name: &'static str) -> Option<&'static str> {
     let paths = std::env::var_os("PATH").unwrap_or_default();
     let is_there = std::env::split_paths(&paths).any(|folder| folder.join(name).is_file());
     if is_there { Some(name) } else { skipped(name) }
-}
-
-fn skipped<T>(what: &str) -> Option<T> {
-    eprintln!("skipped: {what} is not installed");
-    None
-}
-
-/// The target directory: the test lies in it.
-fn target() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let deps = test.parent().and_then(Path::parent).and_then(Path::parent);
-    deps.expect("target/debug/deps/test").to_owned()
-}
-
-/// Runs a program with this input to its end.
-pub(crate) fn run(mut command: Command, input: &str) -> Output {
-    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = piped.spawn().unwrap();
-    // One that does not read it has ended, or will.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    child.wait_with_output().unwrap()
 }
 
 pub(crate) fn assert_success(output: &Output) {

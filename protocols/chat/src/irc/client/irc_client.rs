@@ -1,16 +1,11 @@
 //! The handle of a client: [`IrcClient`]. What it sends is in `commands.rs`.
 
-use std::{
-    cell::{Cell, RefCell},
-    fmt, mem,
-    rc::Rc,
-    time::Duration,
-};
+use std::{cell::RefCell, fmt, rc::Rc, time::Duration};
 
 use sinew_transports::{
     ClientService, Factory, Peer, RetryConfig, TimerId,
     endpoint::ClientEndpoint,
-    reactor::{Deferred, Promise, Reactor, WeakReactor},
+    reactor::{Deferred, Reactor, WeakReactor},
 };
 
 use super::{
@@ -19,8 +14,9 @@ use super::{
     state::{Phase, State},
 };
 use crate::{
-    attempt::Attempt,
+    attempt::{Attempt, Attempting, connect},
     irc::codec::{Isupport, MessageBuf},
+    waiting::{Failed, Waiting},
 };
 
 /// A client of IRC: one connection at a time, and what is known of it. A handle: clones are the same client.
@@ -62,9 +58,7 @@ pub(super) struct Inner {
     handler: RefCell<Option<Box<dyn IrcHandler>>>,
     pub(super) state: RefCell<State>,
     /// Those who wait for the welcome.
-    waiting: RefCell<Vec<(u64, Promise<(), IrcError>)>>,
-    /// Counts those who wait.
-    waits: Cell<u64>,
+    pub(super) waiting: Waiting<IrcError>,
     /// The connection that [`connect`](IrcClient::connect) makes.
     pub(super) attempt: Attempt,
     /// Channels to be in, with their keys.
@@ -82,8 +76,7 @@ impl IrcClient {
             reactor: reactor.downgrade(),
             handler: RefCell::new(Some(Box::new(handler))),
             state: RefCell::new(State::new(&config, 0)),
-            waiting: RefCell::default(),
-            waits: Cell::default(),
+            waiting: Waiting::new(|reason| IrcError::Lost { reason }),
             attempt: Attempt::default(),
             wanted: RefCell::new(wanted.collect()),
             transfers: RefCell::default(),
@@ -96,53 +89,13 @@ impl IrcClient {
     ///
     /// # Errors
     ///
-    /// [`IrcError`]; [`IrcError::Connected`] also while a connection is being made.
+    /// [`IrcError`]; [`IrcError::Connected`] also while a connection is being made, or if one that was made elsewhere was faster.
     pub fn connect(
         &self,
         reactor: &Reactor,
         endpoint: impl Into<ClientEndpoint>,
     ) -> Deferred<(), IrcError> {
-        let (promise, welcomed) = reactor.promise();
-        let state = self.0.state.borrow();
-        let (is_offline, generation) = (state.phase == Phase::Offline, state.generation);
-        drop(state);
-        if !is_offline || self.0.attempt.is_pending() {
-            promise.reject(IrcError::Connected);
-            return welcomed;
-        }
-        let weak = Rc::downgrade(&self.0);
-        promise.on_cancel(move |_| {
-            if let Some(this) = weak.upgrade().map(Self) {
-                this.give_up(generation + 1);
-            }
-        });
-        let id = self.wait(promise);
-        let connecting = endpoint.into().connect(reactor, self.clone()).map(drop);
-        self.0.attempt.begin(&connecting);
-        let this = self.clone();
-        connecting.then(move |_, connected| {
-            this.0.attempt.end();
-            // The connection belongs to its protocol from here on.
-            let Err(error) = connected else { return };
-            // Another connection was faster, and those who wait, wait for that one.
-            if this.0.state.borrow().phase != Phase::Offline {
-                return this.reject(id, IrcError::Connected);
-            }
-            drop(this.failed(IrcError::Connect(error)));
-        });
-        welcomed
-    }
-
-    /// Nobody waits any more for the welcome.
-    fn give_up(&self, generation: u64) {
-        self.0.attempt.cancel();
-        let state = self.0.state.borrow();
-        let is_it = state.generation == generation && state.phase != Phase::Online;
-        let transport = state.transport.clone().filter(|_| is_it);
-        drop(state);
-        if let Some(transport) = transport {
-            transport.abort();
-        }
+        connect(self, reactor, endpoint.into())
     }
 
     /// Connects, and again whenever the connection is lost, until [`ClientService::stop`]. The service has started already.
@@ -167,7 +120,7 @@ impl IrcClient {
         let (promise, welcomed) = self.0.reactor.promise();
         match self.is_online() {
             true => promise.resolve(()),
-            false => drop(self.wait(promise)),
+            false => drop(self.0.waiting.push(promise)),
         }
         welcomed
     }
@@ -228,34 +181,9 @@ impl IrcClient {
         self.0.state.borrow().motd.clone()
     }
 
-    fn wait(&self, promise: Promise<(), IrcError>) -> u64 {
-        let id = self.0.waits.get() + 1;
-        self.0.waits.set(id);
-        let mut waiting = self.0.waiting.borrow_mut();
-        waiting.retain(|(_, promise)| promise.is_pending());
-        waiting.push((id, promise));
-        id
-    }
-
-    /// One of those who wait waits in vain.
-    fn reject(&self, id: u64, error: IrcError) {
-        let mut waiting = self.0.waiting.borrow_mut();
-        let Some(at) = waiting.iter().position(|(found, _)| *found == id) else { return };
-        let (_, promise) = waiting.remove(at);
-        drop(waiting);
-        promise.reject(error);
-    }
-
-    /// The server has welcomed the client.
-    pub(super) fn succeeded(&self) {
-        for (_, promise) in self.0.waiting.take() {
-            promise.resolve(());
-        }
-    }
-
     /// There is no welcome: those who wait are told when the value is dropped.
-    pub(super) fn failed(&self, error: IrcError) -> Failed {
-        Failed { waiting: self.0.waiting.take(), error }
+    pub(super) fn failed(&self, error: IrcError) -> Failed<IrcError> {
+        self.0.waiting.fail(error, self.0.attempt.waiter())
     }
 
     /// Calls the handler. No cell is borrowed meanwhile.
@@ -307,30 +235,6 @@ impl IrcClient {
     }
 }
 
-/// Why there was no welcome, and those who are to be told.
-pub(super) struct Failed {
-    waiting: Vec<(u64, Promise<(), IrcError>)>,
-    error: IrcError,
-}
-
-impl Failed {
-    pub(super) const fn error(&self) -> &IrcError {
-        &self.error
-    }
-}
-
-impl Drop for Failed {
-    fn drop(&mut self) {
-        let reason = self.error.to_string();
-        // The error is given to one; the others are told what it says.
-        let mut error = Some(mem::replace(&mut self.error, IrcError::Connected));
-        for (_, promise) in mem::take(&mut self.waiting) {
-            let lost = || IrcError::Lost { reason: reason.clone() };
-            promise.reject(error.take().unwrap_or_else(lost));
-        }
-    }
-}
-
 /// The handler while it is called. It goes back into its cell also if it panics.
 struct Taken<'a> {
     client: &'a IrcClient,
@@ -356,6 +260,44 @@ impl Factory for IrcClient {
         *state = State::new(&self.0.config, state.generation + 1);
         drop(state);
         Some(connection::new(self.clone()))
+    }
+}
+
+impl Attempting for IrcClient {
+    type Error = IrcError;
+
+    fn attempt(&self) -> &Attempt {
+        &self.0.attempt
+    }
+
+    fn waiting(&self) -> &Waiting<IrcError> {
+        &self.0.waiting
+    }
+
+    fn connected() -> IrcError {
+        IrcError::Connected
+    }
+
+    fn is_offline(&self) -> bool {
+        self.0.state.borrow().phase == Phase::Offline
+    }
+
+    fn connection_number(&self) -> u64 {
+        self.0.state.borrow().generation
+    }
+
+    fn abort_unless_online(&self) {
+        let state = self.0.state.borrow();
+        let transport = state.transport.clone().filter(|_| state.phase != Phase::Online);
+        drop(state);
+        if let Some(transport) = transport {
+            transport.abort();
+        }
+    }
+
+    fn weak(&self) -> Box<dyn FnOnce() -> Option<Self>> {
+        let weak = Rc::downgrade(&self.0);
+        Box::new(move || weak.upgrade().map(Self))
     }
 }
 

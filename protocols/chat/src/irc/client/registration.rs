@@ -359,7 +359,7 @@ impl IrcClient {
             state.nick = nick.to_vec();
         }
         drop(state);
-        self.succeeded();
+        self.0.waiting.succeed();
         self.call(|handler, irc| handler.signed_on(irc));
         self.join_wanted();
     }

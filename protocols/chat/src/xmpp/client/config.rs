@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use sinew_auth::{ClientLogin, Secret};
+use sinew_transports::starttls::ClientTls;
 
-use super::tls::Tls;
 use crate::xmpp::codec::{Jid, Presence, XmlLimits};
 
 /// Whether a connection must be secured.
@@ -51,7 +51,7 @@ pub struct XmppConfig {
     pub(super) jid: Jid,
     pub(super) login: ClientLogin,
     pub(super) security: Security,
-    pub(super) tls: Tls,
+    pub(super) tls: ClientTls,
     pub(super) presence: Option<Presence>,
     pub(super) fetches_roster: bool,
     pub(super) carbons: bool,
@@ -88,7 +88,7 @@ impl XmppConfig {
             jid,
             login,
             security: Security::Required,
-            tls: Tls::default(),
+            tls: ClientTls::default(),
             presence: Some(Presence::available()),
             fetches_roster: true,
             carbons: false,

@@ -206,28 +206,15 @@ impl Protocol for XmppConnection {
         let failure = (!link.was_online).then(|| {
             link.failure.unwrap_or_else(|| XmppError::Lost { reason: reason.to_string() })
         });
-        let told = Told { client: &self.client, failure };
+        // Those who wait are told also if the handler panics, and those that it makes wait belong to the next connection.
+        let failed = failure.map(|failure| self.client.failed(failure));
         if !unknown.is_empty() {
             self.client.call(|handler, xmpp| handler.undelivered(xmpp, unknown));
         }
-        self.client.call(|handler, xmpp| match &told.failure {
-            Some(failure) => handler.login_failed(xmpp, failure),
+        self.client.call(|handler, xmpp| match &failed {
+            Some(failed) => handler.login_failed(xmpp, failed.error()),
             None => handler.connection_lost(xmpp, reason),
         });
-    }
-}
-
-/// Why the client was not online. Those who wait for it are told at the end, also if the handler panics.
-struct Told<'a> {
-    client: &'a XmppClient,
-    failure: Option<XmppError>,
-}
-
-impl Drop for Told<'_> {
-    fn drop(&mut self) {
-        if let Some(failure) = self.failure.take() {
-            self.client.settle(Err(failure));
-        }
     }
 }
 

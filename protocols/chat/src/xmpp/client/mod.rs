@@ -21,9 +21,6 @@ mod session;
 mod state;
 #[cfg(feature = "tls")]
 mod tls;
-#[cfg(not(feature = "tls"))]
-#[path = "tls_missing.rs"]
-mod tls;
 mod upload;
 mod xmpp_client;
 

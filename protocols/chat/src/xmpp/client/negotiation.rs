@@ -104,8 +104,9 @@ impl XmppClient {
     pub(super) fn start_tls(&self, transport: &Transport) {
         self.0.link.borrow_mut().phase = Phase::Handshaking;
         let config = &self.0.config;
+        // The certificate must be for the domain of the account (RFC 6120 13.7.2.1), whatever host serves it.
         if let Err(error) = config.tls.start(transport, config.jid.domain()) {
-            self.fail(transport, error);
+            self.fail(transport, XmppError::Tls { reason: error.to_string() });
         }
     }
 
@@ -305,7 +306,7 @@ impl XmppClient {
             self.begin_presence();
         }
         self.send_waiting();
-        self.settle(Ok(()));
+        self.0.waiting.succeed();
         let early = std::mem::take(&mut self.0.link.borrow_mut().early);
         self.call(|handler, xmpp| handler.online(xmpp, is_resumed));
         for element in early {

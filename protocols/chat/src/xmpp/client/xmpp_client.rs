@@ -20,12 +20,12 @@ use super::{
     state::{Link, Phase},
 };
 use crate::{
-    attempt::Attempt,
+    attempt::{Attempt, Attempting, connect},
+    waiting::{Failed, Waiting},
     xmpp::{
         codec::{Element, EncodeError, Iq, Jid, Message, MessageKind, ns},
         iq_request::Asked,
         stream_management::StreamManagement,
-        waiting::Waiting,
     },
 };
 
@@ -74,7 +74,7 @@ pub(super) struct Inner {
     /// The mechanism of the last login: a later one is no worse.
     pub(super) pinned: RefCell<Option<Mechanism>>,
     /// Those who wait until the client is online.
-    waiting: Waiting<XmppError>,
+    pub(super) waiting: Waiting<XmppError>,
     /// The connection that [`connect`](XmppClient::connect) makes.
     pub(super) attempt: Attempt,
 }
@@ -89,7 +89,7 @@ impl XmppClient {
             link: RefCell::new(Link::new(0)),
             session: RefCell::new(Session::new(config.jid.clone())),
             pinned: RefCell::default(),
-            waiting: Waiting::default(),
+            waiting: Waiting::new(|reason| XmppError::Lost { reason }),
             attempt: Attempt::default(),
             config,
         }))
@@ -100,50 +100,13 @@ impl XmppClient {
     ///
     /// # Errors
     ///
-    /// [`XmppError`]; [`XmppError::Connected`] also while a connection is being made.
+    /// [`XmppError`]; [`XmppError::Connected`] also while a connection is being made, or if one that was made elsewhere was faster.
     pub fn connect(
         &self,
         reactor: &Reactor,
         endpoint: impl Into<ClientEndpoint>,
     ) -> Deferred<(), XmppError> {
-        let (promise, online) = reactor.promise();
-        let link = self.0.link.borrow();
-        let (is_offline, generation) = (link.phase == Phase::Offline, link.generation);
-        drop(link);
-        if !is_offline || self.0.attempt.is_pending() {
-            promise.reject(XmppError::Connected);
-            return online;
-        }
-        let weak = Rc::downgrade(&self.0);
-        promise.on_cancel(move |_| {
-            if let Some(this) = weak.upgrade().map(Self) {
-                this.give_up(generation + 1);
-            }
-        });
-        self.0.waiting.push(promise);
-        let connecting = endpoint.into().connect(reactor, self.clone()).map(drop);
-        self.0.attempt.begin(&connecting);
-        let this = self.clone();
-        connecting.then(move |_, connected| {
-            this.0.attempt.end();
-            // The connection belongs to its protocol from here on.
-            if let Err(error) = connected {
-                this.settle(Err(XmppError::Connect(error)));
-            }
-        });
-        online
-    }
-
-    /// Nobody waits any more for the client to be online.
-    fn give_up(&self, generation: u64) {
-        self.0.attempt.cancel();
-        let link = self.0.link.borrow();
-        let is_it = link.generation == generation && link.phase != Phase::Online;
-        let transport = link.transport.clone().filter(|_| is_it);
-        drop(link);
-        if let Some(transport) = transport {
-            transport.abort();
-        }
+        connect(self, reactor, endpoint.into())
     }
 
     /// Connects, and again whenever the connection is lost, until [`ClientService::stop`]. The service has started already. It tries
@@ -169,7 +132,7 @@ impl XmppClient {
         let (promise, online) = self.0.reactor.promise();
         match self.is_online() {
             true => promise.resolve(()),
-            false => self.0.waiting.push(promise),
+            false => drop(self.0.waiting.push(promise)),
         }
         online
     }
@@ -248,9 +211,9 @@ impl XmppClient {
         }
     }
 
-    /// The login has come to its end.
-    pub(super) fn settle(&self, result: Result<(), XmppError>) {
-        self.0.waiting.settle(result, |reason| XmppError::Lost { reason });
+    /// The client is not online: those who wait are told when the value is dropped.
+    pub(super) fn failed(&self, error: XmppError) -> Failed<XmppError> {
+        self.0.waiting.fail(error, self.0.attempt.waiter())
     }
 
     /// Calls the handler. No cell is borrowed meanwhile.
@@ -379,6 +342,44 @@ impl Factory for XmppClient {
         *link = Link::new(link.generation + 1);
         drop(link);
         Some(XmppConnection::new(self.clone()))
+    }
+}
+
+impl Attempting for XmppClient {
+    type Error = XmppError;
+
+    fn attempt(&self) -> &Attempt {
+        &self.0.attempt
+    }
+
+    fn waiting(&self) -> &Waiting<XmppError> {
+        &self.0.waiting
+    }
+
+    fn connected() -> XmppError {
+        XmppError::Connected
+    }
+
+    fn is_offline(&self) -> bool {
+        self.0.link.borrow().phase == Phase::Offline
+    }
+
+    fn connection_number(&self) -> u64 {
+        self.0.link.borrow().generation
+    }
+
+    fn abort_unless_online(&self) {
+        let link = self.0.link.borrow();
+        let transport = link.transport.clone().filter(|_| link.phase != Phase::Online);
+        drop(link);
+        if let Some(transport) = transport {
+            transport.abort();
+        }
+    }
+
+    fn weak(&self) -> Box<dyn FnOnce() -> Option<Self>> {
+        let weak = Rc::downgrade(&self.0);
+        Box::new(move || weak.upgrade().map(Self))
     }
 }
 

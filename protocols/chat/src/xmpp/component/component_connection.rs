@@ -78,7 +78,7 @@ impl ComponentConnection {
         link.phase = Phase::Online;
         link.was_online = true;
         drop(link);
-        self.component.settle(Ok(()));
+        self.component.0.waiting.succeed();
         self.component.call(|handler, xmpp| handler.online(xmpp));
     }
 
@@ -173,32 +173,18 @@ impl Protocol for ComponentConnection {
     }
 
     fn connection_lost(&mut self, _: &Transport, reason: &ConnectionLost) {
-        let mut link = self.component.0.link.borrow_mut();
-        let generation = link.generation;
-        let link = std::mem::replace(&mut *link, Link::new(generation));
+        let generation = self.component.0.link.borrow().generation;
+        let link = self.component.0.link.replace(Link::new(generation));
         self.component.0.requests.borrow_mut().fail_all();
         let failure = (!link.was_online).then(|| {
             link.failure.unwrap_or_else(|| ComponentError::Lost { reason: reason.to_string() })
         });
-        let told = Told { component: &self.component, failure };
-        self.component.call(|handler, xmpp| match &told.failure {
-            Some(failure) => handler.handshake_failed(xmpp, failure),
+        // Those who wait are told also if the handler panics, and those that it makes wait belong to the next connection.
+        let failed = failure.map(|failure| self.component.failed(failure));
+        self.component.call(|handler, xmpp| match &failed {
+            Some(failed) => handler.handshake_failed(xmpp, failed.error()),
             None => handler.connection_lost(xmpp, reason),
         });
-    }
-}
-
-/// Why the component was not online. Those who wait for it are told at the end, also if the handler panics.
-struct Told<'a> {
-    component: &'a XmppComponent,
-    failure: Option<ComponentError>,
-}
-
-impl Drop for Told<'_> {
-    fn drop(&mut self) {
-        if let Some(failure) = self.failure.take() {
-            self.component.settle(Err(failure));
-        }
     }
 }
 

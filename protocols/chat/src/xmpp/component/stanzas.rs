@@ -3,9 +3,12 @@
 use sinew_transports::Transport;
 
 use super::{ComponentError, IqRequest, XmppComponent, xmpp_component::answer_to};
-use crate::xmpp::codec::{
-    Element, ErrorKind, Iq, IqKind, Message, Presence, Stanza, StanzaCondition, StanzaError,
-    StanzaProblem, ns,
+use crate::{
+    attempt::Attempting,
+    xmpp::codec::{
+        Element, ErrorKind, Iq, IqKind, Message, Presence, Stanza, StanzaCondition, StanzaError,
+        StanzaProblem, ns,
+    },
 };
 
 impl XmppComponent {

@@ -13,12 +13,12 @@ use super::{
     link::{Link, Phase},
 };
 use crate::{
-    attempt::Attempt,
+    attempt::{Attempt, Attempting, connect},
+    waiting::{Failed, Waiting},
     xmpp::{
         client::{RequestError, SendError, requests::Requests},
         codec::{Element, Iq, Jid, StreamCondition, StreamError, ns},
         iq_request::Asked,
-        waiting::Waiting,
     },
 };
 
@@ -63,7 +63,7 @@ pub(super) struct Inner {
     pub(super) link: RefCell<Link>,
     pub(super) requests: RefCell<Requests>,
     /// Those who wait until the component is online.
-    waiting: Waiting<ComponentError>,
+    pub(super) waiting: Waiting<ComponentError>,
     /// The connection that [`connect`](XmppComponent::connect) makes.
     attempt: Attempt,
 }
@@ -77,7 +77,7 @@ impl XmppComponent {
             handler: RefCell::new(Some(Box::new(handler))),
             link: RefCell::new(Link::new(0)),
             requests: RefCell::default(),
-            waiting: Waiting::default(),
+            waiting: Waiting::new(|reason| ComponentError::Lost { reason }),
             attempt: Attempt::default(),
             config,
         }))
@@ -88,50 +88,13 @@ impl XmppComponent {
     ///
     /// # Errors
     ///
-    /// [`ComponentError`]; [`ComponentError::Connected`] also while a connection is being made.
+    /// [`ComponentError`]; [`ComponentError::Connected`] also while a connection is being made, or if one that was made elsewhere was faster.
     pub fn connect(
         &self,
         reactor: &Reactor,
         endpoint: impl Into<ClientEndpoint>,
     ) -> Deferred<(), ComponentError> {
-        let (promise, online) = reactor.promise();
-        let link = self.0.link.borrow();
-        let (is_offline, generation) = (link.phase == Phase::Offline, link.generation);
-        drop(link);
-        if !is_offline || self.0.attempt.is_pending() {
-            promise.reject(ComponentError::Connected);
-            return online;
-        }
-        let weak = Rc::downgrade(&self.0);
-        promise.on_cancel(move |_| {
-            if let Some(this) = weak.upgrade().map(Self) {
-                this.give_up(generation + 1);
-            }
-        });
-        self.0.waiting.push(promise);
-        let connecting = endpoint.into().connect(reactor, self.clone()).map(drop);
-        self.0.attempt.begin(&connecting);
-        let this = self.clone();
-        connecting.then(move |_, connected| {
-            this.0.attempt.end();
-            // The connection belongs to its protocol from here on.
-            if let Err(error) = connected {
-                this.settle(Err(ComponentError::Connect(error)));
-            }
-        });
-        online
-    }
-
-    /// Nobody waits any more for the component to be online.
-    fn give_up(&self, generation: u64) {
-        self.0.attempt.cancel();
-        let link = self.0.link.borrow();
-        let is_it = link.generation == generation && link.phase != Phase::Online;
-        let transport = link.transport.clone().filter(|_| is_it);
-        drop(link);
-        if let Some(transport) = transport {
-            transport.abort();
-        }
+        connect(self, reactor, endpoint.into())
     }
 
     /// Connects, and again whenever the connection is lost, until [`ClientService::stop`]. The service has started already. It tries
@@ -157,7 +120,7 @@ impl XmppComponent {
         let (promise, online) = self.0.reactor.promise();
         match self.is_online() {
             true => promise.resolve(()),
-            false => self.0.waiting.push(promise),
+            false => drop(self.0.waiting.push(promise)),
         }
         online
     }
@@ -260,13 +223,9 @@ impl XmppComponent {
         transport.lose_connection();
     }
 
-    pub(super) fn connection_number(&self) -> u64 {
-        self.0.link.borrow().generation
-    }
-
-    /// The handshake has come to its end.
-    pub(super) fn settle(&self, result: Result<(), ComponentError>) {
-        self.0.waiting.settle(result, |reason| ComponentError::Lost { reason });
+    /// The component is not online: those who wait are told when the value is dropped.
+    pub(super) fn failed(&self, error: ComponentError) -> Failed<ComponentError> {
+        self.0.waiting.fail(error, self.0.attempt.waiter())
     }
 
     /// Calls the handler. No cell is borrowed meanwhile.
@@ -348,6 +307,44 @@ impl Factory for XmppComponent {
         *link = Link { phase: Phase::Opening, ..Link::new(generation) };
         drop(link);
         Some(ComponentConnection::new(self.clone()))
+    }
+}
+
+impl Attempting for XmppComponent {
+    type Error = ComponentError;
+
+    fn attempt(&self) -> &Attempt {
+        &self.0.attempt
+    }
+
+    fn waiting(&self) -> &Waiting<ComponentError> {
+        &self.0.waiting
+    }
+
+    fn connected() -> ComponentError {
+        ComponentError::Connected
+    }
+
+    fn is_offline(&self) -> bool {
+        self.0.link.borrow().phase == Phase::Offline
+    }
+
+    fn connection_number(&self) -> u64 {
+        self.0.link.borrow().generation
+    }
+
+    fn abort_unless_online(&self) {
+        let link = self.0.link.borrow();
+        let transport = link.transport.clone().filter(|_| link.phase != Phase::Online);
+        drop(link);
+        if let Some(transport) = transport {
+            transport.abort();
+        }
+    }
+
+    fn weak(&self) -> Box<dyn FnOnce() -> Option<Self>> {
+        let weak = Rc::downgrade(&self.0);
+        Box::new(move || weak.upgrade().map(Self))
     }
 }
 

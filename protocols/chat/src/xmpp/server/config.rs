@@ -3,8 +3,9 @@
 use std::{fmt, rc::Rc, time::Duration};
 
 use sinew_auth::Authenticator;
+use sinew_transports::starttls::ServerTls;
 
-use super::{MemoryStore, Service, Store, archive::ArchiveConfig, tls::Tls};
+use super::{MemoryStore, Service, Store, archive::ArchiveConfig};
 use crate::xmpp::codec::{Jid, JidError, XmlLimits};
 
 /// Deepest stanza, whatever the limits say. [`Element::encode`](crate::xmpp::codec::Element::encode) ends at 128.
@@ -69,7 +70,7 @@ pub struct ServerConfig {
     pub(super) has_account: Option<HasAccount>,
     pub(super) services: Vec<(Jid, Rc<dyn Service>)>,
     pub(super) software: Option<(String, String)>,
-    pub(super) tls: Tls,
+    pub(super) tls: ServerTls,
     pub(super) requires_tls: bool,
     pub(super) connections_max: usize,
     pub(super) xml: XmlLimits,
@@ -114,7 +115,7 @@ impl ServerConfig {
             has_account: None,
             services: Vec::new(),
             software: Some(("sinew".to_owned(), env!("CARGO_PKG_VERSION").to_owned())),
-            tls: Tls::default(),
+            tls: ServerTls::default(),
             requires_tls: true,
             connections_max: 10_000,
             xml: XmlLimits::default(),

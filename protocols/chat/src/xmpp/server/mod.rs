@@ -49,9 +49,6 @@ mod subscription;
 mod subscription_routes;
 #[cfg(feature = "tls")]
 mod tls;
-#[cfg(not(feature = "tls"))]
-#[path = "tls_missing.rs"]
-mod tls;
 pub mod upload;
 mod xmpp_server;
 

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use sinew_auth::ClientLogin;
+use sinew_transports::starttls::ClientTls;
 
-use crate::{imap::codec::IdFields, starttls::ClientTls};
+use crate::imap::codec::IdFields;
 
 /// How a client protects itself and logs in, how long it waits and how much it takes.
 ///

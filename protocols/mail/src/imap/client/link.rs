@@ -170,8 +170,8 @@ impl Link {
             .map_err(|error| failed(error.to_string()))?;
         let after = config.connect_timeout;
         let tls = config.tls.clone();
-        match reactor.timeout(after, tls.start(&mut stream, name)).await {
-            Ok(started) => started.map_err(failed)?,
+        match reactor.timeout(after, tls.start_in(&mut stream, name)).await {
+            Ok(started) => started.map_err(|error| failed(error.to_string()))?,
             Err(_) => return Err(ImapError::Silent { after }),
         }
         // RFC 9051 6.2.1: nothing that the server said before counts.

@@ -1,9 +1,8 @@
 //! The configuration of STARTTLS.
 
-use sinew_transports::tls::TlsClientConfig;
+use sinew_transports::{starttls::ClientTls, tls::TlsClientConfig};
 
 use super::ClientConfig;
-use crate::starttls::ClientTls;
 
 impl ClientConfig {
     /// The configuration of STARTTLS. Default: the root certificates of the system.

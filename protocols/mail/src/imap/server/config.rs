@@ -3,8 +3,9 @@
 use std::{rc::Rc, time::Duration};
 
 use sinew_auth::Authenticator;
+use sinew_transports::starttls::ServerTls;
 
-use crate::{starttls::ServerTls, store::Store};
+use crate::store::Store;
 
 /// Limits of what clients may do, and rules. Connections are limited by [`ListenConfig`](sinew_transports::ListenConfig), mailboxes and
 /// messages by the [store](crate::store::StoreLimits).

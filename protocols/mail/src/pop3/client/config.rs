@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use sinew_auth::{ClientLogin, Secret};
-
-use crate::starttls::ClientTls;
+use sinew_transports::starttls::ClientTls;
 
 /// How a client protects itself, how it logs in, how long it waits, and how much it takes.
 ///

@@ -205,9 +205,10 @@ impl Link {
     pub(super) async fn start_tls(&mut self, name: &str) -> Result<(), Pop3Error> {
         let tls = self.config.tls.clone();
         let after = self.config.reply_timeout;
-        let started = self.reactor.timeout(after, tls.start(&mut self.stream, name)).await;
+        let started = self.reactor.timeout(after, tls.start_in(&mut self.stream, name)).await;
         let timed_out = |_| Pop3Error::TimedOut { stage: Stage::StartTls, after };
-        started.map_err(timed_out)?.map_err(|reason| Pop3Error::Tls { reason })
+        let failed = |error: io::Error| Pop3Error::Tls { reason: error.to_string() };
+        started.map_err(timed_out)?.map_err(failed)
     }
 }
 

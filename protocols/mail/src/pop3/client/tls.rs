@@ -1,9 +1,8 @@
 //! The configuration of STLS.
 
-use sinew_transports::tls::TlsClientConfig;
+use sinew_transports::{starttls::ClientTls, tls::TlsClientConfig};
 
 use super::ClientConfig;
-use crate::starttls::ClientTls;
 
 impl ClientConfig {
     /// The configuration of STLS. Default: the root certificates of the system.

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use sinew_auth::Authenticator;
 use sinew_protocols::basic::{ArgumentError, Word};
+use sinew_transports::starttls::ServerTls;
 
 use super::login::LINE_MAX;
-use crate::starttls::ServerTls;
 
 /// Limits of what clients may do, and rules. Connections are limited by [`ListenConfig`](sinew_transports::ListenConfig).
 ///

@@ -1,9 +1,8 @@
 //! The configuration of STLS.
 
-use sinew_transports::tls::TlsServerConfig;
+use sinew_transports::{starttls::ServerTls, tls::TlsServerConfig};
 
 use super::ServerConfig;
-use crate::starttls::ServerTls;
 
 impl ServerConfig {
     /// Offers STLS (RFC 2595). For TLS from the start, listen on an endpoint with TLS.

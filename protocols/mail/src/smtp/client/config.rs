@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use sinew_auth::ClientLogin;
 use sinew_protocols::basic::{ArgumentError, Word};
+use sinew_transports::starttls::ClientTls;
 
 use super::error::Stage;
-use crate::starttls::ClientTls;
 
 /// How a client introduces and protects itself, and how long it waits (RFC 5321 4.5.3.2).
 ///

@@ -98,8 +98,9 @@ impl Link {
     pub(super) async fn start_tls(&mut self, name: &str) -> Result<(), SmtpError> {
         let tls = self.config.tls.clone();
         let after = self.config.timeout(Stage::StartTls);
-        let started = self.reactor.timeout(after, tls.start(&mut self.stream, name)).await;
+        let started = self.reactor.timeout(after, tls.start_in(&mut self.stream, name)).await;
         let timed_out = |_| SmtpError::TimedOut { stage: Stage::StartTls, after };
-        started.map_err(timed_out)?.map_err(|reason| SmtpError::Tls { reason })
+        let failed = |error: io::Error| SmtpError::Tls { reason: error.to_string() };
+        started.map_err(timed_out)?.map_err(failed)
     }
 }

@@ -1,9 +1,8 @@
 //! The configuration of STARTTLS.
 
-use sinew_transports::tls::TlsServerConfig;
+use sinew_transports::{starttls::ServerTls, tls::TlsServerConfig};
 
 use super::ServerConfig;
-use crate::starttls::ServerTls;
 
 impl ServerConfig {
     /// Offers STARTTLS (RFC 3207). For TLS from the start, listen on an endpoint with TLS.

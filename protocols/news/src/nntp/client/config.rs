@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use sinew_auth::ClientLogin;
+use sinew_transports::starttls::ClientTls;
 
-use super::tls::Tls;
 use crate::nntp::codec::ArticleLimits;
 
 /// Limits and rules of a client.
@@ -19,7 +19,7 @@ use crate::nntp::codec::ArticleLimits;
 #[must_use]
 pub struct ClientConfig {
     pub(super) security: Security,
-    pub(super) tls: Tls,
+    pub(super) tls: ClientTls,
     pub(super) login: Option<ClientLogin>,
     pub(super) server_name: Option<String>,
     pub(super) is_reader: bool,
@@ -47,7 +47,7 @@ impl Default for ClientConfig {
     fn default() -> Self {
         Self {
             security: Security::default(),
-            tls: Tls::default(),
+            tls: ClientTls::default(),
             login: None,
             server_name: None,
             is_reader: true,

@@ -148,7 +148,9 @@ impl Link {
     pub(super) async fn start_tls(&mut self, name: &str) -> Result<(), NewsError> {
         let tls = self.config.tls.clone();
         let after = self.config.response_timeout;
-        let started = self.reactor.timeout(after, tls.start(&mut self.stream.plain, name)).await;
-        started.unwrap_or(Err(NewsError::TimedOut { command: "STARTTLS", after }))
+        let started = self.reactor.timeout(after, tls.start_in(&mut self.stream.plain, name)).await;
+        let timed_out = |_| NewsError::TimedOut { command: "STARTTLS", after };
+        let failed = |error: io::Error| NewsError::Tls { reason: error.to_string() };
+        started.map_err(timed_out)?.map_err(failed)
     }
 }

@@ -17,9 +17,6 @@ mod one_call;
 mod sending;
 #[cfg(feature = "tls")]
 mod tls;
-#[cfg(not(feature = "tls"))]
-#[path = "tls_missing.rs"]
-mod tls;
 
 pub use {
     article::ArticleStream,

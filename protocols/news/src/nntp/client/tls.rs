@@ -1,34 +1,13 @@
-//! TLS of a client: its configuration, and STARTTLS.
+//! The configuration of STARTTLS.
 
-use sinew_transports::{AsyncStream, tls::TlsClientConfig};
+use sinew_transports::{starttls::ClientTls, tls::TlsClientConfig};
 
-use super::{ClientConfig, NewsError};
-
-/// The configuration for STARTTLS; without one, the root certificates of the system.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Tls(Option<TlsClientConfig>);
-
-impl Tls {
-    /// Starts TLS with the server of this name.
-    pub(super) async fn start(
-        &self,
-        stream: &mut AsyncStream,
-        name: &str,
-    ) -> Result<(), NewsError> {
-        let failed = |reason: String| NewsError::Tls { reason };
-        let config = match &self.0 {
-            Some(config) => config.clone(),
-            None => TlsClientConfig::system().map_err(|error| failed(error.to_string()))?,
-        };
-        let role = config.to(name).map_err(|error| failed(error.to_string()))?;
-        stream.start_tls(role).await.map_err(|error| failed(error.to_string()))
-    }
-}
+use super::ClientConfig;
 
 impl ClientConfig {
     /// The configuration of STARTTLS. Default: the root certificates of the system.
     pub fn tls(mut self, tls: TlsClientConfig) -> Self {
-        self.tls = Tls(Some(tls));
+        self.tls = ClientTls::new(tls);
         self
     }
 }

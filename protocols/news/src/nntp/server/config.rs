@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use sinew_auth::Authenticator;
 use sinew_protocols::basic::{ArgumentError, Word};
+use sinew_transports::starttls::ServerTls;
 
-use super::tls::StartTls;
 use crate::nntp::codec::ArticleLimits;
 
 /// Limits of what clients may do, and rules. Connections are limited by [`ListenConfig`](sinew_transports::ListenConfig).
@@ -26,7 +26,7 @@ use crate::nntp::codec::ArticleLimits;
 #[must_use]
 pub struct ServerConfig {
     pub(super) host: Word,
-    pub(super) tls: StartTls,
+    pub(super) tls: ServerTls,
     pub(super) auth: Option<Authenticator>,
     pub(super) auth_tries_max: usize,
     pub(super) line_max: usize,
@@ -59,7 +59,7 @@ impl ServerConfig {
         }
         Ok(Self {
             host: Word::try_from(host)?,
-            tls: StartTls::default(),
+            tls: ServerTls::default(),
             auth: None,
             auth_tries_max: 3,
             line_max: 510,

@@ -271,7 +271,7 @@ impl<S: NewsStore> Connection<S> {
             return self.wrong(&Response::fixed(502, "Not now")).await;
         }
         self.wire.reply(&Response::fixed(382, "Begin")).await?;
-        let started = shared.config.tls.start(&mut self.wire.stream.plain).await;
+        let started = shared.config.tls.start_in(&mut self.wire.stream.plain).await;
         if let Err(error) = started {
             tracing::debug!(peer = %self.wire.stream.peer(), %error, "STARTTLS has failed");
             self.wire.transport().abort();

@@ -15,9 +15,6 @@ mod session;
 mod shared;
 #[cfg(feature = "tls")]
 mod tls;
-#[cfg(not(feature = "tls"))]
-#[path = "tls_missing.rs"]
-mod tls;
 mod wire;
 
 pub use access::Access;

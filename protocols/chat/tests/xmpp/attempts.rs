@@ -1,0 +1,101 @@
+//! Connections that two ways make at once: each has its own end, and those who wait for the client wait for the one that is there.
+
+use std::{cell::RefCell, rc::Rc};
+
+use sinew_chat::xmpp::client::{XmppClient, XmppError, XmppHandler};
+use sinew_transports::{
+    endpoint::ClientEndpoint,
+    names::ReactorNames,
+    reactor::{Deferred, Reactor},
+};
+
+use crate::xmpp_support::{BOUND, Script, config};
+
+/// A server without stream management: no session is resumed.
+const BIND_ONLY: &str =
+    "<stream:features><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></stream:features>";
+
+fn nobody() -> ClientEndpoint {
+    "memory:nobody".parse().unwrap()
+}
+
+/// A client that has been offline once, whose next connection is up to the test. The names of hosts are looked up for ever.
+fn offline() -> Script {
+    let script = Script::online_simply(config());
+    script.cut();
+    let lookups = RefCell::new(Vec::new());
+    script.reactor.set_resolver(move |reactor: &Reactor, _: &str| {
+        let (promise, lookup) = reactor.promise();
+        lookups.borrow_mut().push(promise);
+        lookup
+    });
+    script
+}
+
+fn log_in(script: &Script) {
+    script.log_in();
+    script.receive(BIND_ONLY);
+    script.receive(BOUND);
+}
+
+#[test]
+fn an_attempt_that_fails_behind_a_faster_connection() {
+    let mut script = offline();
+    let slow = script.xmpp.connect(&script.reactor, nobody());
+    let online = script.xmpp.when_online();
+    script.reconnect();
+    assert!(matches!(slow.take(), Some(Err(XmppError::Connected))));
+    assert!(!online.is_settled());
+    log_in(&script);
+    assert!(script.xmpp.is_online() && matches!(online.take(), Some(Ok(()))));
+}
+
+#[test]
+fn an_attempt_that_is_given_up_behind_a_faster_connection() {
+    let mut script = offline();
+    let slow = script.xmpp.connect(&script.reactor, ("slow.example", 5222));
+    let online = script.xmpp.when_online();
+    script.reconnect();
+    assert!(!slow.is_settled());
+    drop(slow);
+    script.advance(0);
+    assert!(!online.is_settled() && !script.sent().is_empty());
+    log_in(&script);
+    assert!(script.xmpp.is_online() && matches!(online.take(), Some(Ok(()))));
+}
+
+#[test]
+fn a_connection_that_fails_before_the_attempt() {
+    let mut script = offline();
+    let slow = script.xmpp.connect(&script.reactor, ("slow.example", 5222));
+    let online = script.xmpp.when_online();
+    script.reconnect();
+    script.wire.reset();
+    script.advance(0);
+    assert!(matches!(online.take(), Some(Err(XmppError::Lost { .. }))));
+    // It still connects, and is told how that ends.
+    assert!(!slow.is_settled());
+    script.xmpp.quit();
+    script.advance(0);
+    assert!(matches!(slow.take(), Some(Err(XmppError::Connect(_)))));
+}
+
+/// Waits again as soon as a login has failed.
+struct WaitsAgain(Rc<RefCell<Option<Deferred<(), XmppError>>>>);
+
+impl XmppHandler for WaitsAgain {
+    fn login_failed(&mut self, xmpp: &XmppClient, _: &XmppError) {
+        *self.0.borrow_mut() = Some(xmpp.when_online());
+    }
+}
+
+#[test]
+fn who_waits_in_a_handler_waits_for_the_next_connection() {
+    let again = Rc::default();
+    let script = Script::with(config(), WaitsAgain(Rc::clone(&again)));
+    let first = script.xmpp.when_online();
+    script.wire.reset();
+    script.advance(0);
+    assert!(matches!(first.take(), Some(Err(XmppError::Lost { .. }))));
+    assert!(!again.take().expect("the login has failed").is_settled());
+}
