@@ -433,3 +433,87 @@ fn bytes() {
     bob.heard();
     assert_eq!(bodies(&bob.ask(&query(&[], "<before/>"))).len(), 1);
 }
+
+/// A page does not end the session that has asked for it, however few stanzas may be unacknowledged.
+#[test]
+fn a_page_and_stream_management() {
+    let (config, _) = with_archive();
+    let site = Site::new(config.unacknowledged_max(20));
+    let (ann, _bob) = (site.online("ann", "desk"), site.online("bob", "desk"));
+    for number in 0..30 {
+        ann.say(&chat("bob@example.org", &number.to_string()));
+    }
+    let phone = site.bind("ann", "phone");
+    phone.ask("<enable xmlns='urn:xmpp:sm:3'/>");
+    let mut heard = phone.ask(&query(&[], ""));
+    let (mut read, mut pages) = (0, 0);
+    while !phone.wire.is_closing() && !heard.contains("complete='true'") {
+        assert!(heard.contains("<fin "), "{heard}");
+        let last = all_between(&heard, "<last>", "</last>")[0].to_owned();
+        read += bodies(&heard).len();
+        pages += 1;
+        phone.say(&format!("<a xmlns='urn:xmpp:sm:3' h='{}'/>", read + pages));
+        heard = phone.ask(&query(&[], &format!("<after>{last}</after>")));
+    }
+    assert_eq!((read + bodies(&heard).len(), phone.wire.is_closing()), (30, false));
+}
+
+/// What no page could bring to a client is not archived.
+#[test]
+fn messages_that_fill_a_page() {
+    let (config, archive) = with_archive();
+    let site = Site::new(config.send_queue_max(20_000));
+    let (ann, bob) = (site.online("ann", "desk"), site.online("bob", "desk"));
+    for len in [9_000, 11_000, 19_500] {
+        ann.say(&chat("bob@example.org", &"x".repeat(len)));
+        assert!(bob.heard().contains("<body>xxx"), "{len}");
+        site.advance(10_000);
+    }
+    assert_eq!((archive.messages_of("ann"), archive.messages_of("bob")), (1, 1));
+    let heard = bob.ask(&query(&[], ""));
+    assert_eq!(bodies(&heard)[0].len(), 9_000);
+    assert!(heard.contains("complete='true'"), "{heard}");
+}
+
+/// A client that asks for many pages and does not read: what it is sent is bounded, and the questions of others are answered.
+#[test]
+fn a_client_that_does_not_read() {
+    let (config, _) = with_archive();
+    let site = Site::new(config.send_queue_max(100_000).unacknowledged_max(usize::MAX));
+    let (ann, _bob) = (site.online("ann", "desk"), site.online("bob", "desk"));
+    let long = "x".repeat(1_000);
+    for _ in 0..40 {
+        ann.say(&chat("bob@example.org", &long));
+        site.advance(1_000);
+    }
+    let phone = site.bind("ann", "phone");
+    phone.heard();
+    phone.wire.set_capacity(0);
+    for _ in 0..1_000 {
+        phone.wire.receive_if_open(query(&[], "").as_bytes());
+        site.advance(0);
+        let waits = phone.wire.transport().queued();
+        assert!(waits <= 100_000, "{waits}");
+    }
+    assert!(phone.wire.transport().queued() > 0 || phone.wire.is_closing());
+    assert!(!bodies(&ann.ask(&query(&[], ""))).is_empty());
+}
+
+/// Two questions with the same id, of one client and of two: each is answered, to whom has asked.
+#[test]
+fn questions_with_the_same_id() {
+    let (site, _) = ten();
+    let (ann, phone) = (site.bind("ann", "other"), site.bind("ann", "phone"));
+    ann.heard();
+    phone.heard();
+    let (one, two) = (query(&[], "<max>1</max>"), query(&[], "<max>2</max>"));
+    for (client, text) in [(&ann, one.clone() + &two), (&phone, two.replace("f27", "f28"))] {
+        client.wire.receive_if_open(text.as_bytes());
+    }
+    let heard = ann.heard();
+    assert_eq!((bodies(&heard), heard.matches("id='q'").count()), (vec!["0", "0", "1"], 2));
+    assert!(!heard.contains("f28"), "{heard}");
+    let heard = phone.heard();
+    assert_eq!((bodies(&heard), heard.matches("id='q'").count()), (vec!["0", "1"], 1));
+    assert!(!heard.contains("f27"), "{heard}");
+}

@@ -118,6 +118,36 @@ fn what_does_not_wait() {
     }
 }
 
+/// Somebody may be typing for all in a room, and for the client alone: one does not take the place of the other.
+#[test]
+fn typing_of_two_kinds() {
+    let site = Site::new(config());
+    let (ann, _carl, bob) = inactive(&site);
+    let normal = typing("composing").replace("chat'", "normal'");
+    for text in [&typing("composing"), &typing("paused"), &normal] {
+        ann.say(text);
+    }
+    assert_eq!(bob.heard(), "");
+    assert_eq!(order(&bob.ask(ACTIVE)), ["<paused", "<composing"]);
+}
+
+/// A page of an archive does not wait, and does not overtake what came before it.
+#[test]
+fn a_page_of_an_archive() {
+    use sinew_chat::xmpp::server::archive::{ArchiveConfig, MemoryArchive};
+    let site = Site::new(config().archive(ArchiveConfig::new(MemoryArchive::new())));
+    let (ann, carl, bob) = inactive(&site);
+    carl.say("<message to='bob@example.org/desk'><body>1</body></message>");
+    bob.heard();
+    ann.say(&presence("a1"));
+    assert_eq!(bob.heard(), "");
+    let heard = bob.ask("<iq type='set' id='q'><query xmlns='urn:xmpp:mam:2'/></iq>");
+    assert_eq!(order(&heard), ["<status>a1", "<body>1"], "{heard}");
+    assert!(heard.contains("<fin "), "{heard}");
+    ann.say(&presence("a2"));
+    assert_eq!(bob.heard(), "", "it is inactive still");
+}
+
 /// What waits is not lost with a connection, and a client that comes back is active.
 #[test]
 fn a_session_that_is_resumed() {

@@ -194,6 +194,16 @@ fn component_handshake_wrong() {
     );
 }
 
+/// A component of the domain of the accounts could speak for all of them, and read their archives.
+#[test]
+fn the_domain_of_the_accounts() {
+    let (site, port) = site(components().component("example.org", "secret").unwrap());
+    let component = connect(&site, &port);
+    let answer = component.ask(&OPEN.replace("echo.example.org", "example.org"));
+    assert!(answer.contains("<host-unknown ") && component.wire.is_closing(), "{answer}");
+    online(&site, &port);
+}
+
 #[test]
 fn a_second_connection_is_a_conflict() {
     let (site, port) = site(components());

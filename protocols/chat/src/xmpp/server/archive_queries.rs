@@ -68,7 +68,11 @@ impl Domain {
         let asked = ArchiveQuery::from_element(payload)?;
         let mut query = StoredQuery {
             with: asked.with_whom().cloned(),
-            max: asked.messages_max().unwrap_or(usize::MAX).min(archive.page_max),
+            max: asked
+                .messages_max()
+                .unwrap_or(usize::MAX)
+                .min(archive.page_max)
+                .min((self.config.unacknowledged_max / 4).max(1)),
             bytes_max: archive
                 .page_bytes_max
                 .min((self.config.send_queue_max / 4).max(BYTES_AT_LEAST)),

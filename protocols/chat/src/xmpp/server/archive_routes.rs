@@ -12,6 +12,8 @@
 
 use std::rc::Rc;
 
+use sinew_transports::reactor::Excerpt;
+
 use super::{
     archive::{ArchiveId, StoredMessage},
     domain::Domain,
@@ -62,19 +64,23 @@ impl Domain {
         if !is_archived(message) {
             return false;
         }
-        let max = archive.message_max();
+        // A page that has nothing else in it has to fit.
+        let max = archive.message_max().min(self.config.send_queue_max / 2);
         let Ok(len) = message.encode_at_most(ns::CLIENT, max).map(|text| text.len()) else {
             tracing::debug!(max, "a message is too long for an archive");
             return false;
         };
         let len = len + with.to_string().len();
-        if !self.archives.has_room(len) {
+        self.is_archive_full &= !self.archives.is_empty();
+        if !self.archives.has_room(account, len) {
             if !std::mem::replace(&mut self.is_archive_full, true) {
-                tracing::error!("archives of XMPP are too slow: messages are not archived");
+                tracing::error!(
+                    account = %Excerpt::new(&**account),
+                    "a message is not archived, since too many wait for it; more may follow"
+                );
             }
             return false;
         }
-        self.is_archive_full = false;
         // No id is given twice, also if the clock of the machine is set back meanwhile.
         let next = self.last_archived.0.saturating_add(1);
         let id = ArchiveId::at(self.wall).random().max(ArchiveId(next));

@@ -3,7 +3,7 @@
 //! | stanza | |
 //! |---|---|
 //! | presence without a type, or `unavailable` | waits, in place of an earlier one of the same sender |
-//! | a message that only says that somebody is typing (XEP-0085) | the same |
+//! | a message that only says that somebody is typing (XEP-0085) | the same, with the same type |
 //! | what a room says of the client itself, requests, errors, other messages, iq | all that waits is sent before it |
 
 use crate::xmpp::{
@@ -45,8 +45,12 @@ impl HeldBack {
     /// Holds a stanza back. Returns whether there is room for more.
     pub(super) fn hold(&mut self, held: Held) -> bool {
         let is_outdated = |known: &Held| {
+            // In a room somebody may be typing for all, and for the client alone.
+            let is_message = held.stanza.name() == "message";
+            let is_same = |name| known.stanza.attribute(name) == held.stanza.attribute(name);
             known.stanza.name() == held.stanza.name()
-                && known.stanza.attribute("from") == held.stanza.attribute("from")
+                && is_same("from")
+                && (!is_message || is_same("type"))
         };
         if let Some(at) = self.held.iter().position(is_outdated) {
             self.bytes -= self.held.remove(at).text.len();

@@ -18,12 +18,13 @@ pub(in super::super) const BYTES_AT_LEAST: usize = 4 << 10;
 /// | [`messages_max`](Self::messages_max): of an account | 10,000 | the oldest are forgotten |
 /// | [`age_max`](Self::age_max) | 30 days | the oldest are forgotten |
 /// | [`bytes_max`](Self::bytes_max): of an account, as messages are stored | 16 MiB | the oldest are forgotten |
-/// | a message | a quarter of `bytes_max`, and at most 4 MiB | it is not archived |
-/// | [`page_max`](Self::page_max): messages of a page | 50 | the page is shorter than was asked |
+/// | a message | a quarter of `bytes_max`, and at most 4 MiB and half of [`send_queue_max`](crate::xmpp::server::ServerConfig::send_queue_max) | it is not archived |
+/// | [`page_max`](Self::page_max): messages of a page | 50, and a quarter of [`unacknowledged_max`](crate::xmpp::server::ServerConfig::unacknowledged_max) | the page is shorter than was asked |
 /// | [`page_bytes_max`](Self::page_bytes_max): bytes of a page | 256 KiB, and a quarter of [`send_queue_max`](crate::xmpp::server::ServerConfig::send_queue_max) | the page ends; it has one message at least |
 /// | questions of an account that wait, fixed | 8 | `resource-constraint` |
 /// | archives that are read or written at once, fixed | 4 | the others wait |
 /// | bytes of messages that wait to be written, fixed | 16 MiB | messages are not archived, which is logged |
+/// | the same of an account whose archive could not be written, fixed | 1 MiB | the same; it may be one longer message |
 ///
 /// Forgotten messages may be in a file until they are a quarter of it, or a day too old.
 #[derive(Clone)]

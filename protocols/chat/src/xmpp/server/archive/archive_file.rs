@@ -6,7 +6,7 @@
 //! | in memory | the id and the place of each message that is still in the archive |
 //! | to append | all records of a call in one write, then `fdatasync`. After an error the file is cut where it ended before |
 //! | to open | all records are read. The torn last one is cut off; what is behind a damaged one is moved to a file `.damaged` |
-//! | to forget | the oldest messages leave the memory. When they are a quarter of the file, or a day too old, the rest is copied to a new file, which is synchronised (`fsync`) and renamed, and the folder is synchronised |
+//! | to forget | the oldest messages leave the memory. When they are a quarter of the file, or a day too old, the rest is copied to a new file, which is synchronised (`fsync`) and renamed. Then the folder is synchronised, before the next append at the latest |
 
 use std::{
     collections::VecDeque,
@@ -44,8 +44,10 @@ pub(super) struct ArchiveFile {
     first: Option<ArchiveId>,
     /// The greatest id.
     greatest: ArchiveId,
-    /// Forgotten messages could not be removed.
-    is_stuck: bool,
+    /// Forgotten messages could not be removed. That is tried again when the file ends behind this place.
+    stuck_until: Option<u64>,
+    /// The file may have taken the place of another, here or before a crash, and the folder was not synchronised since then.
+    is_new: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -97,7 +99,8 @@ impl ArchiveFile {
             end: BEGIN,
             first: None,
             greatest: ArchiveId(0),
-            is_stuck: false,
+            stuck_until: None,
+            is_new: true,
         };
         // Of a process that was killed while it wrote it.
         drop(fs::remove_file(new_path(path)));
@@ -169,13 +172,7 @@ impl ArchiveFile {
         if fault == Fault::Torn {
             tracing::warn!(%path, rest, "the end of an archive of messages was torn, and is cut off");
         } else {
-            let mut damaged = self.path.as_os_str().to_owned();
-            damaged.push(".damaged");
-            let mut kept = OpenOptions::new().append(true).create(true).open(&damaged)?;
-            self.file.seek(SeekFrom::Start(end))?;
-            io::copy(&mut (&self.file).take(rest), &mut kept)?;
-            kept.sync_all()?;
-            sync_folder(&self.path)?;
+            self.keep_damaged(end, rest)?;
             tracing::error!(%path, rest, "an archive of messages is damaged; the end is moved to a file .damaged");
         }
         self.file.set_len(end)?;
@@ -184,6 +181,22 @@ impl ArchiveFile {
             self.file.write_all(MAGIC)?;
         }
         self.file.sync_all()
+    }
+
+    /// Copies what is no record to the end of another file. If that fails, nothing is left of it there: it will be tried again.
+    fn keep_damaged(&self, begin: u64, len: u64) -> io::Result<()> {
+        let mut damaged = self.path.as_os_str().to_owned();
+        damaged.push(".damaged");
+        let mut kept = options().create(true).open(&damaged)?;
+        let end = kept.seek(SeekFrom::End(0))?;
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(begin))?;
+        let copied = io::copy(&mut file.take(len), &mut kept);
+        if let Err(error) = copied.and_then(|_| kept.sync_all()) {
+            drop(kept.set_len(end));
+            return Err(error);
+        }
+        sync_folder(&self.path)
     }
 
     /// Adds messages. One whose id is there already is left out: it was stored by a call that has failed later.
@@ -217,12 +230,18 @@ impl ArchiveFile {
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        // Else a loss of power could bring back the file that was before, without these messages.
+        if self.is_new {
+            sync_folder(&self.path)?;
+            self.is_new = false;
+        }
         self.file.seek(SeekFrom::Start(self.end))?;
         self.file.write_all(bytes)?;
         self.file.sync_data()
     }
 
-    /// Forgets what is beyond the limits. If the file cannot be made shorter, it stays as it is until it is opened again.
+    /// Forgets what is beyond the limits. If the file cannot be made shorter, that is tried again when it has grown by
+    /// a quarter of what is kept.
     pub(super) fn forget(&mut self, limits: ArchiveLimits) {
         let is_beyond = |this: &Self| {
             this.entries.len() > limits.messages_max
@@ -236,11 +255,15 @@ impl ArchiveFile {
         let is_much = forgotten >= FORGOTTEN_MIN && forgotten >= kept / 4;
         let is_old =
             self.first.is_some_and(|first| first.0.saturating_add(TOO_OLD) < limits.oldest.0);
-        if forgotten == 0 || !(is_much || is_old) || self.is_stuck {
+        let is_stuck = self.stuck_until.is_some_and(|end| self.end < end);
+        if forgotten == 0 || !(is_much || is_old) || is_stuck {
             return;
         }
+        self.stuck_until = None;
         if let Err(error) = self.compact() {
-            self.is_stuck = true;
+            // There may be no room for another file.
+            drop(fs::remove_file(new_path(&self.path)));
+            self.stuck_until = Some(self.end + FORGOTTEN_MIN.max(kept / 4));
             let path = self.path.display();
             tracing::warn!(%path, %error, "forgotten messages could not be removed from an archive");
         }
@@ -261,12 +284,19 @@ impl ArchiveFile {
         io::copy(&mut (&self.file).take(self.end - begin), &mut new)?;
         new.sync_all()?;
         fs::rename(&path, &self.path)?;
-        // From here on the new file is the archive, whether or not the folder can be synchronised.
+        // From here on the new file is the archive. If the folder cannot be synchronised, the next one who appends does that first.
+        self.is_new = true;
         self.file = new;
         self.end -= begin - BEGIN;
         self.entries.iter_mut().for_each(|entry| entry.at -= begin - BEGIN);
         self.first = self.entries.front().map(|entry| entry.id);
-        sync_folder(&self.path)
+        if let Err(error) = sync_folder(&self.path) {
+            let path = self.path.display();
+            tracing::warn!(%path, %error, "the folder of an archive could not be synchronised");
+            return Ok(());
+        }
+        self.is_new = false;
+        Ok(())
     }
 
     /// A page, as [`ArchiveStore::page`](super::ArchiveStore::page) says.

@@ -209,6 +209,47 @@ fn what_is_too_old_leaves_the_file() {
     assert_eq!(page(&mut file, ALL).messages, messages(3 * day..3 * day + 2));
 }
 
+/// There may be no room for a shorter file: nothing is left of it, appending goes on, and it is tried again later.
+#[test]
+fn the_file_cannot_become_shorter_yet() {
+    let folder = Folder::new("stuck");
+    let path = folder.file();
+    let limits = ArchiveLimits::new(10, u64::MAX);
+    let mut file = ArchiveFile::open_or_make(&path).unwrap();
+    let long = "x".repeat(1_000);
+    // A folder in the place of the file cannot be replaced.
+    fs::rename(&path, folder.0.join("moved")).unwrap();
+    fs::create_dir(&path).unwrap();
+    fs::write(path.join("full"), "").unwrap();
+    for id in 0..100 {
+        file.append(&[message(id, &long)], limits).unwrap();
+        assert!(!folder.0.join("ann.archive.new").exists(), "{id}");
+    }
+    let len = fs::metadata(folder.0.join("moved")).unwrap().len();
+    assert!(len > 100 * 1_000, "{len}");
+    fs::remove_dir_all(&path).unwrap();
+    fs::rename(folder.0.join("moved"), &path).unwrap();
+    for id in 100..200 {
+        file.append(&[message(id, &long)], limits).unwrap();
+    }
+    let len = fs::metadata(&path).unwrap().len();
+    assert!(len < 100 * 1_000, "{len}");
+    let expected: Vec<_> = (190..200).map(|id| message(id, &long)).collect();
+    assert_eq!(page(&mut open(&path).unwrap(), limits).messages, expected);
+}
+
+/// A crash may have come between the renaming of a shorter file and the synchronisation of its folder. A message is not said to be stored
+/// as long as a loss of power could bring back the file that was before.
+#[test]
+fn the_folder_is_synchronised_before_an_append() {
+    let folder = Folder::new("renamed");
+    ArchiveFile::open_or_make(&folder.file()).unwrap().append(&messages(1..3), ALL).unwrap();
+    let mut file = open(&folder.file()).unwrap();
+    fs::remove_dir_all(&folder.0).unwrap();
+    let error = file.append(&messages(3..4), ALL).unwrap_err();
+    assert!(matches!(&error, StoreError::Write { path, .. } if *path == folder.file()), "{error}");
+}
+
 /// A process was killed while it wrote the shorter file: the old one counts, and the other one is removed.
 #[test]
 fn half_of_a_shorter_file() {
@@ -230,6 +271,15 @@ fn nobody_else_reads_it() {
         use std::os::unix::fs::PermissionsExt;
         let mode = fs::metadata(folder.file()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+        fs::OpenOptions::new()
+            .append(true)
+            .open(folder.file())
+            .unwrap()
+            .write_all(&[b'x'; 20])
+            .unwrap();
+        drop(open(&folder.file()).unwrap());
+        let damaged = fs::metadata(folder.0.join("ann.archive.damaged")).unwrap();
+        assert_eq!((damaged.permissions().mode() & 0o777, damaged.len()), (0o600, 20));
     }
 }
 

@@ -16,6 +16,8 @@ const RUNNING_MAX: usize = 4;
 const QUESTIONS_MAX: usize = 8;
 /// Most bytes of messages that wait.
 const WAITING_BYTES_MAX: usize = 16 << 20;
+/// Most of them of an archive that cannot be written, so that the others are archived meanwhile.
+const FAILED_BYTES_MAX: usize = 1 << 20;
 /// Messages are tried again after a second, then two, and so on, up to 64.
 const AGAIN_SHIFT_MAX: u32 = 6;
 
@@ -34,6 +36,10 @@ struct Waiting {
     messages: Vec<StoredMessage>,
     bytes: usize,
     questions: VecDeque<Question>,
+    /// How many of the questions are answered before more messages are written.
+    due: usize,
+    /// Bytes of messages that are being written.
+    writing: usize,
     /// It is in the list, or is running.
     is_busy: bool,
     /// Messages could not be written, and wait until that is tried again.
@@ -68,9 +74,17 @@ pub(in super::super) enum Job {
 }
 
 impl ArchiveQueue {
-    /// Whether messages of so many bytes may wait.
-    pub(in super::super) const fn has_room(&self, bytes: usize) -> bool {
+    /// Whether messages of so many bytes may wait for an archive.
+    pub(in super::super) fn has_room(&self, archive: &str, bytes: usize) -> bool {
+        let failing = self.archives.get(archive).filter(|waiting| waiting.failures > 0);
+        let of_failing = failing.map_or(0, |waiting| waiting.bytes + waiting.writing);
         self.bytes.saturating_add(bytes) <= WAITING_BYTES_MAX
+            && (of_failing == 0 || of_failing.saturating_add(bytes) <= FAILED_BYTES_MAX)
+    }
+
+    /// Whether no messages wait.
+    pub(in super::super) const fn is_empty(&self) -> bool {
+        self.bytes == 0
     }
 
     /// A message has to be written.
@@ -107,17 +121,21 @@ impl ArchiveQueue {
         }
     }
 
-    /// What is to be done now. Messages come before questions: a client finds what it was sent.
+    /// What is to be done now. Messages come before the questions behind them: a client finds what it was sent. They do not come before
+    /// questions that have waited for other messages already, so that these are answered however many messages there are.
     pub(in super::super) fn next(&mut self) -> Option<(Rc<str>, Job)> {
         if self.running >= RUNNING_MAX {
             return None;
         }
         let archive = self.ready.pop_front()?;
         let waiting = self.archives.get_mut(&archive)?;
-        let job = if !waiting.messages.is_empty() && !waiting.has_failed {
+        let job = if waiting.due == 0 && !waiting.messages.is_empty() && !waiting.has_failed {
             let messages = std::mem::take(&mut waiting.messages);
-            Job::Append(messages.into(), std::mem::take(&mut waiting.bytes))
+            waiting.due = waiting.questions.len();
+            waiting.writing = std::mem::take(&mut waiting.bytes);
+            Job::Append(messages.into(), waiting.writing)
         } else {
+            waiting.due = waiting.due.saturating_sub(1);
             Job::Answer(Box::new(waiting.questions.pop_front()?))
         };
         self.running += 1;
@@ -134,6 +152,7 @@ impl ArchiveQueue {
         self.running -= 1;
         let waiting = self.archives.get_mut(archive)?;
         waiting.is_busy = false;
+        waiting.writing = 0;
         let mut again = None;
         match job {
             Job::Append(_, bytes) if is_done => {
@@ -222,6 +241,11 @@ mod tests {
         queue.push(&ann, message(3), 10);
         assert!(queue.next().is_none());
         queue.done(&ann, &job, true);
+        // The question has waited for the first two. The next one waits for the third.
+        let (_, job) = queue.next().unwrap();
+        assert!(matches!(job, Job::Answer(_)));
+        assert!(queue.ask(&ann, question()));
+        queue.done(&ann, &job, true);
         let (_, job) = queue.next().unwrap();
         assert_eq!(ids(&job), [3]);
         queue.done(&ann, &job, true);
@@ -270,6 +294,47 @@ mod tests {
             assert!(queue.ask(&archives[8], question()));
         }
         assert!(!queue.ask(&archives[8], question()));
-        assert!(queue.has_room(WAITING_BYTES_MAX - 8) && !queue.has_room(WAITING_BYTES_MAX - 7));
+        assert!(queue.has_room("x", WAITING_BYTES_MAX - 8));
+        assert!(!queue.has_room("x", WAITING_BYTES_MAX - 7));
+    }
+
+    /// However fast messages come, and however slow the disk is.
+    #[test]
+    fn questions_are_answered_between_messages() {
+        let (mut queue, ann) = (ArchiveQueue::default(), Rc::<str>::from("ann"));
+        let mut answers = 0;
+        queue.push(&ann, message(0), 10);
+        for id in 1..100 {
+            if id % 4 == 1 {
+                assert!(queue.ask(&ann, question()), "{id}");
+            }
+            let (_, job) = queue.next().unwrap();
+            queue.push(&ann, message(id), 10);
+            answers += usize::from(matches!(job, Job::Answer(_)));
+            queue.done(&ann, &job, true);
+        }
+        assert!(answers > 20, "{answers}");
+    }
+
+    /// One that cannot be written does not take the place of all others.
+    #[test]
+    fn a_failing_archive_is_bounded() {
+        let (mut queue, ann) = (ArchiveQueue::default(), Rc::<str>::from("ann"));
+        let half = FAILED_BYTES_MAX / 2;
+        queue.push(&ann, message(1), half);
+        let (_, job) = queue.next().unwrap();
+        queue.done(&ann, &job, false);
+        assert!(queue.has_room("ann", half) && !queue.has_room("ann", half + 1));
+        assert!(queue.has_room("bob", half + 1));
+        // While it is tried again it is the same.
+        queue.retry(Some(&ann));
+        let (_, job) = queue.next().unwrap();
+        assert!(queue.has_room("ann", half) && !queue.has_room("ann", half + 1));
+        queue.done(&ann, &job, false);
+        assert!(!queue.has_room("ann", half + 1));
+        queue.retry(Some(&ann));
+        let (_, job) = queue.next().unwrap();
+        queue.done(&ann, &job, true);
+        assert!(queue.has_room("ann", half + 1) && queue.is_empty());
     }
 }

@@ -14,7 +14,7 @@ use super::{
     ArchiveId, ArchiveLimits, ArchiveStore, StoredMessage, StoredPage, StoredQuery,
     page::{Ids, select},
 };
-use crate::xmpp::server::StoreError;
+use crate::xmpp::{codec::EncodeError, server::StoreError};
 
 /// An [`ArchiveStore`] in memory. A handle: clones are the same store.
 #[derive(Clone, Default)]
@@ -71,10 +71,14 @@ impl MemoryArchive {
 }
 
 impl Messages {
-    fn append(&mut self, message: &StoredMessage) -> Result<(), StoreError> {
-        let bytes = message.encode().map_err(|error| StoreError::Other(error.into()))?;
-        self.bytes += bytes.len() as u64;
-        self.list.push_back((message.id, bytes));
+    /// All of them, or none.
+    fn append(&mut self, messages: &[StoredMessage]) -> Result<(), StoreError> {
+        let encode = |message: &StoredMessage| Ok((message.id, message.encode()?));
+        let encoded: Result<Vec<_>, EncodeError> = messages.iter().map(encode).collect();
+        for (id, bytes) in encoded.map_err(|error| StoreError::Other(error.into()))? {
+            self.bytes += bytes.len() as u64;
+            self.list.push_back((id, bytes));
+        }
         Ok(())
     }
 
@@ -102,7 +106,7 @@ impl ArchiveStore for MemoryArchive {
     ) -> Deferred<(), StoreError> {
         let mut archives = self.0.borrow_mut();
         let stored = archives.entry(archive.to_owned()).or_default();
-        let appended = messages.iter().try_for_each(|message| stored.append(message));
+        let appended = stored.append(&messages);
         stored.forget(limits);
         match appended {
             Ok(()) => Deferred::ready_on(reactor, ()),

@@ -58,7 +58,8 @@ impl Default for ComponentsConfig {
 }
 
 impl ComponentsConfig {
-    /// A component: its domain, and the secret that it must know. A second one of the same domain takes its place.
+    /// A component: its domain, and the secret that it must know. A second one of the same domain takes its place. One of
+    /// the domain of the server itself is never let in: it could speak for all accounts.
     ///
     /// # Errors
     ///

@@ -122,7 +122,11 @@ impl ComponentPortConnection {
         let Some(id) = random_word() else {
             return self.fail(transport, StreamCondition::InternalServerError);
         };
-        let Some(slot) = header.attribute("to").and_then(|to| self.port.slot(to)) else {
+        // The domain of the accounts is no component's, whatever the configuration says: it could speak for all of them.
+        let is_of_accounts =
+            |slot: &Slot| self.router.domain().is_some_and(|own| own == slot.domain);
+        let slot = header.attribute("to").and_then(|to| self.port.slot(to));
+        let Some(slot) = slot.filter(|slot| !is_of_accounts(slot)) else {
             return self.fail(transport, StreamCondition::HostUnknown);
         };
         send_header(transport, Some(&slot.domain), &id);
