@@ -28,5 +28,6 @@ mod servers {
     mod sendmail;
     mod small_services;
     mod texts;
+    mod warnings;
     mod xmpp;
 }

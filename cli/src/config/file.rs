@@ -26,13 +26,18 @@ const TABLES: [&str; 6] = ["reactor", "log", "process", "inspect", "limits", "se
 
 /// Reads the text of a file, or says all that is wrong with it.
 pub(crate) fn read(text: &str) -> Result<Program, Vec<Problem>> {
-    let mut reading = Reading { text, problems: Vec::new() };
+    let mut reading = Reading { text, problems: Vec::new(), warnings: Vec::new() };
     let program = reading.program();
+    let Reading { mut problems, mut warnings, .. } = reading;
+    let place = |problem: &Problem| (problem.line, problem.column);
     match program {
-        Some(program) if reading.problems.is_empty() => Ok(program),
+        Some(program) if problems.is_empty() => {
+            warnings.sort_by_key(place);
+            Ok(Program { warnings, ..program })
+        }
         _ => {
-            reading.problems.sort_by_key(|problem| (problem.line, problem.column));
-            Err(reading.problems)
+            problems.sort_by_key(place);
+            Err(problems)
         }
     }
 }
@@ -40,6 +45,7 @@ pub(crate) fn read(text: &str) -> Result<Program, Vec<Problem>> {
 struct Reading<'a> {
     text: &'a str,
     problems: Vec<Problem>,
+    warnings: Vec<Problem>,
 }
 
 impl<'a> Reading<'a> {
@@ -62,6 +68,7 @@ impl<'a> Reading<'a> {
             log,
             process: self.table::<ProcessOptions>(&mut document, "process", &mut places.all),
             inspect: self.table::<InspectOptions>(&mut document, "inspect", &mut places.all),
+            warnings: Vec::new(),
         };
         program.services = self.services(&mut document, &limits, &mut places.services);
         for (table, text) in program.contradictions() {
@@ -148,7 +155,10 @@ impl<'a> Reading<'a> {
     fn make_once(&mut self, planned: &Planned, place: Range<usize>, path: &str) {
         let context = Context::for_check(Reactor::simulated(0), planned);
         if let Err(error) = planned.server.service(&context) {
-            self.problem(place, path, error.to_string());
+            return self.problem(place, path, error.to_string());
+        }
+        for text in context.into_warnings() {
+            self.warnings.push(Problem::new(self.text, place.clone(), path, text));
         }
     }
 

@@ -10,6 +10,7 @@ use std::{
 
 use sinew::reactor::Excerpt;
 
+use super::Problem;
 use crate::{
     arguments::{
         InspectOptions, Limits, ListenOptions, LogFormat, LogOptions, Options, ProcessOptions,
@@ -27,6 +28,8 @@ pub(crate) struct Program {
     pub(crate) log: LogOptions,
     pub(crate) process: ProcessOptions,
     pub(crate) inspect: InspectOptions,
+    /// What is probably a mistake in the file that it was read from.
+    pub(crate) warnings: Vec<Problem>,
 }
 
 /// One service, not made yet.
@@ -69,7 +72,8 @@ impl Program {
     ) -> Result<Self, Failure> {
         let Options { listen, limits, reactor, log, process, inspect } = options;
         let services = vec![Planned::new(name, server, listen, limits)];
-        let mut this = Self { services, reactor, log, process, inspect };
+        let warnings = Vec::new();
+        let mut this = Self { services, reactor, log, process, inspect, warnings };
         if let Some((_, text)) = this.contradictions().into_iter().next() {
             return Err(Failure::new(Code::Usage, text));
         }

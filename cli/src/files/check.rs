@@ -1,4 +1,4 @@
-//! `sinew check FILE`: says what is wrong with a file, without running it.
+//! `sinew check FILE`: says what is wrong with a file, and what probably is, without running it.
 
 use std::path::PathBuf;
 
@@ -22,6 +22,9 @@ impl Tool for Check {
         let shown = Excerpt::path(&self.file);
         match read_file(&self.file)? {
             Ok(program) => {
+                for warning in &program.warnings {
+                    print!("warning: {}", warning.show(&self.file));
+                }
                 let names: Vec<_> =
                     program.services.iter().map(|service| service.name.as_str()).collect();
                 println!(

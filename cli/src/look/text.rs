@@ -24,13 +24,13 @@ pub(super) fn status(status: &Status, connections: Option<&[ConnectionStatus]>) 
     );
     let _ = writeln!(
         out,
-        "{} connections, {} so far; received {}, sent {}; {} slow callbacks, {} panics",
-        count(total.connections),
+        "{}, {} so far; received {}, sent {}; {}, {}",
+        counted(total.connections, "connection"),
         count(total.connections_made),
         bytes(total.bytes_received),
         bytes(total.bytes_sent),
-        count(total.slow_callbacks),
-        count(total.panics),
+        counted(total.slow_callbacks, "slow callback"),
+        counted(total.panics, "panic"),
     );
     section(&mut out, "Reactors", &REACTORS, status.shards.iter().map(reactor));
     section(&mut out, "Ports", &PORTS, status.shards.iter().flat_map(port_rows));
@@ -150,6 +150,12 @@ fn connection(connection: &ConnectionStatus) -> Vec<String> {
     ]
 }
 
+/// `1 connection`, `1,204 connections`.
+fn counted(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", count(number))
+}
+
 /// A title and a table, unless it has no rows.
 fn section(out: &mut String, title: &str, heads: &[&str], rows: impl Iterator<Item = Vec<String>>) {
     let rows: Vec<_> = rows.collect();
@@ -203,6 +209,24 @@ mod tests {
         assert!(text.contains("0        tcp   127.0.0.1:7000  1,204        -"), "{text}");
         assert!(!text.contains("Slow") && !text.contains("Connections\n"), "{text}");
         assert!(text.lines().all(|line| line == line.trim_end()));
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        for (total, expected) in [
+            (
+                r#"{"connections":1,"connections_made":1,"slow_callbacks":1,"panics":1}"#,
+                "1 connection, 1 so far; received 0 B, sent 0 B; 1 slow callback, 1 panic\n",
+            ),
+            (
+                r#"{"connections":0,"connections_made":2,"slow_callbacks":2000}"#,
+                "0 connections, 2 so far; received 0 B, sent 0 B; 2,000 slow callbacks, 0 panics\n",
+            ),
+        ] {
+            let status_of = example(&format!(r#"{{"program":"x","total":{total}}}"#));
+            let text = status(&status_of, None);
+            assert_eq!(text.split_inclusive('\n').nth(1), Some(expected));
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a command is given to make its service: [`Context`].
 
-use std::time::Duration;
+use std::{cell::RefCell, time::Duration};
 
 use sinew::{
     application::{MultiService, ServerService, Service, StartError, handover::Handover},
@@ -32,6 +32,8 @@ pub(crate) struct Context {
     drain: Duration,
     handover: Option<Handover>,
     readiness: Readiness,
+    /// In a check.
+    warnings: RefCell<Vec<String>>,
 }
 
 impl Context {
@@ -51,7 +53,8 @@ impl Context {
     pub(crate) fn for_check(reactor: Reactor, planned: &Planned) -> Self {
         let Planned { name, listen, limits, .. } = planned.clone();
         let readiness = Readiness::default();
-        Self { reactor, name, listen, limits, drain: Duration::ZERO, handover: None, readiness }
+        let (drain, warnings) = (Duration::ZERO, RefCell::default());
+        Self { reactor, name, listen, limits, drain, handover: None, readiness, warnings }
     }
 
     /// The reactor.
@@ -67,6 +70,19 @@ impl Context {
     /// Whether the service is made only to check its arguments.
     pub(crate) fn is_check(&self) -> bool {
         self.handover.is_none()
+    }
+
+    /// Says what is probably a mistake, though the service can run: to the log, or as a result of `sinew check`.
+    pub(crate) fn warn(&self, text: String) {
+        match self.is_check() {
+            true => self.warnings.borrow_mut().push(text),
+            false => tracing::warn!(service = %self.name, "{text}"),
+        }
+    }
+
+    /// The warnings of a check.
+    pub(crate) fn into_warnings(self) -> Vec<String> {
+        self.warnings.into_inner()
     }
 
     /// Whether this process has taken over from an earlier one, which may still hold what only one process can.

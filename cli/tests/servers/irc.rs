@@ -192,6 +192,8 @@ fn channels_and_files() {
 fn what_cannot_be_started() {
     let folder = Folder::new("failures");
     let rubbish = folder.file("rubbish", "rubbish\n");
+    let bans = folder.file("bans", "*@192.0.2.1 spam\n192.0.2.2 more spam\n");
+    let nowhere = folder.0.join("missing/file").to_str().unwrap().to_owned();
     let empty = folder.file("empty", "\n");
     fs::set_permissions(&empty, fs::Permissions::from_mode(0o600)).expect("a file");
     for (arguments, said) in [
@@ -200,6 +202,9 @@ fn what_cannot_be_started() {
         (&["irc", "--account-required"], "needs accounts"),
         (&["irc", "--motd", "/no/such/file"], "/no/such/file: No such file"),
         (&["irc", "--bans", "/"], "/: Is a directory"),
+        (&["irc", "--bans", &bans], "bans: line 2 is not a ban, as user@host and a reason"),
+        (&["irc", "--bans", &nowhere], "missing/file: its folder is not there: No such file"),
+        (&["irc", "--channels", &nowhere], "missing/file: its folder is not there: No such file"),
         (&["irc", "--channels", &rubbish], "line 1 is not a channel"),
         (&["irc", "--cloak", &empty], "no secret"),
         (&["irc", "--cloak", &rubbish], "chmod 600"),
@@ -212,7 +217,10 @@ fn what_cannot_be_started() {
         assert!(code != 0 && output.contains(said), "{arguments:?}: {output}");
     }
     // A file, where the command line has no say in what goes together.
+    let (bad_bans, no_folder) = (format!("bans = '{bans}'"), format!("channels = '{nowhere}'"));
     for (line, said) in [
+        (bad_bans.as_str(), "line 2 is not a ban"),
+        (&no_folder, "its folder is not there"),
         ("origin = [\"https://a.example\"]", "are for websocket"),
         ("trusted_proxy = [\"10.0.0.0/8\"]", "are for websocket"),
         ("account_required = true", "account_required needs accounts"),

@@ -34,9 +34,8 @@ pub(super) fn router(
         let aliases = read_aliases(path, alias_rules(mail.alias_programs));
         config = config.aliases(aliases.map_err(StartError::other)?);
     }
-    let of_host = [hostname.to_owned()];
-    let domains = if mail.domain.is_empty() { &of_host[..] } else { &mail.domain };
-    for domain in domains {
+    let domains = mail.domains(hostname);
+    for domain in &domains {
         check_domain(domain)?;
         let local = match &names {
             Some(names) => LocalDomain::new(names.clone()),

@@ -5,6 +5,7 @@
 //! | `names.rs` | who has a mailbox, by the file of users |
 //! | `domains.rs` | the router: domains, aliases |
 //! | `outgoing.rs` | mail to other hosts |
+//! | `postmaster.rs` | whether mail for postmaster is accepted |
 //! | `sources.rs` | files that are read again when they change |
 //! | `queue_slot.rs` | the queue, once it is open |
 //! | `opening.rs` | how the queue is opened, and what happens until then |
@@ -16,6 +17,7 @@ mod domains;
 mod names;
 mod opening;
 mod outgoing;
+mod postmaster;
 mod queue_report;
 mod queue_slot;
 mod receiving;
@@ -45,6 +47,7 @@ use crate::{
     servers::{dns::Network, ports::Certificate},
 };
 use names::Names;
+use postmaster::Postmaster;
 pub(crate) use queue_report::{Page, QueuedReport, RecipientReport};
 use service::{MailService, Parts};
 use sources::Sources;
@@ -233,11 +236,16 @@ impl ServerCommand for Mail {
         let checker = self.checker()?;
         let store = self.store(&hostname)?;
         let router = self.router(&hostname, &names, &store)?;
+        let postmaster = Postmaster::new(router.clone(), &self.domains(&hostname));
+        if context.is_check() {
+            postmaster.check(context);
+        }
         let relay = outgoing::relay(self, reactor, &hostname)?;
         let sources = Sources {
             names,
             users: self.users.clone(),
             router: router.clone(),
+            postmaster,
             aliases: self.aliases.clone(),
             rules: domains::alias_rules(self.alias_programs),
             certificate: certificate.as_ref().map(Certificate::reloader),
@@ -300,6 +308,14 @@ impl Mail {
         let of_system = || unistd::gethostname().ok().and_then(|name| name.into_string().ok());
         let name = self.hostname.clone().or_else(of_system);
         name.filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".to_owned())
+    }
+
+    /// Those whose mail is delivered here.
+    fn domains(&self, hostname: &str) -> Vec<String> {
+        match self.domain.is_empty() {
+            true => vec![hostname.to_owned()],
+            false => self.domain.clone(),
+        }
     }
 
     fn checker(&self) -> Result<Rc<dyn Checker>, StartError> {

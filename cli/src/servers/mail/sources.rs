@@ -19,6 +19,7 @@ use sinew::{
 use super::{
     domains::with_cause,
     names::{self, Names},
+    postmaster::Postmaster,
 };
 use crate::servers::{
     ports::Reloader,
@@ -31,6 +32,7 @@ pub(super) struct Sources {
     pub(super) names: Names,
     pub(super) users: Option<PathBuf>,
     pub(super) router: Router,
+    pub(super) postmaster: Postmaster,
     pub(super) aliases: Option<PathBuf>,
     pub(super) rules: TargetRules,
     pub(super) certificate: Option<Reloader>,
@@ -67,17 +69,28 @@ impl Sources {
 
 impl Watched {
     async fn run(self: Rc<Self>, reactor: Reactor) {
+        self.check_postmaster(&reactor).await;
         loop {
             let is_forced = self.pace.next(&reactor, self.sources.every).await;
-            self.look(&reactor, is_forced).await;
+            if self.look(&reactor, is_forced).await {
+                self.check_postmaster(&reactor).await;
+            }
         }
     }
 
-    async fn look(&self, reactor: &Reactor, is_forced: bool) {
+    async fn check_postmaster(&self, reactor: &Reactor) {
+        for refused in self.sources.postmaster.refused(reactor).await {
+            tracing::warn!("{refused}");
+        }
+    }
+
+    /// Returns whether users or aliases were read again.
+    async fn look(&self, reactor: &Reactor, is_forced: bool) -> bool {
+        let mut is_read = false;
         if let Some(path) = self.sources.users.clone()
             && self.has_changed(reactor, &path, is_forced).await
         {
-            self.read_users(reactor, path).await;
+            is_read |= self.read_users(reactor, path).await;
         }
         if let Some(path) = self.sources.aliases.clone()
             && self.has_changed(reactor, &path, is_forced).await
@@ -85,7 +98,10 @@ impl Watched {
             let shown = Excerpt::path(&path).to_string();
             let loading = self.sources.router.load_aliases(reactor, path, self.sources.rules);
             match loading.await {
-                Ok(names) => tracing::info!(names, "the aliases are read again"),
+                Ok(names) => {
+                    is_read = true;
+                    tracing::info!(names, "the aliases are read again");
+                }
                 Err(error) => {
                     let error = with_cause(&error);
                     tracing::error!("the aliases stay as they were: {shown}: {error}");
@@ -99,18 +115,22 @@ impl Watched {
                 Err(error) => tracing::error!(%error, "the certificate could not be read"),
             }
         }
+        is_read
     }
 
-    async fn read_users(&self, reactor: &Reactor, path: PathBuf) {
+    /// Returns whether they were read.
+    async fn read_users(&self, reactor: &Reactor, path: PathBuf) -> bool {
         let shown = Excerpt::path(&path).to_string();
         match reactor.defer_to_thread(move || names::read(&path)).await {
             Ok(Ok(read)) => {
                 self.sources.names.replace(read);
                 tracing::info!(users = self.sources.names.len(), "the users are read again");
+                return true;
             }
             Ok(Err(error)) => tracing::error!("the users stay as they were: {shown}: {error}"),
             Err(error) => tracing::error!(%error, "the users could not be read"),
         }
+        false
     }
 
     async fn has_changed(&self, reactor: &Reactor, path: &Path, is_forced: bool) -> bool {

@@ -146,7 +146,16 @@ fn texts_are_read_and_read_again() {
     assert!(ann.say("MOTD").contains("- New."));
     let banned = network.connect_from("192.0.2.3");
     assert!(banned.say("NICK x\nUSER x 0 * :x").contains(" 465 "));
-    // A file that is missing changes nothing.
+    // A file that is wrong changes nothing.
+    fs::write(&bans, "*@192.0.2.4\nwho\n").unwrap();
+    let received = ann.say("REHASH");
+    ann.advance(1_000);
+    let received = received + &ann.received();
+    assert!(received.contains("line 2 is not a ban"), "{received}");
+    let banned = network.connect_from("192.0.2.3");
+    assert!(banned.say("NICK y\nUSER y 0 * :y").contains(" 465 "));
+    fs::write(&bans, "").unwrap();
+    // So does one that is missing.
     fs::remove_file(&motd).unwrap();
     let received = ann.say("REHASH");
     ann.advance(1_000);
@@ -167,6 +176,17 @@ fn files_that_cannot_be_used() {
     assert!(failure(config().channels_file(&folder.0)).starts_with("could not read "));
     fs::write(&file, "rubbish\n").unwrap();
     assert!(failure(config().channels_file(&file)).starts_with("could not understand "));
+    let bans = folder.path("bans");
+    fs::write(&bans, "*@192.0.2.1 no\nnot a ban\n").unwrap();
+    let why = failure(config().bans_file(&bans));
+    assert!(why.ends_with("bans: line 2 is not a ban, as user@host and a reason"), "{why}");
+    let elsewhere = folder.path("missing").join("file");
+    for config in [config().bans_file(&elsewhere), config().channels_file(&elsewhere)] {
+        let why = failure(config.clone());
+        assert!(why.ends_with("missing/file: its folder is not there"), "{why}");
+        let reactor = sinew_transports::reactor::Reactor::simulated(0);
+        assert_eq!(IrcServer::open(&reactor, config).unwrap_err().to_string(), why);
+    }
     fs::write(&file, "x".repeat(70_000)).unwrap();
     assert!(failure(config().motd_file(&file)).ends_with("is longer than 65536 bytes"));
 }

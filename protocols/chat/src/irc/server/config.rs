@@ -173,14 +173,14 @@ impl ServerConfig {
     }
 
     /// A file with bans from the server (k-lines): on each line a mask `user@host`, where the host may be a network
-    /// (`*@2001:db8::/64`), and behind it a reason. It need not exist. KLINE and
-    /// UNKLINE of operators write it.
+    /// (`*@2001:db8::/64`), and behind it a reason. It need not exist, but its folder. KLINE and UNKLINE of operators write it. A line
+    /// that is no ban is an error, with its number.
     pub fn bans_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.bans_file = Some(path.into());
         self
     }
 
-    /// A file with the registered channels. It need not exist; each change is written to it, whole and on the disk before it takes the
+    /// A file with the registered channels. It need not exist, but its folder; each change is written to it, whole and on the disk before it takes the
     /// place of the old one. Without a file they are forgotten when the server ends.
     pub fn channels_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.channels_file = Some(path.into());

@@ -1,12 +1,17 @@
 //! The files of a server: reading and writing them, which blocks, and belongs on a thread of the pool.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
 };
 
-use super::{ServerConfig, channel::Channel, registry, server_ban::ServerBans};
+use super::{
+    ServerConfig,
+    channel::Channel,
+    registry,
+    server_ban::{BadBan, ServerBans},
+};
 
 /// Longest message of the day, and most of its lines.
 const MOTD_MAX: u64 = 64 * 1_024;
@@ -41,6 +46,30 @@ pub enum FileError {
         path: PathBuf,
         /// The line, from 1.
         line: usize,
+    },
+    /// The file of bans has a line that is none.
+    #[error("could not understand {}: line {line} is not a ban, as user@host and a reason", path.display())]
+    Bans {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// The file of bans has too many.
+    #[error("{} has more than {max} bans", path.display())]
+    TooManyBans {
+        /// The file.
+        path: PathBuf,
+        /// The limit.
+        max: usize,
+    },
+    /// The folder of a file that is written later, of bans or channels, is not there.
+    #[error("could not use {}: its folder is not there", path.display())]
+    NoFolder {
+        /// The file.
+        path: PathBuf,
+        /// Why the folder cannot be found.
+        source: io::Error,
     },
     /// It was not read, since the reactor has ended, or its pool is full.
     #[error(transparent)]
@@ -78,7 +107,10 @@ impl Paths {
             None => Vec::new(),
         };
         let bans = match &self.bans {
-            Some(path) => read_if_there(path, BANS_MAX)?.map(|text| ServerBans::parse(&text)),
+            Some(path) => match read_if_there(path, BANS_MAX)? {
+                Some(text) => Some(bans(path, &text)?),
+                None => None,
+            },
             None => None,
         };
         Ok(Texts { motd, bans })
@@ -91,15 +123,29 @@ impl Paths {
     }
 }
 
+fn bans(path: &Path, text: &[u8]) -> Result<ServerBans, FileError> {
+    ServerBans::parse(text).map_err(|bad| match bad {
+        BadBan::Line(line) => FileError::Bans { path: path.to_owned(), line },
+        BadBan::TooMany { max } => FileError::TooManyBans { path: path.to_owned(), max },
+    })
+}
+
 fn lines(text: &[u8]) -> Vec<Vec<u8>> {
     let text = text.strip_suffix(b"\n").unwrap_or(text);
     let lines = text.split(|byte| *byte == b'\n').map(|line| line.trim_ascii_end().to_vec());
     lines.take(MOTD_LINES_MAX).collect()
 }
 
+/// A file that the server makes, if it is not there. Its folder has to be there.
 fn read_if_there(path: &Path, max: u64) -> Result<Option<Vec<u8>>, FileError> {
     match read(path, max) {
-        Err(FileError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(FileError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            match fs::metadata(folder.unwrap_or(Path::new("."))) {
+                Ok(_) => Ok(None),
+                Err(source) => Err(FileError::NoFolder { path: path.to_owned(), source }),
+            }
+        }
         read => read.map(Some),
     }
 }

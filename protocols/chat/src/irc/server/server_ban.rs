@@ -15,6 +15,16 @@ struct Ban {
     network: Option<(IpAddr, u8)>,
 }
 
+/// What is wrong with a file of bans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BadBan {
+    /// The number of a line, from 1.
+    Line(usize),
+    TooMany {
+        max: usize,
+    },
+}
+
 /// Masks `user@host` of clients that are not let in. A host may be a network, `2001:db8::/64`: an address of IPv6 has no one text that a mask
 /// could be of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,17 +32,25 @@ pub(super) struct ServerBans(Vec<Ban>);
 
 impl ServerBans {
     /// Reads a file: on each line a mask, and behind it a reason. Empty lines and those that begin with `#` are none.
-    pub(super) fn parse(text: &[u8]) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// The first line that is no ban, or for which there is no room. Nothing is left out: who is to be banned would get in.
+    pub(super) fn parse(text: &[u8]) -> Result<Self, BadBan> {
         let mut bans = Self::default();
-        for line in text.split(|byte| *byte == b'\n') {
+        for (at, line) in text.split(|byte| *byte == b'\n').enumerate() {
             let line = line.trim_ascii();
             let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());
             let (mask, reason) = line.split_at(end);
-            if !mask.is_empty() && mask[0] != b'#' {
-                bans.add(mask, reason.trim_ascii());
+            if mask.is_empty() || mask[0] == b'#' || bans.add(mask, reason.trim_ascii()) {
+                continue;
             }
+            return Err(match bans.0.len() >= BANS_MAX {
+                true => BadBan::TooMany { max: BANS_MAX },
+                false => BadBan::Line(at + 1),
+            });
         }
-        bans
+        Ok(bans)
     }
 
     /// The text of the file.
@@ -115,14 +133,31 @@ mod tests {
     #[test]
     fn a_file_of_bans() {
         let mut bans =
-            ServerBans::parse(b"# none\n\n*@192.0.2.*  spam and more \r\nbad@*\nnomask reason\n");
+            ServerBans::parse(b"# none\n\n*@192.0.2.*  spam and more \r\nbad@*\n").unwrap();
         assert_eq!(bans.reason(&[b"a@192.0.2.7".to_vec()], None), Some(&b"spam and more"[..]));
         assert_eq!(bans.reason(&[b"x@y".to_vec(), b"BAD@host".to_vec()], None), Some(&b""[..]));
         assert_eq!(bans.reason(&[b"good@host".to_vec()], None), None);
         assert!(bans.add(b"*@evil", b"no") && bans.remove(b"BAD@*") && !bans.remove(b"bad@*"));
         assert!(!bans.add(b"nomask", b"") && !bans.add(b"a b@c", b"") && !bans.add(b"#@c", b""));
-        assert_eq!(ServerBans::parse(&bans.encode()), bans);
+        assert_eq!(ServerBans::parse(&bans.encode()), Ok(bans));
     }
+
+    #[test]
+    fn files_that_are_wrong() {
+        for (text, line) in [
+            (&b"nomask reason\n"[..], 1),
+            (b"# a\n\nbad@* no\r\n192.0.2.0/24\n", 4),
+            (b"*@good\n\xff@bad", 2),
+        ] {
+            assert_eq!(ServerBans::parse(text), Err(BadBan::Line(line)));
+        }
+        let many: String = (0..=BANS_MAX).map(|number| format!("*@{number}\n")).collect();
+        let too_many = Err(BadBan::TooMany { max: BANS_MAX });
+        assert_eq!(ServerBans::parse(many.as_bytes()), too_many);
+        let all = many.rsplitn(3, '\n').last().unwrap();
+        assert_eq!(ServerBans::parse(all.as_bytes()).unwrap().0.len(), BANS_MAX);
+    }
+
     #[test]
     fn bans_of_networks() {
         for (mask, user, ip, expected) in [
@@ -145,7 +180,7 @@ mod tests {
             let names = [format!("{user}@cloaked").into_bytes()];
             let found = bans.reason(&names, ip.parse().ok());
             assert_eq!(found.is_some(), expected, "{mask} {ip}");
-            assert_eq!(ServerBans::parse(&bans.encode()), bans);
+            assert_eq!(ServerBans::parse(&bans.encode()), Ok(bans));
         }
     }
 }
