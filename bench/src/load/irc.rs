@@ -67,6 +67,8 @@ enum Stage {
     Registering,
     /// Has received the greeting.
     Registered,
+    /// Has said JOIN. The number of the answer can be in the greeting, too: as that of the users.
+    Joining,
     Joined,
     /// Has heard the text that ends the joining.
     Ready,
@@ -121,6 +123,7 @@ impl Channel {
         }
         for member in &mut self.members[first..] {
             member.socket.write_all(b"JOIN #bench\r\n")?;
+            member.stage = Stage::Joining;
         }
         self.until(first, Stage::Joined)
     }
@@ -230,7 +233,7 @@ impl Member {
             if stage == Stage::Registering && (has(b" 422 ") || has(b" 376 ")) {
                 stage = Stage::Registered;
             }
-            if stage == Stage::Registered && has(b" 366 ") {
+            if stage == Stage::Joining && has(b" 366 ") {
                 stage = Stage::Joined;
             }
             if stage == Stage::Joined && has(GO) {
