@@ -11,7 +11,6 @@ use sinew_protocols::basic::{Text, Word};
 
 use super::{
     Arrival, Direction, Found, GroupInfo, GroupStatus, Locator, NewGroup, StoreError, Stored,
-    slices::Gone,
 };
 use crate::nntp::codec::{GroupName, MessageId, Range, time_of};
 
@@ -64,6 +63,9 @@ pub(super) struct Seen {
     pub(super) sequence: Option<u64>,
     pub(super) at: u64,
 }
+
+/// An identifier of an article that is not here any more, behind the time of its arrival.
+pub(super) type Gone = (u64, MessageId);
 
 impl<S> Default for Index<S> {
     fn default() -> Self {

@@ -9,15 +9,12 @@ use std::{
 
 use super::{
     ExpiryRule,
-    index::{Entry, Group, Index},
+    index::{Entry, Gone, Group, Index},
 };
-use crate::nntp::codec::{GroupName, MessageId, time_of};
+use crate::nntp::codec::{GroupName, time_of};
 
 /// Entries that are looked at in one slice, at most.
 pub(super) const SLICE: usize = 1_000;
-
-/// An identifier of an article that is not here, with the time of its arrival.
-pub(super) type Gone = (u64, MessageId);
 
 impl<S: Default> Index<S> {
     /// Groups by name, those behind `after`; none at the end.
@@ -104,6 +101,7 @@ impl Keep {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nntp::codec::MessageId;
 
     #[test]
     fn a_slice_looks_at_a_thousand_entries_at_most() {

@@ -6,7 +6,8 @@ use std::time::SystemTime;
 use super::{
     super::{
         Expired, ExpiryRule, StoreError,
-        slices::{Gone, Keep, SLICE},
+        index::Gone,
+        slices::{Keep, SLICE},
     },
     history::History,
     overviews::{self, LineAt},
