@@ -12,6 +12,7 @@ mod options {
 use std::{
     io,
     net::{Ipv6Addr, SocketAddr, TcpListener},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -71,13 +72,21 @@ fn assert_keepalive(socket: &Socket) {
     assert_eq!(socket.tcp_keepalive_retries().unwrap(), 4);
 }
 
+/// The sockets of this process, as duplicates of theirs.
+fn sockets() -> impl Iterator<Item = Socket> {
+    (3..1024).filter_map(|fd| inherited(fd).ok()).map(Socket::from)
+}
+
+/// One test searches at a time: it would find the duplicates of another.
+fn searching() -> MutexGuard<'static, ()> {
+    static SEARCHING: Mutex<()> = Mutex::new(());
+    SEARCHING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Finds a socket of this process by its addresses: connections do not expose their descriptors.
 fn own(what: &str, mut is_it: impl FnMut(&Socket) -> bool) -> Socket {
-    let sockets = (3..1024).filter_map(|fd| inherited(fd).ok()).map(Socket::from);
-    sockets
-        .into_iter()
-        .find(|socket| is_it(socket))
-        .unwrap_or_else(|| panic!("no socket is {what}"))
+    let _only = searching();
+    sockets().find(|socket| is_it(socket)).unwrap_or_else(|| panic!("no socket is {what}"))
 }
 
 /// The local end of a connection with this remote end.
@@ -184,8 +193,8 @@ fn unix_sockets_have_their_buffers() {
         let connecting = reactor.connect_unix_with(&path, config, world.watched(|| Sink));
         world.until("both ends", || connecting.is_settled() && port.connections() == 1);
         let mut connected = 0;
-        for fd in 3..1024 {
-            let Ok(socket) = inherited(fd).map(Socket::from) else { continue };
+        let _only = searching();
+        for socket in sockets() {
             let is_ours = |addr: socket2::SockAddr| addr.as_pathname() == Some(&*path);
             let ends = [socket.local_addr(), socket.peer_addr()];
             if ends.iter().all(Result::is_ok) && ends.into_iter().flatten().any(is_ours) {

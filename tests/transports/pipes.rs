@@ -292,8 +292,9 @@ fn unpollable_files_are_an_error() {
 
 #[test]
 fn fifos_by_path() {
-    let path = Path::fifo("fifo");
     on_every_engine("a fifo", |fixture| {
+        // A new one each time: a process that another test starts has what is open here for a moment, the reader of the last one, too.
+        let path = Path::fifo("fifo");
         let error = fixture.reactor.open_fifo_writer(&path.0, fixture.protocol()).err();
         assert!(matches!(error, Some(PipeError::NoReader { .. })), "{error:?}");
         fixture.reactor.open_fifo_reader(&path.0, fixture.protocol()).expect("it opens");

@@ -156,7 +156,8 @@ fn from_submission_to_the_mailbox() {
     server.line(DELIVERED);
     for name in ["ann", "bob"] {
         let text = fixture.python(FETCH, &[&port(&server, "/pop3s"), name]);
-        assert_eq!(text.matches("Subject: hello\n\nHello.\n.\n").count(), 1, "{text}");
+        assert_eq!(text.matches("Subject: hello\nDate: ").count(), 1, "{text}");
+        assert!(text.contains("\nMessage-ID: <") && text.contains("\n\nHello.\n.\n"), "{text}");
         assert!(text.starts_with("Return-Path: <ann@example.org>\nDelivered-To: "), "{text}");
         assert!(text.contains("\tby mail.example.org with ESMTPSA"), "{text}");
     }
@@ -324,7 +325,8 @@ fn the_queue_survives_a_kill() {
     assert!(fixture.mailq(&["retry"]).status.success());
     let (envelope, text) = mails.recv().expect("the mail that was not held");
     assert_eq!(envelope[1..], ["<carol@example.net>"]);
-    assert!(text.ends_with("Subject: hello\r\n\r\nHello.\r\n.\r\n"), "{text}");
+    assert!(text.contains("Subject: hello\r\nDate: "), "{text}");
+    assert!(text.ends_with("\r\n\r\nHello.\r\n.\r\n"), "{text}");
     assert!(fixture.mailq(&["release", ids[1]]).status.success());
     assert_eq!(mails.recv().expect("the mail that was held").0[1..], ["<two@example.net>"]);
     server.line(DELIVERED);
