@@ -63,6 +63,7 @@
 
 #![forbid(unsafe_code)]
 
+mod file_lock;
 pub mod imap;
 pub mod pop3;
 pub mod queue;

@@ -50,10 +50,7 @@ pub use {
     spool::{MemoryFiles, Spool, SpoolFile, SpoolFiles},
     status::Status,
 };
-pub(crate) use {
-    inner::Inner,
-    spool::{lock, sync_folder, unlock},
-};
+pub(crate) use {inner::Inner, spool::sync_folder};
 
 /// The name of the agent that sends mail to other hosts.
 pub const SMTP_AGENT: Word = Word::from_static("smtp");

@@ -8,7 +8,10 @@ use std::{
 
 use sinew_transports::reactor::{Deferred, Reactor};
 
-use crate::queue::{self, Attempt, AttemptResult, DeliveryAgent, Fate, QueuedRecipient, Status};
+use crate::{
+    file_lock::FileLock,
+    queue::{self, Attempt, AttemptResult, DeliveryAgent, Fate, QueuedRecipient, Status},
+};
 
 /// Appends to the file that a recipient names. A file that is locked by `flock(2)` is tried later; one that could not be written to its
 /// end is cut to what it was.
@@ -67,10 +70,11 @@ fn append(
     if !is_plain(&file.metadata()?) {
         return Err(io::Error::other("it is not a plain file"));
     }
-    queue::lock(&file)?;
+    let locked = FileLock::try_new(file)?;
+    let file = locked.file();
     let len = file.metadata()?.len();
     let mut write = || -> io::Result<()> {
-        let mut out = BufWriter::new(&file);
+        let mut out = BufWriter::new(file);
         let mut lines = Mbox::default();
         writeln!(
             out,
@@ -89,13 +93,10 @@ fn append(
             None => Ok(()),
         }
     };
-    let written = write().inspect_err(|_| {
+    write().inspect_err(|_| {
         // The lock keeps others out, so it ends with what was written here.
         let _ = file.set_len(len);
-    });
-    // A process that is being started has the file open for a moment, and would keep the lock.
-    queue::unlock(&file);
-    written
+    })
 }
 
 /// The text of messages as mbox has it: lines that end in LF, and a `>` more in front of each `From `, whatever is in front of it.
@@ -176,10 +177,8 @@ mod tests {
     fn a_lock_ends_with_the_delivery() {
         let path = std::env::temp_dir().join(format!("sinew-mbox-lock-{}", std::process::id()));
         let file = OpenOptions::new().create(true).append(true).open(&path).unwrap();
-        queue::lock(&file).unwrap();
         let inherited = file.try_clone().unwrap();
-        queue::unlock(&file);
-        drop(file);
+        drop(FileLock::try_new(file).unwrap());
         append(&path, None, "today", || Ok(None)).unwrap();
         drop(inherited);
         std::fs::remove_file(path).unwrap();

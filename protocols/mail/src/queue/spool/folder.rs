@@ -6,9 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use fs4::{FileExt, TryLockError};
-
 use super::{SpoolFile, SpoolFiles};
+use crate::file_lock::FileLock;
 
 const LOCK: &str = "lock";
 
@@ -31,8 +30,7 @@ impl SpoolFiles for Folder {
         make_folder(&self.path)?;
         let file =
             OpenOptions::new().create(true).truncate(false).write(true).open(self.path(LOCK))?;
-        lock(&file)?;
-        Ok(Box::new(file))
+        Ok(Box::new(FileLock::try_new(file)?))
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn SpoolFile>> {
@@ -133,19 +131,4 @@ pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 pub(crate) fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
-}
-
-/// Gives a lock up at once, even if another process has inherited the file.
-pub(crate) fn unlock(file: &File) {
-    if let Err(error) = FileExt::unlock(file) {
-        tracing::warn!(%error, "a lock could not be given up");
-    }
-}
-
-/// An error of the kind `WouldBlock` if another file description has the lock.
-pub(crate) fn lock(file: &File) -> io::Result<()> {
-    FileExt::try_lock(file).map_err(|error| match error {
-        TryLockError::WouldBlock => io::ErrorKind::WouldBlock.into(),
-        TryLockError::Error(error) => error,
-    })
 }

@@ -46,7 +46,7 @@ use super::{
 
 pub(crate) use self::{
     draft::{Draft, DraftError},
-    folder::{lock, sync_folder, unlock},
+    folder::sync_folder,
     reader::Reader,
 };
 pub use self::{

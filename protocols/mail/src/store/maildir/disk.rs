@@ -10,10 +10,8 @@ use std::{
     time::SystemTime,
 };
 
-use fs4::{FileExt, TryLockError};
-
 use self::faults::step;
-use crate::store::StoreError;
+use crate::{file_lock::FileLock, store::StoreError};
 
 /// Only the owner reads mail.
 const FILE_MODE: u32 = 0o600;
@@ -274,14 +272,14 @@ pub(super) fn append_line(path: &Path, line: &str) -> Done {
     Ok(())
 }
 
-/// A lock that ends with the file, and so with the process. `None` if another has it; an outer `None` if there is no such folder.
-pub(super) fn try_lock(path: &Path) -> Done<Option<Option<File>>> {
+/// A lock that ends when it is dropped, and with the process. `None` if another has it; an outer `None` if there is no such folder.
+pub(super) fn try_lock(path: &Path) -> Done<Option<Option<FileLock>>> {
     let Some(file) = open_lock(path)? else { return Ok(None) };
-    match FileExt::try_lock(&file) {
-        Ok(()) if !is_at(&file, path)? => Ok(Some(None)),
-        Ok(()) => Ok(Some(Some(file))),
-        Err(TryLockError::WouldBlock) => Ok(Some(None)),
-        Err(TryLockError::Error(error)) => Err(failed("lock", path)(error)),
+    match FileLock::try_new(file) {
+        Ok(lock) if !is_at(lock.file(), path)? => Ok(Some(None)),
+        Ok(lock) => Ok(Some(Some(lock))),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Some(None)),
+        Err(error) => Err(failed("lock", path)(error)),
     }
 }
 
@@ -297,10 +295,9 @@ fn is_at(file: &File, path: &Path) -> Done<bool> {
 }
 
 /// As [`try_lock`], but waits: only for locks that are held for the time of one write, inside all others.
-pub(super) fn lock(path: &Path) -> Done<Option<File>> {
+pub(super) fn lock(path: &Path) -> Done<Option<FileLock>> {
     let Some(file) = open_lock(path)? else { return Ok(None) };
-    FileExt::lock(&file).map_err(failed("lock", path))?;
-    Ok(Some(file))
+    FileLock::new(file).map(Some).map_err(failed("lock", path))
 }
 
 fn open_lock(path: &Path) -> Done<Option<File>> {
@@ -408,7 +405,7 @@ mod tests {
         assert!(!is_at(&opened, &path).unwrap());
         fs::create_dir(&folder).unwrap();
         let other = try_lock(&path).unwrap().unwrap().unwrap();
-        assert!(is_at(&other, &path).unwrap() && !is_at(&opened, &path).unwrap());
+        assert!(is_at(other.file(), &path).unwrap() && !is_at(&opened, &path).unwrap());
         assert!(try_lock(&path).unwrap().unwrap().is_none());
         fs::remove_dir_all(&root).unwrap();
     }

@@ -6,7 +6,6 @@
 //! which replaces that of the loop.
 
 use std::{
-    fs::File,
     mem,
     path::{Path, PathBuf},
     sync::Arc,
@@ -20,9 +19,12 @@ use super::{
     stamp::Stamp,
     uid_list::{self, Lines, ListEnd},
 };
-use crate::store::{
-    FlagChange, Flags, Keyword, MailboxName, ModSeq, StoreError, Uid, UidValidity,
-    index::{Change, Index},
+use crate::{
+    file_lock::FileLock,
+    store::{
+        FlagChange, Flags, Keyword, MailboxName, ModSeq, StoreError, Uid, UidValidity,
+        index::{Change, Index},
+    },
 };
 
 pub(super) const LIST: &str = "sinew-uidlist";
@@ -75,7 +77,7 @@ pub(super) struct Work<'a> {
     pub(super) now: i64,
     /// The list was made just now, so no message has a UID yet.
     is_new: bool,
-    _lock: File,
+    _lock: FileLock,
 }
 
 /// What came of trying to work.
