@@ -1,5 +1,7 @@
 //! The ports of all doors, and their limits.
 
+use std::rc::Rc;
+
 use sinew::prelude::*;
 use sinew::transports::{
     endpoint::ServerEndpoint,
@@ -7,7 +9,7 @@ use sinew::transports::{
 };
 
 use super::{
-    door::Door,
+    door::{Door, Language},
     lines,
     room::{Building, Rules},
     shards::room_of,
@@ -25,13 +27,22 @@ fn config(rules: &Rules) -> ListenConfig {
     ListenConfig::default().max_connections(GUESTS_MAX).stream(stream)
 }
 
-/// For `nc` and telnet.
-pub(crate) fn lines(reactors: Reactors, at: ServerEndpoint, building: &Building) -> Reactors {
+/// A port of each reactor, whose door opens to the room of that reactor.
+fn listen<L: Language + 'static, F: Factory>(
+    reactors: Reactors,
+    at: ServerEndpoint,
+    building: &Building,
+    guests: impl Fn(Rc<Door<L>>) -> F + Send + Sync + 'static,
+) -> Reactors {
     let building = building.clone();
     reactors.listen_with(at, config(&building.rules), move |shard: &Shard| {
-        let door = Door::open(room_of(shard, &building));
-        move |_: &Peer| lines::Guest::arrive(door.clone())
+        guests(Door::open(room_of(shard, &building)))
     })
+}
+
+/// For `nc` and telnet.
+pub(crate) fn lines(reactors: Reactors, at: ServerEndpoint, building: &Building) -> Reactors {
+    listen(reactors, at, building, |door| move |_: &Peer| lines::Guest::arrive(door.clone()))
 }
 
 /// For clients of IRC.
@@ -41,11 +52,9 @@ pub(crate) fn irc(
     at: ServerEndpoint,
     building: &Building,
 ) -> Result<Reactors, &'static str> {
-    let building = building.clone();
-    Ok(reactors.listen_with(at, config(&building.rules), move |shard: &Shard| {
-        let door = Door::open(room_of(shard, &building));
-        move |_: &Peer| super::irc::Guest::arrive(door.clone())
-    }))
+    use super::irc::{Guest, Irc};
+    let guests = |door: Rc<Door<Irc>>| move |_: &Peer| Guest::arrive(door.clone());
+    Ok(listen(reactors, at, building, guests))
 }
 
 #[cfg(not(feature = "chat"))]
@@ -60,11 +69,8 @@ pub(crate) fn web(
     at: ServerEndpoint,
     building: &Building,
 ) -> Result<Reactors, &'static str> {
-    let building = building.clone();
-    Ok(reactors.listen_with(at, config(&building.rules), move |shard: &Shard| {
-        let door = Door::open(room_of(shard, &building));
-        sinew::http::server::HttpServer::new(super::web::site(door))
-    }))
+    let guests = |door| sinew::http::server::HttpServer::new(super::web::site(door));
+    Ok(listen(reactors, at, building, guests))
 }
 
 #[cfg(not(feature = "http"))]
