@@ -4,10 +4,10 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 
-use super::peers::has_program;
+use super::peers::{Running, has_program, with_environment};
 use crate::kit::{Scratch, Server, failure};
 
 /// A guest who reads.
@@ -164,16 +164,6 @@ fn a_welcome_is_one_line() {
     assert!(code != 0 && error.contains("one line without control characters"), "{error}");
 }
 
-/// A program that is killed at the end of the test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 fn irssi() {
     // It wants a terminal.
@@ -195,8 +185,7 @@ fn irssi() {
     let folder = home.text("");
     let mut script = Command::new("script");
     script.args(["-qec", &format!("irssi --home={folder}"), "/dev/null"]);
-    script.env("SHELL", "/bin/sh").env("LC_ALL", "C.UTF-8").env("HOME", &folder);
-    script.env("TERM", "xterm");
+    with_environment(&mut script, &home.path(""));
     script.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     let irssi = Running(script.spawn().unwrap());
     for line in ["* iris joined", "iris: hello, everybody", "iris: *waves*", "* iris is ira now"] {

@@ -3,12 +3,12 @@
 use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 
 use super::{
     dns::{serve, zone},
-    peers::{closed_port, free_port, has_program},
+    peers::{Running, closed_port, free_port, has_program},
 };
 use crate::kit::{Scratch, Server, failure, output};
 
@@ -131,17 +131,8 @@ fn failures_have_exit_codes() {
     }
 }
 
-/// nsd in the foreground, killed at the end of the test.
-struct Nsd(Child);
-
-impl Drop for Nsd {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn start_nsd(scratch: &Scratch, at: SocketAddr) -> Nsd {
+/// nsd in the foreground.
+fn start_nsd(scratch: &Scratch, at: SocketAddr) -> Running {
     scratch.write("test.zone", &zone(7, 3000));
     let path = scratch.text("");
     let config = format!(
@@ -156,7 +147,7 @@ fn start_nsd(scratch: &Scratch, at: SocketAddr) -> Nsd {
     command.args(["-d", "-V", "2", "-c", &config]).stdin(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("nsd can be started");
     let mut log = BufReader::new(child.stderr.take().expect("a pipe"));
-    let nsd = Nsd(child);
+    let nsd = Running(child);
     let mut said = String::new();
     while !said.contains("nsd started") {
         assert_ne!(log.read_line(&mut said).expect("a log"), 0, "{said}");

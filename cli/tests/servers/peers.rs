@@ -3,6 +3,7 @@
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
+    path::Path,
     process::{Child, Command, Output, Stdio},
     thread::{self, JoinHandle},
 };
@@ -34,6 +35,21 @@ pub(super) fn run_with_input(command: &mut Command, input: &[u8]) -> Output {
 pub(super) fn spawn(command: &mut Command) -> Child {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().expect("the program can be started")
+}
+
+/// A program that is killed at the end of the test.
+pub(super) struct Running(pub(super) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A program with this home folder finds what it reads from the environment, whatever that of the test is.
+pub(super) fn with_environment<'a>(command: &'a mut Command, home: &Path) -> &'a mut Command {
+    command.env("HOME", home).env("SHELL", "/bin/sh").env("LC_ALL", "C.UTF-8").env("TERM", "xterm")
 }
 
 /// A server that serves one connection with this function, on a thread.

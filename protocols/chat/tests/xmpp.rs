@@ -1,5 +1,7 @@
 //! The client of XMPP as a server sees it: connections in memory, on a virtual clock.
 
+#[path = "../../../tests/support/never.rs"]
+mod never;
 #[path = "../../../tests/support/watchdog.rs"]
 mod watchdog;
 

@@ -1,13 +1,13 @@
 //! Name lookups on real threads, on every engine: jobs that block do not delay lookups, and a connect timeout reports what it was
 //! waiting for.
 
-use crate::watchdog::watch_this_test;
+use crate::{never::never, watchdog::watch_this_test};
 use std::{sync::mpsc, time::Duration};
 
 use sinew_reactor::{Builder, Deferred, Engine, Reactor};
 use sinew_transports::{
     ConnectConfig, ConnectError, ConnectPhase, Peer, Protocol, ReactorTcp, Transport,
-    names::{Lookup, ReactorNames},
+    names::ReactorNames,
 };
 
 struct Quiet;
@@ -89,13 +89,6 @@ fn timeout_while_the_lookup_waits_for_a_thread() {
         reactor.set_resolver(never);
         assert_eq!(time_out(&reactor, "localhost").0, ConnectPhase::Resolving);
     });
-}
-
-/// A resolver that never answers.
-fn never(reactor: &Reactor, _: &str) -> Lookup {
-    let (promise, lookup) = reactor.promise();
-    reactor.call_later(Duration::from_secs(3600), |_| drop(promise));
-    lookup
 }
 
 #[test]

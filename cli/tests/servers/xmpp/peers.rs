@@ -3,12 +3,12 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Read},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    path::PathBuf,
+    process::{Command, Stdio},
 };
 
 use super::{Client, Fixture, port};
-use crate::servers::peers::{free_port, has_program, spawn};
+use crate::servers::peers::{Running, free_port, has_program, spawn, with_environment};
 
 const SCRIPT: &str = include_str!("clients.py");
 
@@ -25,20 +25,6 @@ fn python() -> Option<Command> {
     }
     eprintln!("skipped: Python with slixmpp and aiohttp is not installed");
     None
-}
-
-fn with_environment<'a>(command: &'a mut Command, home: &Path) -> &'a mut Command {
-    command.env("HOME", home).env("SHELL", "/bin/sh").env("LC_ALL", "C.UTF-8").env("TERM", "xterm")
-}
-
-/// Ends a program with the test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 #[test]

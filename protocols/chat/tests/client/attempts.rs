@@ -1,25 +1,21 @@
 //! Connections that two ways make at once: each has its own end, and those who wait for the client wait for the one that is there.
 
-use std::cell::RefCell;
-
 use sinew_chat::irc::client::IrcError;
-use sinew_transports::{endpoint::ClientEndpoint, names::ReactorNames, reactor::Reactor};
+use sinew_transports::{endpoint::ClientEndpoint, names::ReactorNames};
 
-use crate::support::{Script, config};
+use crate::{
+    never::never,
+    support::{Script, config},
+};
 
 const WELCOME: &str = ":irc 001 bot :Welcome\n";
 
-/// A client that has been offline once, whose next connection is up to the test. The names of hosts are looked up for ever.
+/// A client that has been offline once, whose next connection is up to the test. No name of a host is ever found.
 fn offline() -> Script {
     let script = Script::online(config());
     script.wire.reset();
     script.advance(0);
-    let lookups = RefCell::new(Vec::new());
-    script.reactor.set_resolver(move |reactor: &Reactor, _: &str| {
-        let (promise, lookup) = reactor.promise();
-        lookups.borrow_mut().push(promise);
-        lookup
-    });
+    script.reactor.set_resolver(never);
     script
 }
 

@@ -3,13 +3,12 @@
 use std::{cell::RefCell, rc::Rc};
 
 use sinew_chat::xmpp::client::{XmppClient, XmppError, XmppHandler};
-use sinew_transports::{
-    endpoint::ClientEndpoint,
-    names::ReactorNames,
-    reactor::{Deferred, Reactor},
-};
+use sinew_transports::{endpoint::ClientEndpoint, names::ReactorNames, reactor::Deferred};
 
-use crate::xmpp_support::{BOUND, Script, config};
+use crate::{
+    never::never,
+    xmpp_support::{BOUND, Script, config},
+};
 
 /// A server without stream management: no session is resumed.
 const BIND_ONLY: &str =
@@ -19,16 +18,11 @@ fn nobody() -> ClientEndpoint {
     "memory:nobody".parse().unwrap()
 }
 
-/// A client that has been offline once, whose next connection is up to the test. The names of hosts are looked up for ever.
+/// A client that has been offline once, whose next connection is up to the test. No name of a host is ever found.
 fn offline() -> Script {
     let script = Script::online_simply(config());
     script.cut();
-    let lookups = RefCell::new(Vec::new());
-    script.reactor.set_resolver(move |reactor: &Reactor, _: &str| {
-        let (promise, lookup) = reactor.promise();
-        lookups.borrow_mut().push(promise);
-        lookup
-    });
+    script.reactor.set_resolver(never);
     script
 }
 

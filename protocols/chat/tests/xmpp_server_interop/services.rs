@@ -1,6 +1,6 @@
 //! A component and two clients of slixmpp: the port for components, rooms, a slot for an upload.
 
-use std::{fs, process::Stdio};
+use std::fs;
 
 use sinew_auth::Users;
 use sinew_chat::xmpp::server::{
@@ -11,7 +11,7 @@ use sinew_chat::xmpp::server::{
 };
 use sinew_transports::{ReactorTcp, reactor::Reactor};
 
-use super::slixmpp::{Folder, certificates};
+use super::slixmpp::{Folder, certificates, run};
 use crate::{program, watchdog};
 
 const SCRIPT: &str = include_str!("services.py");
@@ -36,7 +36,7 @@ fn config(reactor: &Reactor, folder: &Folder) -> (ServerConfig, ComponentPort) {
 #[test]
 fn a_component_and_rooms() {
     watchdog::watch_this_test();
-    let Some(mut python) = program::python("slixmpp") else { return };
+    let Some(python) = program::python("slixmpp") else { return };
     let folder =
         Folder(std::env::temp_dir().join(format!("sinew-xmpp-services-{}", std::process::id())));
     fs::create_dir_all(&folder.0).unwrap();
@@ -46,19 +46,6 @@ fn a_component_and_rooms() {
     components.attach(&server);
     let clients = reactor.listen_tcp("127.0.0.1:0", server).unwrap();
     let components = reactor.listen_tcp("127.0.0.1:0", components).unwrap();
-    let script = folder.0.join("test.py");
-    fs::write(&script, SCRIPT).unwrap();
-    python.arg(script);
-    for port in [clients.local(), components.local()] {
-        python.arg(port.port().to_string());
-    }
-    python.arg(folder.0.join("ca.pem"));
-    python.env("HOME", &folder.0).env("SHELL", "/bin/sh").env("LC_ALL", "C.UTF-8");
-    python.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = python.spawn().unwrap();
-    let ended = reactor.defer_to_thread(move || child.wait_with_output().unwrap());
-    let output = reactor.run_until(ended).unwrap().unwrap();
-    let (said, failed) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && said.trim_end().ends_with("done"), "{said}\n{failed}");
+    let ports = [clients.local().port(), components.local().port()];
+    assert!(run(python, &folder, SCRIPT, &reactor, &ports));
 }

@@ -52,38 +52,61 @@ impl DeliveryAgent for Tarpits {
     }
 }
 
+/// A queue with ten places that delivers to them.
+struct World {
+    reactor: Reactor,
+    tarpits: Tarpits,
+    queue: Queue,
+}
+
+impl World {
+    fn new() -> Self {
+        let (reactor, tarpits) = (Reactor::simulated(0), Tarpits::default());
+        let agents = Agents::default().with(SMTP_AGENT, tarpits.clone());
+        let config = config().deliveries_max(10).retry_max(Duration::from_secs(15 * 60));
+        let opening = Queue::open(&reactor, Spool::on(MemoryFiles::default()), config, agents);
+        reactor.advance(Duration::from_secs(1)).unwrap();
+        Self { reactor, tarpits, queue: opening.take().unwrap().unwrap() }
+    }
+
+    fn advance(&self, seconds: u64) {
+        self.reactor.advance(Duration::from_secs(seconds)).unwrap();
+    }
+
+    /// Takes a second.
+    fn submit(&self, address: &str) {
+        let message = "Subject: x\r\n\r\n".to_owned();
+        let submitted = self.queue.submit(envelope(&[address]), message);
+        self.advance(1);
+        submitted.take().unwrap().unwrap();
+    }
+}
+
 #[test]
 fn tarpits_do_not_hold_all_places() {
     crate::watchdog::watch_this_test();
-    let (reactor, tarpits) = (Reactor::simulated(0), Tarpits::default());
-    let agents = Agents::default().with(SMTP_AGENT, tarpits.clone());
-    let config = config().deliveries_max(10).retry_max(Duration::from_secs(15 * 60));
-    let opening = Queue::open(&reactor, Spool::on(MemoryFiles::default()), config, agents);
-    let advance = |seconds| reactor.advance(Duration::from_secs(seconds)).unwrap();
-    advance(1);
-    let queue = opening.take().unwrap().unwrap();
-    let submit = |address: &str| {
-        let submitted = queue.submit(envelope(&[address]), "Subject: x\r\n\r\n".to_owned());
-        advance(1);
-        submitted.take().unwrap().unwrap()
-    };
+    let world = World::new();
     for number in 0..10 {
-        submit(&format!("x@tarpit{number}.example"));
+        world.submit(&format!("x@tarpit{number}.example"));
     }
-    assert_eq!(tarpits.open.borrow().len(), 10, "all places are taken, and nobody knows better");
-    submit("x@fast.example");
-    assert_eq!(*tarpits.delivered.borrow(), 0);
-    advance(60);
-    assert_eq!(*tarpits.delivered.borrow(), 1, "by now they are known as slow");
+    assert_eq!(
+        world.tarpits.open.borrow().len(),
+        10,
+        "all places are taken, and nobody knows better"
+    );
+    world.submit("x@fast.example");
+    assert_eq!(*world.tarpits.delivered.borrow(), 0);
+    world.advance(60);
+    assert_eq!(*world.tarpits.delivered.borrow(), 1, "by now they are known as slow");
     // They are given up after an hour, and tried again: never more than half of ten at once.
     for minute in 0..300 {
-        advance(60);
-        submit("x@fast.example");
-        assert_eq!(*tarpits.delivered.borrow(), 2 + minute, "{minute}");
-        assert!(queue.stats().active <= 10);
+        world.advance(60);
+        world.submit("x@fast.example");
+        assert_eq!(*world.tarpits.delivered.borrow(), 2 + minute, "{minute}");
+        assert!(world.queue.stats().active <= 10);
     }
-    assert!(tarpits.open.borrow().len() > 15, "they are tried, too");
-    let awaited = tarpits.awaited();
+    assert!(world.tarpits.open.borrow().len() > 15, "they are tried, too");
+    let awaited = world.tarpits.awaited();
     assert!((1..=5).contains(&awaited), "{awaited} are open");
 }
 
@@ -93,34 +116,23 @@ fn tarpits_do_not_hold_all_places() {
 fn tarpits_do_not_hold_the_places_of_those_that_are_slow() {
     crate::watchdog::watch_this_test();
     for (destinations, messages) in [(1, 40), (40, 1), (8, 8)] {
-        let (reactor, tarpits) = (Reactor::simulated(0), Tarpits::default());
-        let agents = Agents::default().with(SMTP_AGENT, tarpits.clone());
-        let config = config().deliveries_max(10).retry_max(Duration::from_secs(15 * 60));
-        let opening = Queue::open(&reactor, Spool::on(MemoryFiles::default()), config, agents);
-        let advance = |seconds| reactor.advance(Duration::from_secs(seconds)).unwrap();
-        advance(1);
-        let queue = opening.take().unwrap().unwrap();
-        let submit = |address: &str| {
-            let submitted = queue.submit(envelope(&[address]), "Subject: x\r\n\r\n".to_owned());
-            advance(1);
-            submitted.take().unwrap().unwrap()
-        };
+        let world = World::new();
         // As long as there is mail for it, it is known to be slow.
-        submit("stays@slow.example");
+        world.submit("stays@slow.example");
         for _ in 0..messages {
-            (0..destinations).for_each(|number| drop(submit(&format!("x@tarpit{number}.example"))));
+            (0..destinations).for_each(|number| world.submit(&format!("x@tarpit{number}.example")));
         }
         // All are known by now.
-        advance(3 * 3600);
+        world.advance(3 * 3600);
         for count in 1..30 {
-            submit("x@slow.example");
-            advance(100);
-            let delivered = *tarpits.delivered.borrow();
+            world.submit("x@slow.example");
+            world.advance(100);
+            let delivered = *world.tarpits.delivered.borrow();
             assert_eq!(delivered, count, "{destinations} tarpits with {messages} messages each");
-            advance(700);
-            let active = queue.stats().active;
-            assert!(active <= 15 && tarpits.awaited() <= 5, "{active} attempts go on");
+            world.advance(700);
+            let active = world.queue.stats().active;
+            assert!(active <= 15 && world.tarpits.awaited() <= 5, "{active} attempts go on");
         }
-        assert!(tarpits.open.borrow().len() > 10, "they are tried, too");
+        assert!(world.tarpits.open.borrow().len() > 10, "they are tried, too");
     }
 }
