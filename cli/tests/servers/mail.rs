@@ -192,6 +192,7 @@ print(server.search(None, "SUBJECT", "two"))
 print(server.append("INBOX", "", None, b"Subject: draft\r\n\r\n"))
 server.store("1", "+FLAGS", "\\Deleted")
 print(server.expunge())
+server.response("EXISTS")  # what was said of the draft
 with smtplib.SMTP_SSL("localhost", int(sys.argv[3]), context=context) as submission:
     submission.login("bob", "bob")
     submission.sendmail("bob@example.org", ["bob@example.org"], "Subject: three\n\nx\n")
