@@ -22,6 +22,9 @@ pub(crate) fn aliases(data: &mut Input<'_>) {
         .includes(flags & 4 != 0);
     let text = String::from_utf8_lossy(data.rest()).into_owned();
     if let Ok(aliases) = Aliases::parse(&text, rules) {
+        for domain in aliases.catch_all_domains() {
+            assert!(aliases.catch_all(domain).is_some(), "{domain:?}");
+        }
         let included = aliases.including(rules, |_| Ok(text.clone()));
         drop(included);
     }

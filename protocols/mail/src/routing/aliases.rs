@@ -7,11 +7,13 @@
 //!             "carol lee"@example.org
 //! owner-staff: ann
 //! info@example.org: \bob
+//! @example.net: ann
 //! filter:     "|/usr/bin/filter --strict, --all"
 //! ```
 //!
 //! A line that begins with a space continues the one before. A name without a domain counts in every local domain, one with a domain
-//! there alone, and first. Names are compared without regard to the case of ASCII.
+//! there alone, and first. Names are compared without regard to the case of ASCII. `@example.net` is the catch-all of a domain, as in
+//! `virtual(5)` of Postfix: for addresses there that are neither an alias nor a user.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -22,12 +24,14 @@ use crate::smtp::codec::Address;
 ///
 /// | limit | value | when exceeded |
 /// |---|---|---|
-/// | names | 100,000 | [`AliasError`] |
+/// | names, with the catch-alls | 100,000 | [`AliasError`] |
 /// | targets of a name, with those of included files | 10,000 | the same |
 /// | bytes of a file | 16 MiB | the same |
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Aliases {
     names: BTreeMap<Box<str>, Vec<Target>>,
+    /// By domain.
+    catch_alls: BTreeMap<Box<str>, Vec<Target>>,
 }
 
 /// Why a file of aliases cannot be used: nothing of it is.
@@ -101,7 +105,7 @@ impl Aliases {
     /// # Ok::<(), sinew_mail::routing::AliasError>(())
     /// ```
     pub fn parse(text: &str, rules: TargetRules) -> Result<Self, AliasError> {
-        let mut names = BTreeMap::new();
+        let mut aliases = Self::default();
         for (line, entry) in entries(text)? {
             let (name, targets) = entry_of(&entry).ok_or(AliasError::Syntax { line })?;
             let items = split(targets).and_then(|items| {
@@ -111,14 +115,18 @@ impl Aliases {
             if targets.len() > TARGETS_MAX {
                 return Err(AliasError::TooMany { line, what: "targets", max: TARGETS_MAX });
             }
-            if names.len() == NAMES_MAX {
+            if aliases.len() == NAMES_MAX {
                 return Err(AliasError::TooMany { line, what: "names", max: NAMES_MAX });
             }
-            if names.insert(name.into_boxed_str(), targets).is_some() {
+            let before = match name {
+                EntryName::Alias(name) => aliases.names.insert(name.into(), targets),
+                EntryName::CatchAll(domain) => aliases.catch_alls.insert(domain.into(), targets),
+            };
+            if before.is_some() {
                 return Err(AliasError::Twice { line });
             }
         }
-        Ok(Self { names })
+        Ok(aliases)
     }
 
     /// The same with the targets that included files have. `read` reads one; it may block. What is included may include nothing itself.
@@ -132,7 +140,7 @@ impl Aliases {
         read: impl Fn(&str) -> std::io::Result<String>,
     ) -> Result<Self, AliasError> {
         let rules = rules.includes(false);
-        for targets in self.names.values_mut() {
+        for targets in self.names.values_mut().chain(self.catch_alls.values_mut()) {
             let mut all = Vec::with_capacity(targets.len());
             for target in targets.drain(..) {
                 let Target::Include(path) = target else {
@@ -160,16 +168,27 @@ impl Aliases {
         with_domain.or_else(without).map(Vec::as_slice)
     }
 
-    /// How many names there are.
+    /// Where mail for a domain goes that is for no alias and no user (`@domain: targets`); `None` if the file does not say.
+    #[must_use]
+    pub fn catch_all(&self, domain: &str) -> Option<&[Target]> {
+        self.catch_alls.get(domain.to_ascii_lowercase().as_str()).map(Vec::as_slice)
+    }
+
+    /// The domains with a [catch-all](Self::catch_all), in order, in lower case.
+    pub fn catch_all_domains(&self) -> impl Iterator<Item = &str> {
+        self.catch_alls.keys().map(|domain| &**domain)
+    }
+
+    /// How many names there are, with the catch-alls.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.names.len()
+        self.names.len() + self.catch_alls.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.names.is_empty()
+        self.len() == 0
     }
 }
 
@@ -195,8 +214,15 @@ fn entries(text: &str) -> Result<Vec<(usize, String)>, AliasError> {
     Ok(entries)
 }
 
-/// The name, in lower case, and the text of the targets.
-fn entry_of(entry: &str) -> Option<(String, &str)> {
+/// What an entry is for, in lower case.
+enum EntryName {
+    Alias(String),
+    /// The domain.
+    CatchAll(String),
+}
+
+/// What an entry is for, and the text of the targets.
+fn entry_of(entry: &str) -> Option<(EntryName, &str)> {
     let mut is_quoted = false;
     let colon = entry.char_indices().find(|(_, char)| {
         is_quoted ^= *char == '"';
@@ -204,6 +230,11 @@ fn entry_of(entry: &str) -> Option<(String, &str)> {
     });
     let (name, targets) = entry.split_at(colon?.0);
     let name = name.trim();
+    if let Some(domain) = name.strip_prefix('@') {
+        // As the domain of an address, so that it can be one.
+        let address = format!("postmaster@{domain}").parse::<Address>().ok()?;
+        return Some((EntryName::CatchAll(address.domain().to_ascii_lowercase()), &targets[1..]));
+    }
     let name = match name.parse::<Address>() {
         // `postmaster` alone has no domain.
         Ok(address) if !address.domain().is_empty() => {
@@ -211,12 +242,12 @@ fn entry_of(entry: &str) -> Option<(String, &str)> {
         }
         _ => unquoted(format!("{name}@localhost").parse::<Address>().ok()?.local()),
     };
-    Some((name.to_ascii_lowercase(), &targets[1..]))
+    Some((EntryName::Alias(name.to_ascii_lowercase()), &targets[1..]))
 }
 
 impl fmt::Debug for Aliases {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Aliases").field("names", &self.names.len()).finish()
+        f.debug_struct("Aliases").field("names", &self.len()).finish()
     }
 }
 
@@ -254,6 +285,26 @@ mod tests {
     }
 
     #[test]
+    fn a_domain_has_a_catch_all() {
+        let aliases =
+            parse("@Example.ORG: ann,\n  bob@example.net\nann: carol\n@other.example:\n\"@quoted.example\": ann\n").unwrap();
+        let of = |domain| aliases.catch_all(domain).map(<[Target]>::len);
+        assert_eq!(
+            (of("example.org"), of("EXAMPLE.org"), of("other.example")),
+            (Some(2), Some(2), Some(0))
+        );
+        assert_eq!((of("quoted.example"), of(""), of("@example.org")), (None, None, None));
+        assert_eq!(
+            aliases.catch_all_domains().collect::<Vec<_>>(),
+            ["example.org", "other.example"]
+        );
+        // It is the name of nobody.
+        assert_eq!(aliases.find("bob", "example.org"), None);
+        assert_eq!(aliases.find("@example.org", "other.example"), None);
+        assert_eq!((aliases.find("", "example.org"), aliases.len()), (None, 4));
+    }
+
+    #[test]
     fn the_line_that_is_wrong_is_named() {
         for (text, line) in [
             ("a: b\nno colon\n", 2),
@@ -264,6 +315,11 @@ mod tests {
             (": c\n", 1),
             ("a: b,\n c,\n |d\n", 1),
             ("a: \"b\n", 1),
+            ("a: b\n@: c\n", 2),
+            ("@a b: c\n", 1),
+            ("@a@b: c\n", 1),
+            ("@a: b\n@A: c\n", 2),
+            ("@a: @b\n", 1),
         ] {
             let error = parse(text).unwrap_err().to_string();
             assert!(error.starts_with(&format!("line {line}")), "{text:?}: {error}");
@@ -279,7 +335,8 @@ mod tests {
         };
         let including =
             |text| parse(text).unwrap().including(TargetRules::default().includes(true), read);
-        let aliases = including("a: x, :include:/list\n").unwrap();
+        let aliases = including("a: x, :include:/list\n@b: :include:/list\n").unwrap();
+        assert_eq!(aliases.catch_all("b").map(<[Target]>::len), Some(3));
         assert_eq!(aliases.find("a", "b").map(<[Target]>::len), Some(4));
         for text in ["a: :include:/missing\n", "a: :include:/nested\n"] {
             assert!(matches!(including(text), Err(AliasError::Include { .. })), "{text}");

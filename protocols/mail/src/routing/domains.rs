@@ -22,7 +22,8 @@ impl LocalDomain {
         Self { users: Rc::new(users), catch_all: None, tag_separator: Some('+') }
     }
 
-    /// Where mail goes for which there is neither an alias nor a user. Default: it is refused.
+    /// Where mail goes for which there is neither an alias nor a user, unless [the aliases say](Aliases::catch_all). Default: it is
+    /// refused.
     pub fn catch_all(mut self, target: Target) -> Self {
         self.catch_all = Some(target);
         self

@@ -34,7 +34,8 @@ const FORWARDS_MAX: usize = 100;
 /// Follows the aliases of local domains. Clones share everything, so that new aliases count for all.
 ///
 /// What is asked for an address of a local domain, in this order: an alias of the name; a user of it; the same without a tag
-/// (`ann+lists`); for `postmaster`, who is [set for it](RouterConfig::new); [`LocalDomain::catch_all`].
+/// (`ann+lists`); for `postmaster`, who is [set for it](RouterConfig::new); the catch-all of the domain, which the
+/// [aliases](Aliases::catch_all) have or else the [domain](LocalDomain::catch_all).
 ///
 /// A name that leads to itself is the mailbox of that name, so that `ann: ann, bob` works; a longer way back is
 /// [`RouteError::Loop`]. With an alias `owner-NAME`, the members of `NAME` receive mail with that sender, to whom reports go, unless
@@ -101,6 +102,12 @@ impl Router {
             router.set_aliases(aliases);
             Ok(names)
         })
+    }
+
+    /// The domains for which the aliases have a [catch-all](Aliases::catch_all), in order.
+    #[must_use]
+    pub fn catch_all_domains(&self) -> Vec<String> {
+        self.config.borrow().aliases.catch_all_domains().map(str::to_owned).collect()
     }
 
     /// Whether mail of this domain is delivered here.
@@ -297,11 +304,14 @@ async fn look_up(
     }
     let is_postmaster = name.local.eq_ignore_ascii_case("postmaster");
     let (last, at) = match is_postmaster {
-        true => (Some(&config.postmaster), config.first_domain.as_deref()),
-        false => (domain.catch_all.as_ref(), None),
+        true => (Some(std::slice::from_ref(&config.postmaster)), config.first_domain.as_deref()),
+        false => {
+            let of_domain = || domain.catch_all.as_ref().map(std::slice::from_ref);
+            (config.aliases.catch_all(&name.domain).or_else(of_domain), None)
+        }
     };
     let last = last.filter(|_| !is_mailbox).ok_or(RouteError::NoSuchMailbox)?;
-    let mut steps = step.lead_to([last.clone()], name, None);
+    let mut steps = step.lead_to(last.iter().cloned(), name, None);
     if let (Next::Steps(steps), Some(domain)) = (&mut steps, at) {
         steps.iter_mut().for_each(|step| step.domain = domain.into());
     }

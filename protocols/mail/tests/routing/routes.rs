@@ -110,6 +110,77 @@ fn addresses_lead_to_mailboxes_and_other_hosts() {
     }
 }
 
+/// Whom addresses stand for with these aliases, in domains that have ann. The second also has a catch-all that is no alias.
+fn caught(aliases: &str, to: &str) -> Result<String, RouteError> {
+    crate::watchdog::watch_this_test();
+    let users = UserList::default().with("ann", User::new("ann"));
+    let second = LocalDomain::new(users.clone()).catch_all(Target::Name("ann".into()));
+    let rules = TargetRules::default().programs(true);
+    let config = RouterConfig::new(Target::Name("ann".into()))
+        .domain("example.org", LocalDomain::new(users))
+        .domain("second.example", second)
+        .aliases(Aliases::parse(aliases, rules).unwrap());
+    let (reactor, router) = (Reactor::simulated(0), Router::new(config));
+    let to = Recipient::new(to.parse().unwrap());
+    let routing = router.route(&reactor, &to, &Sender::new(None));
+    let found = reactor.run_until(routing).unwrap()?;
+    let shown = found.iter().map(|to| format!("{} {}", to.address(), to.argument()));
+    Ok(shown.map(|to| to.trim_end().to_owned()).collect::<Vec<_>>().join(", "))
+}
+
+#[test]
+fn what_no_alias_and_no_user_has_is_caught() {
+    const CATCH: &str =
+        "info: bob@b.example\n@example.org: ann, all@c.example\n@elsewhere.example: ann\n";
+    for (aliases, to, expected) in [
+        (CATCH, "someone@example.org", "ann@example.org ann, all@c.example"),
+        (CATCH, "some+one@Example.ORG", "ann@example.org ann, all@c.example"),
+        // Users and aliases are first, with their tags, and so is postmaster.
+        (CATCH, "ann@example.org", "ann@example.org ann"),
+        (CATCH, "ann+x@example.org", "ann+x@example.org ann"),
+        (CATCH, "info@example.org", "bob@b.example"),
+        (CATCH, "info+x@example.org", "bob@b.example"),
+        (CATCH, "postmaster@example.org", "ann@example.org ann"),
+        // That of another domain, and one of a domain that is not here.
+        (CATCH, "someone@second.example", "ann@second.example ann"),
+        (CATCH, "someone@elsewhere.example", "someone@elsewhere.example"),
+        // The file is before the configuration.
+        ("@second.example: x@d.example\n", "someone@second.example", "x@d.example"),
+        ("@second.example: ann@example.org\n", "someone@second.example", "ann@example.org ann"),
+        ("a: b\n@example.org: ann\n", "a@example.org", "ann@example.org ann"),
+        ("@example.org: |cat\n", "x@example.org", "x@example.org cat"),
+        // From one domain into another, and into one that catches, too.
+        (
+            "@example.org: x@second.example\n@second.example: ann\n",
+            "someone@example.org",
+            "ann@second.example ann",
+        ),
+    ] {
+        assert_eq!(caught(aliases, to).as_deref(), Ok(expected), "{aliases:?} {to}");
+    }
+}
+
+#[test]
+fn a_catch_all_that_leads_back_or_nowhere_is_refused() {
+    for (aliases, to) in [
+        ("@example.org: x@second.example\n@second.example: x@example.org\n", "x@example.org"),
+        ("@example.org: a\na: b\nb: someone\n", "someone@example.org"),
+    ] {
+        let error = caught(aliases, to).unwrap_err();
+        assert!(matches!(error, RouteError::Loop { .. }), "{aliases:?}: {error}");
+    }
+    for (aliases, to) in [
+        ("@example.org: nobody\n", "x@example.org"),
+        ("@example.org: nobody\n", "nobody@example.org"),
+        ("@example.org: \\nobody\n", "x@example.org"),
+        ("@example.org:\n", "x@example.org"),
+        // The mailbox of a name is nobody else's.
+        ("a: \\zoe\n@example.org: ann\n", "a@example.org"),
+    ] {
+        assert_eq!(caught(aliases, to), Err(RouteError::NoSuchMailbox), "{aliases:?} {to}");
+    }
+}
+
 #[test]
 fn addresses_that_lead_nowhere_are_refused() {
     let is_loop = |error| matches!(error, RouteError::Loop { .. });
