@@ -10,11 +10,9 @@ use std::{
 
 use sinew::{
     auth::Users,
-    mail::smtp::{
-        codec::{Recipient, Reply},
-        server::{
-            MessageSink, Outcome, ServerConfig, Session, SmtpHandler, SmtpServer, Verdict, collect,
-        },
+    mail::{
+        smtp::{codec::Reply, server::ServerConfig},
+        testing::{Reaction, Step, TestServer},
     },
     prelude::*,
     transports::endpoint::ServerEndpoint,
@@ -26,40 +24,27 @@ use crate::kit::{Scratch, sinew};
 /// What a server has received: the command MAIL and the recipients, and the message.
 pub(super) type Mail = (Vec<String>, String);
 
-/// Refuses some recipients, by their names.
-struct Inbox(Sender<Mail>, bool);
-
-impl SmtpHandler for Inbox {
-    fn rcpt(&mut self, _: &Session, to: &Recipient) -> Verdict {
-        let reply = |code, text: &str| Verdict::refuse(Reply::new(code, text).expect("a reply"));
-        match to.address().local() {
-            "nobody" => Verdict::refuse(Reply::no_such_mailbox()),
+/// Refuses some recipients, by their names, and passes on what comes.
+fn react(step: &Step<'_>, mails: &Sender<Mail>) -> Reaction {
+    let reply = |code, text: &str| Reaction::Refuse(Reply::new(code, text).expect("a reply"));
+    match step {
+        Step::Rcpt(to) => match to.address().local() {
+            "nobody" => Reaction::Refuse(Reply::no_such_mailbox()),
             "never" => reply(554, "5.7.1 not to\u{1b}[2J you"),
             "later" => reply(450, "4.2.1 later"),
-            _ => Verdict::accept(),
+            _ => Reaction::Accept,
+        },
+        Step::Delivery(to, _) if to.address().local() == "full" => {
+            Reaction::Refuse(Reply::try_later())
         }
-    }
-
-    fn data(&mut self, session: &Session) -> Verdict<Box<dyn MessageSink>> {
-        let from = session.sender().map(ToString::to_string).unwrap_or_default();
-        let to = session.recipients().iter().map(ToString::to_string);
-        let envelope: Vec<_> = [from].into_iter().chain(to).collect();
-        let (sender, is_lmtp) = (self.0.clone(), self.1);
-        let refuses = |to: &Recipient| to.address().local() == "full";
-        let replies: Vec<_> = session
-            .recipients()
-            .iter()
-            .map(|to| if refuses(to) { Reply::try_later() } else { Reply::ok() })
-            .collect();
-        collect(move |message| {
-            let text = String::from_utf8_lossy(&message).into_owned();
+        Step::Message(mail) => {
+            let to = mail.to.iter().map(ToString::to_string);
+            let envelope = [mail.from.to_string()].into_iter().chain(to).collect();
             // A test that has seen enough does not wait.
-            let _ = sender.send((envelope, text));
-            match is_lmtp {
-                true => Verdict::now(Outcome::Each(replies)),
-                false => Verdict::reply(Reply::ok()),
-            }
-        })
+            let _ = mails.send((envelope, mail.text()));
+            Reaction::Accept
+        }
+        _ => Reaction::Accept,
     }
 }
 
@@ -69,14 +54,13 @@ pub(super) fn serve(
     configure: impl FnOnce(ServerConfig) -> ServerConfig + Send + 'static,
 ) -> (u16, Receiver<Mail>) {
     let endpoint: ServerEndpoint = endpoint.parse().expect("an endpoint");
-    let is_lmtp = endpoint.to_string().starts_with("unix:");
     let ((mails, received), (ports, port)) = (mpsc::channel(), mpsc::channel());
     thread::spawn(move || {
         let reactor = Reactor::builder().stop_signals(false).build().expect("a reactor");
         let config = ServerConfig::new("mail.example").expect("a name").received_line(false);
-        let server =
-            SmtpServer::new(configure(config), move |_: &Peer| Inbox(mails.clone(), is_lmtp));
-        let listening = endpoint.listen(&reactor, server).expect("a free port");
+        let server = TestServer::new().config(configure(config));
+        let server = server.react(move |step| react(step, &mails));
+        let listening = endpoint.listen(&reactor, server.factory()).expect("a free port");
         let _ = ports.send(listening.local().socket_addr().map_or(0, |addr| addr.port()));
         reactor.run()
     });

@@ -5,6 +5,7 @@
 //! - [`pop3`] serves mail and fetches it by POP3: [`pop3::server::Pop3Server`] and [`pop3::client::Pop3Client`].
 //! - [`queue`] keeps messages safe on disk until they are delivered: [`queue::Queue`]; [`routing`] decides where they go: [`routing::Router`].
 //! - [`store`] is where mail is kept: the traits [`store::Store`], [`store::Account`] and [`store::Mailbox`], and mail in memory.
+//! - [`testing`] has a mail server for tests of programs that send mail: [`testing::TestServer`].
 //! - [`utf7`] is the encoding of names of mailboxes in IMAP4rev1 and on the disk.
 //!
 //! # Examples
@@ -70,6 +71,7 @@ pub mod queue;
 pub mod routing;
 pub mod smtp;
 pub mod store;
+pub mod testing;
 pub mod utf7;
 
 /// The code of the README, which `cargo test` compiles.

@@ -75,6 +75,12 @@ impl Session {
         matches!(self.greeting, Greeting::Extended(_))
     }
 
+    /// Whether the server speaks LMTP, so that each recipient has a reply of its own.
+    #[must_use]
+    pub fn is_lmtp(&self) -> bool {
+        self.is_lmtp
+    }
+
     /// Whether TLS is on.
     #[must_use]
     pub fn is_tls(&self) -> bool {
