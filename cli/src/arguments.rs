@@ -3,7 +3,10 @@
 
 use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
 
-use serde::{Deserialize, Deserializer, de};
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, IntoDeserializer, SeqAccess, Visitor, value::SeqAccessDeserializer},
+};
 use sinew::{
     prelude::*,
     reactor::Engine,
@@ -370,4 +373,29 @@ impl<'de> Deserialize<'de> for Endpoint {
         };
         text.parse().map_err(one_line)
     }
+}
+
+/// One endpoint, or a list of them, as a key of the file: `#[serde(deserialize_with = "endpoints")]`.
+pub(crate) fn endpoints<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<Endpoint>, D::Error> {
+    struct Endpoints;
+
+    impl<'de> Visitor<'de> for Endpoints {
+        type Value = Vec<Endpoint>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an endpoint in quotes, as \"tcp:8000\", or a list of them")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Vec<Endpoint>, E> {
+            Endpoint::deserialize(text.into_deserializer()).map(|endpoint| vec![endpoint])
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Vec<Endpoint>, A::Error> {
+            Vec::deserialize(SeqAccessDeserializer::new(list))
+        }
+    }
+
+    deserializer.deserialize_any(Endpoints)
 }

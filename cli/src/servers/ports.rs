@@ -88,7 +88,7 @@ pub(super) fn plain(endpoints: &[Endpoint]) -> Vec<ServerEndpoint> {
     endpoints.iter().map(|endpoint| endpoint.endpoint.clone()).collect()
 }
 
-/// The endpoints with TLS from the start: `tcp:` becomes `tls:`, with the certificate of the server, and with these application protocols
+/// The endpoints with TLS from the start: `tcp:` and `tcp6:` become `tls:`, with the certificate of the server, and with these application protocols
 /// (ALPN), which are separated by commas.
 pub(super) fn implicit(
     endpoints: &[Endpoint],
@@ -101,9 +101,15 @@ pub(super) fn implicit(
         if text.starts_with("tls:") {
             return Ok(endpoint.endpoint.clone());
         }
-        let Some(rest) = text.strip_prefix("tcp:") else {
+        // Those of tls: have one kind for both families.
+        let v6 = text.strip_prefix("tcp6:").map(|rest| match rest.contains(":interface=") {
+            true => rest.to_owned(),
+            false => format!("{rest}:interface=[::]"),
+        });
+        let rest = v6.as_deref().or_else(|| text.strip_prefix("tcp:"));
+        let Some(rest) = rest else {
             let why = format!(
-                "{}: TLS from the start is for endpoints of tcp: and tls:",
+                "{}: TLS from the start is for endpoints of tcp:, tcp6: and tls:",
                 Excerpt::new(&text)
             );
             return Err(StartError::other(why));

@@ -24,7 +24,7 @@ use sinew::{
 };
 
 use crate::{
-    arguments::Endpoint,
+    arguments::{Endpoint, endpoints},
     quantity::{Interval, Size},
     run::{Context, ServerCommand},
 };
@@ -41,9 +41,11 @@ const GUESTS_MAX: usize = 10_000;
 pub(crate) struct Chat {
     /// Where clients of IRC connect, as 127.0.0.1:6667: they find themselves in #room. May be repeated
     #[arg(long, value_name = "ENDPOINT")]
+    #[serde(deserialize_with = "endpoints")]
     pub(crate) irc: Vec<Endpoint>,
     /// Where browsers connect, as 127.0.0.1:8080: they get a page. May be repeated
     #[arg(long, value_name = "ENDPOINT")]
+    #[serde(deserialize_with = "endpoints")]
     pub(crate) http: Vec<Endpoint>,
     /// Said to each guest who joins
     #[arg(long, value_name = "TEXT")]

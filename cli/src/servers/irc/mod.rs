@@ -20,7 +20,7 @@ use sinew::{
 };
 
 use crate::{
-    arguments::Endpoint,
+    arguments::{Endpoint, endpoints},
     quantity::{Interval, Size},
     run::{Context, ServerCommand},
     servers::secret_file::secret,
@@ -74,6 +74,7 @@ pub(crate) struct Irc {
     pub(crate) cloak: Option<PathBuf>,
     /// Where clients connect by WebSocket, as tls:8443:cert=c.pem:key=k.pem: browsers. May be repeated
     #[arg(long, value_name = "ENDPOINT", help_heading = "WebSocket")]
+    #[serde(deserialize_with = "endpoints")]
     pub(crate) websocket: Vec<Endpoint>,
     /// Let pages of this origin connect, as https://chat.example.org, and not only those of the server's own address. May be repeated
     #[arg(long, value_name = "ORIGIN", requires = "websocket", help_heading = "WebSocket")]

@@ -39,7 +39,7 @@ use sinew::{
 };
 
 use crate::{
-    arguments::Endpoint,
+    arguments::{Endpoint, endpoints},
     exit::Failure,
     quantity::{Interval, Size},
     run::{Context, ServerCommand},
@@ -90,24 +90,31 @@ pub(crate) struct Mail {
     pub(crate) quota: Option<Size>,
     /// Where users submit mail, after STARTTLS and a login, as tcp:587. May be repeated
     #[arg(long, value_name = "ENDPOINT", help_heading = "Ports")]
+    #[serde(deserialize_with = "endpoints")]
     pub(crate) submission: Vec<Endpoint>,
     /// Where they submit it over TLS from the start, as tcp:465. May be repeated
     #[arg(long, value_name = "ENDPOINT", help_heading = "Ports")]
+    #[serde(deserialize_with = "endpoints")]
     pub(crate) submissions: Vec<Endpoint>,
     /// Where another server on this machine delivers mail for the domains, by LMTP, as unix:/run/sinew/lmtp.sock. May be repeated
     #[arg(long, value_name = "ENDPOINT", help_heading = "Ports")]
+    #[serde(deserialize_with = "endpoints")]
     pub(crate) lmtp: Vec<Endpoint>,
     /// Where users fetch mail by POP3, with STARTTLS, as tcp:110. May be repeated
     #[arg(long, value_name = "ENDPOINT", help_heading = "Ports")]
+    #[serde(deserialize_with = "endpoints")]
     pub(crate) pop3: Vec<Endpoint>,
     /// Where they fetch it by POP3 over TLS from the start, as tcp:995. May be repeated
     #[arg(long, value_name = "ENDPOINT", help_heading = "Ports")]
+    #[serde(deserialize_with = "endpoints")]
     pub(crate) pop3s: Vec<Endpoint>,
     /// Where users read mail by IMAP, with STARTTLS, as tcp:143. May be repeated
     #[arg(long, value_name = "ENDPOINT", help_heading = "Ports")]
+    #[serde(deserialize_with = "endpoints")]
     pub(crate) imap: Vec<Endpoint>,
     /// Where they read it by IMAP over TLS from the start, as tcp:993. May be repeated
     #[arg(long, value_name = "ENDPOINT", help_heading = "Ports")]
+    #[serde(deserialize_with = "endpoints")]
     pub(crate) imaps: Vec<Endpoint>,
     /// The certificate of the server with its chain (PEM), for STARTTLS and TLS
     #[arg(long, value_name = "FILE", requires = "key", help_heading = "Ports")]
@@ -115,9 +122,11 @@ pub(crate) struct Mail {
     /// Its key (PEM)
     #[arg(long, value_name = "FILE", requires = "cert", help_heading = "Ports")]
     pub(crate) key: Option<PathBuf>,
-    /// Where `sinew mailq` finds the queue: unix:/run/sinew/mail.sock. Its file is for this user alone, unless it says mode=
+    /// Where `sinew mailq` finds the queue: unix:/run/sinew/mail.sock. Its file is for this user alone, unless it says mode=.
+    /// May be repeated
     #[arg(long, value_name = "ENDPOINT", help_heading = "Queue")]
-    pub(crate) control: Option<Endpoint>,
+    #[serde(deserialize_with = "endpoints")]
+    pub(crate) control: Vec<Endpoint>,
     /// The folder of the queue
     #[arg(long, value_name = "DIR", help_heading = "Queue")]
     pub(crate) queue: Option<PathBuf>,
@@ -195,7 +204,7 @@ impl Default for Mail {
             imaps: Vec::new(),
             cert: None,
             key: None,
-            control: None,
+            control: Vec::new(),
             queue: None,
             retry_first: Interval::seconds(15 * 60),
             retry_max: Interval::seconds(4 * 3600),

@@ -39,7 +39,7 @@ use sinew::{
 
 use super::{ports::Certificate, secret_file::secret};
 use crate::{
-    arguments::Endpoint,
+    arguments::{Endpoint, endpoints},
     quantity::{Interval, Size},
     run::{Context, ServerCommand},
 };
@@ -77,6 +77,7 @@ pub(crate) struct Xmpp {
     pub(crate) resume_within: Interval,
     /// Where clients connect with TLS from the start, as tcp:5223. May be repeated
     #[arg(long, value_name = "ENDPOINT", help_heading = "Ports")]
+    #[serde(deserialize_with = "endpoints")]
     pub(crate) direct_tls: Vec<Endpoint>,
     /// The certificate of the domain with its chain (PEM). SIGHUP reads it again
     #[arg(long, value_name = "FILE", requires = "key", help_heading = "Ports")]
@@ -89,6 +90,7 @@ pub(crate) struct Xmpp {
     pub(crate) component: Vec<String>,
     /// Where components connect, as tcp:127.0.0.1:5347, which is not encrypted. May be repeated
     #[arg(long, value_name = "ENDPOINT", help_heading = "Ports")]
+    #[serde(deserialize_with = "endpoints")]
     pub(crate) component_port: Vec<Endpoint>,
     /// The domain of the rooms; by default rooms.DOMAIN
     #[arg(long, value_name = "DOMAIN", help_heading = "Rooms")]
@@ -104,9 +106,11 @@ pub(crate) struct Xmpp {
     pub(crate) upload_domain: Option<String>,
     /// Where they are uploaded and downloaded over HTTPS, with the same certificate, as tcp:5443. May be repeated
     #[arg(long, value_name = "ENDPOINT", requires = "upload_url", help_heading = "Uploads")]
+    #[serde(deserialize_with = "endpoints")]
     pub(crate) upload_https: Vec<Endpoint>,
     /// Where that is done over HTTP, for a proxy that has the certificate of the address, as tcp:127.0.0.1:5280. May be repeated
     #[arg(long, value_name = "ENDPOINT", requires = "upload_url", help_heading = "Uploads")]
+    #[serde(deserialize_with = "endpoints")]
     pub(crate) upload_http: Vec<Endpoint>,
     /// The largest file
     #[arg(long, default_value_t = Size(10 << 20), value_name = "SIZE", help_heading = "Uploads")]
