@@ -25,6 +25,7 @@ mod servers {
     mod portforward;
     mod ports;
     mod procmon;
+    mod public_ports;
     mod sendmail;
     mod small_services;
     mod texts;

@@ -72,10 +72,12 @@ impl Context {
         self.handover.is_none()
     }
 
-    /// Says what is probably a mistake, though the service can run: to the log, or as a result of `sinew check`.
+    /// Says what is probably a mistake, though the service can run: to the log, or as a result of `sinew check`. Of several reactors, the
+    /// first says it.
     pub(crate) fn warn(&self, text: String) {
         match self.is_check() {
             true => self.warnings.borrow_mut().push(text),
+            false if Shard::of(&self.reactor).is_some_and(|shard| shard.index() > 0) => {}
             false => tracing::warn!(service = %self.name, "{text}"),
         }
     }

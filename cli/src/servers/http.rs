@@ -15,6 +15,7 @@ use sinew::{
     transports::endpoint::ClientEndpoint,
 };
 
+use super::users_file;
 use crate::run::{Context, ServerCommand};
 
 /// The arguments of `sinew http`.
@@ -109,6 +110,7 @@ impl ServerCommand for Http {
         match &self.htpasswd {
             Some(file) => {
                 let users = PasswordFile::open(file).map_err(StartError::other)?;
+                users_file::warn(context, file);
                 let guarded = Guard::basic("files", users, site).map_err(StartError::other)?;
                 serve(context, guarded)
             }

@@ -19,6 +19,7 @@ mod news;
 mod portforward;
 mod ports;
 mod procmon;
+mod public_ports;
 mod qotd;
 mod read_again;
 mod secret_file;

@@ -1,5 +1,7 @@
 //! What `sinew check` and the start of a server warn of: mistakes with which it runs, but does not do what is wanted.
 
+use std::{fs, os::unix::fs::PermissionsExt};
+
 use nix::sys::signal::Signal;
 
 use super::password;
@@ -15,6 +17,13 @@ fn warnings(scratch: &Scratch, config: &str) -> Vec<String> {
     said.lines().filter(is_warning).map(str::to_owned).collect()
 }
 
+/// A file of users for its owner alone, whatever the umask is.
+fn users_file(scratch: &Scratch, text: &str) -> String {
+    let path = scratch.write("users", text);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("its owner");
+    path
+}
+
 fn mail(scratch: &Scratch, more: &str) -> String {
     let text = |name| scratch.text(name);
     format!(
@@ -28,7 +37,7 @@ fn mail(scratch: &Scratch, more: &str) -> String {
 #[test]
 fn a_check_says_where_mail_for_postmaster_is_refused() {
     let scratch = Scratch::new();
-    let users = format!("users = '{}'", scratch.write("users", &password::line_of("ann")));
+    let users = format!("users = '{}'", users_file(&scratch, &password::line_of("ann")));
     let (both, org) = (&["example.org", "example.net"][..], &["example.org"][..]);
     for (who, aliases, refused) in [
         ("ann", "", &[][..]),
@@ -55,12 +64,117 @@ fn a_check_says_where_mail_for_postmaster_is_refused() {
 }
 
 #[test]
+fn a_check_says_which_catch_alls_catch_nothing() {
+    let scratch = Scratch::new();
+    let users = format!("users = '{}'", users_file(&scratch, &password::line_of("ann")));
+    let more = format!("domain = ['example.org', 'example.net']\npostmaster = 'ann'\n{users}");
+    for (aliases, expected) in [
+        ("@example.org: ann\n@EXAMPLE.net: bob@example.com\n", None),
+        (
+            "@example.org: nobody\n",
+            Some("what the alias @example.org catches is refused: there is no such"),
+        ),
+        ("@example.org: a\na: x@example.net\n@example.net: a@example.org\n", Some("is refused: ")),
+        (
+            "@a.example: ann\n@b.example: ann\n",
+            Some(
+                "the alias @a.example catches nothing, since a.example is no domain of this server; there are 2 of",
+            ),
+        ),
+    ] {
+        scratch.write("aliases", aliases);
+        let found = warnings(&scratch, &mail(&scratch, &more));
+        match expected {
+            None => assert!(found.is_empty(), "{aliases:?}: {found:?}"),
+            Some(text) => assert!(
+                !found.is_empty() && found.iter().all(|found| found.contains(text)),
+                "{aliases:?}: {found:?}"
+            ),
+        }
+    }
+}
+
+/// Files of users that everyone may read: of every server that has one.
+#[test]
+fn hashes_that_everyone_may_read_are_warned_of() {
+    const EXPOSED: &str =
+        "everyone on this machine may read the hashes of its passwords; chmod 640";
+    let scratch = Scratch::new();
+    scratch.write("aliases", "");
+    let users = users_file(&scratch, &password::line_of("ann"));
+    let mode = |mode| fs::set_permissions(&users, fs::Permissions::from_mode(mode)).unwrap();
+    let folder = scratch.text("folder");
+    fs::create_dir(&folder).unwrap();
+    let of_mail = mail(&scratch, &format!("postmaster = 'ann'\nusers = '{users}'"));
+    for (config, count) in [
+        (of_mail, 1),
+        (format!("[services.irc]\naccounts = '{users}'\noperators = '{users}'"), 2),
+        (
+            format!(
+                "[services.xmpp]\ndomain = 'localhost'\nplaintext_logins = true\nstorage = '{folder}'\nusers = '{users}'"
+            ),
+            1,
+        ),
+        (
+            format!(
+                "[services.news]\nname = 'news.localhost'\nspool = '{folder}'\nusers = '{users}'"
+            ),
+            1,
+        ),
+        (format!("[services.http]\ndirectory = '{folder}'\nhtpasswd = '{users}'"), 1),
+    ] {
+        mode(0o640);
+        let found = warnings(&scratch, &config);
+        assert!(found.is_empty(), "{config}: {found:?}");
+        mode(0o644);
+        let found = warnings(&scratch, &config);
+        let is_right = |found: &String| found.contains(&users) && found.contains(EXPOSED);
+        assert!(found.len() == count && found.iter().all(is_right), "{config}: {found:?}");
+    }
+}
+
+/// At the start, of several reactors once; and whenever the file is read again.
+#[test]
+fn the_log_warns_of_hashes_that_everyone_may_read() {
+    const EXPOSED: &str = "everyone on this machine may read the hashes";
+    let scratch = Scratch::new();
+    scratch.write("aliases", "");
+    let users = users_file(&scratch, &password::line_of("ann"));
+    let mode = |mode| fs::set_permissions(&users, fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o644);
+    let file = |name: &str, config: String| scratch.write(name, &config);
+    let of_mail = mail(&scratch, &format!("postmaster = 'ann'\nusers = '{users}'\nwatch = '1h'"));
+    let of_xmpp = format!(
+        "[services.xmpp]\nlisten = '127.0.0.1:0'\ndomain = 'localhost'\nplaintext_logins = true\nstorage = '{}'\nusers = '{users}'\nwatch = '1h'",
+        scratch.text("xmpp"),
+    );
+    let of_irc = format!("[services.irc]\nlisten = '127.0.0.1:0'\naccounts = '{users}'");
+    for (name, config, read_again) in [
+        ("mail.toml", of_mail, "the users are read again"),
+        ("xmpp.toml", of_xmpp, "the users are read again"),
+        ("irc.toml", of_irc, "the message of the day and the bans were read again"),
+    ] {
+        let mut server = Server::start(&["run", &file(name, config)]);
+        server.signal(Signal::SIGHUP);
+        server.all_lines(&[read_again, EXPOSED]);
+        let log = server.stop();
+        assert_eq!(log.matches(EXPOSED).count(), 2, "{name}: {log}");
+    }
+    let http = format!(
+        "[reactor]\nreactors = 3\n[services.http]\nlisten = '127.0.0.1:0'\ndirectory = '{}'\nhtpasswd = '{users}'",
+        scratch.text("xmpp"),
+    );
+    let log = Server::start(&["run", &file("http.toml", http)]).stop();
+    assert_eq!(log.matches(EXPOSED).count(), 1, "{log}");
+}
+
+#[test]
 fn the_log_says_it_whenever_it_changes() {
     const REFUSED: &str = "mail for postmaster@localhost is refused: there is no such mailbox here";
     const READ: &str = "the users are read again";
     let scratch = Scratch::new();
     scratch.write("aliases", "");
-    let users = scratch.write("users", &password::line_of("ann"));
+    let users = users_file(&scratch, &password::line_of("ann"));
     let more = format!("postmaster = 'bob'\nusers = '{users}'\nwatch = '1h'");
     let mut server = Server::begin(&mut crate::kit::sinew(&[
         "run",

@@ -15,7 +15,7 @@ use sinew::{
     auth::{Authenticator, AuthenticatorConfig, PasswordFile},
     chat::irc::server::{IrcServer, ServerConfig},
     http::server::{HttpServer, TrustedProxies},
-    prelude::{ListenConfig, StreamConfig},
+    prelude::StreamConfig,
     transports::{endpoint::ServerEndpoint, proxy::Subnet},
 };
 
@@ -23,7 +23,7 @@ use crate::{
     arguments::{Endpoint, endpoints},
     quantity::{Interval, Size},
     run::{Context, ServerCommand},
-    servers::secret_file::secret,
+    servers::{public_ports::PublicPorts, secret_file::secret, users_file},
 };
 use service::IrcService;
 
@@ -119,8 +119,10 @@ impl ServerCommand for Irc {
         let server = IrcServer::open(context.reactor(), config)
             .map_err(|error| StartError::other(with_cause(&error)))?;
         let ports = MultiService::new();
-        let (config, stream) = (ListenConfig::default(), StreamConfig::default());
         let (lines, web) = (context.endpoints(LISTEN)?, self.websockets());
+        // The server counts the clients of a network.
+        let limits = PublicPorts::new(lines.len() + web.len());
+        let (config, stream) = (limits.config_without_clients(), StreamConfig::default());
         let (config_of_web, stream_of_web) = (config.clone(), stream.clone());
         context.serve_group(&ports, "", lines, config, stream, server.clone(), |_, port| port)?;
         context.serve_group(
@@ -132,7 +134,8 @@ impl ServerCommand for Irc {
             self.site(&server)?,
             |_, port| port,
         )?;
-        Ok(Box::new(IrcService::new(Box::new(ports), server)))
+        let users = [&self.accounts, &self.operators].into_iter().flatten().cloned().collect();
+        Ok(Box::new(IrcService::new(Box::new(ports), server, users)))
     }
 
     /// There is one network.
@@ -184,10 +187,12 @@ impl Irc {
             config = config.channels_file(channels);
         }
         if let Some(accounts) = &self.accounts {
-            config = config.accounts(self.users(accounts)?).account_required(self.account_required);
+            config = config
+                .accounts(self.users(context, accounts)?)
+                .account_required(self.account_required);
         }
         if let Some(operators) = &self.operators {
-            config = config.operators(self.users(operators)?);
+            config = config.operators(self.users(context, operators)?);
         }
         if let Some(file) = &self.password_file {
             config = config.password(secret(file)?);
@@ -208,7 +213,8 @@ impl Irc {
         Ok(config.clients_per_network_max(self.per_network).send_queue_max(max_unread))
     }
 
-    fn users(&self, file: &Path) -> Result<Authenticator, StartError> {
+    fn users(&self, context: &Context, file: &Path) -> Result<Authenticator, StartError> {
+        users_file::warn(context, file);
         let users = PasswordFile::open(file).map_err(StartError::other)?;
         let rules = AuthenticatorConfig::default().allow_plaintext(self.plaintext_logins);
         Ok(Authenticator::with(users, rules))

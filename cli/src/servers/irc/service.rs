@@ -1,6 +1,6 @@
 //! The service: [`IrcService`], the ports; SIGHUP reads files again, and the end waits until what is registered is stored.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, path::PathBuf};
 
 use sinew::{
     application::{Service, StartError, StopError},
@@ -8,17 +8,19 @@ use sinew::{
     prelude::{Deferred, Reactor},
 };
 
-use crate::servers::read_again::OnHangup;
+use crate::servers::{read_again::OnHangup, users_file};
 
 pub(super) struct IrcService {
     streams: Box<dyn Service>,
     server: IrcServer,
+    /// Of accounts and operators.
+    users: Vec<PathBuf>,
     hangup: RefCell<Option<OnHangup>>,
 }
 
 impl IrcService {
-    pub(super) fn new(streams: Box<dyn Service>, server: IrcServer) -> Self {
-        Self { streams, server, hangup: RefCell::default() }
+    pub(super) fn new(streams: Box<dyn Service>, server: IrcServer, users: Vec<PathBuf>) -> Self {
+        Self { streams, server, users, hangup: RefCell::default() }
     }
 }
 
@@ -29,9 +31,10 @@ impl Service for IrcService {
 
     fn start(&self, reactor: &Reactor) -> Result<(), StartError> {
         self.streams.start(reactor)?;
-        let server = self.server.clone();
+        let (server, users) = (self.server.clone(), self.users.clone());
         let hangup = OnHangup::call(reactor, "irc: reading its files again", move |reactor| {
             rehash(&server, reactor);
+            warn_of(users.clone(), reactor);
         })?;
         self.hangup.replace(Some(hangup));
         Ok(())
@@ -46,6 +49,14 @@ impl Service for IrcService {
         });
         stopped
     }
+}
+
+/// Warns of files of users that everyone may read. They are read again with the next login.
+fn warn_of(users: Vec<PathBuf>, reactor: &Reactor) {
+    let exposed = move || users.iter().filter_map(|path| users_file::exposed(path)).collect();
+    reactor.defer_to_thread(exposed).then(|_, warnings: Result<Vec<String>, _>| {
+        warnings.into_iter().flatten().for_each(|warning| tracing::warn!("{warning}"));
+    });
 }
 
 /// Reads the files again.

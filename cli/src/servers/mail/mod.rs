@@ -5,7 +5,7 @@
 //! | `names.rs` | who has a mailbox, by the file of users |
 //! | `domains.rs` | the router: domains, aliases |
 //! | `outgoing.rs` | mail to other hosts |
-//! | `postmaster.rs` | whether mail for postmaster is accepted |
+//! | `refusals.rs` | mail for postmaster, or of a catch-all, that is refused |
 //! | `sources.rs` | files that are read again when they change |
 //! | `queue_slot.rs` | the queue, once it is open |
 //! | `opening.rs` | how the queue is opened, and what happens until then |
@@ -17,10 +17,10 @@ mod domains;
 mod names;
 mod opening;
 mod outgoing;
-mod postmaster;
 mod queue_report;
 mod queue_slot;
 mod receiving;
+mod refusals;
 mod service;
 mod sources;
 
@@ -44,11 +44,11 @@ use crate::{
     quantity::{Interval, Size},
     run::{Context, ServerCommand},
     sendmail::Tls,
-    servers::{dns::Network, ports::Certificate},
+    servers::{dns::Network, ports::Certificate, users_file},
 };
 use names::Names;
-use postmaster::Postmaster;
 pub(crate) use queue_report::{Page, QueuedReport, RecipientReport};
+use refusals::Refusals;
 use service::{MailService, Parts};
 use sources::Sources;
 
@@ -236,6 +236,7 @@ impl ServerCommand for Mail {
         };
         let names = Names::default();
         if let Some(path) = &self.users {
+            users_file::warn(context, path);
             names.replace(
                 names::read(path).map_err(|error| {
                     StartError::other(format!("{}: {error}", Excerpt::path(path)))
@@ -245,16 +246,16 @@ impl ServerCommand for Mail {
         let checker = self.checker()?;
         let store = self.store(&hostname)?;
         let router = self.router(&hostname, &names, &store)?;
-        let postmaster = Postmaster::new(router.clone(), &self.domains(&hostname));
+        let refusals = Refusals::new(router.clone(), &self.domains(&hostname));
         if context.is_check() {
-            postmaster.check(context);
+            refusals.check(context);
         }
         let relay = outgoing::relay(self, reactor, &hostname)?;
         let sources = Sources {
             names,
             users: self.users.clone(),
             router: router.clone(),
-            postmaster,
+            refusals,
             aliases: self.aliases.clone(),
             rules: domains::alias_rules(self.alias_programs),
             certificate: certificate.as_ref().map(Certificate::reloader),

@@ -30,7 +30,7 @@ use sinew::{
         smtp::server::{ServerConfig, SmtpServer},
         store::Store,
     },
-    prelude::{Deferred, ListenConfig, Peer, Reactor, StreamConfig},
+    prelude::{Deferred, Peer, Reactor, StreamConfig},
     reactor::{Excerpt, Failure},
     transports::endpoint::ServerEndpoint,
 };
@@ -45,7 +45,10 @@ use super::{
 use crate::{
     arguments::Endpoint,
     run::Context,
-    servers::ports::{self, Certificate},
+    servers::{
+        ports::{self, Certificate},
+        public_ports::PublicPorts,
+    },
 };
 
 /// Where mail of other servers is accepted by default.
@@ -83,9 +86,10 @@ pub(super) struct MailService {
 impl MailService {
     pub(super) fn make(mail: &Mail, context: &Context, parts: Parts) -> Result<Self, StartError> {
         let slot = QueueSlot::default();
+        let limits = limits(mail, context)?;
         let receiving = MultiService::new();
         let reading = MultiService::new();
-        let ports = Ports { mail, context, parts: &parts, slot: &slot };
+        let ports = Ports { mail, context, parts: &parts, slot: &slot, limits };
         ports.receiving(&receiving)?;
         ports.reading(&reading)?;
         let opening = Rc::new(opening(mail, context, &parts, slot.clone(), receiving.clone())?);
@@ -101,6 +105,15 @@ struct Ports<'a> {
     context: &'a Context,
     parts: &'a Parts,
     slot: &'a QueueSlot,
+    limits: PublicPorts,
+}
+
+/// By default.
+fn limits(mail: &Mail, context: &Context) -> Result<PublicPorts, StartError> {
+    let Mail { submission, submissions, lmtp, pop3, pop3s, imap, imaps, control, .. } = mail;
+    let own = [submission, submissions, lmtp, pop3, pop3s, imap, imaps, control];
+    let own: usize = own.iter().map(|endpoints| endpoints.len()).sum();
+    Ok(PublicPorts::new(context.endpoints(LISTEN)?.len() + own))
 }
 
 impl Ports<'_> {
@@ -190,7 +203,12 @@ impl Ports<'_> {
         endpoints: Vec<ServerEndpoint>,
         factory: impl sinew::prelude::Factory,
     ) -> Result<(), StartError> {
-        let (config, stream) = (ListenConfig::default(), StreamConfig::default());
+        let config = match group {
+            // For one server that brings the mail of many.
+            "lmtp" => self.limits.config_without_clients(),
+            _ => self.limits.config(),
+        };
+        let stream = StreamConfig::default();
         self.context.serve_group(
             services,
             group,

@@ -19,11 +19,12 @@ use sinew::{
 use super::{
     domains::with_cause,
     names::{self, Names},
-    postmaster::Postmaster,
+    refusals::Refusals,
 };
 use crate::servers::{
     ports::Reloader,
     read_again::{OnHangup, Pace, Stamp},
+    users_file,
 };
 
 /// What is read from files, and where it goes.
@@ -32,7 +33,7 @@ pub(super) struct Sources {
     pub(super) names: Names,
     pub(super) users: Option<PathBuf>,
     pub(super) router: Router,
-    pub(super) postmaster: Postmaster,
+    pub(super) refusals: Refusals,
     pub(super) aliases: Option<PathBuf>,
     pub(super) rules: TargetRules,
     pub(super) certificate: Option<Reloader>,
@@ -69,18 +70,18 @@ impl Sources {
 
 impl Watched {
     async fn run(self: Rc<Self>, reactor: Reactor) {
-        self.check_postmaster(&reactor).await;
+        self.check_refusals(&reactor).await;
         loop {
             let is_forced = self.pace.next(&reactor, self.sources.every).await;
             if self.look(&reactor, is_forced).await {
-                self.check_postmaster(&reactor).await;
+                self.check_refusals(&reactor).await;
             }
         }
     }
 
-    async fn check_postmaster(&self, reactor: &Reactor) {
-        for refused in self.sources.postmaster.refused(reactor).await {
-            tracing::warn!("{refused}");
+    async fn check_refusals(&self, reactor: &Reactor) {
+        for text in self.sources.refusals.texts(reactor).await {
+            tracing::warn!("{text}");
         }
     }
 
@@ -121,13 +122,15 @@ impl Watched {
     /// Returns whether they were read.
     async fn read_users(&self, reactor: &Reactor, path: PathBuf) -> bool {
         let shown = Excerpt::path(&path).to_string();
-        match reactor.defer_to_thread(move || names::read(&path)).await {
-            Ok(Ok(read)) => {
+        let read = move || (names::read(&path), users_file::exposed(&path));
+        match reactor.defer_to_thread(read).await {
+            Ok((Ok(read), exposed)) => {
                 self.sources.names.replace(read);
                 tracing::info!(users = self.sources.names.len(), "the users are read again");
+                exposed.into_iter().for_each(|warning| tracing::warn!("{warning}"));
                 return true;
             }
-            Ok(Err(error)) => tracing::error!("the users stay as they were: {shown}: {error}"),
+            Ok((Err(error), _)) => tracing::error!("the users stay as they were: {shown}: {error}"),
             Err(error) => tracing::error!(%error, "the users could not be read"),
         }
         false

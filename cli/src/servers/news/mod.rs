@@ -20,7 +20,7 @@ use sinew::{
     transports::tls::{Identity, TlsServerConfig},
 };
 
-use super::dns::Network;
+use super::{dns::Network, users_file};
 use crate::{
     quantity::{Interval, Size},
     run::{Context, ServerCommand},
@@ -106,7 +106,7 @@ impl News {
         ArticleLimits::default().bytes_max(bytes)
     }
 
-    fn config(&self) -> Result<ServerConfig, StartError> {
+    fn config(&self, context: &Context) -> Result<ServerConfig, StartError> {
         if self.name.is_empty() {
             return Err(StartError::other("name is missing: that of the server in Path"));
         }
@@ -114,6 +114,7 @@ impl News {
             .map_err(|error| StartError::other(format!("the name of the server: {error}")))?;
         config = config.article_limits(self.limits());
         if let Some(file) = &self.users {
+            users_file::warn(context, file);
             config = config.auth(PasswordFile::open(file).map_err(StartError::other)?);
         }
         if let (Some(cert), Some(key)) = (&self.cert, &self.key) {
@@ -137,7 +138,7 @@ impl ServerCommand for News {
             .map_err(|error| StartError::other(format!("the groups of feeds: {error}")))?;
         let plan = Plan {
             spool: self.spool.clone(),
-            config: self.config()?,
+            config: self.config(context)?,
             limits: self.limits(),
             rights: Rights::new(&self.read, &self.post, &self.accept),
             groups: self.newsgroup.clone(),

@@ -23,7 +23,7 @@ use sinew::{
         },
         store::{ExpiryRule, Spool, SpoolConfig, StoreError},
     },
-    prelude::{Deferred, Factory, Peer as Client, Reactor, Task},
+    prelude::{Deferred, Factory, Peer as Client, Reactor, StreamConfig, Task},
     reactor::{Failure, Promise},
 };
 
@@ -31,7 +31,10 @@ use super::{
     access::Rights,
     values::{Group, Peer},
 };
-use crate::{run::Context, servers::held_folder::HeldFolder};
+use crate::{
+    run::Context,
+    servers::{held_folder::HeldFolder, public_ports::PublicPorts},
+};
 
 /// Where it listens by default.
 const LISTEN: &str = "tcp:119";
@@ -119,7 +122,9 @@ impl NewsHandler for Serving {
 impl NewsService {
     pub(super) fn new(context: &Context, plan: Plan) -> Result<Self, StartError> {
         let server = Late::default();
-        let streams = context.serve(LISTEN, server.clone())?;
+        let config = PublicPorts::new(context.endpoints(LISTEN)?.len()).config();
+        let stream = StreamConfig::default();
+        let streams = context.serve_with(LISTEN, config, stream, server.clone(), |_, port| port)?;
         let has_predecessor = context.has_predecessor();
         let running = RefCell::default();
         Ok(Self(Rc::new(Parts { plan, has_predecessor, streams, server, running })))

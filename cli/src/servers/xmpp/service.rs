@@ -13,7 +13,7 @@ use sinew::{
     auth::PasswordFile,
     chat::xmpp::server::components::ComponentPort,
     http::server::HttpServer,
-    prelude::{Deferred, Factory, ListenConfig, Reactor, StreamConfig, Task},
+    prelude::{Deferred, Factory, Reactor, StreamConfig, Task},
     reactor::{Excerpt, Failure},
     transports::endpoint::ServerEndpoint,
 };
@@ -32,6 +32,7 @@ use crate::{
     run::Context,
     servers::{
         ports::{self, Certificate},
+        public_ports::PublicPorts,
         read_again::Stamp,
         users_file,
     },
@@ -66,6 +67,7 @@ impl XmppService {
         let users = xmpp.users.clone().unwrap_or_default();
         let seen = Stamp::of(&users);
         let names = users_file::names(&users);
+        users_file::warn(context, &users);
         accounts.replace(
             names.map_err(|error| {
                 StartError::other(format!("{}: {error}", Excerpt::path(&users)))
@@ -87,7 +89,8 @@ impl XmppService {
             slot: ServerSlot::default(),
         });
         let ports = MultiService::new();
-        Ports { xmpp, context, services: &ports }.all(&opening, certificate.as_ref())?;
+        let limits = limits(xmpp, context)?;
+        Ports { xmpp, context, services: &ports, limits }.all(&opening, certificate.as_ref())?;
         let folders = [
             Some(opening.storage.clone()),
             opening.uploads.as_ref().map(|uploads| uploads.site.folder().to_owned()),
@@ -119,6 +122,15 @@ struct Ports<'a> {
     xmpp: &'a Xmpp,
     context: &'a Context,
     services: &'a MultiService,
+    limits: PublicPorts,
+}
+
+/// By default.
+fn limits(xmpp: &Xmpp, context: &Context) -> Result<PublicPorts, StartError> {
+    let Xmpp { direct_tls, component_port, upload_https, upload_http, .. } = xmpp;
+    let own = [direct_tls, component_port, upload_https, upload_http];
+    let own: usize = own.iter().map(|endpoints| endpoints.len()).sum();
+    Ok(PublicPorts::new(context.endpoints(LISTEN)?.len() + own))
 }
 
 impl Ports<'_> {
@@ -144,7 +156,12 @@ impl Ports<'_> {
         endpoints: Vec<ServerEndpoint>,
         factory: impl Factory,
     ) -> Result<(), StartError> {
-        let (config, stream) = (ListenConfig::default(), StreamConfig::default());
+        let config = match group {
+            // From one machine: several components, or a proxy.
+            "component_port" | "upload_http" => self.limits.config_without_clients(),
+            _ => self.limits.config(),
+        };
+        let stream = StreamConfig::default();
         self.context.serve_group(
             self.services,
             group,

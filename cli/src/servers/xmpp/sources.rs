@@ -94,11 +94,13 @@ impl Sources {
             let stamp = Stamp::of(&path);
             // Without a file, what was read stays.
             let is_read = is_forced || (stamp.is_some() && stamp != before);
-            (stamp.or(before), is_read.then(|| users_file::names(&path)))
+            let names = is_read.then(|| users_file::names(&path));
+            (stamp.or(before), names, is_read.then(|| users_file::exposed(&path)).flatten())
         });
         match read.await {
-            Ok((stamp, names)) => {
+            Ok((stamp, names, exposed)) => {
                 seen.set(stamp);
+                exposed.into_iter().for_each(|warning| tracing::warn!("{warning}"));
                 match names {
                     Some(Ok(names)) => self.replace_users(reactor, names).await,
                     Some(Err(error)) => {
