@@ -10,6 +10,7 @@ mod kit;
 
 mod servers {
     mod bench;
+    mod certificates;
     mod chat;
     mod connect;
     mod dig;

@@ -30,6 +30,7 @@ mod pop3;
 mod proxy;
 mod reference_model;
 mod smtp;
+mod tls;
 mod web_sockets;
 mod xmpp;
 mod xmpp_archive;
@@ -41,7 +42,7 @@ use self::{format::Format, input::Input};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 80] = [
+pub(crate) const TARGETS: [Target; 81] = [
     ("line", line),
     ("netstring", netstring),
     ("int8", int8),
@@ -50,6 +51,7 @@ pub(crate) const TARGETS: [Target; 80] = [
     ("fixed", fixed),
     ("framed", framed),
     ("proxy", proxy),
+    ("tls_certificate", tls_certificate),
     ("dot_stuffed", dot_stuffed),
     ("dns_message", dns_message),
     ("dns_response", dns_response),
@@ -154,6 +156,10 @@ pub(crate) fn framed(data: &[u8]) {
 
 pub(crate) fn proxy(data: &[u8]) {
     proxy::check(data);
+}
+
+pub(crate) fn tls_certificate(data: &[u8]) {
+    tls::certificate(data);
 }
 
 pub(crate) fn dot_stuffed(data: &[u8]) {

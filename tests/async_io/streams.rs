@@ -273,9 +273,10 @@ fn a_failed_attempt_says_why() {
 
     crate::watchdog::watch_this_test();
     let reactor = Reactor::new().unwrap();
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let addr = closed.local_addr().unwrap();
-    drop(closed);
+    // Bound, so that no other program gets the port, and not listening.
+    let closed = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    closed.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let addr = closed.local_addr().unwrap().as_socket().unwrap();
     let connecting = AsyncStream::connect(&reactor, addr);
     let error = reactor.run_until(connecting).unwrap().unwrap_err();
     assert!(error.to_string().contains("refused"), "{error}");

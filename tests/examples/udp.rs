@@ -47,7 +47,8 @@ fn the_client_sends_lines_and_prints_answers() {
 fn the_client_reports_refusal() {
     let nobody = UdpSocket::bind("127.0.0.1:0").unwrap();
     let to = nobody.local_addr().unwrap().to_string();
-    drop(nobody);
+    // It keeps the port, and takes datagrams from itself only: others get the answer that nobody is there.
+    nobody.connect(nobody.local_addr().unwrap()).unwrap();
     let mut client = Example::start("udp_client", &["--to", &to]);
     client.input(b"hello\n");
     let ended = client.wait_with_input_open();

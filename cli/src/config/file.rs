@@ -1,6 +1,6 @@
 //! Reading a file of `sinew run`: [`read`]. Every key is read by itself, so that all problems are found at once.
 
-use std::ops::Range;
+use std::{ops::Range, time::SystemTime};
 
 use serde::{Deserialize, de::DeserializeOwned};
 use sinew::reactor::{Excerpt, Reactor};
@@ -13,7 +13,7 @@ use super::{Planned, Problem, Program, keys_of};
 use crate::{
     arguments::{Endpoint, InspectOptions, Limits, ListenOptions, ProcessOptions},
     commands::{self, ServerKind},
-    run::Context,
+    run::{Context, certificate_warnings},
 };
 
 /// The most services of a file.
@@ -26,7 +26,8 @@ const TABLES: [&str; 6] = ["reactor", "log", "process", "inspect", "limits", "se
 
 /// Reads the text of a file, or says all that is wrong with it.
 pub(crate) fn read(text: &str) -> Result<Program, Vec<Problem>> {
-    let mut reading = Reading { text, problems: Vec::new(), warnings: Vec::new() };
+    let now = Reactor::new().ok().map(|reactor| reactor.wall_clock());
+    let mut reading = Reading { text, now, problems: Vec::new(), warnings: Vec::new() };
     let program = reading.program();
     let Reading { mut problems, mut warnings, .. } = reading;
     let place = |problem: &Problem| (problem.line, problem.column);
@@ -44,6 +45,7 @@ pub(crate) fn read(text: &str) -> Result<Program, Vec<Problem>> {
 
 struct Reading<'a> {
     text: &'a str,
+    now: Option<SystemTime>,
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
 }
@@ -157,7 +159,8 @@ impl<'a> Reading<'a> {
         if let Err(error) = planned.server.service(&context) {
             return self.problem(place, path, error.to_string());
         }
-        for text in context.into_warnings() {
+        let certificates = certificate_warnings(planned, self.now);
+        for text in context.into_warnings().into_iter().chain(certificates) {
             self.warnings.push(Problem::new(self.text, place.clone(), path, text));
         }
     }

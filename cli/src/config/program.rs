@@ -17,7 +17,7 @@ use crate::{
         ReactorOptions,
     },
     exit::{Code, Failure},
-    run::ServerCommand,
+    run::{ServerCommand, TlsUse},
 };
 
 /// Services, and the process in which they run.
@@ -52,6 +52,11 @@ impl Planned {
     ) -> Self {
         let files = hash_of_files(&server.files());
         Self { name: name.to_owned(), server: server.into(), listen, limits, files }
+    }
+
+    /// Where it has certificates.
+    pub(crate) fn tls(&self) -> TlsUse {
+        self.server.tls(&self.listen.listen)
     }
 
     /// Whether both would do the same.

@@ -21,6 +21,7 @@ use sinew::{
 
 use super::{
     Source,
+    certificates::Certificates,
     order::{Ending, Order},
     readiness::Readiness,
     upgrade::{self, NextVersion},
@@ -37,6 +38,7 @@ pub(super) struct Control {
     pub(super) generations: Vec<u64>,
     /// Of the last service that was started.
     pub(super) generation: u64,
+    pub(super) certificates: Certificates,
     pub(super) log: Log,
     pub(super) reactors: ReactorsHandle,
     pub(super) handover: Handover,

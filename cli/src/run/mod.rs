@@ -12,6 +12,7 @@
 //!             ends when the reactors have ended
 //! ```
 
+mod certificates;
 mod context;
 mod control;
 mod failures;
@@ -31,6 +32,7 @@ mod upgrade;
 #[cfg(test)]
 pub(crate) use readiness::Readiness;
 pub(crate) use {
+    certificates::{TlsUse, Wanted, warnings as certificate_warnings},
     context::Context,
     readiness::Wait,
     server_command::{Description, ServerCommand, Tool},

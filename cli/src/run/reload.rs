@@ -4,7 +4,8 @@
 //! 2. The log is opened anew. If that fails, nothing changes.
 //! 3. Services that are gone or have changed stop listening, and their connections are drained. The sockets are kept until the next step is done.
 //! 4. Services that are new or have changed start. If one fails, those that were stopped start again as they were, and the new ones stop.
-//! 5. Services that have not changed read their certificates again.
+//! 5. Endpoints of services that have not changed read their certificates again.
+//! 6. The log names certificates that clients will refuse now (`certificates.rs`).
 
 use std::sync::{Arc, mpsc};
 
@@ -22,7 +23,10 @@ type Numbered = (Planned, u64);
 impl Control {
     /// Reloads, and logs the result.
     pub(super) fn reload(&mut self) {
-        match self.source.load().and_then(|program| self.change_to(program)) {
+        let changed = self.source.load().and_then(|program| self.change_to(program));
+        // Services read certificates of their own again, whatever is wrong with the program.
+        self.certificates.look(&self.program.services, &self.reactors);
+        match changed {
             Ok(summary) => tracing::info!("reloaded: {summary}"),
             Err(failure) => {
                 for line in failure.to_string().lines() {
@@ -183,15 +187,16 @@ impl Control {
     }
 }
 
-/// Step 5. The number of endpoints.
+/// Step 5. The number of endpoints with certificates.
 fn reload_certificates(kept: &[Numbered]) -> usize {
-    let endpoints = kept.iter().flat_map(|(planned, _)| &planned.listen.listen);
     let mut number = 0;
-    for endpoint in endpoints {
-        match endpoint.endpoint.reload() {
-            Ok(()) => number += 1,
-            Err(error) => {
-                tracing::error!("{endpoint}: the certificates stay as they were: {error}")
+    for tls in kept.iter().map(|(planned, _)| planned.tls()) {
+        for endpoint in tls.all_endpoints() {
+            match endpoint.endpoint.reload() {
+                Ok(()) => number += usize::from(!endpoint.endpoint.identities().is_empty()),
+                Err(error) => {
+                    tracing::error!("{endpoint}: the certificates stay as they were: {error}");
+                }
             }
         }
     }

@@ -5,8 +5,8 @@ use std::{fmt, path::PathBuf};
 use clap::Command;
 use sinew::application::{Service, StartError};
 
-use super::Context;
-use crate::exit::Failure;
+use super::{Context, TlsUse};
+use crate::{arguments::Endpoint, exit::Failure};
 
 /// The arguments of a server, on the command line and in the file of `sinew run`: with derived `clap::Args` and
 /// `serde::Deserialize` (`#[serde(deny_unknown_fields, default)]`), so that the names of the fields are the keys of the file.
@@ -26,6 +26,12 @@ pub(crate) trait ServerCommand: fmt::Debug + Send + Sync + 'static {
     /// The files that it reads when its service is made, so that a reload notices when their contents have changed.
     fn files(&self) -> Vec<PathBuf> {
         Vec::new()
+    }
+
+    /// Its endpoints, which are those of `--listen` and others of its own, and the certificates of its own, with the names by which clients
+    /// know it there. By default these endpoints, without a name.
+    fn tls(&self, listen: &[Endpoint]) -> TlsUse {
+        TlsUse::default().endpoints(listen, None)
     }
 }
 

@@ -7,7 +7,7 @@
 //! | 3 change root and working directory, and the umask | the same |
 //! | 4 go into the background | the new root directory |
 //! | 5 write the pid, open the log | the same |
-//! | 6 build the reactors, make the services, open the sockets | the same |
+//! | 6 build the reactors, make the services, open the sockets, look at the certificates | the same |
 //! | 7 give the privileges up, for good | the user |
 //! | 8 start the services, say that the server is ready unless one of them waits for something (`readiness.rs`) | the user |
 //! | 9 serve, until the reactors have ended (`control.rs`) | the user |
@@ -34,6 +34,7 @@ use sinew::{
 
 use super::{
     Source,
+    certificates::Certificates,
     control::Control,
     failures::shard_failure,
     order::{Ending, Order},
@@ -84,6 +85,7 @@ struct Start {
     identity: Option<Identity>,
     journal: Journal,
     notifier: Option<Notifier>,
+    certificates: Certificates,
 }
 
 /// The same, with a log.
@@ -102,7 +104,18 @@ impl Start {
         let identity = Identity::find(process)?;
         let journal = Journal::connect(&program.log)?;
         let (next, notifier) = (NextVersion::find(&source)?, Notifier::from_environment());
-        Ok(Self { source, program, handover, next, pid_file, identity, journal, notifier })
+        let certificates = Certificates::default();
+        Ok(Self {
+            source,
+            program,
+            handover,
+            next,
+            pid_file,
+            identity,
+            journal,
+            notifier,
+            certificates,
+        })
     }
 
     /// Steps 3 to 5.
@@ -189,6 +202,8 @@ impl Start {
         readiness: &Readiness,
     ) -> Result<RunningReactors, Failure> {
         let reactors = start_reactors(self, orders, readiness)?;
+        // Some files only root can read.
+        self.certificates.look(&self.program.services, &reactors);
         start_services(&reactors, self.identity.as_ref())?;
         if self.handover.has_predecessor() {
             take_over(&reactors, &self.handover)?;
@@ -208,12 +223,13 @@ impl Start {
         readiness: Readiness,
         waits: Option<String>,
     ) -> Control {
-        let Self { source, program, handover, next, pid_file, notifier, .. } = self;
+        let Self { source, program, handover, next, pid_file, notifier, certificates, .. } = self;
         Control {
             generations: vec![0; program.services.len()],
             generation: 0,
             source,
             program,
+            certificates,
             log,
             reactors: reactors.clone(),
             handover,

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     io::Write,
     net::{SocketAddr, TcpListener, TcpStream},
+    os::unix::net::{UnixListener, UnixStream},
     process::Stdio,
 };
 
@@ -16,11 +17,11 @@ fn echo(name: &str, more: &str) -> String {
     format!("[services.{name}]\nserver = \"echo\"\nlisten = \"127.0.0.1:0\"\n{more}\n")
 }
 
-/// A port that is in use until the listener is dropped. Other tests listen on 127.0.0.1, so that none is given the port then.
-fn taken_port() -> (SocketAddr, TcpListener) {
-    let bound = TcpListener::bind("127.0.0.2:0").or_else(|_| TcpListener::bind("127.0.0.1:0"));
-    let holder = bound.expect("a free port");
-    (holder.local_addr().expect("an address"), holder)
+/// The path of a socket that is in use until the listener is dropped. A port could become another program's then.
+fn taken_path(scratch: &Scratch) -> (String, UnixListener) {
+    let path = scratch.text("taken");
+    let holder = UnixListener::bind(&path).expect("a path in the directory of this test");
+    (path, holder)
 }
 
 /// Writes a file, has it reloaded, and returns the line of the log that says so.
@@ -119,9 +120,13 @@ fn a_file_with_an_error_changes_nothing() {
     let path = scratch.write("file.toml", &echo("a", ""));
     let mut server = Server::start(&["run", &path]);
     let mut stream = connect(server.address());
-    let (taken, holder) = taken_port();
-    let in_use =
-        format!("{}[services.b]\nserver = \"echo\"\nlisten = \"{taken}\"\n", echo("a", ""));
+    let port = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let (taken, holder) = taken_path(&scratch);
+    let with_b = |listen: &str| {
+        format!("{}[services.b]\nserver = \"echo\"\nlisten = \"{listen}\"\n", echo("a", ""))
+    };
+    let in_use = with_b(&format!("unix:{taken}"));
+    let port_in_use = with_b(&port.local_addr().expect("an address").to_string());
     for (contents, text) in [
         ("[services.a\n", "file.toml:1"),
         (
@@ -130,7 +135,8 @@ fn a_file_with_an_error_changes_nothing() {
         ),
         ("[services.a]\nserver = \"no\"\n", "there is no server"),
         ("", "there are no services"),
-        (&in_use, "could not listen on"),
+        (&port_in_use, "could not listen on"),
+        (&in_use, "is in use"),
         (
             &format!("{}[log]\nfile = \"/no/such/directory/log\"\n", echo("b", "")),
             "cannot open the log file",
@@ -152,21 +158,25 @@ fn a_file_with_an_error_changes_nothing() {
     drop(holder);
     let line = reload(&mut server, &scratch, &in_use);
     assert!(line.contains("1 unchanged, 0 changed, 1 added"), "{line}");
-    connect(taken);
-    drop(stream);
+    let mut taken = UnixStream::connect(taken).expect("a server that listens");
+    assert_echoes(&mut taken, "hello");
+    drop((stream, taken));
     server.stop();
 }
 
 #[test]
 fn a_changed_service_that_cannot_start_is_as_before() {
     let scratch = Scratch::new();
-    let (taken, holder) = taken_port();
+    let (taken, holder) = taken_path(&scratch);
     let path = scratch.write("file.toml", &(echo("a", "") + &echo("b", "")));
     let mut server = Server::start(&["run", &path]);
     let mut kept = connect(address(&server, "b"));
     scratch.write(
         "file.toml",
-        &format!("[services.a]\nserver = \"discard\"\nlisten = \"{taken}\"\n{}", echo("b", "")),
+        &format!(
+            "[services.a]\nserver = \"discard\"\nlisten = \"unix:{taken}\"\n{}",
+            echo("b", "")
+        ),
     );
     server.signal(Signal::SIGHUP);
     server.line("nothing was reloaded");

@@ -12,6 +12,9 @@ use super::{
 };
 use crate::kit::{Scratch, Server, failure, output};
 
+/// How often nsd is started, at most, until it has a port of its own.
+const NSD_STARTS: usize = 20;
+
 /// What it prints for these words, asked at this address.
 pub(super) fn dig(at: SocketAddr, words: &[&str]) -> String {
     let (server, port) = (format!("@{}", at.ip()), at.port().to_string());
@@ -131,9 +134,22 @@ fn failures_have_exit_codes() {
     }
 }
 
-/// nsd in the foreground.
-fn start_nsd(scratch: &Scratch, at: SocketAddr) -> Running {
+/// nsd in the foreground, and its address.
+fn start_nsd(scratch: &Scratch) -> (Running, SocketAddr) {
     scratch.write("test.zone", &zone(7, 3000));
+    let mut said = String::new();
+    for _ in 0..NSD_STARTS {
+        let at = free_port();
+        match try_nsd(scratch, at) {
+            Ok(nsd) => return (nsd, at),
+            Err(text) => said = text,
+        }
+    }
+    panic!("nsd does not start: {said}");
+}
+
+/// What nsd has said, if it ends: the port may be another program's by now.
+fn try_nsd(scratch: &Scratch, at: SocketAddr) -> Result<Running, String> {
     let path = scratch.text("");
     let config = format!(
         "server:\n ip-address: 127.0.0.1@{port}\n server-count: 1\n username: \"\"\n chroot: \"\"\n zonesdir: \"{path}\"\n \
@@ -150,11 +166,13 @@ fn start_nsd(scratch: &Scratch, at: SocketAddr) -> Running {
     let nsd = Running(child);
     let mut said = String::new();
     while !said.contains("nsd started") {
-        assert_ne!(log.read_line(&mut said).expect("a log"), 0, "{said}");
+        if log.read_line(&mut said).expect("a log") == 0 {
+            return Err(said);
+        }
     }
     // It goes on to write.
     std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-    nsd
+    Ok(nsd)
 }
 
 #[test]
@@ -163,8 +181,7 @@ fn another_server_is_asked() {
         return;
     }
     let scratch = Scratch::new();
-    let at = free_port();
-    let _nsd = start_nsd(&scratch, at);
+    let (_nsd, at) = start_nsd(&scratch);
     assert_eq!(
         dig(at, &["www.example.org", "+short", "mail.example.org", "aaaa"]),
         "192.0.2.7\n2001:db8::25\n"

@@ -1,13 +1,16 @@
 //! `sinew dns`: zones, lists, other servers, asked by `sinew dig` and, where they are installed, kdig and drill.
 
 use std::{
-    net::{SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     process::{Command, Stdio},
 };
 
 use nix::sys::signal::Signal;
 
-use super::{dig::dig, peers::has_program};
+use super::{
+    dig::dig,
+    peers::{closed_port_at, has_program},
+};
 use crate::kit::{Scratch, Server, failure, send, sinew};
 
 /// A zone with hosts enough for several messages over TCP.
@@ -257,20 +260,21 @@ fn a_service_of_a_file() {
     server.stop();
 }
 
-/// Two addresses that are free for TCP and UDP. No other test uses this one of this machine, where it is there.
-fn free_addresses() -> [SocketAddr; 2] {
-    let bound = || TcpListener::bind("127.0.0.3:0").or_else(|_| TcpListener::bind("127.0.0.1:0"));
-    [bound(), bound()].map(|it| it.and_then(|it| it.local_addr()).expect("a free port"))
+/// An endpoint for a server of this test, while its port of TCP is held by a socket of the test. Nobody holds the one of UDP, but no other test uses
+/// this address of this machine, where it is there.
+fn endpoint(at: SocketAddr) -> String {
+    format!("tcp:{}:interface={}:reuseport=yes", at.port(), at.ip())
 }
 
 #[test]
 fn endpoints_in_another_order() {
     let scratch = Scratch::new();
-    let [first, second] = free_addresses();
+    let [(first, _first_held), (second, _second_held)] =
+        [(); 2].map(|()| closed_port_at(Ipv4Addr::new(127, 0, 0, 3)));
     let file = scratch.write("zone", &zone(7, 0));
     for reactors in [1, 2] {
         let program = |addresses: &[SocketAddr]| {
-            let listen: Vec<_> = addresses.iter().map(|it| format!("tcp:{it}")).collect();
+            let listen: Vec<_> = addresses.iter().map(|at| endpoint(*at)).collect();
             format!(
                 "[reactor]\nreactors = {reactors}\n[services.dns]\nlisten = {listen:?}\n\
                  zone = [\"example.org={file}\"]\nresponses_per_second = 0\n"

@@ -68,9 +68,7 @@ impl Fixture {
     }
 
     fn start(&self) -> Server {
-        let mut server = Server::start(&["run", &self.config()]);
-        server.line("the queue is open");
-        server
+        begin(&self.config())
     }
 
     fn mailq(&self, words: &[&str]) -> Output {
@@ -119,6 +117,13 @@ fn talk(at: &str, commands: &[&str]) -> Vec<String> {
         said.push(reply(&mut stream));
     }
     said
+}
+
+/// A server with its queue, which it can have before it says that it is ready.
+fn begin(file: &str) -> Server {
+    let mut server = Server::begin(&mut sinew(&["run", file]));
+    server.all_lines(&["the queue is open", "ready"]);
+    server
 }
 
 const DELIVERED: &str = "an attempt to deliver has ended";
@@ -285,7 +290,7 @@ fn the_queue_survives_a_kill() {
     if !has_program("python3") {
         return;
     }
-    let (at, held) = closed_port();
+    let (at, _held) = closed_port();
     let fixture = Fixture::new().with(&format!("smart_host = '{at}'\nretry_first = '1h'\n"));
     let mut server = fixture.start();
     let submissions = port(&server, "/submissions");
@@ -318,10 +323,9 @@ fn the_queue_survives_a_kill() {
     assert!(list.contains("2 messages, ") && list.contains(": held\n"), "{list}");
     server.signal(Signal::SIGKILL);
     server.end();
-    drop(held);
     // The same address: the file is not changed.
-    let (_, mails) =
-        sendmail::serve(&format!("tcp:{}:interface=127.0.0.1", at.port()), |config| config);
+    let listen = format!("tcp:{}:interface=127.0.0.1:reuseport=yes", at.port());
+    let (_, mails) = sendmail::serve(&listen, |config| config);
     let mut server = fixture.start();
     assert!(fixture.mailq(&["retry"]).status.success());
     let (envelope, text) = mails.recv().expect("the mail that was not held");
@@ -395,8 +399,7 @@ fn a_program_knows_the_users() {
     let file = fixture
         .scratch
         .write("mail.toml", &text.replace(&users, &format!("login_program = '{program}'")));
-    let mut server = Server::start(&["run", &file]);
-    server.line("the queue is open");
+    let mut server = begin(&file);
     let said = talk(
         &port(&server, ""),
         &[

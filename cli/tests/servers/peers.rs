@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, Output, Stdio},
     thread::{self, JoinHandle},
@@ -74,15 +74,23 @@ pub(super) fn serve_all(serve: impl Fn(TcpStream) + Clone + Send + 'static) -> S
     address
 }
 
-/// A port on which nobody listens, and the socket that keeps others from it.
+/// A port on which nobody listens, and the socket that keeps others from it. While it exists, a server of this user can listen there that
+/// says `reuseport=yes`; it alone gets connections then.
 pub(super) fn closed_port() -> (SocketAddr, Socket) {
+    closed_port_at(Ipv4Addr::LOCALHOST)
+}
+
+/// The same at another loopback address, if this machine has it.
+pub(super) fn closed_port_at(ip: Ipv4Addr) -> (SocketAddr, Socket) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
+    socket.set_reuse_port(true).expect("an option of all systems");
+    let bind = |ip: Ipv4Addr| socket.bind(&SocketAddr::from((ip, 0)).into());
+    bind(ip).or_else(|_| bind(Ipv4Addr::LOCALHOST)).expect("a free port");
     let address = socket.local_addr().expect("an address").as_socket().expect("of IPv4");
     (address, socket)
 }
 
-/// A port for a program that cannot choose one by itself. Another process could take it, which is unlikely: the system gives others first.
+/// A port for a program that cannot choose one by itself. Another process can take it before: who starts that program tries again if it ends.
 pub(super) fn free_port() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("an address")
 }

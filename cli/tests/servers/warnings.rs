@@ -8,7 +8,7 @@ use super::password;
 use crate::kit::{Scratch, Server, output};
 
 /// What a check of this file warns of. It is good otherwise.
-fn warnings(scratch: &Scratch, config: &str) -> Vec<String> {
+pub(super) fn warnings(scratch: &Scratch, config: &str) -> Vec<String> {
     let output = output(&["check", &scratch.write("file.toml", config)]);
     let said = String::from_utf8(output.stdout).expect("text");
     assert!(output.status.success() && said.contains(": good; one service"), "{said}");
@@ -18,13 +18,13 @@ fn warnings(scratch: &Scratch, config: &str) -> Vec<String> {
 }
 
 /// A file of users for its owner alone, whatever the umask is.
-fn users_file(scratch: &Scratch, text: &str) -> String {
+pub(super) fn users_file(scratch: &Scratch, text: &str) -> String {
     let path = scratch.write("users", text);
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("its owner");
     path
 }
 
-fn mail(scratch: &Scratch, more: &str) -> String {
+pub(super) fn mail(scratch: &Scratch, more: &str) -> String {
     let text = |name| scratch.text(name);
     format!(
         "[services.mail]\nlisten = 'tcp:0:interface=127.0.0.1'\nhostname = 'localhost'\nmailboxes = '{}'\nqueue = '{}'\naliases = '{}'\n{more}\n",

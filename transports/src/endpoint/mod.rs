@@ -143,6 +143,12 @@ pub trait Listen: fmt::Display + Send + Sync + 'static {
     fn reload(&self) -> Result<(), EndpointError> {
         Ok(())
     }
+
+    /// The certificates of the endpoint; see [`ServerEndpoint::identities`]. None by default.
+    #[cfg(feature = "tls")]
+    fn identities(&self) -> Vec<crate::tls::Identity> {
+        Vec::new()
+    }
 }
 
 /// A kind of client endpoint. Its `Display` is its endpoint string.
@@ -242,6 +248,13 @@ impl ServerEndpoint {
     /// ```
     pub fn reload(&self) -> Result<(), EndpointError> {
         self.0.reload()
+    }
+
+    /// The certificates that the endpoint has now, in the order in which they are tried: of one with TLS. None otherwise.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn identities(&self) -> Vec<crate::tls::Identity> {
+        self.0.identities()
     }
 }
 

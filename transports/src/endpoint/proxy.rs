@@ -65,6 +65,11 @@ impl Listen for Proxy {
     fn reload(&self) -> Result<(), EndpointError> {
         self.inner.reload()
     }
+
+    #[cfg(feature = "tls")]
+    fn identities(&self) -> Vec<crate::tls::Identity> {
+        self.inner.identities()
+    }
 }
 
 impl fmt::Display for Proxy {

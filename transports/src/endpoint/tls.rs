@@ -224,6 +224,10 @@ impl Listen for TlsServer {
         }
         Ok(())
     }
+
+    fn identities(&self) -> Vec<Identity> {
+        self.tls.identities()
+    }
 }
 
 impl Connect for TlsClient {

@@ -125,7 +125,8 @@ fn resolve_soon(reactor: &Reactor, resolver: Rc<dyn Resolve>, host: String) -> L
     lookup
 }
 
-fn to_ascii(host: &str) -> Result<Cow<'_, str>, ResolveError> {
+/// The name in ASCII, by A-labels if it has other characters.
+pub(crate) fn to_ascii(host: &str) -> Result<Cow<'_, str>, ResolveError> {
     if host.is_ascii() {
         check_len(host)?;
         return Ok(Cow::Borrowed(host));

@@ -10,11 +10,10 @@ use rustls::{
     Error, InconsistentKeys, RootCertStore,
     crypto::CryptoProvider,
     pki_types::{CertificateDer, PrivateKeyDer},
-    server::ParsedCertificate,
     sign::CertifiedKey,
 };
 
-use super::{TlsConfigError, pem::Source};
+use super::{Certificate, TlsConfigError, certificate::check, pem::Source};
 
 /// The crypto provider (ring). Passed explicitly: if two providers are compiled in, rustls has no default.
 pub(super) fn provider() -> &'static Arc<CryptoProvider> {
@@ -24,7 +23,11 @@ pub(super) fn provider() -> &'static Arc<CryptoProvider> {
 
 /// A certificate chain and its private key. Cheap to clone.
 #[derive(Clone)]
-pub struct Identity(Arc<CertifiedKey>);
+pub struct Identity {
+    key: Arc<CertifiedKey>,
+    /// The first of the chain.
+    certificate: Certificate,
+}
 
 impl Identity {
     /// Reads PEM files: the certificate chain, leaf first, and the key. Both may be in one file.
@@ -54,7 +57,7 @@ impl Identity {
 
     fn new(certificate: &Source, key: &Source) -> Result<Self, TlsConfigError> {
         let chain = certificate.certificates()?;
-        check_certificates(&chain, certificate)?;
+        chain.iter().try_for_each(|der| check(der, &certificate.from))?;
         let key_der = key.key()?;
         Self::certified(chain, key_der, certificate, key)
     }
@@ -65,8 +68,10 @@ impl Identity {
         certificate: &Source,
         key: &Source,
     ) -> Result<Self, TlsConfigError> {
+        // A source has one certificate at least.
+        let first = Certificate::new(chain[0].clone(), certificate.from());
         match CertifiedKey::from_der(chain, key_der, provider()) {
-            Ok(certified) => Ok(Self(Arc::new(certified))),
+            Ok(certified) => Ok(Self { key: Arc::new(certified), certificate: first }),
             Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
                 Err(TlsConfigError::KeyMismatch {
                     certificate: certificate.from(),
@@ -77,28 +82,23 @@ impl Identity {
         }
     }
 
+    /// The certificate itself, which is the first of the chain.
+    #[must_use]
+    pub fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+
     pub(super) fn certified_key(&self) -> Arc<CertifiedKey> {
-        self.0.clone()
+        self.key.clone()
     }
 }
 
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Identity").field("certificates", &self.0.cert.len()).finish_non_exhaustive()
+        f.debug_struct("Identity")
+            .field("certificates", &self.key.cert.len())
+            .finish_non_exhaustive()
     }
-}
-
-fn check_certificates(
-    all: &[CertificateDer<'static>],
-    source: &Source,
-) -> Result<(), TlsConfigError> {
-    for der in all {
-        ParsedCertificate::try_from(der).map_err(|error| TlsConfigError::BadCertificate {
-            from: source.from(),
-            why: error.to_string(),
-        })?;
-    }
-    Ok(())
 }
 
 /// Root certificates to verify peers with, at least one. Cheap to clone.

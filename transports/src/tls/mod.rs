@@ -14,7 +14,9 @@ use crate::{
     tcp::{connect, listen_over},
 };
 
+mod certificate;
 mod client;
+mod der;
 mod error;
 mod handshake_limiter;
 mod identity;
@@ -28,6 +30,7 @@ mod session;
 mod settings;
 
 pub use {
+    certificate::{Certificate, CertificateTime, Validity},
     client::TlsClientConfig,
     error::TlsConfigError,
     identity::{Identity, TrustedRoots},

@@ -7,9 +7,7 @@ use std::{
 };
 
 use rustls::{
-    client::verify_server_name,
-    pki_types::ServerName,
-    server::{ClientHello, ParsedCertificate, ResolvesServerCert},
+    server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
 
@@ -62,7 +60,8 @@ impl Identities {
 
     fn choose(&self, name: Option<&str>) -> Option<Arc<CertifiedKey>> {
         let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
-        let named = name.and_then(|name| all.iter().find(|identity| identity.is_for(name)));
+        let named =
+            name.and_then(|name| all.iter().find(|identity| identity.certificate().is_for(name)));
         let first = || all.first().filter(|_| !self.is_strict || name.is_none());
         named.or_else(first).map(Identity::certified_key)
     }
@@ -80,17 +79,5 @@ impl ResolvesServerCert for Identities {
 impl fmt::Debug for Identities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.all()).finish()
-    }
-}
-
-impl Identity {
-    /// Whether the certificate is valid for this server name.
-    fn is_for(&self, name: &str) -> bool {
-        let key = self.certified_key();
-        let (Some(der), Ok(name)) = (key.cert.first(), ServerName::try_from(name)) else {
-            return false;
-        };
-        ParsedCertificate::try_from(der)
-            .is_ok_and(|certificate| verify_server_name(&certificate, &name).is_ok())
     }
 }

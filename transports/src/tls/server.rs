@@ -172,6 +172,12 @@ impl TlsServerConfig {
         self.identities.replace(other.identities.all());
     }
 
+    /// The certificates as they are now, in the order in which they are tried.
+    #[must_use]
+    pub fn identities(&self) -> Vec<Identity> {
+        self.identities.all()
+    }
+
     fn changed(mut self, change: impl FnOnce(&mut Options)) -> Self {
         change(&mut self.options);
         self.built = Arc::default();

@@ -26,7 +26,7 @@ use sinew::{
 use crate::{
     arguments::{Endpoint, endpoints},
     quantity::{Interval, Size},
-    run::{Context, ServerCommand},
+    run::{Context, ServerCommand, TlsUse},
 };
 use door::Door;
 use log::Log;
@@ -121,6 +121,13 @@ impl ServerCommand for Chat {
     /// There is one room.
     fn on_all_reactors(&self) -> bool {
         false
+    }
+
+    fn tls(&self, listen: &[Endpoint]) -> TlsUse {
+        TlsUse::default()
+            .endpoints(listen, None)
+            .endpoints(&self.irc, None)
+            .endpoints(&self.http, None)
     }
 }
 

@@ -22,13 +22,15 @@ use sinew::{
 use crate::{
     arguments::{Endpoint, endpoints},
     quantity::{Interval, Size},
-    run::{Context, ServerCommand},
+    run::{Context, ServerCommand, TlsUse, Wanted},
     servers::{public_ports::PublicPorts, secret_file::secret, users_file},
 };
 use service::IrcService;
 
 /// Where it listens by default.
 const LISTEN: &str = "tcp:127.0.0.1:6667";
+/// The name of the server, unless another is given.
+const NAME: &str = "irc.localhost";
 /// Clients of one network, unless another limit is given.
 const PER_NETWORK: usize = 16;
 /// Connections of one network in a time, unless it may have more clients than that.
@@ -40,7 +42,7 @@ const CONNECTS_WITHIN: Duration = Duration::from_secs(60);
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Irc {
     /// The name of the server, which clients see
-    #[arg(long, default_value = "irc.localhost", value_name = "NAME")]
+    #[arg(long, default_value = NAME, value_name = "NAME")]
     pub(crate) name: String,
     /// The name of the network
     #[arg(long, default_value = "IRC", value_name = "NAME")]
@@ -93,7 +95,7 @@ pub(crate) struct Irc {
 impl Default for Irc {
     fn default() -> Self {
         Self {
-            name: "irc.localhost".to_owned(),
+            name: NAME.to_owned(),
             network: "IRC".to_owned(),
             motd: None,
             bans: None,
@@ -141,6 +143,12 @@ impl ServerCommand for Irc {
     /// There is one network.
     fn on_all_reactors(&self) -> bool {
         false
+    }
+
+    /// Nobody connects to the default name, and browsers connect to the host of a page.
+    fn tls(&self, listen: &[Endpoint]) -> TlsUse {
+        let name = (self.name != NAME).then(|| Wanted::new("name", &self.name));
+        TlsUse::default().endpoints(listen, name).endpoints(&self.websocket, None)
     }
 }
 

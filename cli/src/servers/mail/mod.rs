@@ -42,7 +42,7 @@ use crate::{
     arguments::{Endpoint, endpoints},
     exit::Failure,
     quantity::{Interval, Size},
-    run::{Context, ServerCommand},
+    run::{Context, ServerCommand, TlsUse, Wanted},
     sendmail::Tls,
     servers::{dns::Network, ports::Certificate, users_file},
 };
@@ -270,6 +270,18 @@ impl ServerCommand for Mail {
     /// There is one queue.
     fn on_all_reactors(&self) -> bool {
         false
+    }
+
+    /// Users set their programs up with the name of the host, whatever the domain of their addresses is (RFC 7817 3).
+    fn tls(&self, listen: &[Endpoint]) -> TlsUse {
+        let hostname = self.name_of_host();
+        let wanted = || [Wanted::new("hostname", &hostname)];
+        let ports = [&self.submissions, &self.submission, &self.pop3s, &self.pop3];
+        let ports = ports.into_iter().chain([&self.imaps, &self.imap]).map(Vec::as_slice);
+        let tls = ports.fold(TlsUse::default().endpoints(listen, wanted()), |tls, endpoints| {
+            tls.endpoints(endpoints, wanted())
+        });
+        tls.endpoints(&self.lmtp, None).file(self.cert.as_ref(), wanted())
     }
 }
 

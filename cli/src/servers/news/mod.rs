@@ -22,8 +22,9 @@ use sinew::{
 
 use super::{dns::Network, users_file};
 use crate::{
+    arguments::Endpoint,
     quantity::{Interval, Size},
-    run::{Context, ServerCommand},
+    run::{Context, ServerCommand, TlsUse, Wanted},
 };
 use access::Rights;
 use service::{NewsService, Plan};
@@ -153,6 +154,11 @@ impl ServerCommand for News {
     /// A spool is open once.
     fn on_all_reactors(&self) -> bool {
         false
+    }
+
+    fn tls(&self, listen: &[Endpoint]) -> TlsUse {
+        let name = || [Wanted::new("name", &self.name)];
+        TlsUse::default().endpoints(listen, name()).file(self.cert.as_ref(), name())
     }
 
     fn files(&self) -> Vec<PathBuf> {

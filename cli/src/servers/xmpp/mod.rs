@@ -41,7 +41,7 @@ use super::{ports::Certificate, secret_file::secret};
 use crate::{
     arguments::{Endpoint, endpoints},
     quantity::{Interval, Size},
-    run::{Context, ServerCommand},
+    run::{Context, ServerCommand, TlsUse, Wanted},
 };
 use service::XmppService;
 use sources::Accounts;
@@ -207,6 +207,24 @@ impl ServerCommand for Xmpp {
             .filter_map(|text| text.split_once('='))
             .map(|(_, file)| file.into())
             .collect()
+    }
+
+    /// Clients connect to the domain (RFC 6120 13.7.2.1), and to the host of uploads. They reach rooms, and the other domains of the server,
+    /// through that connection.
+    fn tls(&self, listen: &[Endpoint]) -> TlsUse {
+        let domain = || [Wanted::new("domain", self.domain())];
+        let host = self.upload_url.as_deref().and_then(upload_host);
+        let host = host.map(|host| Wanted::new("upload_url", host));
+        let uses_host =
+            self.upload_https.iter().any(|endpoint| endpoint.endpoint.identities().is_empty());
+        let of_file = domain().into_iter().chain(host.clone().filter(|_| uses_host));
+        TlsUse::default()
+            .endpoints(listen, domain())
+            .endpoints(&self.direct_tls, domain())
+            .endpoints(&self.upload_https, host)
+            .endpoints(&self.upload_http, None)
+            .endpoints(&self.component_port, None)
+            .file(self.cert.as_ref(), of_file)
     }
 }
 
@@ -417,9 +435,33 @@ fn upload_path(url: &str) -> Option<&str> {
     is_good.then(|| path.trim_end_matches('/'))
 }
 
+/// The host of an address of HTTPS, a name or an IP address, without a port.
+fn upload_host(url: &str) -> Option<&str> {
+    let authority = url.strip_prefix("https://")?.split('/').next()?;
+    let host = authority.rsplit('@').next()?;
+    match host.strip_prefix('[') {
+        Some(v6) => v6.split(']').next(),
+        None => host.split(':').next(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hosts_of_addresses() {
+        for (url, expected) in [
+            ("https://files.example.org", Some("files.example.org")),
+            ("https://files.example.org:5443/upload", Some("files.example.org")),
+            ("https://192.0.2.7/a", Some("192.0.2.7")),
+            ("https://[2001:db8::7]:5443/a", Some("2001:db8::7")),
+            ("https://ann@files.example.org/a@b", Some("files.example.org")),
+            ("http://files.example.org", None),
+        ] {
+            assert_eq!(upload_host(url), expected, "{url}");
+        }
+    }
 
     #[test]
     fn paths_of_addresses() {

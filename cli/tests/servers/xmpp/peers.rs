@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{Client, Fixture, port};
-use crate::servers::peers::{Running, free_port, has_program, spawn, with_environment};
+use crate::servers::peers::{Running, closed_port, has_program, spawn, with_environment};
 
 const SCRIPT: &str = include_str!("clients.py");
 
@@ -31,9 +31,10 @@ fn python() -> Option<Command> {
 fn slixmpp() {
     let Some(mut python) = python() else { return };
     // The address is in the file that says the port.
-    let at = free_port().port();
+    let (at, _held) = closed_port();
+    let at = at.port();
     let more = format!(
-        "upload_url = 'https://localhost:{at}/files'\nupload_https = ['tcp:{at}:interface=127.0.0.1']\n"
+        "upload_url = 'https://localhost:{at}/files'\nupload_https = ['tcp:{at}:interface=127.0.0.1:reuseport=yes']\n"
     );
     let fixture = Fixture::new().with(&more);
     let server = fixture.start();

@@ -146,3 +146,39 @@ fn file_errors_point_to_the_value_that_names_the_file() {
     assert!(matches!(problem, EndpointProblem::BadValue { .. }), "{problem}");
     assert_eq!(at, folder.text("<a.key>"));
 }
+
+#[test]
+fn endpoints_have_the_certificates_that_were_read_last() {
+    let folder = Folder::new("identities");
+    folder.certificate("a");
+    folder.certificate("b");
+    let names = |endpoint: &ServerEndpoint| -> Vec<String> {
+        let identities = endpoint.identities();
+        identities.iter().flat_map(|it| it.certificate().names().to_vec()).collect()
+    };
+    for text in [
+        "tls:443:cert=<a.both>,<b.pem>:key=<a.key>,<b.key>",
+        "proxy:tls:443:cert=<a.both>,<b.both>",
+    ] {
+        folder.certificate("a");
+        let endpoint: ServerEndpoint = folder.text(text).parse().unwrap();
+        assert_eq!(names(&endpoint), ["a.example", "b.example"], "{text}");
+        let origins: Vec<_> =
+            endpoint.identities().iter().map(|it| it.certificate().origin().to_owned()).collect();
+        assert_eq!(origins[0], folder.0.join("a.both").display().to_string());
+        // Another one in the same file.
+        let both = folder.0.join("a.both");
+        fs::copy(folder.0.join("b.both"), &both).unwrap();
+        assert_eq!(names(&endpoint), ["a.example", "b.example"], "{text}");
+        if text.starts_with("proxy:") {
+            endpoint.reload().unwrap();
+            assert_eq!(names(&endpoint), ["b.example", "b.example"], "{text}");
+        } else {
+            // The key is that of before: nothing changes.
+            endpoint.reload().unwrap_err();
+            assert_eq!(names(&endpoint), ["a.example", "b.example"], "{text}");
+        }
+    }
+    let plain: ServerEndpoint = "tcp:0".parse().unwrap();
+    assert!(plain.identities().is_empty());
+}
