@@ -1,6 +1,6 @@
 //! The service: [`IrcService`], the ports; SIGHUP reads files again, and the end waits until what is registered is stored.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, time::Duration};
 
 use sinew::{
     application::{Service, StartError, StopError},
@@ -8,17 +8,46 @@ use sinew::{
     prelude::{Deferred, Reactor},
 };
 
-use crate::servers::read_again::OnHangup;
+use super::Users;
+use crate::servers::{read_again::OnHangup, user_changes::WatchedUsers};
 
 pub(super) struct IrcService {
     streams: Box<dyn Service>,
     server: IrcServer,
     hangup: RefCell<Option<OnHangup>>,
+    users: Users,
+    /// How often their files are looked at.
+    every: Duration,
+    watching: RefCell<Vec<WatchedUsers>>,
 }
 
 impl IrcService {
-    pub(super) fn new(streams: Box<dyn Service>, server: IrcServer) -> Self {
-        Self { streams, server, hangup: RefCell::default() }
+    pub(super) fn new(
+        streams: Box<dyn Service>,
+        server: IrcServer,
+        users: Users,
+        every: Duration,
+    ) -> Self {
+        let (hangup, watching) = (RefCell::default(), RefCell::default());
+        Self { streams, server, hangup, users, every, watching }
+    }
+
+    /// Looks after the files of accounts and operators.
+    fn watch(&self, reactor: &Reactor) -> Result<(), StartError> {
+        let mut watching = self.watching.borrow_mut();
+        if let Some(accounts) = self.users.accounts.clone() {
+            let server = self.server.clone();
+            watching.push(accounts.watch(reactor, self.every, move |reactor, account| {
+                server.end_sessions(reactor, account)
+            })?);
+        }
+        if let Some(operators) = self.users.operators.clone() {
+            let server = self.server.clone();
+            watching.push(operators.watch(reactor, self.every, move |reactor, name| {
+                server.end_operators(reactor, name)
+            })?);
+        }
+        Ok(())
     }
 }
 
@@ -34,11 +63,12 @@ impl Service for IrcService {
             rehash(&server, reactor);
         })?;
         self.hangup.replace(Some(hangup));
-        Ok(())
+        self.watch(reactor)
     }
 
     fn stop(&self, reactor: &Reactor) -> Deferred<(), StopError> {
         drop(self.hangup.take());
+        drop(self.watching.take());
         let (server, handle) = (self.server.clone(), reactor.clone());
         let (promise, stopped) = reactor.promise();
         self.streams.stop(reactor).then(move |_, result| {

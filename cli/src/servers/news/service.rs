@@ -15,6 +15,7 @@ use std::{
 
 use sinew::{
     application::{Service, StartError, StopError},
+    auth::Sessions,
     news::{
         nntp::{
             client::{ClientConfig, FeedConfig, Feeder},
@@ -31,7 +32,13 @@ use super::{
     access::Rights,
     values::{Group, Peer},
 };
-use crate::{run::Context, servers::held_folder::HeldFolder};
+use crate::{
+    run::Context,
+    servers::{
+        held_folder::HeldFolder,
+        user_changes::{UsersFile, WatchedUsers},
+    },
+};
 
 /// Where it listens by default.
 const LISTEN: &str = "tcp:119";
@@ -56,6 +63,11 @@ const STOP_GRACE: Duration = Duration::from_secs(10);
 pub(super) struct Plan {
     pub(super) spool: PathBuf,
     pub(super) config: ServerConfig,
+    /// Of those who have logged in.
+    pub(super) sessions: Sessions,
+    pub(super) users: Option<UsersFile>,
+    /// How often that file is looked at.
+    pub(super) watch: Duration,
     pub(super) limits: ArticleLimits,
     pub(super) rights: Rights,
     pub(super) groups: Vec<Group>,
@@ -75,6 +87,7 @@ struct Parts {
     streams: Box<dyn Service>,
     server: Late,
     running: RefCell<Option<Running>>,
+    watching: RefCell<Option<WatchedUsers>>,
 }
 
 /// What ends with the service.
@@ -121,8 +134,9 @@ impl NewsService {
         let server = Late::default();
         let streams = context.serve(LISTEN, server.clone())?;
         let has_predecessor = context.has_predecessor();
-        let running = RefCell::default();
-        Ok(Self(Rc::new(Parts { plan, has_predecessor, streams, server, running })))
+        let (running, watching) = (RefCell::default(), RefCell::default());
+        let parts = Parts { plan, has_predecessor, streams, server, running, watching };
+        Ok(Self(Rc::new(parts)))
     }
 }
 
@@ -205,6 +219,16 @@ impl Parts {
         }
     }
 
+    /// Looks after the file of users.
+    fn watch(&self, reactor: &Reactor) -> Result<(), StartError> {
+        if let Some(users) = self.plan.users.clone() {
+            let sessions = self.plan.sessions.clone();
+            let watching = users.watch(reactor, self.plan.watch, move |_, user| sessions.end(user));
+            self.watching.replace(Some(watching?));
+        }
+        Ok(())
+    }
+
     fn feeders(&self, reactor: &Reactor, spool: &Spool) -> Vec<Feeder> {
         let feeder = |peer: &Peer| {
             let config = FeedConfig::new(peer.name.to_string(), peer.to.clone());
@@ -239,6 +263,7 @@ impl Service for NewsService {
     }
 
     fn start(&self, reactor: &Reactor) -> Result<(), StartError> {
+        self.0.watch(reactor)?;
         match self.0.plan.open(reactor.wall_clock()) {
             Ok(spool) => self.0.serve(reactor, spool, None),
             // An upgrade or a reload. In any other case there are two servers that do not know of each other.
@@ -254,6 +279,7 @@ impl Service for NewsService {
     }
 
     fn stop(&self, reactor: &Reactor) -> Deferred<(), StopError> {
+        drop(self.0.watching.take());
         drop(self.0.server.0.take());
         let streams = self.0.streams.stop(reactor);
         let (spool, held, ended) = match self.0.running.take() {
