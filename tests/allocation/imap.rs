@@ -30,8 +30,9 @@ const CONNECTIONS: usize = 200;
 /// Messages in the mailbox, which no session has a copy of.
 const MESSAGES: usize = 500;
 
-/// The connection, the session, its view of the mailbox, and its place among those that are told of changes.
-const BYTES_MAX: i64 = 1_024;
+/// The connection, the session, its view of the mailbox, and its place among those that are told of changes, and among those whose user may be
+/// removed.
+const BYTES_MAX: i64 = 1_152;
 
 fn server(reactor: &Reactor) -> ImapServer {
     let store = MemoryStore::default();

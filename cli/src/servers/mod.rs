@@ -24,6 +24,7 @@ mod qotd;
 mod read_again;
 mod secret_file;
 mod time;
+mod user_changes;
 mod users_file;
 mod xmpp;
 

@@ -11,6 +11,7 @@ use std::{
 
 use nix::sys::signal::Signal;
 
+use super::password;
 use crate::kit::{Scratch, Server, failure};
 
 struct Folder(PathBuf);
@@ -185,6 +186,58 @@ fn channels_and_files() {
     let mut bob = Client::register(server.address(), "bob");
     bob.says("JOIN #kept");
     assert!(bob.until(" 332 ").ends_with(":as it was"));
+    server.stop();
+}
+
+/// Who is removed goes, which others see, and nobody comes back; who is no operator any more stays.
+#[test]
+fn sessions_end_with_their_credentials() {
+    let folder = Folder::new("removed");
+    let lines = ["ann", "bob"].map(password::line_of);
+    let accounts = folder.file("accounts", &lines.concat());
+    let operators = folder.file("operators", &password::line_of("root"));
+    let mut server = start(&[
+        "--accounts",
+        &accounts,
+        "--operators",
+        &operators,
+        "--plaintext-logins",
+        "--watch",
+        "1h",
+    ]);
+    let address = server.address();
+    // The messages of PLAIN: NUL, ann, NUL, ann.
+    let log_in = |message: &str| {
+        let mut client = Client::connect(address);
+        client.says("CAP REQ sasl\r\nAUTHENTICATE PLAIN");
+        client.until("AUTHENTICATE +");
+        client.says(&format!("AUTHENTICATE {message}"));
+        client
+    };
+    let join = |client: &mut Client, nick: &str| {
+        client.until(" 903 ");
+        client.says(&format!("NICK {nick}\r\nUSER {nick} 0 * :x\r\nCAP END\r\nJOIN #a"));
+        client.until(" 366 ");
+    };
+    let (mut ann, mut bob) = (log_in("AGFubgBhbm4="), log_in("AGJvYgBib2I="));
+    join(&mut ann, "ann");
+    join(&mut bob, "bob");
+    ann.says("OPER root root");
+    ann.until(" 381 ");
+    folder.file("accounts", &lines[0]);
+    folder.file("operators", &password::line_of("other"));
+    server.signal(Signal::SIGHUP);
+    server.all_lines(&[
+        "the accounts are read again",
+        "its sessions end user=bob sessions=1",
+        "the operators are read again",
+        "its sessions end user=root sessions=1",
+    ]);
+    assert!(bob.until("ERROR").contains("The credentials are not valid any more"));
+    ann.until("MODE ann -o");
+    ann.says("WHOIS ann");
+    ann.until(" 330 ann ann ann ");
+    log_in("AGJvYgBib2I=").until(" 904 ");
     server.stop();
 }
 

@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Write},
     net::{SocketAddr, TcpStream},
+    process::Command,
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
@@ -10,6 +11,10 @@ use std::{
 
 use nix::sys::signal::Signal;
 
+use super::{
+    password,
+    peers::{has_program, run_with_input},
+};
 use crate::kit::{Scratch, Server, failure};
 
 /// A server on a port of its own, with a group.
@@ -199,5 +204,73 @@ fn a_reload() {
     assert_eq!(client.ask("GROUP misc.new"), "211 0 1 0 misc.new");
     client.post("<2@a>");
     assert_eq!(client.ask("GROUP misc.test"), "211 2 1 2 misc.test");
+    server.stop();
+}
+
+/// Bob, who is removed by the script, and ann, who stays.
+const REMOVED: &str = r#"
+import os, socket, ssl, sys
+sys.tracebacklimit = 1
+cert, port, users, rest = sys.argv[1:]
+context = ssl.create_default_context(cafile=cert)
+
+class Client:
+    def __init__(self, name):
+        wire = socket.create_connection(("127.0.0.1", int(port)))
+        self.wire = context.wrap_socket(wire, server_hostname="localhost")
+        self.file = self.wire.makefile("rb")
+        self.file.readline()
+        self.ask("AUTHINFO USER " + name)
+        self.login = self.ask("AUTHINFO PASS " + name)
+
+    def ask(self, line):
+        self.wire.sendall(line.encode() + b"\r\n")
+        return self.file.readline()
+
+ann, bob = Client("ann"), Client("bob")
+print(ann.login, bob.login)
+with open(users + ".new", "w") as file:
+    file.write(rest)
+os.rename(users + ".new", users)
+print(bob.file.readline(), bob.file.readline())
+print(ann.ask("GROUP misc.test"))
+print(Client("bob").login)
+"#;
+
+/// The file is looked at now and then, without a signal.
+#[test]
+fn sessions_end_with_their_credentials() {
+    if !has_program("python3") {
+        return;
+    }
+    let scratch = Scratch::new();
+    let (cert, key) = scratch.certificate();
+    let lines = ["ann", "bob"].map(password::line_of);
+    let users = scratch.write("users", &lines.concat());
+    let at = format!("tls:0:interface=127.0.0.1:cert={cert}:key={key}");
+    let mut server = Server::start(&[
+        "news",
+        "-l",
+        &at,
+        "--newsgroup",
+        "misc.test",
+        "--name",
+        "news.example",
+        "--users",
+        &users,
+        "--watch",
+        "10ms",
+        &scratch.text("spool"),
+    ]);
+    let port = server.address().port().to_string();
+    let mut python = Command::new("python3");
+    python.args(["-c", REMOVED, &cert, &port, &users, &lines[0]]);
+    let output = run_with_input(&mut python, b"");
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    let expected = "b'281 You are logged in\\r\\n' b'281 You are logged in\\r\\n'\n\
+         b'400 The credentials are not valid any more\\r\\n' b''\n\
+         b'211 0 1 0 misc.test\\r\\n'\nb'481 The credentials are wrong\\r\\n'\n";
+    assert_eq!(said, expected);
+    server.line("the user's credentials have changed: its sessions end user=bob sessions=1");
     server.stop();
 }

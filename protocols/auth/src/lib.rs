@@ -6,6 +6,7 @@
 //!   asked for only where nobody else can read them.
 //! - [`SaslServer`] and [`SaslClient`] are one exchange of SASL (RFC 4422) each, for any protocol that carries it: PLAIN, LOGIN,
 //!   SCRAM with and without channel binding, EXTERNAL, OAUTHBEARER, XOAUTH2, and CRAM-MD5 if it has to be.
+//! - [`Sessions`] are those who are logged in, so that a server can end the sessions of a user who was removed.
 //!
 //! # Examples
 //!
@@ -70,6 +71,7 @@ mod password_hash;
 mod scram_keys;
 mod secret;
 mod server;
+mod sessions;
 
 #[cfg(feature = "password-file")]
 pub use checkers::{PasswordFile, PasswordFileError, UserChanges};
@@ -90,6 +92,7 @@ pub use {
     scram_keys::{BadScramKeys, ScramKeys},
     secret::{Secret, is_equal},
     server::{SaslServer, ServerStep},
+    sessions::{BegunLogin, OpenSession, Sessions},
 };
 
 /// The code of the README, which `cargo test` compiles.

@@ -17,6 +17,7 @@ mod server {
     mod operators;
     mod queries;
     mod registration;
+    mod revoked;
     mod states;
     #[cfg(feature = "websocket")]
     mod websocket;

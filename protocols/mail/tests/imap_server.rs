@@ -17,6 +17,7 @@ mod imap_server {
     mod order;
     mod pieces;
     mod quick;
+    mod revoked;
     mod searches;
     mod sessions;
     #[cfg(feature = "tls")]

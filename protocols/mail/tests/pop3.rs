@@ -15,6 +15,7 @@ mod pop3 {
     mod fetching;
     mod logins;
     mod order;
+    mod revoked;
     mod scripted;
     #[cfg(feature = "tls")]
     mod secure;

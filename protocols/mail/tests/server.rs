@@ -14,6 +14,7 @@ mod server {
     mod logins;
     mod messages;
     mod order;
+    mod revoked;
     mod smuggling;
     mod splits;
     mod verdicts;

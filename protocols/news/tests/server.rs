@@ -17,5 +17,6 @@ mod server {
     mod logins;
     mod order;
     mod posting;
+    mod revoked;
     mod splits;
 }

@@ -3,16 +3,12 @@
 
 mod service;
 
-use std::{
-    error::Error,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{error::Error, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 use sinew::{
     application::{MultiService, Service, StartError},
-    auth::{Authenticator, AuthenticatorConfig, PasswordFile},
+    auth::{Authenticator, AuthenticatorConfig},
     chat::irc::server::{IrcServer, ServerConfig},
     http::server::{HttpServer, TrustedProxies},
     prelude::StreamConfig,
@@ -23,7 +19,7 @@ use crate::{
     arguments::{Endpoint, endpoints},
     quantity::{Interval, Size},
     run::{Context, ServerCommand, TlsUse, Wanted},
-    servers::{public_ports::PublicPorts, secret_file::secret, users_file},
+    servers::{public_ports::PublicPorts, secret_file::secret, user_changes::UsersFile},
 };
 use service::IrcService;
 
@@ -56,15 +52,19 @@ pub(crate) struct Irc {
     /// Where registered channels are stored
     #[arg(long, value_name = "FILE")]
     pub(crate) channels: Option<PathBuf>,
-    /// Accounts: a file with a line NAME:HASH for each, which `sinew password` or `htpasswd -B` makes. Clients log in by SASL
+    /// Accounts: a file with a line NAME:HASH for each, which `sinew password` or `htpasswd -B` makes. Clients log in by SASL. Those
+    /// of an account that is removed, or has another password, are disconnected
     #[arg(long, value_name = "FILE", help_heading = "Logins")]
     pub(crate) accounts: Option<PathBuf>,
     /// Let in only clients that have logged in
     #[arg(long, help_heading = "Logins")]
     pub(crate) account_required: bool,
-    /// Who may become an operator of the server, by OPER: a file of the same kind
+    /// Who may become an operator of the server, by OPER: a file of the same kind. Who is removed from it is none any more
     #[arg(long, value_name = "FILE", help_heading = "Logins")]
     pub(crate) operators: Option<PathBuf>,
+    /// How often the files of accounts and operators are looked at; those that have changed are read again. SIGHUP reads them at once
+    #[arg(long, default_value_t = Interval::seconds(5), value_name = "DURATION", help_heading = "Logins")]
+    pub(crate) watch: Interval,
     /// Let clients send passwords over connections that are not encrypted
     #[arg(long, help_heading = "Logins")]
     pub(crate) plaintext_logins: bool,
@@ -103,6 +103,7 @@ impl Default for Irc {
             accounts: None,
             account_required: false,
             operators: None,
+            watch: Interval::seconds(5),
             plaintext_logins: false,
             password_file: None,
             cloak: None,
@@ -117,7 +118,8 @@ impl Default for Irc {
 
 impl ServerCommand for Irc {
     fn service(&self, context: &Context) -> Result<Box<dyn Service>, StartError> {
-        let config = self.config(context)?;
+        let users = Users::open(context, self)?;
+        let config = self.config(context, &users)?;
         let server = IrcServer::open(context.reactor(), config)
             .map_err(|error| StartError::other(with_cause(&error)))?;
         let ports = MultiService::new();
@@ -136,8 +138,7 @@ impl ServerCommand for Irc {
             self.site(&server)?,
             |_, port| port,
         )?;
-        let users = [&self.accounts, &self.operators].into_iter().flatten().cloned().collect();
-        Ok(Box::new(IrcService::new(Box::new(ports), server, users)))
+        Ok(Box::new(IrcService::new(Box::new(ports), server, users, self.watch.0)))
     }
 
     /// There is one network.
@@ -173,7 +174,7 @@ impl Irc {
         Ok(HttpServer::new(TrustedProxies::new(upgrade).trust(subnets)))
     }
 
-    fn config(&self, context: &Context) -> Result<ServerConfig, StartError> {
+    fn config(&self, context: &Context, users: &Users) -> Result<ServerConfig, StartError> {
         let config = ServerConfig::new(&self.name)
             .map_err(|error| StartError::other(format!("name {:?}: {error}", self.name)))?;
         let mut config = config
@@ -194,13 +195,12 @@ impl Irc {
         if let Some(channels) = &self.channels {
             config = config.channels_file(channels);
         }
-        if let Some(accounts) = &self.accounts {
-            config = config
-                .accounts(self.users(context, accounts)?)
-                .account_required(self.account_required);
+        if let Some(accounts) = &users.accounts {
+            config = config.accounts(self.authenticator(accounts));
+            config = config.account_required(self.account_required);
         }
-        if let Some(operators) = &self.operators {
-            config = config.operators(self.users(context, operators)?);
+        if let Some(operators) = &users.operators {
+            config = config.operators(self.authenticator(operators));
         }
         if let Some(file) = &self.password_file {
             config = config.password(secret(file)?);
@@ -221,11 +221,26 @@ impl Irc {
         Ok(config.clients_per_network_max(self.per_network).send_queue_max(max_unread))
     }
 
-    fn users(&self, context: &Context, file: &Path) -> Result<Authenticator, StartError> {
-        users_file::warn(context, file);
-        let users = PasswordFile::open(file).map_err(StartError::other)?;
+    fn authenticator(&self, users: &UsersFile) -> Authenticator {
         let rules = AuthenticatorConfig::default().allow_plaintext(self.plaintext_logins);
-        Ok(Authenticator::with(users, rules))
+        Authenticator::with(users.passwords(), rules)
+    }
+}
+
+/// The files of those who log in.
+struct Users {
+    accounts: Option<UsersFile>,
+    operators: Option<UsersFile>,
+}
+
+impl Users {
+    fn open(context: &Context, irc: &Irc) -> Result<Self, StartError> {
+        let open = |what, file: &Option<PathBuf>| {
+            let file = file.as_ref().map(|file| UsersFile::open(context, what, file));
+            file.transpose().map_err(StartError::other)
+        };
+        let accounts = open("accounts", &irc.accounts)?;
+        Ok(Self { accounts, operators: open("operators", &irc.operators)? })
     }
 }
 

@@ -1,6 +1,6 @@
 //! The service: [`IrcService`], the ports; SIGHUP reads files again, and the end waits until what is registered is stored.
 
-use std::{cell::RefCell, path::PathBuf};
+use std::{cell::RefCell, time::Duration};
 
 use sinew::{
     application::{Service, StartError, StopError},
@@ -8,19 +8,46 @@ use sinew::{
     prelude::{Deferred, Reactor},
 };
 
-use crate::servers::{read_again::OnHangup, users_file};
+use super::Users;
+use crate::servers::{read_again::OnHangup, user_changes::WatchedUsers};
 
 pub(super) struct IrcService {
     streams: Box<dyn Service>,
     server: IrcServer,
-    /// Of accounts and operators.
-    users: Vec<PathBuf>,
     hangup: RefCell<Option<OnHangup>>,
+    users: Users,
+    /// How often their files are looked at.
+    every: Duration,
+    watching: RefCell<Vec<WatchedUsers>>,
 }
 
 impl IrcService {
-    pub(super) fn new(streams: Box<dyn Service>, server: IrcServer, users: Vec<PathBuf>) -> Self {
-        Self { streams, server, users, hangup: RefCell::default() }
+    pub(super) fn new(
+        streams: Box<dyn Service>,
+        server: IrcServer,
+        users: Users,
+        every: Duration,
+    ) -> Self {
+        let (hangup, watching) = (RefCell::default(), RefCell::default());
+        Self { streams, server, hangup, users, every, watching }
+    }
+
+    /// Looks after the files of accounts and operators.
+    fn watch(&self, reactor: &Reactor) -> Result<(), StartError> {
+        let mut watching = self.watching.borrow_mut();
+        if let Some(accounts) = self.users.accounts.clone() {
+            let server = self.server.clone();
+            watching.push(accounts.watch(reactor, self.every, move |reactor, account| {
+                server.end_sessions(reactor, account)
+            })?);
+        }
+        if let Some(operators) = self.users.operators.clone() {
+            let server = self.server.clone();
+            watching.push(operators.watch(reactor, self.every, move |reactor, name| {
+                server.end_operators(reactor, name)
+            })?);
+        }
+        Ok(())
     }
 }
 
@@ -31,17 +58,17 @@ impl Service for IrcService {
 
     fn start(&self, reactor: &Reactor) -> Result<(), StartError> {
         self.streams.start(reactor)?;
-        let (server, users) = (self.server.clone(), self.users.clone());
+        let server = self.server.clone();
         let hangup = OnHangup::call(reactor, "irc: reading its files again", move |reactor| {
             rehash(&server, reactor);
-            warn_of(users.clone(), reactor);
         })?;
         self.hangup.replace(Some(hangup));
-        Ok(())
+        self.watch(reactor)
     }
 
     fn stop(&self, reactor: &Reactor) -> Deferred<(), StopError> {
         drop(self.hangup.take());
+        drop(self.watching.take());
         let (server, handle) = (self.server.clone(), reactor.clone());
         let (promise, stopped) = reactor.promise();
         self.streams.stop(reactor).then(move |_, result| {
@@ -49,14 +76,6 @@ impl Service for IrcService {
         });
         stopped
     }
-}
-
-/// Warns of files of users that everyone may read. They are read again with the next login.
-fn warn_of(users: Vec<PathBuf>, reactor: &Reactor) {
-    let exposed = move || users.iter().filter_map(|path| users_file::exposed(path)).collect();
-    reactor.defer_to_thread(exposed).then(|_, warnings: Result<Vec<String>, _>| {
-        warnings.into_iter().flatten().for_each(|warning| tracing::warn!("{warning}"));
-    });
 }
 
 /// Reads the files again.

@@ -30,7 +30,7 @@ use nix::unistd;
 use serde::Deserialize;
 use sinew::{
     application::{Service, StartError},
-    auth::{Authenticator, Checker, PasswordFile, Program},
+    auth::{Authenticator, Checker, PasswordFile, Program, Sessions},
     mail::{
         routing::{Router, Rules},
         store::{MaildirConfig, MaildirStore, Store, StoreLimits},
@@ -243,7 +243,10 @@ impl ServerCommand for Mail {
                 })?,
             );
         }
-        let checker = self.checker()?;
+        let passwords = self.users.as_ref().map(PasswordFile::open).transpose();
+        let passwords = passwords.map_err(StartError::other)?.map(Rc::new);
+        let checker = self.checker(passwords.as_ref())?;
+        let sessions = Sessions::default();
         let store = self.store(&hostname)?;
         let router = self.router(&hostname, &names, &store)?;
         let refusals = Refusals::new(router.clone(), &self.domains(&hostname));
@@ -254,6 +257,8 @@ impl ServerCommand for Mail {
         let sources = Sources {
             names,
             users: self.users.clone(),
+            passwords,
+            sessions: sessions.clone(),
             router: router.clone(),
             refusals,
             aliases: self.aliases.clone(),
@@ -262,8 +267,17 @@ impl ServerCommand for Mail {
             every: self.watch.0,
         };
         let authenticator = Authenticator::new(Rc::clone(&checker));
-        let parts =
-            Parts { hostname, certificate, checker, authenticator, store, router, relay, sources };
+        let parts = Parts {
+            hostname,
+            certificate,
+            checker,
+            authenticator,
+            sessions,
+            store,
+            router,
+            relay,
+            sources,
+        };
         MailService::make(self, context, parts).map(|service| Box::new(service) as Box<dyn Service>)
     }
 
@@ -340,9 +354,9 @@ impl Mail {
         }
     }
 
-    fn checker(&self) -> Result<Rc<dyn Checker>, StartError> {
-        match (&self.users, &self.login_program) {
-            (Some(path), _) => Ok(Rc::new(PasswordFile::open(path).map_err(StartError::other)?)),
+    fn checker(&self, users: Option<&Rc<PasswordFile>>) -> Result<Rc<dyn Checker>, StartError> {
+        match (users, &self.login_program) {
+            (Some(users), _) => Ok(Rc::<PasswordFile>::clone(users)),
             (None, Some(program)) => {
                 let program = program.clone();
                 Ok(Rc::new(Program::new(move || Command::new(&program))))

@@ -17,7 +17,7 @@ use std::{
 
 use sinew::{
     application::{MultiService, Service, StartError, StopError},
-    auth::{Authenticator, AuthenticatorConfig, Checker, Mechanism},
+    auth::{Authenticator, AuthenticatorConfig, Checker, Mechanism, Sessions},
     http::server::HttpServer,
     mail::{
         imap::server::{ImapServer, ServerConfig as ImapConfig},
@@ -63,6 +63,8 @@ pub(super) struct Parts {
     pub(super) certificate: Option<Certificate>,
     pub(super) checker: Rc<dyn Checker>,
     pub(super) authenticator: Authenticator,
+    /// Of those who read or submit mail.
+    pub(super) sessions: Sessions,
     pub(super) store: Rc<dyn Store>,
     pub(super) router: Router,
     pub(super) relay: Relay,
@@ -124,7 +126,8 @@ impl Ports<'_> {
         let endpoints = self.context.endpoints(LISTEN)?;
         self.add(services, "", endpoints, self.server(config, &exchanger))?;
         let submission = self.smtp()?.auth(self.parts.authenticator.clone());
-        let submission = submission.auth_required(true).tls_required(true);
+        let submission =
+            submission.sessions(self.parts.sessions.clone()).auth_required(true).tls_required(true);
         let rules = Rules::submission();
         let submissions = ports::implicit(&mail.submissions, certificate, None)?;
         let server = self.server(submission.clone(), &rules);
@@ -148,6 +151,7 @@ impl Ports<'_> {
         let maildrops = StoredMaildrops::new(Rc::clone(store));
         let config = Pop3Config::new(&self.parts.hostname, authenticator.clone());
         let config = config.map_err(StartError::other)?.tls_required(true);
+        let config = config.sessions(self.parts.sessions.clone());
         let pop3s = ports::implicit(&mail.pop3s, certificate.as_ref(), None)?;
         let server = Pop3Server::new(config.clone(), maildrops.clone());
         self.add(services, "pop3s", pop3s, server)?;
@@ -163,7 +167,8 @@ impl Ports<'_> {
         let (mail, Parts { certificate, authenticator, checker, store, .. }) =
             (self.mail, self.parts);
         let config = |authenticator| {
-            ImapConfig::new(authenticator, Rc::clone(store)).append_max(mail.message_max.0)
+            let config = ImapConfig::new(authenticator, Rc::clone(store));
+            config.append_max(mail.message_max.0).sessions(self.parts.sessions.clone())
         };
         let imaps = ports::implicit(&mail.imaps, certificate.as_ref(), None)?;
         let server = ImapServer::new(config(authenticator.clone()));

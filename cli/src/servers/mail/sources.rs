@@ -1,5 +1,5 @@
 //! Files that are read again when they change, or when SIGHUP comes: users, aliases, and the certificate with SIGHUP alone. A file that is
-//! wrong changes nothing.
+//! wrong changes nothing. Users who are gone from theirs, or have another password, lose their sessions.
 
 use std::{
     cell::RefCell,
@@ -11,6 +11,7 @@ use std::{
 
 use sinew::{
     application::StartError,
+    auth::{PasswordFile, Sessions, UserChanges},
     mail::routing::{Router, TargetRules},
     prelude::{Reactor, Task},
     reactor::Excerpt,
@@ -18,12 +19,13 @@ use sinew::{
 
 use super::{
     domains::with_cause,
-    names::{self, Names},
+    names::{self, Names, ReadNames},
     refusals::Refusals,
 };
 use crate::servers::{
     ports::Reloader,
     read_again::{OnHangup, Pace, Stamp},
+    user_changes::end_sessions,
     users_file,
 };
 
@@ -32,6 +34,10 @@ use crate::servers::{
 pub(super) struct Sources {
     pub(super) names: Names,
     pub(super) users: Option<PathBuf>,
+    /// Those that logins are checked with, if they are in that file.
+    pub(super) passwords: Option<Rc<PasswordFile>>,
+    /// Of all protocols.
+    pub(super) sessions: Sessions,
     pub(super) router: Router,
     pub(super) refusals: Refusals,
     pub(super) aliases: Option<PathBuf>,
@@ -125,15 +131,33 @@ impl Watched {
         let read = move || (names::read(&path), users_file::exposed(&path));
         match reactor.defer_to_thread(read).await {
             Ok((Ok(read), exposed)) => {
-                self.sources.names.replace(read);
-                tracing::info!(users = self.sources.names.len(), "the users are read again");
                 exposed.into_iter().for_each(|warning| tracing::warn!("{warning}"));
-                return true;
+                return self.replace_users(reactor, read).await;
             }
             Ok((Err(error), _)) => tracing::error!("the users stay as they were: {shown}: {error}"),
             Err(error) => tracing::error!(%error, "the users could not be read"),
         }
         false
+    }
+
+    /// Logins are checked with the new file before sessions end, so that nobody comes back with what does not count any more. Returns whether
+    /// the users are others.
+    async fn replace_users(&self, reactor: &Reactor, read: ReadNames) -> bool {
+        let changes = match &self.sources.passwords {
+            Some(passwords) => passwords.reload(reactor).await,
+            None => Ok(UserChanges::default()),
+        };
+        let changes = match changes {
+            Ok(changes) => changes,
+            Err(error) => {
+                tracing::error!("the users stay as they were: {error}");
+                return false;
+            }
+        };
+        self.sources.names.replace(read);
+        tracing::info!(users = self.sources.names.len(), "the users are read again");
+        end_sessions(&changes, |user, _| self.sources.sessions.end(user));
+        true
     }
 
     async fn has_changed(&self, reactor: &Reactor, path: &Path, is_forced: bool) -> bool {

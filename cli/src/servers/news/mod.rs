@@ -15,12 +15,12 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use sinew::{
     application::{Service, StartError},
-    auth::PasswordFile,
+    auth::Sessions,
     news::nntp::{codec::ArticleLimits, server::ServerConfig},
     transports::tls::{Identity, TlsServerConfig},
 };
 
-use super::{dns::Network, users_file};
+use super::{dns::Network, user_changes::UsersFile};
 use crate::{
     arguments::Endpoint,
     quantity::{Interval, Size},
@@ -59,9 +59,13 @@ pub(crate) struct News {
     /// Servers that may send articles of others, by IHAVE, CHECK and TAKETHIS. May be repeated
     #[arg(long, value_name = "SUBNET", help_heading = "Access")]
     pub(crate) accept: Vec<Network>,
-    /// Let in who is in this file, which `htpasswd -B` makes, to read and post. Names and passwords are asked for over TLS only
+    /// Let in who is in this file, which `htpasswd -B` makes, to read and post. Names and passwords are asked for over TLS only. Who is
+    /// removed from it, or has another password, loses the sessions
     #[arg(long, value_name = "FILE", help_heading = "Access")]
     pub(crate) users: Option<PathBuf>,
+    /// How often the file of users is looked at; it is read again if it has changed. SIGHUP reads it at once
+    #[arg(long, default_value_t = Interval::seconds(5), value_name = "DURATION", help_heading = "Access")]
+    pub(crate) watch: Interval,
     /// Offer STARTTLS, with this certificate (PEM)
     #[arg(long, requires = "key", value_name = "FILE", help_heading = "Access")]
     pub(crate) cert: Option<PathBuf>,
@@ -91,6 +95,7 @@ impl Default for News {
             post: Vec::new(),
             accept: Vec::new(),
             users: None,
+            watch: Interval::seconds(5),
             cert: None,
             key: None,
             feed: Vec::new(),
@@ -107,16 +112,15 @@ impl News {
         ArticleLimits::default().bytes_max(bytes)
     }
 
-    fn config(&self, context: &Context) -> Result<ServerConfig, StartError> {
+    fn config(&self, users: Option<&UsersFile>) -> Result<ServerConfig, StartError> {
         if self.name.is_empty() {
             return Err(StartError::other("name is missing: that of the server in Path"));
         }
         let mut config = ServerConfig::new(&self.name)
             .map_err(|error| StartError::other(format!("the name of the server: {error}")))?;
         config = config.article_limits(self.limits());
-        if let Some(file) = &self.users {
-            users_file::warn(context, file);
-            config = config.auth(PasswordFile::open(file).map_err(StartError::other)?);
+        if let Some(users) = users {
+            config = config.auth(users.passwords());
         }
         if let (Some(cert), Some(key)) = (&self.cert, &self.key) {
             let identity = Identity::from_pem_files(cert, key).map_err(StartError::other)?;
@@ -137,9 +141,15 @@ impl ServerCommand for News {
             .feed_groups
             .parse()
             .map_err(|error| StartError::other(format!("the groups of feeds: {error}")))?;
+        let users = self.users.as_ref().map(|file| UsersFile::open(context, "users", file));
+        let users = users.transpose().map_err(StartError::other)?;
+        let sessions = Sessions::default();
         let plan = Plan {
             spool: self.spool.clone(),
-            config: self.config(context)?,
+            config: self.config(users.as_ref())?.sessions(sessions.clone()),
+            sessions,
+            users,
+            watch: self.watch.0,
             limits: self.limits(),
             rights: Rights::new(&self.read, &self.post, &self.accept),
             groups: self.newsgroup.clone(),
@@ -162,6 +172,6 @@ impl ServerCommand for News {
     }
 
     fn files(&self) -> Vec<PathBuf> {
-        [&self.users, &self.cert, &self.key].into_iter().flatten().cloned().collect()
+        [&self.cert, &self.key].into_iter().flatten().cloned().collect()
     }
 }

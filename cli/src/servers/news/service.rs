@@ -15,6 +15,7 @@ use std::{
 
 use sinew::{
     application::{Service, StartError, StopError},
+    auth::Sessions,
     news::{
         nntp::{
             client::{ClientConfig, FeedConfig, Feeder},
@@ -33,7 +34,11 @@ use super::{
 };
 use crate::{
     run::Context,
-    servers::{held_folder::HeldFolder, public_ports::PublicPorts},
+    servers::{
+        held_folder::HeldFolder,
+        public_ports::PublicPorts,
+        user_changes::{UsersFile, WatchedUsers},
+    },
 };
 
 /// Where it listens by default.
@@ -59,6 +64,11 @@ const STOP_GRACE: Duration = Duration::from_secs(10);
 pub(super) struct Plan {
     pub(super) spool: PathBuf,
     pub(super) config: ServerConfig,
+    /// Of those who have logged in.
+    pub(super) sessions: Sessions,
+    pub(super) users: Option<UsersFile>,
+    /// How often that file is looked at.
+    pub(super) watch: Duration,
     pub(super) limits: ArticleLimits,
     pub(super) rights: Rights,
     pub(super) groups: Vec<Group>,
@@ -78,6 +88,7 @@ struct Parts {
     streams: Box<dyn Service>,
     server: Late,
     running: RefCell<Option<Running>>,
+    watching: RefCell<Option<WatchedUsers>>,
 }
 
 /// What ends with the service.
@@ -126,8 +137,9 @@ impl NewsService {
         let stream = StreamConfig::default();
         let streams = context.serve_with(LISTEN, config, stream, server.clone(), |_, port| port)?;
         let has_predecessor = context.has_predecessor();
-        let running = RefCell::default();
-        Ok(Self(Rc::new(Parts { plan, has_predecessor, streams, server, running })))
+        let (running, watching) = (RefCell::default(), RefCell::default());
+        let parts = Parts { plan, has_predecessor, streams, server, running, watching };
+        Ok(Self(Rc::new(parts)))
     }
 }
 
@@ -210,6 +222,16 @@ impl Parts {
         }
     }
 
+    /// Looks after the file of users.
+    fn watch(&self, reactor: &Reactor) -> Result<(), StartError> {
+        if let Some(users) = self.plan.users.clone() {
+            let sessions = self.plan.sessions.clone();
+            let watching = users.watch(reactor, self.plan.watch, move |_, user| sessions.end(user));
+            self.watching.replace(Some(watching?));
+        }
+        Ok(())
+    }
+
     fn feeders(&self, reactor: &Reactor, spool: &Spool) -> Vec<Feeder> {
         let feeder = |peer: &Peer| {
             let config = FeedConfig::new(peer.name.to_string(), peer.to.clone());
@@ -244,6 +266,7 @@ impl Service for NewsService {
     }
 
     fn start(&self, reactor: &Reactor) -> Result<(), StartError> {
+        self.0.watch(reactor)?;
         match self.0.plan.open(reactor.wall_clock()) {
             Ok(spool) => self.0.serve(reactor, spool, None),
             // An upgrade or a reload. In any other case there are two servers that do not know of each other.
@@ -259,6 +282,7 @@ impl Service for NewsService {
     }
 
     fn stop(&self, reactor: &Reactor) -> Deferred<(), StopError> {
+        drop(self.0.watching.take());
         drop(self.0.server.0.take());
         let streams = self.0.streams.stop(reactor);
         let (spool, held, ended) = match self.0.running.take() {

@@ -21,6 +21,7 @@ use super::open_server::ServerSlot;
 use crate::servers::{
     ports::Reloader,
     read_again::{OnHangup, Pace, Stamp},
+    user_changes::{UserChange, end_sessions},
     users_file,
 };
 
@@ -125,14 +126,12 @@ impl Sources {
         self.accounts.replace(names);
         tracing::info!(users = self.accounts.len(), "the users are read again");
         let Some(server) = self.slot.server() else { return };
-        let removed = changes.removed.iter().map(|user| (user, StreamCondition::NotAuthorized));
-        let replaced = changes.replaced.iter().map(|user| (user, StreamCondition::Reset));
-        for (user, condition) in removed.chain(replaced) {
-            let sessions = server.end_sessions(reactor, user, condition);
-            if sessions > 0 {
-                let user = Excerpt::new(user);
-                tracing::info!(%user, sessions, %condition, "the user's credentials have changed: its sessions end");
-            }
-        }
+        end_sessions(&changes, |user, change| {
+            let condition = match change {
+                UserChange::Removed => StreamCondition::NotAuthorized,
+                UserChange::Replaced => StreamCondition::Reset,
+            };
+            server.end_sessions(reactor, user, condition)
+        });
     }
 }

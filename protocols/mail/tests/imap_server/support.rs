@@ -15,7 +15,7 @@ use sinew_transports::{
 pub(crate) struct World {
     pub(crate) reactor: Reactor,
     pub(crate) store: MemoryStore,
-    server: ImapServer,
+    pub(crate) server: ImapServer,
 }
 
 pub(crate) struct Client {
@@ -146,6 +146,12 @@ impl Client {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.wire.is_closing()
+    }
+
+    /// What comes before the timers of this turn.
+    pub(crate) fn say_early(&self, bytes: &[u8]) -> String {
+        self.connection.with(|protocol, transport| protocol.data_received(transport, bytes));
+        self.received()
     }
 
     pub(crate) fn drain(&self) {

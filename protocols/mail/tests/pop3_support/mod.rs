@@ -243,6 +243,12 @@ impl Client {
         self.advance(Duration::ZERO);
     }
 
+    /// What comes before the timers of this turn.
+    pub(crate) fn say_early(&self, bytes: &[u8]) -> String {
+        self.connection.with(|protocol, transport| protocol.data_received(transport, bytes));
+        self.received()
+    }
+
     /// The server is asked to finish.
     pub(crate) fn drain(&self) {
         self.connection.with(|protocol, transport| protocol.drain_requested(transport));

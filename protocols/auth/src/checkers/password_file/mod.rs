@@ -123,6 +123,10 @@ struct State {
     told: Arc<Table>,
     /// When the file was last checked for changes.
     looked: Option<Instant>,
+    /// How often it has been read, or begun to be.
+    reads: u64,
+    /// The read that the table is of. One that began earlier may have an earlier file, also if it ends later.
+    read: u64,
     /// Passwords that were valid.
     remembered: HashMap<String, Remembered>,
     key: Option<[u8; 32]>,
@@ -138,8 +142,8 @@ struct Found {
     is_right: bool,
     /// What it was checked against.
     table: Arc<Table>,
-    /// The file was looked at, and is another one.
-    has_changed: bool,
+    /// Which read of the file found that.
+    read: Option<u64>,
 }
 
 impl PasswordFile {
@@ -152,7 +156,8 @@ impl PasswordFile {
         let path: Arc<Path> = path.as_ref().into();
         let table = Arc::new(Table::read(&path)?);
         let told = Arc::clone(&table);
-        let state = State { table, told, looked: None, remembered: HashMap::new(), key: None };
+        let (looked, remembered) = (None, HashMap::new());
+        let state = State { table, told, looked, reads: 0, read: 0, remembered, key: None };
         Ok(Self {
             path,
             remember: Duration::from_secs(300),
@@ -182,14 +187,12 @@ impl PasswordFile {
     /// [`AuthError::Unavailable`], with a [`PasswordFileError`]: the users stay as they were.
     pub fn reload(&self, reactor: &Reactor) -> Deferred<UserChanges, AuthError> {
         let (path, state) = (Arc::clone(&self.path), Rc::clone(&self.state));
-        let table = Arc::clone(&state.borrow().table);
-        let read = reactor.defer_to_thread(move || table.read_again(&path));
-        read.map(move |read: Result<Result<_, PasswordFileError>, Failure>| {
-            let read = read?.map_err(|error| AuthError::Unavailable(error.into()))?;
+        let (read, table) = state.borrow_mut().begin_read();
+        let found = reactor.defer_to_thread(move || table.read_again(&path));
+        found.map(move |found: Result<Result<_, PasswordFileError>, Failure>| {
+            let table = found?.map_err(|error| AuthError::Unavailable(error.into()))?;
             let mut state = state.borrow_mut();
-            if let Some(table) = read {
-                state.replace(&table);
-            }
+            state.end_read(read, &table);
             let now = Arc::clone(&state.table);
             let told = std::mem::replace(&mut state.told, Arc::clone(&now));
             Ok(now.changes_since(&told))
@@ -216,20 +219,26 @@ impl Checker for PasswordFile {
         let (path, state, remember) =
             (Arc::clone(&self.path), Rc::clone(&self.state), self.remember);
         self.gate.run(reactor, move |reactor| {
-            let (table, name) = (Arc::clone(&state.borrow().table), user.clone());
+            let name = user.clone();
+            let (read, table) = match looks {
+                true => {
+                    let (read, table) = state.borrow_mut().begin_read();
+                    (Some(read), table)
+                }
+                false => (None, Arc::clone(&state.borrow().table)),
+            };
             let found = reactor.defer_to_thread(move || {
-                let changed = looks.then(|| table.changed(&path)).flatten();
-                let has_changed = changed.is_some();
-                let table = changed.unwrap_or(table);
+                let found = read.and_then(|_| table.look(&path));
+                let read = read.filter(|_| found.is_some());
+                let table = found.unwrap_or(table);
                 let is_right = table.verify(&name, password.bytes());
-                Found { is_right, table, has_changed }
+                Found { is_right, table, read }
             });
             found.map(move |found: Result<Found, Failure>| {
-                let Found { is_right, table, has_changed } = found?;
+                let Found { is_right, table, read } = found?;
                 let mut state = state.borrow_mut();
-                // Otherwise another login, which took less time, may have read what is newer.
-                if has_changed {
-                    state.replace(&table);
+                if let Some(read) = read {
+                    state.end_read(read, &table);
                 }
                 if !is_right {
                     return Err(AuthError::Refused);
@@ -268,12 +277,13 @@ impl Checker for PasswordFile {
             return Deferred::ready_on(reactor, keys);
         }
         state.borrow_mut().looked = Some(now);
-        let (table, path) = (Arc::clone(&state.borrow().table), Arc::clone(&self.path));
-        let changed = reactor.defer_to_thread(move || table.changed(&path));
-        changed.map(move |changed: Result<_, Failure>| {
+        let (read, table) = state.borrow_mut().begin_read();
+        let path = Arc::clone(&self.path);
+        let found = reactor.defer_to_thread(move || table.look(&path));
+        found.map(move |found: Result<_, Failure>| {
             let mut state = state.borrow_mut();
-            if let Some(table) = changed? {
-                state.replace(&table);
+            if let Some(table) = found? {
+                state.end_read(read, &table);
             }
             Ok(state.table.keys(&user, hash))
         })
@@ -286,7 +296,18 @@ impl State {
         self.looked.is_none_or(|looked| now.saturating_duration_since(looked) >= LOOK_EVERY)
     }
 
-    fn replace(&mut self, table: &Arc<Table>) {
+    /// The file begins to be read: which read it is, and what it is compared with.
+    fn begin_read(&mut self) -> (u64, Arc<Table>) {
+        self.reads += 1;
+        (self.reads, Arc::clone(&self.table))
+    }
+
+    /// This is the file as that read has found it.
+    fn end_read(&mut self, read: u64, table: &Arc<Table>) {
+        if read <= self.read {
+            return;
+        }
+        self.read = read;
         if !Arc::ptr_eq(&self.table, table) {
             self.table = Arc::clone(table);
             self.remembered.clear();
@@ -322,5 +343,33 @@ impl fmt::Debug for PasswordFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let users = self.state.borrow().table.len();
         f.debug_struct("PasswordFile").field("path", &self.path).field("users", &users).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A login whose hash takes long has read the file before it changed once more, and is over after that was read.
+    #[test]
+    fn the_file_of_an_earlier_read_is_not_brought_back() {
+        let path = std::env::temp_dir().join(format!("sinew-auth-reads-{}", std::process::id()));
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            Arc::new(Table::read(&path).unwrap())
+        };
+        let line = |user: &str| format!("{user}:{{SHA}}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n");
+        let both = read(&(line("ann") + &line("bob")));
+        let users = PasswordFile::open(&path).unwrap();
+        let mut state = users.state.borrow_mut();
+        let [(slow, _), (reload, _), (same, _)] = [(); 3].map(|()| state.begin_read());
+        let ann = read(&line("ann"));
+        std::fs::remove_file(&path).unwrap();
+        state.end_read(reload, &ann);
+        state.end_read(slow, &both);
+        assert!(Arc::ptr_eq(&state.table, &ann), "bob was removed");
+        // A later read counts, also if it has found what one of before has.
+        state.end_read(same, &both);
+        assert!(Arc::ptr_eq(&state.table, &both));
     }
 }

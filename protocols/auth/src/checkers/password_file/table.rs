@@ -83,20 +83,21 @@ impl Table {
         Ok(Self { users, hashes, name_hashes, line_hashes, scram, version, secret })
     }
 
-    /// The file, if it has changed and can be read.
-    pub(super) fn changed(&self, path: &Path) -> Option<Arc<Self>> {
+    /// The file as it is now, if it can be read: this one, if it has not changed.
+    pub(super) fn look(self: &Arc<Self>, path: &Path) -> Option<Arc<Self>> {
         let read = self.read_again(path);
-        read.inspect_err(|error| tracing::error!(%error, "the users stay as they were"))
-            .ok()
-            .flatten()
+        read.inspect_err(|error| tracing::error!(%error, "the users stay as they were")).ok()
     }
 
-    /// The file, if it has changed.
-    pub(super) fn read_again(&self, path: &Path) -> Result<Option<Arc<Self>>, PasswordFileError> {
+    /// The file as it is now: this one, if it has not changed.
+    pub(super) fn read_again(
+        self: &Arc<Self>,
+        path: &Path,
+    ) -> Result<Arc<Self>, PasswordFileError> {
         if Version::of(path) == self.version {
-            return Ok(None);
+            return Ok(Arc::clone(self));
         }
-        Self::read_with(path, Some(self.secret.clone())).map(|read| Some(Arc::new(read)))
+        Self::read_with(path, Some(self.secret.clone())).map(Arc::new)
     }
 
     /// What has become of the users of an earlier version of the file. Both have the same secret.

@@ -232,9 +232,11 @@ impl IrcServer {
     ) {
         let mut network = self.0.network.borrow_mut();
         let Some(accounts) = network.config.accounts.clone() else { return };
-        let Some(user) = network.users.get_mut(&id) else { return };
+        let Network { users, revoking, .. } = &mut *network;
+        let Some(user) = users.get_mut(&id) else { return };
         let channel = user.wire.channel();
-        let sasl = user.sasl.get_or_insert_with(|| SaslServer::new(&accounts, channel)).clone();
+        let begin = || (SaslServer::new(&accounts, channel), revoking.accounts.begin());
+        let sasl = user.sasl.get_or_insert_with(begin).0.clone();
         user.wire.pause();
         drop(network);
         let step = match (mechanism, text) {
@@ -254,7 +256,7 @@ impl IrcServer {
                         network.send(id, &message);
                     }
                 }
-                Ok(ServerStep::Done { identity, .. }) => network.logged_in(id, identity.name()),
+                Ok(ServerStep::Done { identity, .. }) => network.logged_in(id, &identity),
                 Ok(_) => commands::sasl_failed(network, id, &SaslError::OutOfOrder),
                 Err(error) => commands::sasl_failed(network, id, &error),
             }
@@ -273,12 +275,13 @@ impl IrcServer {
         };
         let channel = user.wire.channel();
         user.wire.pause();
+        let begun = network.revoking.operators.begin();
         drop(network);
         let this = self.clone();
         operators.check(reactor, &channel, Credentials::password(name, password)).then(
             move |reactor, checked| {
                 this.with(reactor, |network| {
-                    network.oper_checked(id, checked.is_ok());
+                    network.oper_checked(id, begun, checked.ok());
                     if let Some(user) = network.users.get(&id) {
                         user.wire.resume();
                     }

@@ -27,6 +27,7 @@ mod outgoing;
 mod registry;
 mod report;
 mod retry;
+mod revoking;
 mod server_ban;
 mod session;
 mod user;

@@ -8,7 +8,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use sinew_auth::SaslServer;
+use sinew_auth::{BegunLogin, OpenSession, SaslServer};
 
 use super::{capability::Capabilities, name_set::NameSet, wire::Wire};
 use crate::irc::codec::SaslText;
@@ -58,7 +58,11 @@ pub(super) struct User {
     pub(super) lists: Rc<Cell<usize>>,
     pub(super) signed_on: SystemTime,
     pub(super) spoke_at: Instant,
-    pub(super) sasl: Option<SaslServer>,
+    pub(super) sasl: Option<(SaslServer, BegunLogin)>,
+    /// With an account.
+    pub(super) open: Option<OpenSession>,
+    /// Since OPER.
+    pub(super) oper: Option<OpenSession>,
     pub(super) sasl_text: SaslText,
     pub(super) failed_logins: usize,
     pub(super) failed_opers: usize,

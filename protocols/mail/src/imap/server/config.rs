@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, time::Duration};
 
-use sinew_auth::Authenticator;
+use sinew_auth::{Authenticator, Sessions};
 use sinew_transports::starttls::ServerTls;
 
 use crate::store::Store;
@@ -28,6 +28,7 @@ use crate::store::Store;
 #[must_use]
 pub struct ServerConfig {
     pub(super) authenticator: Authenticator,
+    pub(super) sessions: Sessions,
     pub(super) store: Rc<dyn Store>,
     pub(super) tls: ServerTls,
     pub(super) login_line_max: usize,
@@ -49,6 +50,7 @@ impl ServerConfig {
     pub fn new(authenticator: impl Into<Authenticator>, store: Rc<dyn Store>) -> Self {
         Self {
             authenticator: authenticator.into(),
+            sessions: Sessions::default(),
             store,
             tls: ServerTls::default(),
             login_line_max: 1_024,
@@ -64,6 +66,13 @@ impl ServerConfig {
             send_timeout: Duration::from_secs(5 * 60),
             search_timeout: Duration::from_secs(5 * 60),
         }
+    }
+
+    /// Counts the sessions among these, which several servers may share: what ends those of a user there, ends them here, too. By default
+    /// they are those of this configuration and its clones.
+    pub fn sessions(mut self, sessions: Sessions) -> Self {
+        self.sessions = sessions;
+        self
     }
 
     /// Longest command before the login, in bytes. Default 1,024. Responses of SASL may have 12,288.

@@ -86,7 +86,7 @@ impl ImapConnection {
     fn take(&mut self, transport: &Transport, mut input: &[u8]) {
         let Some(session) = self.session() else { return };
         let is_inflated = self.inflating.is_some();
-        while !transport.is_closing() && !session.is_busy.get() {
+        while !transport.is_closing() && !session.is_busy.get() && !session.has_ended() {
             if transport.is_starting_tls() || self.inflating.is_some() != is_inflated {
                 break;
             }
@@ -380,6 +380,7 @@ impl ImapConnection {
     /// Gives up what the client is in the middle of: IDLE, a login, an APPEND. Returns its tag.
     fn give_up(&mut self, session: &Session) -> Option<Tag> {
         let tag = session.end_idle();
+        session.forget_login();
         let tag = tag.or_else(|| session.login.take().map(|(tag, _)| tag));
         tag.or_else(|| self.append.take().map(|append| append.tag))
     }
@@ -428,6 +429,16 @@ impl ImapConnection {
         self.leave_if_drained(transport);
     }
 
+    /// The credentials of the user do not count any more: nothing more is done.
+    fn expire(&mut self, session: &Session) {
+        self.kept = Bytes::new();
+        session.expire();
+        // Behind the last words, for a command that is given up aborts the connection.
+        self.task = None;
+        self.append = None;
+        session.unselect();
+    }
+
     /// Closes the connection if the server is going down, between two commands.
     fn leave_if_drained(&mut self, transport: &Transport) {
         let Some(session) = self.session() else { return };
@@ -460,6 +471,7 @@ impl Session {
     fn end_login(&self, tag: &Tag, done: Option<Result<Done, Done>>) {
         let Some(done) = done else { return };
         let is_refused = done.is_err();
+        self.forget_login();
         self.finish(tag, &done.unwrap_or_else(|refused| refused));
         if is_refused {
             self.failed_logins.set(self.failed_logins.get().saturating_add(1));
@@ -503,6 +515,9 @@ impl Protocol for ImapConnection {
     }
 
     fn timer_fired(&mut self, transport: &Transport, timer: TimerId) {
+        if let Some(session) = self.session().filter(|session| session.has_ended()) {
+            return self.expire(&session);
+        }
         if let (Some(passed), Some(session)) = (self.deadline.passed(timer), self.session()) {
             tracing::debug!(peer = %transport.peer(), %passed, "a client of IMAP was disconnected");
             self.task = None;
@@ -533,8 +548,7 @@ impl Protocol for ImapConnection {
         self.task = None;
         self.append = None;
         if let Some(session) = &self.session {
-            drop(session.end_idle());
-            session.unselect();
+            session.lost();
         }
     }
 }

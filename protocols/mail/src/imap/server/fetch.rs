@@ -146,7 +146,6 @@ impl Session {
             reading,
             out: format!("* {number} FETCH (").into_bytes(),
             texts: Texts::None,
-            has_begun: false,
         };
         let mut is_first = true;
         let is_seen_now = known.uids.contains(info.uid);
@@ -166,7 +165,9 @@ impl Session {
             match written {
                 Ok(()) => {}
                 // It has gone since the list of messages was made.
-                Err(ReadError::Store(StoreError::NoSuchMessage { .. })) if !fetching.has_begun => {
+                Err(ReadError::Store(StoreError::NoSuchMessage { .. }))
+                    if !self.is_in_message.get() =>
+                {
                     return Ok(false);
                 }
                 Err(error) => return Err(fetching.broken(error)),
@@ -174,6 +175,7 @@ impl Session {
         }
         fetching.out.extend_from_slice(b")\r\n");
         self.write(&fetching.out);
+        self.is_in_message.set(false);
         self.room().await?;
         Ok(true)
     }
@@ -226,8 +228,6 @@ struct Fetching<'a> {
     /// What is not written yet.
     out: Vec<u8>,
     texts: Texts,
-    /// A part of the answer is written: if it cannot be ended, the connection cannot go on.
-    has_begun: bool,
 }
 
 /// What was read of the text so far.
@@ -288,7 +288,7 @@ impl Fetching<'_> {
     /// Writes what there is, if it is long.
     async fn write_long(&mut self) -> Result<(), ReadError> {
         if self.out.len() > OUT_MAX {
-            self.has_begun = true;
+            self.session.is_in_message.set(true);
             self.session.write(&std::mem::take(&mut self.out));
             self.session.room().await?;
             self.session.pause().await?;
@@ -387,7 +387,7 @@ impl Fetching<'_> {
                 .await?;
             let piece = piece.ok_or(ReadError::Short)?;
             at += piece.len() as u64;
-            self.has_begun = true;
+            self.session.is_in_message.set(true);
             self.session.write(&std::mem::take(&mut self.out));
             if memchr::memchr(0, &piece).is_some() {
                 // A literal has no NUL (RFC 3501 9); the length has to stay.
@@ -404,7 +404,7 @@ impl Fetching<'_> {
 
     /// The message could not be read to its end. If its answer has begun, the connection cannot go on.
     fn broken(&self, error: ReadError) -> Done {
-        if self.has_begun && !matches!(error, ReadError::Closed) {
+        if self.session.is_in_message.get() && !matches!(error, ReadError::Closed) {
             tracing::error!(uid = %self.reading.uid, ?error, "a message could not be read");
             self.session.transport.abort();
         }

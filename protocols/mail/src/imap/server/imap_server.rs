@@ -40,6 +40,16 @@ impl ImapServer {
         Self { config: Rc::new(config) }
     }
 
+    /// Ends all sessions of a user, and returns how many there were: for a user who may not log in any more, or has another password. Each
+    /// is told `BYE [EXPIRED]` (RFC 5530) in the next turn of the loop, also in IDLE and in the middle of an APPEND, whose message is dropped; in
+    /// the middle of an answer that cannot be ended, such as the text of a message, the connection is aborted. No further command is
+    /// carried out. Logins of the user that have begun before are refused with `NO [UNAVAILABLE]`.
+    ///
+    /// Call it once the authenticator knows of the change. The sessions of all servers with the same [`Sessions`](ServerConfig::sessions) end.
+    pub fn end_sessions(&self, user: &str) -> usize {
+        self.config.sessions.end(user)
+    }
+
     /// A connection of this server with a client, for callers that establish connections themselves.
     #[must_use]
     pub fn connection(&self) -> ImapConnection {

@@ -16,6 +16,7 @@ impl Session {
         let reactor = self.reactor()?;
         let channel = self.channel();
         let authenticator = self.config.authenticator.clone();
+        self.begin_login();
         if authenticator.allows_plaintext(&channel).is_err() {
             return Err(Done::no("Say STARTTLS first").code("PRIVACYREQUIRED"));
         }
@@ -35,6 +36,7 @@ impl Session {
         initial: Option<&[u8]>,
     ) -> Option<Result<Done, Done>> {
         let reactor = self.transport.reactor()?;
+        self.begin_login();
         let sasl = SaslServer::new(&self.config.authenticator, self.channel());
         let name = mechanism.as_str().unwrap_or_default();
         let step = sasl.start_encoded(&reactor, name, initial).await;
@@ -75,8 +77,10 @@ impl Session {
         let reactor = self.reactor()?;
         let store = Rc::clone(&self.config.store);
         let account = store.account(&reactor, identity.name()).await?;
+        if !self.logged_in(identity, account) {
+            return Err(Done::no("The credentials have changed, log in again").code("UNAVAILABLE"));
+        }
         tracing::debug!(peer = %self.transport.peer(), user = identity.user(), "a client of IMAP has logged in");
-        self.logged_in(account);
         Ok(Done::ok("Logged in").code(format!("CAPABILITY {}", self.capabilities())))
     }
 }

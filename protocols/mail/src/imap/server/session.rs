@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use sinew_auth::{Channel, SaslServer};
+use sinew_auth::{BegunLogin, Channel, Identity, OpenSession, SaslServer};
 use sinew_transports::{
     Producer, Production, Transport,
     reactor::{Deferred, Failure, Promise, Reactor},
@@ -44,6 +44,7 @@ pub(super) struct Session {
     pub(super) phase: Cell<Phase>,
     pub(super) enabled: Cell<Enabled>,
     account: RefCell<Option<Rc<dyn Account>>>,
+    credentials: RefCell<CheckedCredentials>,
     pub(super) selected: RefCell<Option<Box<Selected>>>,
     /// A login that goes on: lines are not commands.
     pub(super) login: RefCell<Option<(Tag, SaslServer)>>,
@@ -58,8 +59,23 @@ pub(super) struct Session {
     pub(super) is_telling: Cell<bool>,
     /// In IDLE, a clock runs until the client receives.
     pub(super) is_awaiting_client: Cell<bool>,
+    /// What was written last has not ended its line.
+    is_in_line: Cell<bool>,
+    /// A part of the answer about a message is written: if it cannot be ended, the connection cannot go on.
+    pub(super) is_in_message: Cell<bool>,
     /// A command is at work: the next one waits.
     pub(super) is_busy: Cell<bool>,
+}
+
+/// Whether the credentials of the user still count.
+#[derive(Default)]
+enum CheckedCredentials {
+    #[default]
+    None,
+    /// From the first command of a login to its end.
+    Begun(BegunLogin),
+    /// Since the login.
+    Open(OpenSession),
 }
 
 /// A message, with its parts and its envelope.
@@ -83,6 +99,7 @@ impl Session {
             phase: Cell::default(),
             enabled: Cell::default(),
             account: RefCell::default(),
+            credentials: RefCell::default(),
             selected: RefCell::default(),
             login: RefCell::default(),
             idle: RefCell::default(),
@@ -91,6 +108,8 @@ impl Session {
             failed_logins: Cell::new(0),
             is_telling: Cell::new(false),
             is_awaiting_client: Cell::new(false),
+            is_in_line: Cell::new(false),
+            is_in_message: Cell::new(false),
             is_busy: Cell::new(false),
         }
     }
@@ -108,9 +127,49 @@ impl Session {
         self.account.borrow().clone().ok_or_else(|| Done::bad("Log in first"))
     }
 
-    pub(super) fn logged_in(&self, account: Rc<dyn Account>) {
+    /// A login begins. What is checked from now on may have changed at its end.
+    pub(super) fn begin_login(&self) {
+        let begun = CheckedCredentials::Begun(self.config.sessions.begin_login());
+        self.credentials.replace(begun);
+    }
+
+    /// The login is over.
+    pub(super) fn forget_login(&self) {
+        let mut credentials = self.credentials.borrow_mut();
+        if matches!(*credentials, CheckedCredentials::Begun(_)) {
+            *credentials = CheckedCredentials::None;
+        }
+    }
+
+    /// The credentials were right. Returns whether they still count: then the session begins.
+    pub(super) fn logged_in(&self, identity: &Identity, account: Rc<dyn Account>) -> bool {
+        let CheckedCredentials::Begun(begun) = self.credentials.take() else { return false };
+        let Some(open) = begun.succeeded_on(identity, &self.transport) else { return false };
+        self.credentials.replace(CheckedCredentials::Open(open));
         self.account.replace(Some(account));
         self.phase.set(Phase::LoggedIn);
+        true
+    }
+
+    /// Whether the session was ended because the credentials of its user do not count any more.
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(&*self.credentials.borrow(), CheckedCredentials::Open(open) if open.has_ended())
+    }
+
+    /// Says so, and closes the connection; aborts it where nothing can be said.
+    pub(super) fn expire(&self) {
+        if self.is_in_message.get() || self.is_in_line.get() {
+            return self.transport.abort();
+        }
+        // RFC 5530 3: "that password isn't valid any more".
+        self.bye("[EXPIRED] The credentials are not valid any more");
+    }
+
+    /// The connection is over, and the session with it.
+    pub(super) fn lost(&self) {
+        drop(self.end_idle());
+        self.unselect();
+        self.credentials.take();
     }
 
     /// The mailbox that is selected.
@@ -157,6 +216,7 @@ impl Session {
     // ---- output ----
 
     pub(super) fn write(&self, bytes: &[u8]) {
+        self.is_in_line.set(!bytes.ends_with(b"\n"));
         match &mut *self.deflating.borrow_mut() {
             Some(deflating) => self.transport.write(deflating.deflate(bytes)),
             None => self.transport.write(bytes),
@@ -167,6 +227,7 @@ impl Session {
         if self.deflating.borrow().is_some() {
             return self.write(&bytes);
         }
+        self.is_in_line.set(!bytes.ends_with(b"\n"));
         self.transport.write_bytes(bytes);
     }
 

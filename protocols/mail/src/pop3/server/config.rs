@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sinew_auth::Authenticator;
+use sinew_auth::{Authenticator, Sessions};
 use sinew_protocols::basic::{ArgumentError, Word};
 use sinew_transports::starttls::ServerTls;
 
@@ -36,6 +36,7 @@ use super::login::LINE_MAX;
 pub struct ServerConfig {
     pub(super) hostname: Word,
     pub(super) auth: Authenticator,
+    pub(super) sessions: Sessions,
     pub(super) tls: ServerTls,
     pub(super) needs_tls: bool,
     pub(super) has_apop: bool,
@@ -59,6 +60,7 @@ impl ServerConfig {
         Ok(Self {
             hostname: Word::try_from(hostname)?,
             auth: auth.into(),
+            sessions: Sessions::default(),
             tls: ServerTls::default(),
             needs_tls: false,
             has_apop: false,
@@ -90,6 +92,13 @@ impl ServerConfig {
     /// off only where [`open`](super::Pop3Handler::open) locks what several users share.
     pub fn exclusive(mut self, is_exclusive: bool) -> Self {
         self.is_exclusive = is_exclusive;
+        self
+    }
+
+    /// Counts the sessions among these, which several servers may share: what ends those of a user there, ends them here, too. By default
+    /// they are those of this configuration and its clones.
+    pub fn sessions(mut self, sessions: Sessions) -> Self {
+        self.sessions = sessions;
         self
     }
 

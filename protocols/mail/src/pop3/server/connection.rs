@@ -11,9 +11,9 @@
 //! One command is handled at a time: while something is waited for, or a list or a message is sent, reading is paused, and pipelined
 //! commands wait. Only QUIT after the login deletes messages. The login is in `login.rs`, and what follows it in `transaction.rs`.
 
-use std::{fmt, rc::Rc, time::Duration};
+use std::{cell::Cell, fmt, rc::Rc, time::Duration};
 
-use sinew_auth::SaslServer;
+use sinew_auth::{BegunLogin, SaslServer};
 use sinew_protocols::basic::{FrameError, FrameHandler, FrameTransport, Line, PhaseDeadline, Text};
 use sinew_transports::{
     ConnectionLost, TimerId, Transport,
@@ -44,6 +44,8 @@ pub struct Pop3Handling {
     deadline: PhaseDeadline,
     pub(super) errors: usize,
     pub(super) failed_logins: usize,
+    /// From the first command of a login to its end.
+    pub(super) begun_login: Rc<Cell<Option<BegunLogin>>>,
     is_draining: bool,
 }
 
@@ -75,6 +77,7 @@ impl Pop3Handling {
             deadline: PhaseDeadline::new("", Duration::ZERO),
             errors: 0,
             failed_logins: 0,
+            begun_login: Rc::default(),
             is_draining: false,
         }
     }
@@ -206,6 +209,23 @@ impl Pop3Handling {
         self.state = State::Update;
     }
 
+    /// Closes the connection if the credentials of its user do not count any more, and returns whether it has. What QUIT has begun goes on.
+    pub(super) fn expire(&mut self, transport: &mut Lines<'_>) -> bool {
+        let is_to_end = matches!(&self.state, State::Transaction(maildrop) if maildrop.has_ended());
+        if !is_to_end || transport.is_closing() {
+            return is_to_end;
+        }
+        if self.is_sending() {
+            // A response that was begun cannot be followed by another.
+            self.give_up();
+            transport.abort();
+        } else {
+            let text = "The credentials are not valid any more";
+            self.close(transport, &Status::err_with(ResponseCode::Auth, text));
+        }
+        true
+    }
+
     /// Closes the connection if the server is going down, unless that would take marks back that a client has set.
     fn leave_if_drained(&mut self, transport: &mut Lines<'_>) {
         let has_marks = matches!(&self.state, State::Transaction(maildrop) if maildrop.has_marks());
@@ -263,7 +283,7 @@ impl FrameHandler<Line> for Pop3Handling {
 
     fn frame_received(&mut self, transport: &mut Lines<'_>, line: &[u8]) {
         self.settle(transport);
-        if transport.is_closing() {
+        if self.expire(transport) || transport.is_closing() {
             return;
         }
         if let State::Sasl(sasl) = &self.state {
@@ -289,9 +309,13 @@ impl FrameHandler<Line> for Pop3Handling {
 
     fn reading_resumed(&mut self, transport: &mut Lines<'_>) {
         self.settle(transport);
+        self.expire(transport);
     }
 
     fn timer_fired(&mut self, transport: &mut Lines<'_>, timer: TimerId) {
+        if self.expire(transport) {
+            return;
+        }
         let Some(passed) = self.deadline.passed(timer) else { return };
         tracing::debug!(peer = %transport.peer(), %passed, "a client of POP3 was disconnected");
         if self.is_sending() || transport.is_starting_tls() {
@@ -337,6 +361,7 @@ impl FrameHandler<Line> for Pop3Handling {
 
     fn connection_lost(&mut self, _: &mut Lines<'_>, _: &ConnectionLost) {
         self.give_up();
+        self.begun_login.take();
     }
 }
 

@@ -1,11 +1,11 @@
 //! The login: USER and PASS, APOP, AUTH (RFC 5034); then the maildrop is opened.
 
-use std::rc::Rc;
+use std::{cell::Cell, rc::Rc};
 
 use data_encoding::BASE64;
 use sinew_auth::{
-    AuthError, Channel, Credentials, Form, Identity, SaslError, SaslServer, Secret, ServerStep,
-    Stored,
+    AuthError, BegunLogin, Channel, Credentials, Form, Identity, SaslError, SaslServer, Secret,
+    ServerStep, Stored,
 };
 use sinew_protocols::basic::{Text, Word};
 use sinew_transports::{
@@ -79,6 +79,7 @@ impl Pop3Handling {
         let channel = Channel::of(transport);
         let Some(reactor) = transport.reactor() else { return };
         let credentials = Credentials::password(user.to_string(), password);
+        self.begin_login();
         let checked = self.config.auth.check(&reactor, &channel, credentials);
         let checked = checked.map(|checked| checked.map_err(LoginError::from));
         self.open_after(transport, &reactor, checked);
@@ -94,6 +95,7 @@ impl Pop3Handling {
         let Some(reactor) = transport.reactor() else { return };
         let (user, digest) = (user.to_string(), digest.to_ascii_lowercase());
         let (auth, channel) = (self.config.auth.clone(), Channel::of(transport));
+        self.begin_login();
         let stored = auth.stored(&reactor, &channel, &user, Form::Password);
         let (promise, checked) = reactor.promise();
         stored.then(move |reactor, stored| {
@@ -129,11 +131,17 @@ impl Pop3Handling {
             return;
         };
         let Some(reactor) = transport.reactor() else { return };
+        self.begin_login();
         let sasl = SaslServer::new(&self.config.auth, channel);
         let name = String::from_utf8_lossy(mechanism);
         let step = sasl.start_encoded(&reactor, &name, initial.map(|initial| initial.as_bytes()));
         self.state = State::Sasl(sasl);
         self.go_on(transport, &reactor, step);
+    }
+
+    /// What is checked from now on may have changed at the end.
+    fn begin_login(&self) {
+        self.begun_login.set(Some(self.config.sessions.begin_login()));
     }
 
     /// A line that is no command, but the response to a challenge.
@@ -181,7 +189,8 @@ impl Pop3Handling {
 
     fn opening(&self, transport: &Transport) -> Opening {
         let locks = self.config.is_exclusive.then(|| self.locks.clone());
-        Opening { handler: Rc::clone(&self.handler), locks, transport: transport.clone() }
+        let (handler, begun) = (Rc::clone(&self.handler), Rc::clone(&self.begun_login));
+        Opening { handler, locks, transport: transport.clone(), begun }
     }
 
     /// The exchange goes on, or there is a maildrop, or there is none.
@@ -197,11 +206,15 @@ impl Pop3Handling {
             Ok(LoginStep::Open(maildrop)) => {
                 let (messages, size) = maildrop.stat();
                 self.state = State::Transaction(maildrop);
+                if self.expire(transport) {
+                    return;
+                }
                 let text = format!("{messages} messages ({size} octets)");
                 self.reply(transport, &Status::ok(text));
                 self.begin_command(transport);
             }
             Err(error) => {
+                self.begun_login.take();
                 self.state = State::Authorization { user: None };
                 self.failed_logins += 1;
                 if self.failed_logins >= self.config.auth_tries_max {
@@ -218,6 +231,7 @@ struct Opening {
     handler: Rc<dyn Pop3Handler>,
     locks: Option<Locks>,
     transport: Transport,
+    begun: Rc<Cell<Option<BegunLogin>>>,
 }
 
 impl Opening {
@@ -232,9 +246,17 @@ impl Opening {
             lock => lock.flatten(),
         };
         let opened = self.handler.open(reactor, &self.transport, identity);
+        let (identity, begun) = (identity.clone(), self.begun.take());
         opened.then(move |_, opened| {
-            let opened = opened.map(|maildrop| OpenMaildrop::new(maildrop, lock));
-            promise.settle(opened.map(|open| LoginStep::Open(Rc::new(open))).map_err(Into::into));
+            let session = begun.and_then(|begun| begun.succeeded_on(&identity, &self.transport));
+            promise.settle(match (opened, session) {
+                (Ok(maildrop), Some(session)) => {
+                    let open = OpenMaildrop::new(maildrop, session, lock);
+                    Ok(LoginStep::Open(Rc::new(open)))
+                }
+                (Ok(_), None) => Err(LoginError::Changed),
+                (Err(error), _) => Err(error.into()),
+            });
         });
     }
 }
@@ -248,6 +270,10 @@ fn status(error: &LoginError) -> Status {
         LoginError::GivenUp(error) => {
             tracing::error!(%error, "a login could not be checked");
             return Status::err_with(ResponseCode::SysTemp, "The login cannot be checked now");
+        }
+        LoginError::Changed => {
+            let text = "The credentials have changed, log in again";
+            return Status::err_with(ResponseCode::SysTemp, text);
         }
         LoginError::Sasl(error) => error,
     };

@@ -6,6 +6,8 @@ use std::{
     rc::Rc,
 };
 
+use sinew_auth::OpenSession;
+
 use super::{Maildrop, ahead::Ahead, locks::Lock};
 
 pub(super) struct OpenMaildrop {
@@ -19,16 +21,27 @@ pub(super) struct OpenMaildrop {
     last: Cell<u32>,
     /// What was read for commands that wait.
     pub(super) ahead: Ahead,
+    /// Whose it is.
+    session: OpenSession,
     _lock: Option<Lock>,
 }
 
 impl OpenMaildrop {
-    pub(super) fn new(maildrop: Rc<dyn Maildrop>, lock: Option<Lock>) -> Self {
+    pub(super) fn new(
+        maildrop: Rc<dyn Maildrop>,
+        session: OpenSession,
+        lock: Option<Lock>,
+    ) -> Self {
         let len = u32::try_from(maildrop.message_count()).unwrap_or(u32::MAX).min(u32::MAX - 1);
         let sizes = (0..len as usize).map(|index| maildrop.size(index));
         let size = sizes.fold(0, u64::saturating_add);
         let (deleted, deleted_size, last, ahead) = Default::default();
-        Self { maildrop, len, size, deleted, deleted_size, last, ahead, _lock: lock }
+        Self { maildrop, len, size, deleted, deleted_size, last, ahead, session, _lock: lock }
+    }
+
+    /// Whether the session was ended because the credentials of its user do not count any more.
+    pub(super) fn has_ended(&self) -> bool {
+        self.session.has_ended()
     }
 
     /// The index of the message with this number, if there is one that is not marked.

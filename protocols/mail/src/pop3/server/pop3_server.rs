@@ -78,6 +78,16 @@ impl Pop3Server {
         Self { config: Rc::new(config), handler: Rc::new(handler), locks: Locks::default() }
     }
 
+    /// Ends all sessions of a user, and returns how many there were: for a user who may not log in any more, or has another password. Nothing
+    /// is deleted, for that is up to QUIT (RFC 1939 6), and the maildrop is free again. Each is told `-ERR [AUTH]` (RFC 3206) in the next turn
+    /// of the loop; in the middle of a list or a message the connection is aborted. After QUIT the deletion goes on. Logins of the user
+    /// that have begun before are refused with `-ERR [SYS/TEMP]`.
+    ///
+    /// Call it once the authenticator knows of the change. The sessions of all servers with the same [`Sessions`](ServerConfig::sessions) end.
+    pub fn end_sessions(&self, user: &str) -> usize {
+        self.config.sessions.end(user)
+    }
+
     /// A connection of this server with a client, for callers that establish connections themselves.
     #[must_use]
     pub fn connection(&self) -> Pop3Connection {

@@ -39,6 +39,9 @@ pub(super) enum LoginError {
     Maildrop(#[from] MaildropError),
     #[error(transparent)]
     GivenUp(#[from] Failure),
+    /// Meanwhile.
+    #[error("the credentials have changed")]
+    Changed,
 }
 
 sinew_transports::reactor::error_debug!(LoginError);

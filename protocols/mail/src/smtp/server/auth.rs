@@ -30,6 +30,7 @@ impl<H: SmtpHandler> SmtpHandling<H> {
             return self.out_of_order(transport, "5.5.1 Not now");
         }
         let Some(reactor) = transport.reactor() else { return };
+        self.begun_login = Some(self.config.sessions.begin_login());
         let sasl = SaslServer::new(&authenticator, Channel::of(transport));
         let name = String::from_utf8_lossy(mechanism);
         let step = sasl.start_encoded(&reactor, &name, initial.map(|initial| initial.as_bytes()));
@@ -60,6 +61,12 @@ impl<H: SmtpHandler> SmtpHandling<H> {
 
     fn logged_in(&mut self, transport: &mut Lines<'_>, identity: Identity) {
         self.sasl = None;
+        let begun = self.begun_login.take();
+        self.open = begun.and_then(|begun| begun.succeeded_on(&identity, transport));
+        if self.open.is_none() {
+            let reply = Reply::fixed(454, "4.7.0 The credentials have changed, log in again");
+            return self.login_failed(transport, &reply);
+        }
         tracing::debug!(peer = %transport.peer(), user = identity.user(), "a client of SMTP has logged in");
         self.session().identity = Some(identity);
         self.reply(transport, &Reply::fixed(235, "2.7.0 You are logged in"));
@@ -67,6 +74,7 @@ impl<H: SmtpHandler> SmtpHandling<H> {
 
     pub(super) fn login_failed(&mut self, transport: &mut Lines<'_>, reply: &Reply) {
         self.sasl = None;
+        self.begun_login = None;
         self.failed_logins += 1;
         if self.failed_logins >= self.config.auth_tries_max {
             let reply = Reply::fixed(421, "4.7.0 Too many logins have failed");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sinew_auth::Authenticator;
+use sinew_auth::{Authenticator, Sessions};
 use sinew_protocols::basic::{ArgumentError, Word};
 use sinew_transports::starttls::ServerTls;
 
@@ -40,6 +40,7 @@ pub struct ServerConfig {
     pub(super) tls: ServerTls,
     pub(super) needs_tls: bool,
     pub(super) auth: Option<Authenticator>,
+    pub(super) sessions: Sessions,
     pub(super) needs_auth: bool,
     pub(super) auth_tries_max: usize,
     pub(super) line_max: usize,
@@ -68,6 +69,7 @@ impl ServerConfig {
             tls: ServerTls::default(),
             needs_tls: false,
             auth: None,
+            sessions: Sessions::default(),
             needs_auth: false,
             auth_tries_max: 3,
             line_max: 2_048,
@@ -106,6 +108,13 @@ impl ServerConfig {
     /// that other servers send to.
     pub fn auth_required(mut self, needs_auth: bool) -> Self {
         self.needs_auth = needs_auth;
+        self
+    }
+
+    /// Counts the sessions among these, which several servers may share: what ends those of a user there, ends them here, too. By default
+    /// they are those of this configuration and its clones.
+    pub fn sessions(mut self, sessions: Sessions) -> Self {
+        self.sessions = sessions;
         self
     }
 

@@ -23,7 +23,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sinew_auth::SaslServer;
+use sinew_auth::{BegunLogin, OpenSession, SaslServer};
 use sinew_protocols::basic::{
     Decoded, Decoder, FrameError, FrameHandler, FrameTransport, Line, PhaseDeadline, Word,
 };
@@ -62,6 +62,10 @@ pub struct SmtpHandling<H> {
     /// A login that goes on: lines are not commands.
     pub(super) sasl: Option<SaslServer>,
     pub(super) failed_logins: usize,
+    /// From the first command of a login to its end.
+    pub(super) begun_login: Option<BegunLogin>,
+    /// Since the login.
+    pub(super) open: Option<OpenSession>,
     pub(super) is_draining: bool,
 }
 
@@ -82,6 +86,8 @@ impl<H: SmtpHandler> SmtpHandling<H> {
             is_refused: false,
             sasl: None,
             failed_logins: 0,
+            begun_login: None,
+            open: None,
             is_draining: false,
         }
     }
@@ -489,6 +495,8 @@ impl<H: SmtpHandler> FrameHandler<CommandLine> for SmtpHandling<H> {
     fn connection_lost(&mut self, _: &mut Lines<'_>, _: &ConnectionLost) {
         self.cancel();
         self.message = None;
+        self.begun_login = None;
+        self.open = None;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sinew_auth::Channel;
+use sinew_auth::{Channel, OpenSession};
 use sinew_protocols::basic::PhaseDeadline;
 use sinew_transports::Transport;
 
@@ -76,6 +76,20 @@ impl<H: SmtpHandler> SmtpHandling<H> {
             }
             self.act(transport, waiting.step, answer);
             self.leave_if_drained(transport);
+        }
+        self.expire(transport);
+    }
+
+    /// Closes the connection if the credentials of its user do not count any more. Waits for the verdict over a message that is here.
+    pub(super) fn expire(&mut self, transport: &mut Lines<'_>) {
+        let has_ended = self.open.as_ref().is_some_and(OpenSession::has_ended);
+        let is_finishing =
+            matches!(&self.waiting, Some(waiting) if matches!(waiting.step, Step::Finish));
+        if has_ended && !is_finishing && !transport.is_closing() {
+            self.cancel();
+            self.waiting = None;
+            let text = "4.7.0 The credentials are not valid any more";
+            self.close(transport, &Reply::fixed(421, text));
         }
     }
 

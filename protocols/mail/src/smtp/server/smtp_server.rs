@@ -57,6 +57,16 @@ impl<H: SmtpHandler> SmtpServer<H> {
         Self { config: Rc::new(config), make: Rc::new(make) }
     }
 
+    /// Ends all sessions in which a user has logged in, and returns how many there were: for a user who may not log in any more, or has
+    /// another password. Each is told 421 in the next turn of the loop. A message that has not arrived as a whole is dropped; one that has is
+    /// decided upon, and its reply is said before. No further command is carried out. Logins of the user that have begun before are refused
+    /// with 454.
+    ///
+    /// Call it once the authenticator knows of the change. The sessions of all servers with the same [`Sessions`](ServerConfig::sessions) end.
+    pub fn end_sessions(&self, user: &str) -> usize {
+        self.config.sessions.end(user)
+    }
+
     /// A connection of this server with a client, for callers that establish connections themselves.
     #[must_use]
     pub fn connection(&self, peer: &Peer) -> SmtpConnection<H> {

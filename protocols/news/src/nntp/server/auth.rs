@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use data_encoding::BASE64;
 use sinew_auth::{
-    AuthError, Authenticator, Channel, Credentials, Identity, SaslError, SaslServer, ServerStep,
+    AuthError, Authenticator, BegunLogin, Channel, Credentials, Identity, SaslError, SaslServer,
+    ServerStep,
 };
 use sinew_protocols::basic::{Text, Word};
 
@@ -54,10 +55,11 @@ impl<S: NewsStore> Connection<S> {
         let (Some(user), Some(password)) = (user.as_str(), password.as_str()) else {
             return self.login_failed(&Response::fixed(481, "The credentials are wrong")).await;
         };
+        let begun = self.shared.config.sessions.begin_login();
         let credentials = Credentials::password(user, password);
         match authenticator.check(&self.wire.reactor, &channel, credentials).await {
             Ok(identity) => {
-                self.logged_in(identity, Response::fixed(281, "You are logged in")).await
+                self.logged_in(begun, identity, Response::fixed(281, "You are logged in")).await
             }
             Err(error) => self.login_failed(&response(&SaslError::Auth(error))).await,
         }
@@ -72,6 +74,7 @@ impl<S: NewsStore> Connection<S> {
         self.user = None;
         let shared = Rc::clone(&self.shared);
         let reactor = self.wire.reactor.clone();
+        let begun = shared.config.sessions.begin_login();
         let sasl = SaslServer::success_data(&authenticator, Channel::of(self.wire.transport()));
         let name = mechanism.to_string();
         let initial = initial.map(|initial| initial.as_bytes());
@@ -87,12 +90,12 @@ impl<S: NewsStore> Connection<S> {
                 }
                 Ok(ServerStep::Done { identity, data: None }) => {
                     return self
-                        .logged_in(identity, Response::fixed(281, "You are logged in"))
+                        .logged_in(begun, identity, Response::fixed(281, "You are logged in"))
                         .await;
                 }
                 Ok(ServerStep::Done { identity, data: Some(data) }) => {
                     let response = Response::of_checked(283, BASE64.encode(&data));
-                    return self.logged_in(identity, response).await;
+                    return self.logged_in(begun, identity, response).await;
                 }
                 Ok(_) => return self.login_failed(&Response::fixed(403, "Not now")).await,
                 Err(error) => return self.login_failed(&response(&error)).await,
@@ -107,7 +110,16 @@ impl<S: NewsStore> Connection<S> {
         }
     }
 
-    async fn logged_in(&mut self, identity: Identity, response: Response) -> Result<(), End> {
+    async fn logged_in(
+        &mut self,
+        begun: BegunLogin,
+        identity: Identity,
+        response: Response,
+    ) -> Result<(), End> {
+        if !self.wire.begin_session(begun, &identity) {
+            let response = Response::fixed(403, "The credentials have changed, log in again");
+            return self.login_failed(&response).await;
+        }
         tracing::debug!(peer = %self.session.peer(), user = identity.user(), "a client of NNTP has logged in");
         self.session.identity = Some(identity);
         self.ask_access();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sinew_auth::Authenticator;
+use sinew_auth::{Authenticator, Sessions};
 use sinew_protocols::basic::{ArgumentError, Word};
 use sinew_transports::starttls::ServerTls;
 
@@ -28,6 +28,7 @@ pub struct ServerConfig {
     pub(super) host: Word,
     pub(super) tls: ServerTls,
     pub(super) auth: Option<Authenticator>,
+    pub(super) sessions: Sessions,
     pub(super) auth_tries_max: usize,
     pub(super) line_max: usize,
     pub(super) limits: ArticleLimits,
@@ -61,6 +62,7 @@ impl ServerConfig {
             host: Word::try_from(host)?,
             tls: ServerTls::default(),
             auth: None,
+            sessions: Sessions::default(),
             auth_tries_max: 3,
             line_max: 510,
             limits: ArticleLimits::default(),
@@ -81,6 +83,13 @@ impl ServerConfig {
     /// otherwise.
     pub fn auth(mut self, authenticator: impl Into<Authenticator>) -> Self {
         self.auth = Some(authenticator.into());
+        self
+    }
+
+    /// Counts the sessions among these, which several servers may share: what ends those of a user there, ends them here, too. By default
+    /// they are those of this configuration and its clones.
+    pub fn sessions(mut self, sessions: Sessions) -> Self {
+        self.sessions = sessions;
         self
     }
 

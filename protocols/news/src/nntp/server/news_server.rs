@@ -41,6 +41,16 @@ impl<S: NewsStore> NewsServer<S> {
         Self(Rc::new(Shared::new(config, store, Box::new(handler))))
     }
 
+    /// Ends all sessions in which a user has logged in, and returns how many there were: for a user who may not log in any more, or has
+    /// another password. Each is told 400 (RFC 3977 3.2.1) in the next turn of the loop. An article that has not arrived as a whole is dropped;
+    /// one that has is decided upon, and its response is said before. In the middle of a response of several lines the connection is
+    /// aborted. No further command is carried out. Logins of the user that have begun before are refused with 403.
+    ///
+    /// Call it once the authenticator knows of the change. The sessions of all servers with the same [`Sessions`](ServerConfig::sessions) end.
+    pub fn end_sessions(&self, user: &str) -> usize {
+        self.0.config.sessions.end(user)
+    }
+
     /// A connection of this server with a client, for callers that establish connections themselves.
     #[must_use]
     pub fn connection(&self) -> NewsConnection<S> {

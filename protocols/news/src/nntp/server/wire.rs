@@ -1,12 +1,14 @@
 //! The bytes of a connection, each way with its clocks: [`Wire`]. Lines and articles in, responses out.
 
 use std::{
+    cell::Cell,
     future::{Future, poll_fn},
     pin::pin,
     task::Poll,
     time::{Duration, Instant},
 };
 
+use sinew_auth::{BegunLogin, Identity, OpenSession};
 use sinew_protocols::basic::{DotStuffed, DotStuffing, FrameError, Frames, Line, Unstuffed};
 use sinew_transports::{
     AsyncStream, Transport,
@@ -36,6 +38,10 @@ pub(super) struct Wire {
     /// Until when the response must be taken.
     response_end: Option<Instant>,
     draining: Option<Deferred<()>>,
+    /// Since the login.
+    session: Option<OpenSession>,
+    /// Resolves when the credentials of the user do not count any more.
+    ended: Option<Deferred<()>>,
 }
 
 /// The connection is over, or is to be closed. What had to be said was said.
@@ -61,7 +67,8 @@ impl Wire {
         let draining = Some(stream.drain_requested());
         let (out, silence) = (Vec::new(), config.data_timeout);
         let stream = NewsStream::new(stream);
-        Self { reactor, stream, lines, out, silence, response_end: None, draining }
+        let (response_end, session, ended) = (None, None, None);
+        Self { reactor, stream, lines, out, silence, response_end, draining, session, ended }
     }
 
     pub(super) fn transport(&self) -> &Transport {
@@ -77,21 +84,40 @@ impl Wire {
         }
     }
 
+    /// Somebody has logged in, unless the credentials do not count any more, which is `false`.
+    pub(super) fn begin_session(&mut self, begun: BegunLogin, identity: &Identity) -> bool {
+        let (promise, ended) = self.reactor.promise();
+        let (promise, transport) = (Cell::new(Some(promise)), self.transport().clone());
+        self.session = begun.succeeded(identity, move || {
+            promise.take().into_iter().for_each(|promise| promise.resolve(()));
+            !transport.is_closing()
+        });
+        self.ended = self.session.is_some().then_some(ended);
+        self.session.is_some()
+    }
+
+    /// The last words to somebody whose credentials do not count any more.
+    async fn expire(&mut self) -> End {
+        self.close(&Response::fixed(400, "The credentials are not valid any more")).await
+    }
+
     // ---- input ----
 
     /// The next line, within this time.
     pub(super) async fn line(&mut self, within: Duration) -> Result<Incoming, End> {
         let reactor = self.reactor.clone();
-        let mut draining = self.draining.take();
+        let (mut draining, mut ended) = (self.draining.take(), self.ended.take());
         let received = {
             let receiving = pin!(self.receive_line());
-            reactor.timeout(within, with_drain(receiving, &mut draining)).await
+            let receiving = pin!(with_drain(receiving, &mut draining));
+            reactor.timeout(within, unless_ended(receiving, &mut ended)).await
         };
-        self.draining = draining;
+        (self.draining, self.ended) = (draining, ended);
         match received {
-            Ok(Some(Ok(line))) => Ok(Incoming::Line(line)),
-            Ok(Some(Err(error))) => Err(self.broken(error).await),
-            Ok(None) => Ok(Incoming::Draining),
+            Ok(Some(Some(Ok(line)))) => Ok(Incoming::Line(line)),
+            Ok(Some(Some(Err(error)))) => Err(self.broken(error).await),
+            Ok(Some(None)) => Ok(Incoming::Draining),
+            Ok(None) => Err(self.expire().await),
             Err(_) => Err(self.close(&Response::fixed(400, "It took too long")).await),
         }
     }
@@ -122,13 +148,16 @@ impl Wire {
         max: usize,
     ) -> Result<Received, End> {
         let reactor = self.reactor.clone();
+        let mut ended = self.ended.take();
         let received = {
             let receiving = pin!(self.receive_article(config.data_timeout, max));
-            reactor.timeout(config.article_timeout, receiving).await
+            reactor.timeout(config.article_timeout, unless_ended(receiving, &mut ended)).await
         };
+        self.ended = ended;
         match received {
-            Ok(Ok(received)) => Ok(received),
-            Ok(Err(error)) => Err(self.broken(error).await),
+            Ok(Some(Ok(received))) => Ok(received),
+            Ok(Some(Err(error))) => Err(self.broken(error).await),
+            Ok(None) => Err(self.expire().await),
             Err(_) => Err(self.close(&Response::fixed(400, "It took too long")).await),
         }
     }
@@ -260,10 +289,20 @@ impl Wire {
         let left = self.response_end.map(|end| end.saturating_duration_since(self.reactor.now()));
         let within = left.map_or(self.silence, |left| left.min(self.silence));
         let reactor = self.reactor.clone();
-        if let Ok(flushed) = reactor.timeout(within, self.flush()).await {
-            return flushed;
+        // One line is sent to its end; behind a part of several, nothing else can be said.
+        let mut ended = self.ended.take_if(|_| self.response_end.is_some());
+        let flushed = {
+            let flushing = pin!(self.flush());
+            reactor.timeout(within, unless_ended(flushing, &mut ended)).await
+        };
+        self.ended = ended.or(self.ended.take());
+        match flushed {
+            Ok(Some(flushed)) => return flushed,
+            Ok(None) => {}
+            Err(_) => {
+                tracing::debug!(peer = %self.stream.peer(), "a client of NNTP takes nothing")
+            }
         }
-        tracing::debug!(peer = %self.stream.peer(), "a client of NNTP takes nothing");
         // A client that takes nothing would hold a graceful close up, too.
         self.stream.transport().abort();
         Err(End)
@@ -293,6 +332,18 @@ async fn with_drain<F: Future>(
             }
             _ => Poll::Pending,
         }
+    })
+    .await
+}
+
+/// Waits for something, unless the session ends, which is `None`.
+async fn unless_ended<F: Future>(
+    mut future: std::pin::Pin<&mut F>,
+    ended: &mut Option<Deferred<()>>,
+) -> Option<F::Output> {
+    poll_fn(|context| match ended.as_mut().map(|ended| pin!(ended).poll(context)) {
+        Some(Poll::Ready(_)) => Poll::Ready(None),
+        _ => future.as_mut().poll(context).map(Some),
     })
     .await
 }

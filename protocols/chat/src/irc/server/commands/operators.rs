@@ -1,5 +1,7 @@
 //! What operators of the server do: OPER, KILL, KLINE, UNKLINE, REHASH, WALLOPS.
 
+use sinew_auth::{BegunLogin, Identity};
+
 use crate::irc::{
     codec::Message,
     server::{
@@ -20,10 +22,17 @@ impl Network {
     }
 
     /// The password of an operator was checked.
-    pub(in crate::irc::server) fn oper_checked(&mut self, id: UserId, is_right: bool) {
+    pub(in crate::irc::server) fn oper_checked(
+        &mut self,
+        id: UserId,
+        begun: BegunLogin,
+        identity: Option<Identity>,
+    ) {
         let max = self.config.logins_max;
         let Some(user) = self.users.get_mut(&id) else { return };
-        if !is_right {
+        let logins = &self.revoking.operators;
+        let Some(open) = identity.and_then(|identity| logins.succeeded(begun, &identity, id))
+        else {
             user.failed_opers += 1;
             let is_last = user.failed_opers >= max;
             self.reply(id, 464, &[], "Password incorrect");
@@ -31,7 +40,8 @@ impl Network {
                 self.leave(id, b"Too many logins have failed", true);
             }
             return;
-        }
+        };
+        user.oper = Some(open);
         user.modes.is_operator = true;
         let source = user.source();
         let mode = Outgoing::new(&source, "MODE").param(&user.nick).param("+o");

@@ -1,6 +1,6 @@
 //! From the connection to the welcome: capabilities, logins, names; PING, PONG and QUIT.
 
-use sinew_auth::{AuthError, SaslError};
+use sinew_auth::{AuthError, Identity, SaslError};
 
 use super::{channels::TEXT_MAX, presence::NAME_MAX};
 use crate::irc::{
@@ -152,9 +152,14 @@ impl Network {
     }
 
     /// A login has succeeded.
-    pub(in crate::irc::server) fn logged_in(&mut self, id: UserId, account: &str) {
+    pub(in crate::irc::server) fn logged_in(&mut self, id: UserId, identity: &Identity) {
         let Some(user) = self.users.get_mut(&id) else { return };
-        user.sasl = None;
+        let Some((_, begun)) = user.sasl.take() else { return };
+        let Some(open) = self.revoking.accounts.succeeded(begun, identity, id) else {
+            return sasl_failed(self, id, &SaslError::Auth(AuthError::Refused));
+        };
+        user.open = Some(open);
+        let account = identity.name();
         user.account = Some(account.to_owned());
         let (source, is_registered) = (user.source(), user.is_registered);
         let text = format!("You are now logged in as {account}");
