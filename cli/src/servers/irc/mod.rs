@@ -23,7 +23,7 @@ use crate::{
     arguments::Endpoint,
     quantity::{Interval, Size},
     run::{Context, ServerCommand},
-    servers::secret_file::secret,
+    servers::{failed_logins::FailedLogins, secret_file::secret},
 };
 use service::IrcService;
 
@@ -63,6 +63,10 @@ pub(crate) struct Irc {
     /// Who may become an operator of the server, by OPER: a file of the same kind
     #[arg(long, value_name = "FILE", help_heading = "Logins")]
     pub(crate) operators: Option<PathBuf>,
+    /// After how many failed logins an address, and a user, is refused, and within which time; none is no limit. Many addresses together can
+    /// keep a user out
+    #[arg(long, default_value_t = FailedLogins::default(), value_name = "ADDRESS/USER/TIME", help_heading = "Logins")]
+    pub(crate) failed_logins: FailedLogins,
     /// Let clients send passwords over connections that are not encrypted
     #[arg(long, help_heading = "Logins")]
     pub(crate) plaintext_logins: bool,
@@ -100,6 +104,7 @@ impl Default for Irc {
             accounts: None,
             account_required: false,
             operators: None,
+            failed_logins: FailedLogins::default(),
             plaintext_logins: false,
             password_file: None,
             cloak: None,
@@ -209,7 +214,9 @@ impl Irc {
 
     fn users(&self, file: &Path) -> Result<Authenticator, StartError> {
         let users = PasswordFile::open(file).map_err(StartError::other)?;
-        let rules = AuthenticatorConfig::default().allow_plaintext(self.plaintext_logins);
+        let rules = AuthenticatorConfig::default()
+            .allow_plaintext(self.plaintext_logins)
+            .limiter(self.failed_logins.limiter());
         Ok(Authenticator::with(users, rules))
     }
 }

@@ -15,12 +15,12 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use sinew::{
     application::{Service, StartError},
-    auth::PasswordFile,
+    auth::{Authenticator, AuthenticatorConfig, PasswordFile},
     news::nntp::{codec::ArticleLimits, server::ServerConfig},
     transports::tls::{Identity, TlsServerConfig},
 };
 
-use super::dns::Network;
+use super::{dns::Network, failed_logins::FailedLogins};
 use crate::{
     quantity::{Interval, Size},
     run::{Context, ServerCommand},
@@ -61,6 +61,10 @@ pub(crate) struct News {
     /// Let in who is in this file, which `htpasswd -B` makes, to read and post. Names and passwords are asked for over TLS only
     #[arg(long, value_name = "FILE", help_heading = "Access")]
     pub(crate) users: Option<PathBuf>,
+    /// After how many failed logins an address, and a user, is refused, and within which time; none is no limit. Many addresses together can
+    /// keep a user out
+    #[arg(long, default_value_t = FailedLogins::default(), value_name = "ADDRESS/USER/TIME", help_heading = "Access")]
+    pub(crate) failed_logins: FailedLogins,
     /// Offer STARTTLS, with this certificate (PEM)
     #[arg(long, requires = "key", value_name = "FILE", help_heading = "Access")]
     pub(crate) cert: Option<PathBuf>,
@@ -90,6 +94,7 @@ impl Default for News {
             post: Vec::new(),
             accept: Vec::new(),
             users: None,
+            failed_logins: FailedLogins::default(),
             cert: None,
             key: None,
             feed: Vec::new(),
@@ -114,7 +119,9 @@ impl News {
             .map_err(|error| StartError::other(format!("the name of the server: {error}")))?;
         config = config.article_limits(self.limits());
         if let Some(file) = &self.users {
-            config = config.auth(PasswordFile::open(file).map_err(StartError::other)?);
+            let users = PasswordFile::open(file).map_err(StartError::other)?;
+            let logins = AuthenticatorConfig::default().limiter(self.failed_logins.limiter());
+            config = config.auth(Authenticator::with(users, logins));
         }
         if let (Some(cert), Some(key)) = (&self.cert, &self.key) {
             let identity = Identity::from_pem_files(cert, key).map_err(StartError::other)?;
