@@ -287,6 +287,14 @@ impl Reactor {
     }
 }
 
+impl Reactor {
+    /// Turns of the loop so far, as in [`stats`](Self::stats): the number of the current one, for what is bounded for each turn.
+    #[must_use]
+    pub fn turns(&self) -> u64 {
+        self.inner.meter.turns.value()
+    }
+}
+
 /// # For authors of transports
 ///
 /// What a handler requests from the loop; the module [`source`](crate::source) explains it.

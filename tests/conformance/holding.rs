@@ -1,6 +1,6 @@
 //! Reading held for a time (`hold_reading`), independently of the protocol's own pauses.
 
-use std::time::Duration;
+use std::{cell::Cell, rc::Rc, time::Duration};
 
 use super::relaying::tie;
 use crate::support::{
@@ -8,7 +8,10 @@ use crate::support::{
 };
 use sinew::{
     prelude::*,
-    protocols::policies::{Rate, RateLimit},
+    protocols::{
+        basic::{LineHandler, LineReceiver, LineTransport},
+        policies::{Rate, RateLimit},
+    },
 };
 
 table! {
@@ -18,7 +21,11 @@ table! {
         the_last_hold_counts,
         a_held_end_of_a_relay,
         a_held_connection_may_be_closed,
-        a_rate_is_kept_on_every_engine;
+        a_rate_is_kept_on_every_engine,
+        what_is_left_of_a_yielded_turn_comes_later,
+        a_yielded_turn_does_not_end_a_pause,
+        a_yielded_connection_may_be_closed,
+        frames_of_a_turn_are_bounded;
 }
 
 const SOME: Duration = Duration::from_millis(40);
@@ -112,4 +119,82 @@ fn a_rate_is_kept_on_every_engine(world: &World) {
     assert!(turns < 2_000, "{turns} turns in {took:?}");
     assert!(line.trace.data() == flood);
     world.assert_asleep();
+}
+
+/// Counts lines.
+struct Lines(Rc<Cell<usize>>);
+
+impl LineHandler for Lines {
+    fn line_received(&mut self, transport: &mut LineTransport<'_>, line: &[u8]) {
+        assert_eq!(line, self.0.get().to_string().as_bytes());
+        self.0.set(self.0.get() + 1);
+        transport.write(b"ok\n");
+    }
+}
+
+/// Lines that are there at once are delivered a share in each turn, in order, and the last is not forgotten.
+fn frames_of_a_turn_are_bounded(world: &World) {
+    const SHARE: usize = 7;
+    const LINES: usize = 1_000;
+    let count = Rc::new(Cell::new(0));
+    let lines = LineReceiver::new(Lines(Rc::clone(&count))).frames_per_turn(SHARE as u8);
+    let mut line = world.join(lines);
+    let input: String = (0..LINES).map(|line| format!("{line}\r\n")).collect();
+    line.remote.send(input.as_bytes());
+    let mut turns = 0;
+    while count.get() < LINES {
+        let before = count.get();
+        world.turn();
+        let delivered = count.get() - before;
+        assert!(delivered <= SHARE, "{delivered} lines in one turn");
+        turns += usize::from(delivered > 0);
+    }
+    assert!(turns >= LINES / SHARE, "{turns} turns");
+    assert_eq!(world.receive(&mut line.remote, 3 * LINES), b"ok\n".repeat(LINES));
+    world.assert_asleep();
+}
+
+fn what_is_left_of_a_yielded_turn_comes_later(world: &World) {
+    let mut line = world.join(Script(|transport: &Transport, what: Event<'_>| {
+        if let Event::Data(_) = what {
+            transport.yield_turn();
+            assert!(!transport.is_reading());
+        }
+    }));
+    line.remote.send(b"hello");
+    world.until("the input", || line.trace.received() == 5);
+    world.settle();
+    assert_eq!(
+        line.trace.callbacks(),
+        [Callback::Made, Callback::Data(5), Callback::ReadingResumed]
+    );
+    line.remote.send(b"again");
+    world.until("the input", || line.trace.received() == 10);
+    world.assert_asleep();
+}
+
+fn a_yielded_turn_does_not_end_a_pause(world: &World) {
+    let mut line = world.join(Sink);
+    line.transport().pause_reading();
+    line.transport().yield_turn();
+    line.remote.send(b"hello");
+    world.settle();
+    assert_eq!(line.trace.callbacks(), [Callback::Made]);
+    line.transport().resume_reading();
+    world.until("the input", || line.trace.received() == 5);
+    world.assert_asleep();
+}
+
+fn a_yielded_connection_may_be_closed(world: &World) {
+    let mut line = world.join(Script(|transport: &Transport, what: Event<'_>| {
+        if let Event::Data(_) = what {
+            transport.write(b"bye");
+            transport.yield_turn();
+            transport.lose_connection();
+        }
+    }));
+    line.remote.send(b"hello");
+    assert_eq!(world.receive_to_end(&mut line.remote), (b"bye".to_vec(), EndState::Ended));
+    line.remote.close();
+    assert_eq!(world.lost(&line.trace), Lost::Closed);
 }

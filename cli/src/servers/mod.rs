@@ -8,6 +8,7 @@ mod daytime;
 mod discard;
 mod dns;
 mod echo;
+mod failed_logins;
 mod held_folder;
 mod http;
 mod inetd;

@@ -277,6 +277,8 @@ fn what_cannot_be_started() {
         ("origin = [\"https://a.example\"]", "are for websocket"),
         ("trusted_proxy = [\"10.0.0.0/8\"]", "are for websocket"),
         ("account_required = true", "account_required needs accounts"),
+        ("failed_logins = '20'", "\"20\" is not ADDRESS/USER/TIME"),
+        ("failed_logins = '0/100/15m'", "is not ADDRESS/USER/TIME"),
     ] {
         let file = folder.file("irc.toml", &format!("[services.irc]\n{line}\n"));
         let (code, output) = failure(&["run", &file]);
@@ -312,4 +314,27 @@ fn as_many_may_connect_as_may_be_there() {
         .collect();
     drop(clients);
     server.stop();
+}
+
+/// The number for an address is that of the key: behind it, the right password is not looked at.
+#[test]
+fn failed_logins_are_bounded_as_the_key_says() {
+    let folder = Folder::new("failed-logins");
+    // The hash of `secret`.
+    let users = folder.file("users", "ann:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n");
+    let log_in = |address, response: &str, reply: &str| {
+        let mut client = Client::connect(address);
+        client.says("CAP REQ sasl\r\nAUTHENTICATE PLAIN");
+        client.until("AUTHENTICATE +");
+        client.says(&format!("AUTHENTICATE {response}"));
+        client.until(reply);
+    };
+    for (failed_logins, reply) in [("1/none/15m", " 904 "), ("2/none/15m", " 903 ")] {
+        let arguments =
+            ["--accounts", &users, "--plaintext-logins", "--failed-logins", failed_logins];
+        let server = start(&arguments);
+        log_in(server.address(), "AGFubgB3cm9uZw==", " 904 ");
+        log_in(server.address(), "AGFubgBzZWNyZXQ=", reply);
+        server.stop();
+    }
 }

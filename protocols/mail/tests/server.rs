@@ -10,6 +10,7 @@ mod server {
     mod chunks;
     mod commands;
     mod deadlines;
+    mod limits;
     mod lmtp;
     mod logins;
     mod messages;

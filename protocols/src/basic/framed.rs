@@ -4,11 +4,13 @@
 #[cfg(test)]
 mod tests;
 
+use std::num::NonZeroU8;
+
 use bytes::Bytes;
 use sinew_transports::{ConnectionLost, Protocol, TimerId, Transport};
 
 use super::{
-    Decoded, Decoder, FrameError, FrameHandler, FrameTransport,
+    Decoded, Decoder, FrameError, FrameHandler, FrameTransport, TurnShare,
     frame_buffer::{Cursor, FrameBuffer},
 };
 
@@ -51,6 +53,9 @@ pub struct Framed<D, H> {
     mode: Mode,
     /// The peer has half-closed, and `read_closed` has not been called on the handler yet.
     ended: bool,
+    /// Frames of a turn, and the most; `None` is without limit.
+    share: TurnShare,
+    frames_per_turn: Option<NonZeroU8>,
 }
 
 /// What the handler has requested.
@@ -79,7 +84,29 @@ impl<D, H> Framed<D, H> {
             buffer: None,
             mode: Mode { raw: false, restarted: false },
             ended: false,
+            share: TurnShare::new(),
+            frames_per_turn: None,
         }
+    }
+
+    /// Most frames that are delivered in one turn of the event loop, at least 1; the others follow in the next turns, so that a peer that
+    /// pipelines many small frames leaves other connections their time. Bytes in raw mode are not counted. Default: no limit but that of
+    /// the input of a turn, up to 16 reads of 64 KiB.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use sinew_protocols::basic::{Framed, Line, LineHandler, LineTransport};
+    /// # struct Session;
+    /// # impl LineHandler for Session {
+    /// #     fn line_received(&mut self, transport: &mut LineTransport<'_>, line: &[u8]) {}
+    /// # }
+    /// let session = Framed::with_decoder(Line::strict_crlf(), Session).frames_per_turn(32);
+    /// ```
+    #[must_use]
+    pub fn frames_per_turn(mut self, frames: u8) -> Self {
+        self.frames_per_turn = Some(NonZeroU8::new(frames).unwrap_or(NonZeroU8::MIN));
+        self
     }
 
     /// The decoder.
@@ -115,7 +142,7 @@ impl<D: Decoder, H: FrameHandler<D>> Framed<D, H> {
                 cursor = self.take_raw(transport, input, cursor);
                 continue;
             }
-            if cursor.scanned == input.len() {
+            if cursor.scanned == input.len() || self.has_no_share(transport) {
                 break;
             }
             match self.decoder.decode(&input[cursor.scanned..]) {
@@ -138,7 +165,24 @@ impl<D: Decoder, H: FrameHandler<D>> Framed<D, H> {
         cursor
     }
 
+    /// Whether no more frames may be delivered in this turn. Has the event loop come back in a later one if so.
+    #[inline]
+    fn has_no_share(&mut self, transport: &Transport) -> bool {
+        let Some(max) = self.frames_per_turn else { return false };
+        let Some(reactor) = transport.reactor() else { return false };
+        let is_used = !self.share.is_left(&reactor, max.get());
+        if is_used {
+            transport.yield_turn();
+        }
+        is_used
+    }
+
     fn deliver(&mut self, transport: &Transport, frame: &[u8], following: &[u8]) {
+        if let Some(max) = self.frames_per_turn
+            && let Some(reactor) = transport.reactor()
+        {
+            let _ = self.share.take(&reactor, max.get());
+        }
         let mut framed = FrameTransport::new(transport, &mut self.decoder, &mut self.mode);
         framed.set_following(following);
         self.handler.frame_received(&mut framed, frame);
@@ -269,7 +313,11 @@ impl<D: Decoder, H: FrameHandler<D>> Protocol for Framed<D, H> {
                 let left = self.take_frames(transport, data, Cursor::default());
                 self.keep(transport, data, left, None);
             }
-            Some(buffer) if buffer.is_scanned() && transport.is_reading() => {
+            Some(buffer)
+                if buffer.is_scanned()
+                    && transport.is_reading()
+                    && !self.has_no_share(transport) =>
+            {
                 self.finish_frame(transport, buffer, data);
             }
             Some(mut buffer) => {

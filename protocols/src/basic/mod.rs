@@ -26,6 +26,7 @@ mod scan_counter;
 mod send;
 #[cfg(test)]
 mod testing;
+mod turn_share;
 mod typed;
 mod typed_handler;
 
@@ -56,6 +57,7 @@ pub use request_client::{
 };
 pub use requests::{AnswerError, RequestError, Requests, RequestsById};
 pub use send::{send_frame, send_int8, send_int16, send_int32, send_line, send_netstring};
+pub use turn_share::TurnShare;
 pub use typed::{Parse, Parsed, TypedDecoder};
 pub use typed_handler::{Typed, TypedHandler, TypedReceiver};
 

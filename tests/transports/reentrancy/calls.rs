@@ -128,6 +128,7 @@ pub(crate) fn ask_transport(transport: &Transport) {
     transport.resume_reading();
     transport.hold_reading(Duration::from_millis(1));
     transport.hold_reading(Duration::ZERO);
+    transport.yield_turn();
     transport.set_auto_pause(false);
     transport.set_auto_pause(true);
     if let Some(timer) = transport.call_later(Duration::ZERO) {

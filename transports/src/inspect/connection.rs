@@ -141,7 +141,8 @@ words! {
         User = "user",
         /// The queue is above its high watermark.
         Watermark = "watermark",
-        /// A policy, such as a rate limit: [`Transport::hold_reading`](crate::Transport::hold_reading).
+        /// A policy, such as a rate limit ([`Transport::hold_reading`](crate::Transport::hold_reading)) or a share of a turn
+        /// ([`Transport::yield_turn`](crate::Transport::yield_turn)).
         Limit = "limit",
         /// The other end of its relay has no room.
         Relay = "relay",

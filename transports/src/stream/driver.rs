@@ -8,7 +8,7 @@ use sinew_reactor::{Interest, Killed, Reactor, Ready, TimerKey};
 
 #[cfg(unix)]
 use super::leaving::LeaveOrder;
-use super::{layer::Layer, socket::StreamSocket, state::State};
+use super::{hold::Hold, layer::Layer, socket::StreamSocket, state::State};
 use crate::{
     ConnectionLost, TimerId, TlsError, Transport,
     dyn_protocol::AnyProtocol,
@@ -47,6 +47,9 @@ impl Transport {
 
     pub(super) fn on_rescheduled(&self, reactor: &Reactor) {
         self.inner().update(State::reschedule_begins);
+        if self.inner().has_holds() {
+            self.inner().release(Hold::Turn);
+        }
         if self.begin_if_due(reactor) {
             return;
         }

@@ -16,6 +16,8 @@ pub(super) enum Hold {
     Handover = 2,
     /// [`Transport::hold_reading`].
     Time = 4,
+    /// [`Transport::yield_turn`].
+    Turn = 8,
 }
 
 /// The holds of a stream.
@@ -49,6 +51,21 @@ impl Transport {
             stream.update(State::set_resume_pending);
         }
         stream.ask_flush();
+    }
+
+    /// Delivers no more input before the event loop has called the other connections: for a protocol that has done its share of a turn
+    /// and still has received input, such as commands that a client has sent without waiting for replies. Keep the rest of the input, and
+    /// go on with it in [`reading_resumed`](crate::Protocol::reading_resumed), which is called in this turn, behind the events of
+    /// others, or in the next, whatever [`pause_reading`](Self::pause_reading) and [`resume_reading`](Self::resume_reading) did
+    /// meanwhile. What was written until now is sent before. [`Reactor::turns`] says which turn it is.
+    pub fn yield_turn(&self) {
+        let stream = self.inner();
+        let Some(reactor) = stream.live_reactor() else { return };
+        if stream.state.get().is_open() {
+            stream.hold(Hold::Turn);
+            stream.update(State::set_resume_pending);
+            self.reschedule(&reactor);
+        }
     }
 }
 

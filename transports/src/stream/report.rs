@@ -59,7 +59,7 @@ impl Stream {
         let all = [
             (state.is_paused(), PausedBy::User),
             (state.is_paused_by_watermark(), PausedBy::Watermark),
-            (held(Hold::Time), PausedBy::Limit),
+            (held(Hold::Time) || held(Hold::Turn), PausedBy::Limit),
             (held(Hold::Relay), PausedBy::Relay),
             (held(Hold::Handover), PausedBy::Handover),
             (state.is_handshaking(), PausedBy::Handshake),

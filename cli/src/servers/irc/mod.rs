@@ -19,7 +19,10 @@ use crate::{
     arguments::{Endpoint, endpoints},
     quantity::{Interval, Size},
     run::{Context, ServerCommand, TlsUse, Wanted},
-    servers::{public_ports::PublicPorts, secret_file::secret, user_changes::UsersFile},
+    servers::{
+        failed_logins::FailedLogins, public_ports::PublicPorts, secret_file::secret,
+        user_changes::UsersFile,
+    },
 };
 use service::IrcService;
 
@@ -65,6 +68,10 @@ pub(crate) struct Irc {
     /// How often the files of accounts and operators are looked at; those that have changed are read again. SIGHUP reads them at once
     #[arg(long, default_value_t = Interval::seconds(5), value_name = "DURATION", help_heading = "Logins")]
     pub(crate) watch: Interval,
+    /// After how many failed logins an address, and a user, is refused, and within which time; none is no limit. Many addresses together can
+    /// keep a user out
+    #[arg(long, default_value_t = FailedLogins::default(), value_name = "ADDRESS/USER/TIME", help_heading = "Logins")]
+    pub(crate) failed_logins: FailedLogins,
     /// Let clients send passwords over connections that are not encrypted
     #[arg(long, help_heading = "Logins")]
     pub(crate) plaintext_logins: bool,
@@ -104,6 +111,7 @@ impl Default for Irc {
             account_required: false,
             operators: None,
             watch: Interval::seconds(5),
+            failed_logins: FailedLogins::default(),
             plaintext_logins: false,
             password_file: None,
             cloak: None,
@@ -222,7 +230,9 @@ impl Irc {
     }
 
     fn authenticator(&self, users: &UsersFile) -> Authenticator {
-        let rules = AuthenticatorConfig::default().allow_plaintext(self.plaintext_logins);
+        let rules = AuthenticatorConfig::default()
+            .allow_plaintext(self.plaintext_logins)
+            .limiter(self.failed_logins.limiter());
         Authenticator::with(users.passwords(), rules)
     }
 }

@@ -30,7 +30,7 @@ use nix::unistd;
 use serde::Deserialize;
 use sinew::{
     application::{Service, StartError},
-    auth::{Authenticator, Checker, PasswordFile, Program, Sessions},
+    auth::{Authenticator, AuthenticatorConfig, Checker, PasswordFile, Program, Sessions},
     mail::{
         routing::{Router, Rules},
         store::{MaildirConfig, MaildirStore, Store, StoreLimits},
@@ -44,7 +44,7 @@ use crate::{
     quantity::{Interval, Size},
     run::{Context, ServerCommand, TlsUse, Wanted},
     sendmail::Tls,
-    servers::{dns::Network, ports::Certificate, users_file},
+    servers::{dns::Network, failed_logins::FailedLogins, ports::Certificate, users_file},
 };
 use names::Names;
 pub(crate) use queue_report::{Page, QueuedReport, RecipientReport};
@@ -76,6 +76,10 @@ pub(crate) struct Mail {
     /// folder of the mailboxes has a mailbox
     #[arg(long, value_name = "PROGRAM", conflicts_with = "users", help_heading = "Mailboxes")]
     pub(crate) login_program: Option<PathBuf>,
+    /// After how many failed logins an address, and a user, is refused, and within which time; none is no limit. Many addresses together can
+    /// keep a user out
+    #[arg(long, default_value_t = FailedLogins::default(), value_name = "ADDRESS/USER/TIME", help_heading = "Mailboxes")]
+    pub(crate) failed_logins: FailedLogins,
     /// Other names for users and addresses: a file with lines NAME: TARGET, ..., as /etc/aliases
     #[arg(long, value_name = "FILE", help_heading = "Mailboxes")]
     pub(crate) aliases: Option<PathBuf>,
@@ -178,6 +182,14 @@ pub(crate) struct Mail {
     /// The most recipients of a message
     #[arg(long, default_value_t = 100, value_name = "N")]
     pub(crate) recipients_max: usize,
+    /// The most senders and recipients of a client without a login that are refused, as those without a mailbox, before a message of it is
+    /// accepted; then it is disconnected
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    pub(crate) refusals_max: usize,
+    /// The most commands without a message (HELO, EHLO, RSET, NOOP, HELP, VRFY) before a message of the client is accepted; then it is
+    /// disconnected
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    pub(crate) idle_commands_max: usize,
     /// How often the files of users and aliases are looked at; those that have changed are read again. SIGHUP reads all at once
     #[arg(long, default_value_t = Interval::seconds(5), value_name = "DURATION")]
     pub(crate) watch: Interval,
@@ -191,6 +203,7 @@ impl Default for Mail {
             mailboxes: None,
             users: None,
             login_program: None,
+            failed_logins: FailedLogins::default(),
             aliases: None,
             alias_programs: false,
             postmaster: None,
@@ -220,6 +233,8 @@ impl Default for Mail {
             relay_from: Vec::new(),
             message_max: Size(MESSAGE_MAX),
             recipients_max: 100,
+            refusals_max: 20,
+            idle_commands_max: 100,
             watch: Interval::seconds(5),
         }
     }
@@ -266,7 +281,8 @@ impl ServerCommand for Mail {
             certificate: certificate.as_ref().map(Certificate::reloader),
             every: self.watch.0,
         };
-        let authenticator = Authenticator::new(Rc::clone(&checker));
+        let logins = AuthenticatorConfig::default().limiter(self.failed_logins.limiter());
+        let authenticator = Authenticator::with(Rc::clone(&checker), logins);
         let parts = Parts {
             hostname,
             certificate,

@@ -176,6 +176,7 @@ impl Ports<'_> {
         // What shows the password, and so is for TLS only: a login by others would be possible without.
         let only_over_tls =
             AuthenticatorConfig::default().mechanisms([Mechanism::Plain, Mechanism::Login]);
+        let only_over_tls = only_over_tls.limiter(mail.failed_logins.limiter());
         let config = config(Authenticator::with(Rc::clone(checker), only_over_tls));
         let config = match certificate {
             Some(certificate) => config.starttls(certificate.starttls()),
@@ -186,7 +187,11 @@ impl Ports<'_> {
 
     fn smtp(&self) -> Result<ServerConfig, StartError> {
         let config = ServerConfig::new(&self.parts.hostname).map_err(StartError::other)?;
-        Ok(config.size_max(self.mail.message_max.0).recipients_max(self.mail.recipients_max))
+        Ok(config
+            .size_max(self.mail.message_max.0)
+            .recipients_max(self.mail.recipients_max)
+            .refusals_max(self.mail.refusals_max)
+            .idle_commands_max(self.mail.idle_commands_max))
     }
 
     fn with_starttls(&self, config: ServerConfig) -> ServerConfig {

@@ -15,12 +15,12 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use sinew::{
     application::{Service, StartError},
-    auth::Sessions,
+    auth::{Authenticator, AuthenticatorConfig, Sessions},
     news::nntp::{codec::ArticleLimits, server::ServerConfig},
     transports::tls::{Identity, TlsServerConfig},
 };
 
-use super::{dns::Network, user_changes::UsersFile};
+use super::{dns::Network, failed_logins::FailedLogins, user_changes::UsersFile};
 use crate::{
     arguments::Endpoint,
     quantity::{Interval, Size},
@@ -66,6 +66,10 @@ pub(crate) struct News {
     /// How often the file of users is looked at; it is read again if it has changed. SIGHUP reads it at once
     #[arg(long, default_value_t = Interval::seconds(5), value_name = "DURATION", help_heading = "Access")]
     pub(crate) watch: Interval,
+    /// After how many failed logins an address, and a user, is refused, and within which time; none is no limit. Many addresses together can
+    /// keep a user out
+    #[arg(long, default_value_t = FailedLogins::default(), value_name = "ADDRESS/USER/TIME", help_heading = "Access")]
+    pub(crate) failed_logins: FailedLogins,
     /// Offer STARTTLS, with this certificate (PEM)
     #[arg(long, requires = "key", value_name = "FILE", help_heading = "Access")]
     pub(crate) cert: Option<PathBuf>,
@@ -96,6 +100,7 @@ impl Default for News {
             accept: Vec::new(),
             users: None,
             watch: Interval::seconds(5),
+            failed_logins: FailedLogins::default(),
             cert: None,
             key: None,
             feed: Vec::new(),
@@ -120,7 +125,8 @@ impl News {
             .map_err(|error| StartError::other(format!("the name of the server: {error}")))?;
         config = config.article_limits(self.limits());
         if let Some(users) = users {
-            config = config.auth(users.passwords());
+            let logins = AuthenticatorConfig::default().limiter(self.failed_logins.limiter());
+            config = config.auth(Authenticator::with(users.passwords(), logins));
         }
         if let (Some(cert), Some(key)) = (&self.cert, &self.key) {
             let identity = Identity::from_pem_files(cert, key).map_err(StartError::other)?;

@@ -37,7 +37,7 @@ use sinew::{
     reactor::Excerpt,
 };
 
-use super::{ports::Certificate, secret_file::secret};
+use super::{failed_logins::FailedLogins, ports::Certificate, secret_file::secret};
 use crate::{
     arguments::{Endpoint, endpoints},
     quantity::{Interval, Size},
@@ -66,6 +66,10 @@ pub(crate) struct Xmpp {
     /// `htpasswd -B`, clients have to send passwords, over TLS
     #[arg(long, value_name = "FILE", help_heading = "Logins")]
     pub(crate) users: Option<PathBuf>,
+    /// After how many failed logins an address, and a user, is refused, and within which time; none is no limit. Many addresses together can
+    /// keep a user out
+    #[arg(long, default_value_t = FailedLogins::default(), value_name = "ADDRESS/USER/TIME", help_heading = "Logins")]
+    pub(crate) failed_logins: FailedLogins,
     /// Let clients log in over connections that are not encrypted
     #[arg(long, help_heading = "Logins")]
     pub(crate) plaintext_logins: bool,
@@ -159,6 +163,7 @@ impl Default for Xmpp {
             domain: None,
             storage: None,
             users: None,
+            failed_logins: FailedLogins::default(),
             plaintext_logins: false,
             resources_max: 10,
             resume_within: Interval::seconds(300),
@@ -375,7 +380,9 @@ impl Xmpp {
         users: Rc<PasswordFile>,
         accounts: &Accounts,
     ) -> Result<ServerConfig, StartError> {
-        let rules = AuthenticatorConfig::default().allow_plaintext(self.plaintext_logins);
+        let rules = AuthenticatorConfig::default()
+            .allow_plaintext(self.plaintext_logins)
+            .limiter(self.failed_logins.limiter());
         let config = ServerConfig::new(self.domain(), Authenticator::with(users, rules)).map_err(
             |error| {
                 StartError::other(format!("domain: {:?}: {error}", Excerpt::new(self.domain())))

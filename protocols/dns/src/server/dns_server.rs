@@ -15,6 +15,9 @@ use super::{
 /// Longest query over TCP.
 const QUERY_LEN_MAX: usize = 4096;
 
+/// Most queries of a connection that are handled in one turn of the event loop.
+const QUERIES_PER_TURN: u8 = 64;
+
 /// Datagrams that are received by one system call.
 const BATCH: usize = 32;
 
@@ -126,7 +129,8 @@ impl Factory for DnsServer {
 
     fn build_protocol(&mut self, peer: &Peer) -> Option<DnsProtocol> {
         let connection = DnsConnection::new(&self.engine, peer.ip())?;
-        Some(Framed::with_decoder(Int16::default().len_max(QUERY_LEN_MAX), connection))
+        let queries = Int16::default().len_max(QUERY_LEN_MAX);
+        Some(Framed::with_decoder(queries, connection).frames_per_turn(QUERIES_PER_TURN))
     }
 }
 

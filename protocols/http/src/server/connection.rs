@@ -18,6 +18,7 @@ use std::{
 
 use bytes::Bytes;
 use http::StatusCode;
+use sinew_protocols::basic::TurnShare;
 use sinew_transports::{ConnectionLost, Protocol, TimerId, Transport, reactor::Excerpt};
 
 use super::{
@@ -49,7 +50,12 @@ pub struct HttpConnection {
     timeout: TimeoutKind,
     pub(super) flood: Flood,
     pub(super) life: Life,
+    /// Requests of a turn of the event loop.
+    share: TurnShare,
 }
+
+/// Most requests of a connection that are handled in one turn of the event loop. Those that are pipelined behind them follow in the next.
+const REQUESTS_PER_TURN: u8 = 64;
 
 /// Whether the output queue is above the high watermark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +117,7 @@ impl HttpConnection {
             timeout: TimeoutKind::Head,
             flood: Flood::No,
             life: Life::Open,
+            share: TurnShare::new(),
         }
     }
 
@@ -226,10 +233,16 @@ impl HttpConnection {
         if self.flood != Flood::No {
             return Step::Wait;
         }
+        let Some(reactor) = transport.reactor() else { return Step::Wait };
+        if !self.share.is_left(&reactor, REQUESTS_PER_TURN) {
+            transport.yield_turn();
+            return Step::Wait;
+        }
         let mut exchange = spare.take().unwrap_or_else(|| self.shared.take_exchange());
         let Some(inside) = Rc::get_mut(&mut exchange) else { return Step::Wait };
         match inside.head.decode(input, seen, &self.shared.config.head) {
             Ok(Some(len)) => {
+                let _ = self.share.take(&reactor, REQUESTS_PER_TURN);
                 self.begin(transport, &mut exchange);
                 if self.answer_at_once(transport, &exchange) {
                     *spare = Shared::cleared(exchange);

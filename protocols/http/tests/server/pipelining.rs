@@ -137,3 +137,27 @@ fn streamed_responses_stay_in_order() {
     assert_eq!(client.received(), "0\r\n\r\n");
     assert_eq!(client.ask(get("/plain")), ok("plain"));
 }
+
+/// Others have their turn however much a client pipelines, and it is not forgotten, also if the client ends its side behind it.
+#[test]
+fn requests_of_a_turn_are_bounded() {
+    const REQUESTS: usize = 1_000;
+    for ends in [false, true] {
+        let config = ServerConfig::default().requests_max(u32::MAX);
+        let client = Client::with_config(answer(|_: &Request| "hello"), config);
+        client.wire.receive(get("/").repeat(REQUESTS).as_bytes());
+        if ends {
+            client.wire.close();
+        }
+        let mut answered = 0;
+        while answered < REQUESTS {
+            client.reactor.turn(Some(Duration::ZERO)).expect("it turns");
+            let answers = String::from_utf8(client.wire.take(usize::MAX)).expect("text");
+            let in_turn = answers.matches("HTTP/1.1 200").count();
+            assert!((1..=64).contains(&in_turn), "{in_turn} requests in one turn");
+            answered += in_turn;
+        }
+        client.advance(Duration::ZERO);
+        assert_eq!(client.is_closing(), ends);
+    }
+}

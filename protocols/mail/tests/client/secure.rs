@@ -2,7 +2,9 @@
 
 use std::{cell::RefCell, rc::Rc};
 
+use data_encoding::BASE64;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use sinew_auth::{Authenticator, ClientLogin, Mechanism, ScramHash, Users};
 use sinew_mail::smtp::{
     client::{ClientConfig, Security, SmtpClient, SmtpError, Stage},
     server::ServerConfig,
@@ -134,6 +136,29 @@ fn a_server_that_requires_tls_takes_no_mail_before() {
     let hello = client.say("EHLO a\r\n");
     assert!(hello.contains("STARTTLS"), "{hello}");
     assert_eq!(client.codes("MAIL FROM:<>\r\n"), [530]);
+}
+
+/// A login without TLS, which SCRAM makes possible, would be a dead end: neither MAIL nor STARTTLS is allowed behind it.
+#[test]
+fn a_server_that_requires_tls_takes_no_login_before() {
+    let (tls, client_tls) = certificates();
+    let users = Authenticator::new(Users::new().user("ann", "secret"));
+    let server = support::config().starttls(tls).tls_required(true);
+    let server = server.auth(users).auth_required(true);
+    let client = Client::new(server.clone());
+    client.received();
+    let hello = client.say("EHLO a\r\n");
+    assert!(hello.contains("STARTTLS") && !hello.contains("AUTH"), "{hello}");
+    let first = BASE64.encode(b"n,,n=ann,r=fyko");
+    for login in [format!("AUTH SCRAM-SHA-256 {first}\r\n"), "AUTH PLAIN\r\n".to_owned()] {
+        assert_eq!(client.say(login), "530 5.7.0 Say STARTTLS first\r\n");
+    }
+    assert_eq!(client.codes("STARTTLS\r\n"), [220]);
+    // Over TLS it is offered, and leads to a message.
+    let login = ClientLogin::password("ann", "secret");
+    let login = login.mechanisms([Mechanism::Scram(ScramHash::Sha256)]);
+    let client = config().tls(client_tls).server_name("mail.example").login(login);
+    assert!(sent(server, client.security(Security::Required)).unwrap());
 }
 
 #[test]

@@ -139,3 +139,37 @@ fn a_message_that_becomes_too_large_at_its_end() {
         );
     }
 }
+
+/// RFC 3501 9, RFC 9051 9: CHAR8 is all but NUL. Such a message is not kept, wherever the NUL is, and the commands behind it are found.
+#[test]
+fn a_message_with_a_nul_is_refused() {
+    for text in [
+        "\0ubject: x\r\n\r\nhello\r\n",
+        "Subject: x\r\n\r\nhello\0\r\n",
+        "Subject: x\r\n\r\nhello\r\n\0",
+    ] {
+        for is_synchronizing in [true, false] {
+            let world = World::new();
+            let client = world.selected();
+            let plus = if is_synchronizing { "" } else { "+" };
+            let begin = format!("a APPEND INBOX {{{}{plus}}}\r\n", text.len());
+            let rest = format!("{text}\r\nb STATUS INBOX (MESSAGES)\r\n");
+            let said = match is_synchronizing {
+                true => {
+                    assert_eq!(client.say(begin), "+ Go on\r\n");
+                    client.say(rest)
+                }
+                false => client.say(begin + &rest),
+            };
+            let expected =
+                "a BAD A literal has no NUL\r\n* STATUS INBOX (MESSAGES 0)\r\nb OK Done\r\n";
+            assert_eq!(said, expected, "{text:?}");
+            // Byte by byte.
+            client.say(format!("c APPEND INBOX {{{}}}\r\n", text.len()));
+            let said: String =
+                text.bytes().chain(*b"\r\n").map(|byte| client.say([byte])).collect();
+            assert_eq!(said, "c BAD A literal has no NUL\r\n");
+            assert_eq!(client.say("d NOOP\r\n"), "d OK Done\r\n");
+        }
+    }
+}

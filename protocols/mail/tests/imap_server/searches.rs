@@ -86,3 +86,28 @@ fn many_sets_in_a_mailbox_with_gaps() {
     assert_eq!(client.say("d SEARCH UID 2:5,9:*,12\r\n"), "* SEARCH 2 3 5\r\nd OK Done\r\n");
     assert_eq!(client.say("e SEARCH *\r\n"), "* SEARCH 5\r\ne OK Done\r\n");
 }
+
+/// RFC 3501 6.4.4: bytes that are no text of the charset are an error of the client, and not a search that finds nothing.
+#[test]
+fn a_text_that_is_not_of_its_charset() {
+    let world = World::with_messages(1);
+    let client = world.selected();
+    for (charset, text, answer) in [
+        ("CHARSET UTF-8 ", &b"gr\xc3\xbcn"[..], "a OK"),
+        ("CHARSET UTF-8 ", b"gr\xfcn", "a BAD A text is not of the charset\r\n"),
+        ("", b"gr\xfcn", "a BAD A text is not of the charset\r\n"),
+        ("CHARSET US-ASCII ", b"gr\xfcn", "a BAD A text is not of the charset\r\n"),
+        ("CHARSET ISO-8859-1 ", b"gr\xfcn", "a OK"),
+        ("CHARSET Shift_JIS ", b"\x81", "a BAD A text is not of the charset\r\n"),
+    ] {
+        for key in ["SUBJECT", "BODY", "NOT OR SEEN TEXT", "HEADER X-A"] {
+            let mut command =
+                format!("a SEARCH {charset}{key} {{{}+}}\r\n", text.len()).into_bytes();
+            command.extend_from_slice(text);
+            command.extend_from_slice(b"\r\n");
+            let said = client.say(&command);
+            let last = said.lines().last().unwrap_or_default().to_owned() + "\r\n";
+            assert!(last.starts_with(answer), "{charset}{key} {text:?}: {said}");
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! What each command says.
 
-use std::fmt::Write;
+use std::{fmt::Write, time::Duration};
 
 use sinew_testkit::testing::every_split;
 
@@ -165,4 +165,28 @@ fn every_split_of_pipelined_commands() {
         b"USER ann\r\nPASS secret\r\nSTAT\r\nRETR 2\r\nHALLO\r\nUIDL\r\nQUIT\r\n",
         b"+OK mail.example POP3\r\n+OK Say PASS\r\n+OK 2 messages (48 octets)\r\n+OK 2 48\r\n+OK 29 octets\r\nSubject: b\r\n\r\n..dot\r\n...\r\nend\r\n.\r\n-ERR Unknown command\r\n+OK 2 messages (48 octets)\r\n1 id1\r\n2 id2\r\n.\r\n+OK Bye\r\n",
     );
+}
+
+/// Others have their turn however much a client pipelines, and it is not forgotten.
+#[test]
+fn commands_of_a_turn_are_bounded() {
+    const COMMANDS: usize = 1_000;
+    let logged_in = Client::logged_in(TWO);
+    let stranger = Client::new(config(), &mail(TWO));
+    stranger.received();
+    for (client, command, end) in [
+        (&stranger, "CAPA", ".\r\n"),
+        (&logged_in, "NOOP", "+OK\r\n"),
+        (&logged_in, "STAT", "48\r\n"),
+    ] {
+        client.wire.receive(format!("{command}\r\n").repeat(COMMANDS).as_bytes());
+        let mut replied = 0;
+        while replied < COMMANDS {
+            client.reactor.turn(Some(Duration::ZERO)).expect("it turns");
+            let replies = String::from_utf8(client.wire.take(usize::MAX)).expect("text");
+            let in_turn = replies.matches(end).count();
+            assert!((1..=32).contains(&in_turn), "{in_turn} times {command} in one turn");
+            replied += in_turn;
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Every command in every state, as the table at the head of the server's connection says.
 
+use std::time::Duration;
+
 use crate::support::Client;
 
 /// The command, and its code without a group, in an empty group, and with a current article.
@@ -98,4 +100,25 @@ fn pipelined_commands_are_answered_in_order() {
     let codes = client.codes("GROUP a.open\r\nSTAT 2\r\nNO\r\nSTAT 9\r\nQUIT\r\nDATE\r\n");
     assert_eq!(codes, [211, 223, 500, 423, 205]);
     assert!(client.is_closed());
+}
+
+/// Others have their turn however much a client pipelines, and it is not forgotten.
+#[test]
+fn commands_of_a_turn_are_bounded() {
+    const COMMANDS: usize = 1_000;
+    for (command, end) in [("DATE", "111 "), ("HELP", "100 "), ("STAT", "412 ")] {
+        let client = Client::greeted();
+        client.wire.receive(format!("{command}\r\n").repeat(COMMANDS).as_bytes());
+        let mut replied = 0;
+        let mut turns = 0;
+        while replied < COMMANDS {
+            client.reactor.turn(Some(Duration::ZERO)).expect("it turns");
+            let replies = String::from_utf8(client.wire.take(usize::MAX)).expect("text");
+            let in_turn = replies.lines().filter(|line| line.starts_with(end)).count();
+            assert!(in_turn <= 32, "{in_turn} times {command} in one turn");
+            replied += in_turn;
+            turns += 1;
+            assert!(turns < COMMANDS, "{replied} replies to {command} in {turns} turns");
+        }
+    }
 }

@@ -80,6 +80,9 @@ impl TocServer {
     }
 }
 
+/// Most commands of a connection that are handled in one turn of the event loop.
+const COMMANDS_PER_TURN: u8 = 32;
+
 impl Factory for TocServer {
     type Protocol = Framed<Handshake, TocSession>;
 
@@ -91,7 +94,7 @@ impl Factory for TocServer {
             deadline: None,
             checked: Rc::default(),
         };
-        Some(Framed::with_decoder(Handshake::default(), session))
+        Some(Framed::with_decoder(Handshake::default(), session).frames_per_turn(COMMANDS_PER_TURN))
     }
 }
 

@@ -35,6 +35,12 @@ impl Charset {
         out
     }
 
+    /// Whether these bytes are a text of it.
+    pub(crate) fn has(self, text: &[u8]) -> bool {
+        let (_, has_errors) = self.0.decode_without_bom_handling(text);
+        !has_errors
+    }
+
     /// Reads a text piece by piece.
     pub(crate) fn reader(self) -> TextReader {
         TextReader(self.0.new_decoder_without_bom_handling())

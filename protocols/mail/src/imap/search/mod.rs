@@ -7,4 +7,4 @@ mod needles;
 mod program;
 
 pub(crate) use needles::{PartReader, TextSearch};
-pub(crate) use program::{Known, Need, Program, SearchContext, unix};
+pub(crate) use program::{Known, Need, NoProgram, Program, SearchContext, unix};

@@ -41,9 +41,14 @@ pub(crate) struct SearchContext {
     pub(crate) now: i64,
 }
 
-/// The charset of a search is not known: BADCHARSET.
+/// Why there is no search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct UnknownCharset;
+pub(crate) enum NoProgram {
+    /// Its charset is not known: BADCHARSET.
+    UnknownCharset,
+    /// A text is none of the charset, as bytes that are no UTF-8: it would match nothing, or what was not meant.
+    NotOfCharset,
+}
 
 /// A search key, ready to be decided for many messages.
 #[derive(Debug)]
@@ -55,6 +60,8 @@ pub(crate) struct Program {
     /// Keys that look for a text or a field.
     text_keys: usize,
     has_mod_seq: bool,
+    /// Whether all texts are of the charset.
+    is_of_charset: bool,
 }
 
 /// Ranges that are sorted and do not overlap.
@@ -108,9 +115,9 @@ impl Program {
         key: &SearchKey,
         charset: Option<&[u8]>,
         context: &SearchContext,
-    ) -> Result<Self, UnknownCharset> {
+    ) -> Result<Self, NoProgram> {
         let charset = match charset {
-            Some(name) => Charset::named(name).ok_or(UnknownCharset)?,
+            Some(name) => Charset::named(name).ok_or(NoProgram::UnknownCharset)?,
             None => Charset::UTF_8,
         };
         let mut program = Self {
@@ -120,9 +127,13 @@ impl Program {
             nodes: 0,
             text_keys: 0,
             has_mod_seq: false,
+            is_of_charset: true,
         };
         program.root = program.node(key, charset, context);
-        Ok(program)
+        match program.is_of_charset {
+            true => Ok(program),
+            false => Err(NoProgram::NotOfCharset),
+        }
     }
 
     /// How much work one decision is, in keys.
@@ -216,8 +227,12 @@ impl Program {
 
     fn text_node(&mut self, key: &SearchKey, charset: Charset) -> Node {
         self.text_keys += 1;
-        let needle = |text: &AString| Needle::new(&charset.read(text.as_bytes()));
-        let header =
+        let is_of_charset = &mut self.is_of_charset;
+        let mut needle = |text: &AString| {
+            *is_of_charset &= charset.has(text.as_bytes());
+            Needle::new(&charset.read(text.as_bytes()))
+        };
+        let mut header =
             |name: &[u8], text: &AString| Node::Header(Box::new((name.to_vec(), needle(text))));
         match key {
             SearchKey::Bcc(text) => header(b"bcc", text),
@@ -227,11 +242,13 @@ impl Program {
             SearchKey::Subject(text) => header(b"subject", text),
             SearchKey::Header(name, text) => header(name.as_bytes(), text),
             SearchKey::Body(text) => {
-                self.bodies.push(needle(text));
+                let needle = needle(text);
+                self.bodies.push(needle);
                 Node::Body(self.bodies.len() - 1)
             }
             SearchKey::Text(text) => {
-                self.texts.push(needle(text));
+                let needle = needle(text);
+                self.texts.push(needle);
                 Node::Text(self.texts.len() - 1)
             }
             // A key that came later and is not known here.

@@ -6,6 +6,7 @@
 //! | the literal is announced | the store takes it | `+`, pieces |
 //! | pieces | a piece | it is written, and reading waits for that |
 //! | pieces | writing fails | the rest is skipped, `NO` |
+//! | pieces | a NUL | the rest is skipped, `BAD` |
 //! | pieces | the end of the literal | the end of the command |
 //! | the end of the command | nothing but the line end | the message is added, `OK [APPENDUID …]` |
 //! | the end of the command | anything else | the message is dropped, `BAD` |
@@ -96,6 +97,13 @@ impl ImapConnection {
     pub(super) fn write_piece(&mut self, session: &Rc<Session>, piece: Bytes) {
         let Some(append) = &self.append else { return };
         let place = Rc::clone(&append.place);
+        if piece.contains(&0) && matches!(&*place.borrow(), Place::Open(_)) {
+            // RFC 3501 and 9051 9: a literal is of CHAR8, all but NUL. The message is dropped when no borrow is held.
+            let refused = Place::Refused(Box::new(Done::bad("A literal has no NUL")));
+            let before = place.replace(refused);
+            drop(before);
+            return self.run(session, async {});
+        }
         let writing = match &mut *place.borrow_mut() {
             Place::Open(append) => append.write(piece),
             Place::Asked | Place::Refused(_) => return,

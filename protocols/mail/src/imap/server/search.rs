@@ -11,7 +11,7 @@ use crate::{
     imap::{
         codec::{SearchCommand, SearchReturn, Tag},
         message::{Content, Part, field_text, fields},
-        search::{Known, Need, PartReader, Program, SearchContext, TextSearch},
+        search::{Known, Need, NoProgram, PartReader, Program, SearchContext, TextSearch},
     },
     store::{Mailbox, MessageInfo, ModSeq, Uid, UidSet},
 };
@@ -50,9 +50,12 @@ impl Session {
             last_uid: selected.view.last().unwrap_or(u32::MAX),
             now,
         })?;
-        let program = Program::new(&command.key, charset, &context).map_err(|_| {
-            Done::no("This charset is not known").code("BADCHARSET (UTF-8 US-ASCII ISO-8859-1)")
-        })?;
+        let program =
+            Program::new(&command.key, charset, &context).map_err(|reason| match reason {
+                NoProgram::UnknownCharset => Done::no("This charset is not known")
+                    .code("BADCHARSET (UTF-8 US-ASCII ISO-8859-1)"),
+                NoProgram::NotOfCharset => Done::bad("A text is not of the charset"),
+            })?;
         if program.text_keys() > TEXT_KEYS_MAX {
             return Err(Done::no("There are too many texts to search for").code("LIMIT"));
         }

@@ -10,6 +10,9 @@ use super::{Pop3Handler, Pop3Handling, ServerConfig, locks::Locks};
 /// A connection of a server, as a [`Protocol`](sinew_transports::Protocol).
 pub type Pop3Connection = Framed<Line, Pop3Handling>;
 
+/// Most commands of a connection that are handled in one turn of the event loop. The others have theirs before its next ones.
+const COMMANDS_PER_TURN: u8 = 32;
+
 /// A server of POP3, as a [`Factory`] for any port: TCP, TLS, a Unix socket, memory, behind the PROXY protocol, in a network simulation.
 /// Clones share everything, and may serve several ports of one reactor.
 ///
@@ -94,6 +97,7 @@ impl Pop3Server {
         let lines = Line::strict_crlf().len_max(self.config.line_limit());
         let (config, handler) = (Rc::clone(&self.config), Rc::clone(&self.handler));
         Framed::with_decoder(lines, Pop3Handling::new(config, handler, self.locks.clone()))
+            .frames_per_turn(COMMANDS_PER_TURN)
     }
 }
 

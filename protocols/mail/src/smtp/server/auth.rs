@@ -29,6 +29,9 @@ impl<H: SmtpHandler> SmtpHandling<H> {
         if !is_in_order {
             return self.out_of_order(transport, "5.5.1 Not now");
         }
+        if self.needs_starttls() {
+            return self.wrong(transport, &starttls_first());
+        }
         let Some(reactor) = transport.reactor() else { return };
         self.begun_login = Some(self.config.sessions.begin_login());
         let sasl = SaslServer::new(&authenticator, Channel::of(transport));
@@ -37,6 +40,12 @@ impl<H: SmtpHandler> SmtpHandling<H> {
         self.sasl = Some(sasl);
         let step = step.map(|step| step.map_err(|error| reply(&error)));
         self.decide(transport, Step::Auth, Verdict::later(step));
+    }
+
+    /// Whether TLS is required, and not on yet. A login without it, also one that shows no password, would lead nowhere: no mail is taken,
+    /// and STARTTLS is not allowed behind a login.
+    pub(super) fn needs_starttls(&mut self) -> bool {
+        self.config.needs_tls && !self.session().is_tls()
     }
 
     /// A line that is no command, but the response to a challenge.
@@ -82,6 +91,11 @@ impl<H: SmtpHandler> SmtpHandling<H> {
         }
         self.reply(transport, reply);
     }
+}
+
+/// RFC 3207 4: to every command but NOOP, EHLO, STARTTLS and QUIT, if TLS is required.
+pub(super) fn starttls_first() -> Reply {
+    Reply::fixed(530, "5.7.0 Say STARTTLS first")
 }
 
 /// What a client is told (RFC 4954 4 and 6). Never whether there is such a user.

@@ -17,6 +17,8 @@ use super::auth::LINE_MAX;
 /// | [`recipients_max`](Self::recipients_max) | 100 a message | 452 |
 /// | [`hops_max`](Self::hops_max): `Received` lines | 100 | 554, a loop |
 /// | [`errors_max`](Self::errors_max): commands that are wrong | 10 a connection | 421, closed |
+/// | [`refusals_max`](Self::refusals_max): senders and recipients that are refused for good | 20 without a message that is accepted | 421, closed |
+/// | [`idle_commands_max`](Self::idle_commands_max): commands that are for no message | 100 without a message that is accepted | 421, closed |
 /// | [`auth_tries_max`](Self::auth_tries_max): failed logins | 3 a connection | 421, closed |
 /// | [`command_timeout`](Self::command_timeout): a command, in total | 5 min | 421, closed |
 /// | [`data_timeout`](Self::data_timeout): silence in a message | 3 min | 421, closed |
@@ -48,6 +50,8 @@ pub struct ServerConfig {
     pub(super) recipients_max: usize,
     pub(super) hops_max: usize,
     pub(super) errors_max: usize,
+    pub(super) refusals_max: usize,
+    pub(super) idle_commands_max: usize,
     pub(super) greeting_delay: Duration,
     pub(super) command_timeout: Duration,
     pub(super) data_timeout: Duration,
@@ -77,6 +81,8 @@ impl ServerConfig {
             recipients_max: 100,
             hops_max: 100,
             errors_max: 10,
+            refusals_max: 20,
+            idle_commands_max: 100,
             greeting_delay: Duration::ZERO,
             command_timeout: Duration::from_secs(5 * 60),
             data_timeout: Duration::from_secs(3 * 60),
@@ -92,7 +98,7 @@ impl ServerConfig {
         self
     }
 
-    /// Takes mail over TLS only: MAIL before it is refused with 530. Not for servers that other servers send to (RFC 3207 section 4).
+    /// Takes mail and logins over TLS only: MAIL and AUTH before it are refused with 530. Not for servers that other servers send to (RFC 3207 section 4).
     pub fn tls_required(mut self, needs_tls: bool) -> Self {
         self.needs_tls = needs_tls;
         self
@@ -152,6 +158,21 @@ impl ServerConfig {
     /// recipients that were refused. Default 10.
     pub fn errors_max(mut self, errors: usize) -> Self {
         self.errors_max = errors;
+        self
+    }
+
+    /// Most senders and recipients of a connection that are refused with 5yz, as those that do not exist, before a message is accepted, with
+    /// which the count begins anew: who tries many addresses wants to know which exist. Clients that have logged in, and those of LMTP, are
+    /// not counted. Default 20.
+    pub fn refusals_max(mut self, refusals: usize) -> Self {
+        self.refusals_max = refusals;
+        self
+    }
+
+    /// Most commands of a connection that do nothing for a message (HELO, EHLO, LHLO, RSET, NOOP, HELP, VRFY), before a message is accepted,
+    /// with which the count begins anew. Default 100.
+    pub fn idle_commands_max(mut self, commands: usize) -> Self {
+        self.idle_commands_max = commands;
         self
     }
 

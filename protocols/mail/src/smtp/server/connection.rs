@@ -9,7 +9,7 @@
 //! | BDAT | its bytes, then 503 | the same | the same | yes | yes |
 //! | BDAT without a valid length | 501, closed | the same | the same | the same | the same |
 //! | RSET | yes | yes | gives the message up | the same | the same |
-//! | AUTH, if offered and EHLO was said | 503 | yes, once | 503 | 503 | 503 |
+//! | AUTH, if offered and EHLO was said | 503 | yes, once; before TLS that is required 530 | 503 | 503 | 503 |
 //! | STARTTLS, if offered | yes | yes | 503 | 503 | 503 |
 //! | NOOP, HELP, VRFY, QUIT | yes | yes | yes | yes | yes |
 //!
@@ -31,7 +31,9 @@ use sinew_transports::{ConnectionLost, TimerId};
 
 use super::{
     Outcome, ServerConfig, Session, SmtpHandler, Verdict,
+    auth::starttls_first,
     message::{Found, Message, too_large},
+    mistakes::Mistakes,
     received,
     session::Greeting,
     waiting::{Answer, Step, Waiting},
@@ -56,7 +58,7 @@ pub struct SmtpHandling<H> {
     pub(super) deadline: PhaseDeadline,
     /// Until when the current message, or chunk, must be complete.
     pub(super) message_end: Option<Instant>,
-    pub(super) errors: usize,
+    pub(super) mistakes: Mistakes,
     /// MAIL or all RCPTs so far were refused. What a client has pipelined behind them is no error.
     pub(super) is_refused: bool,
     /// A login that goes on: lines are not commands.
@@ -82,7 +84,7 @@ impl<H: SmtpHandler> SmtpHandling<H> {
             answer: Rc::default(),
             deadline: PhaseDeadline::new("", Duration::ZERO),
             message_end: None,
-            errors: 0,
+            mistakes: Mistakes::default(),
             is_refused: false,
             sasl: None,
             failed_logins: 0,
@@ -103,6 +105,9 @@ impl<H: SmtpHandler> SmtpHandling<H> {
     }
 
     fn command(&mut self, transport: &mut Lines<'_>, command: Command) {
+        if is_idle(&command) && !self.may_idle(transport) {
+            return;
+        }
         match command {
             Command::Helo(name) if !self.config.is_lmtp => self.helo(transport, name, false),
             Command::Ehlo(name) if !self.config.is_lmtp => self.helo(transport, name, true),
@@ -141,7 +146,7 @@ impl<H: SmtpHandler> SmtpHandling<H> {
     }
 
     fn mail(&mut self, transport: &mut Lines<'_>, sender: Sender) {
-        let (needs_tls, needs_auth) = (self.config.needs_tls, self.config.needs_auth);
+        let needs_auth = self.config.needs_auth;
         let size_max = self.config.size_max;
         let is_between_chunks = self.message.is_some();
         let session = self.session();
@@ -153,18 +158,17 @@ impl<H: SmtpHandler> SmtpHandling<H> {
         }
         // Until it is accepted.
         self.is_refused = true;
-        let session = self.session();
-        if needs_tls && !session.is_tls() {
-            return self.wrong(transport, &Reply::fixed(530, "5.7.0 Say STARTTLS first"));
+        if self.needs_starttls() {
+            return self.wrong(transport, &starttls_first());
         }
-        if needs_auth && session.identity.is_none() {
+        if needs_auth && self.session().identity.is_none() {
             return self.wrong(transport, &Reply::fixed(530, "5.7.0 Say AUTH first"));
         }
         if sender.size().is_some_and(|size| size > size_max) {
             return self.reply(transport, &too_large());
         }
         if !sender.has_utf8() && sender.address().is_some_and(|address| !address.is_ascii()) {
-            return self.reply(transport, &needs_utf8());
+            return self.refuse_address(transport, &needs_utf8());
         }
         let verdict = self.ask(|handler, session| handler.mail(session, &sender));
         self.decide(transport, Step::Mail(sender), verdict);
@@ -182,11 +186,11 @@ impl<H: SmtpHandler> SmtpHandling<H> {
             };
         };
         if session.recipients.len() >= recipients_max {
-            return self.reply(transport, &Reply::fixed(452, "4.5.3 Too many recipients"));
+            return self.too_many_recipients(transport);
         }
         if !sender.has_utf8() && !recipient.address().is_ascii() {
             self.is_refused = true;
-            return self.reply(transport, &needs_utf8());
+            return self.refuse_address(transport, &needs_utf8());
         }
         let verdict = self.ask(|handler, session| handler.rcpt(session, &recipient));
         self.decide(transport, Step::Rcpt(recipient), verdict);
@@ -224,8 +228,7 @@ impl<H: SmtpHandler> SmtpHandling<H> {
         } else if is_first {
             // The chunk follows in any case.
             self.open(transport, Err(Reply::fixed(503, "5.5.1 There are no recipients")));
-            self.errors += 1;
-            if self.errors > self.config.errors_max {
+            if !self.mistakes.error(&self.config) {
                 return self.close_after_errors(transport);
             }
         }
@@ -266,6 +269,7 @@ impl<H: SmtpHandler> SmtpHandling<H> {
     pub(super) fn reset(&mut self) {
         self.message = None;
         self.is_refused = false;
+        self.mistakes.message_over();
         let session = self.session();
         session.sender = None;
         session.recipients = Vec::new();
@@ -377,6 +381,20 @@ fn needs_utf8() -> Reply {
 
 fn line_too_long() -> Reply {
     Reply::fixed(500, "5.5.6 The line is too long")
+}
+
+/// Whether a command does nothing for a message.
+fn is_idle(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Helo(_)
+            | Command::Ehlo(_)
+            | Command::Lhlo(_)
+            | Command::Rset
+            | Command::Noop
+            | Command::Help
+            | Command::Vrfy(_)
+    )
 }
 
 /// Whether a chunk follows a line. If the line is not a valid command, the length of the chunk is not known, nor where the next command

@@ -17,6 +17,7 @@ mod config;
 mod connection;
 mod handler;
 mod message;
+mod mistakes;
 mod received;
 mod replying;
 mod session;

@@ -116,6 +116,7 @@ impl<H: SmtpHandler> SmtpHandling<H> {
                 self.is_refused |= matches!(step, Step::Rcpt(_));
                 match step {
                     Step::Greeting => self.close(transport, &reply),
+                    Step::Mail(_) | Step::Rcpt(_) => self.refuse_address(transport, &reply),
                     _ => self.reply(transport, &reply),
                 }
             }
@@ -165,6 +166,7 @@ impl<H: SmtpHandler> SmtpHandling<H> {
         }
         if let Some(authenticator) = self.config.auth.clone()
             && self.session().identity.is_none()
+            && !self.needs_starttls()
         {
             let mechanisms = authenticator.mechanisms(&Channel::of(transport));
             let names = mechanisms.iter().map(|mechanism| format!(" {mechanism}"));
@@ -230,6 +232,9 @@ impl<H: SmtpHandler> SmtpHandling<H> {
             let is_final = reply.is_success() || reply.code() >= 400;
             let reply = if is_final { reply } else { checked_refusal(reply) };
             is_last |= reply.code() == 421;
+            if reply.is_success() {
+                self.mistakes.message_accepted();
+            }
             self.write(transport, &reply);
         }
         if is_last {
@@ -263,19 +268,6 @@ impl<H: SmtpHandler> SmtpHandling<H> {
         }
     }
 
-    /// Replies to a command that is wrong, and counts it.
-    pub(super) fn wrong(&mut self, transport: &mut Lines<'_>, reply: &Reply) {
-        self.errors += 1;
-        if self.errors > self.config.errors_max {
-            return self.close_after_errors(transport);
-        }
-        self.reply(transport, reply);
-    }
-
-    pub(super) fn out_of_order(&mut self, transport: &mut Lines<'_>, text: &'static str) {
-        self.wrong(transport, &Reply::fixed(503, text));
-    }
-
     /// The last reply.
     pub(super) fn close(&mut self, transport: &mut Lines<'_>, reply: &Reply) {
         self.write(transport, reply);
@@ -287,10 +279,6 @@ impl<H: SmtpHandler> SmtpHandling<H> {
         self.message = None;
         self.end_deadline(transport);
         transport.lose_connection();
-    }
-
-    pub(super) fn close_after_errors(&mut self, transport: &mut Lines<'_>) {
-        self.close(transport, &Reply::fixed(421, "4.7.0 Too many errors"));
     }
 
     /// Closes the connection if the server is going down, once there is no message and no verdict is open.

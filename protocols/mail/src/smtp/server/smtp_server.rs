@@ -8,6 +8,9 @@ use sinew_transports::{Factory, Peer};
 use super::{ServerConfig, SmtpHandler, SmtpHandling};
 use crate::smtp::codec::CommandLine;
 
+/// Most commands of a connection that are handled in one turn of the event loop. The others have theirs before its next ones.
+const COMMANDS_PER_TURN: u8 = 32;
+
 /// A connection of a server, as a [`Protocol`](sinew_transports::Protocol).
 pub type SmtpConnection<H> = Framed<CommandLine, SmtpHandling<H>>;
 
@@ -73,6 +76,7 @@ impl<H: SmtpHandler> SmtpServer<H> {
         let handler = (self.make)(peer);
         let lines = CommandLine::new(self.config.line_limit());
         Framed::with_decoder(lines, SmtpHandling::new(handler, Rc::clone(&self.config)))
+            .frames_per_turn(COMMANDS_PER_TURN)
     }
 }
 

@@ -20,10 +20,10 @@
 //! POST). Commands are handled one after the other, and pipelined ones wait. TAKETHIS is followed by its article in any case: it is read
 //! whatever the response will be.
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
 use sinew_auth::Channel;
-use sinew_protocols::basic::{Text, Word};
+use sinew_protocols::basic::{Text, TurnShare, Word};
 use sinew_transports::{AsyncStream, reactor::Reactor};
 
 use super::{
@@ -51,7 +51,12 @@ pub(super) struct Connection<S> {
     pub(super) user: Option<Text>,
     pub(super) failed_logins: usize,
     errors: usize,
+    /// Commands of a turn of the event loop.
+    share: TurnShare,
 }
+
+/// Most commands of a connection that are handled in one turn of the event loop. The others follow when others had theirs.
+const COMMANDS_PER_TURN: u8 = 32;
 
 /// What a client must be allowed.
 #[derive(Clone, Copy)]
@@ -74,6 +79,7 @@ impl<S: NewsStore> Connection<S> {
             user: None,
             failed_logins: 0,
             errors: 0,
+            share: TurnShare::new(),
         }
     }
 
@@ -115,6 +121,9 @@ impl<S: NewsStore> Connection<S> {
 
     async fn serve(&mut self) -> End {
         loop {
+            while !self.share.is_left(&self.wire.reactor, COMMANDS_PER_TURN) {
+                self.wire.reactor.sleep(Duration::ZERO).await;
+            }
             let line = match self.wire.line(self.shared.config.command_timeout).await {
                 Ok(Incoming::Line(line)) => line,
                 Ok(Incoming::Draining) => {
@@ -123,6 +132,7 @@ impl<S: NewsStore> Connection<S> {
                 }
                 Err(end) => return end,
             };
+            let _ = self.share.take(&self.wire.reactor, COMMANDS_PER_TURN);
             // In a box, so that a connection that waits for a command is small.
             if let Err(end) = Box::pin(self.handle(&line)).await {
                 return end;

@@ -135,12 +135,15 @@ impl Shared {
     }
 }
 
+/// Most frames of a connection that are handled in one turn of the event loop.
+const FRAMES_PER_TURN: u8 = 32;
+
 impl Factory for OscarServer {
     type Protocol = Framed<Flaps, OscarSession>;
 
     fn build_protocol(&mut self, _: &Peer) -> Option<Self::Protocol> {
         let session = OscarSession::new(&self.shared);
-        Some(Framed::with_decoder(Flaps::default(), session))
+        Some(Framed::with_decoder(Flaps::default(), session).frames_per_turn(FRAMES_PER_TURN))
     }
 }
 
