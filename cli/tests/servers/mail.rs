@@ -1,5 +1,7 @@
 //! `sinew mail` with the clients of Python's standard library, and with a smart host in this process. `sinew mailq`.
 
+mod refusals;
+
 use std::{
     fs,
     io::{BufRead, BufReader, Write},

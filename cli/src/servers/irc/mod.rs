@@ -4,7 +4,6 @@
 mod service;
 
 use std::{
-    error::Error,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -116,7 +115,7 @@ impl ServerCommand for Irc {
     fn service(&self, context: &Context) -> Result<Box<dyn Service>, StartError> {
         let config = self.config(context)?;
         let server = IrcServer::open(context.reactor(), config)
-            .map_err(|error| StartError::other(with_cause(&error)))?;
+            .map_err(|error| StartError::other(with_causes(&error).to_string()))?;
         let ports = MultiService::new();
         let (config, stream) = (ListenConfig::default(), StreamConfig::default());
         let (lines, web) = (context.endpoints(LISTEN)?, self.websockets());
@@ -211,14 +210,6 @@ impl Irc {
         let users = PasswordFile::open(file).map_err(StartError::other)?;
         let rules = AuthenticatorConfig::default().allow_plaintext(self.plaintext_logins);
         Ok(Authenticator::with(users, rules))
-    }
-}
-
-/// An error with its cause, such as that of a file that cannot be read.
-fn with_cause(error: &dyn Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
     }
 }
 

@@ -13,11 +13,10 @@ use sinew::{
     application::StartError,
     mail::routing::{Router, TargetRules},
     prelude::{Reactor, Task},
-    reactor::Excerpt,
+    reactor::{Excerpt, with_causes},
 };
 
 use super::{
-    domains::with_cause,
     names::{self, Names},
     postmaster::Postmaster,
 };
@@ -103,7 +102,7 @@ impl Watched {
                     tracing::info!(names, "the aliases are read again");
                 }
                 Err(error) => {
-                    let error = with_cause(&error);
+                    let error = with_causes(&error);
                     tracing::error!("the aliases stay as they were: {shown}: {error}");
                 }
             }
@@ -112,7 +111,9 @@ impl Watched {
             match reactor.defer_to_thread(move || certificate.reload()).await {
                 Ok(Ok(())) => tracing::info!("the certificate is read again"),
                 Ok(Err(error)) => tracing::error!("the certificate stays as it was: {error}"),
-                Err(error) => tracing::error!(%error, "the certificate could not be read"),
+                Err(error) => {
+                    tracing::error!(error = %with_causes(&error), "the certificate could not be read")
+                }
             }
         }
         is_read
@@ -128,7 +129,9 @@ impl Watched {
                 return true;
             }
             Ok(Err(error)) => tracing::error!("the users stay as they were: {shown}: {error}"),
-            Err(error) => tracing::error!(%error, "the users could not be read"),
+            Err(error) => {
+                tracing::error!(error = %with_causes(&error), "the users could not be read")
+            }
         }
         false
     }
