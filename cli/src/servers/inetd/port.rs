@@ -190,7 +190,7 @@ impl Port {
             }
             // The connection is closed.
             Err(error) => {
-                tracing::error!(service = %self.name(), %peer, error = %with_causes(&error), "could not be started")
+                tracing::error!(service = %self.name(), %peer, %error, "could not be started")
             }
         }
     }

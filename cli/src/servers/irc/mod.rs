@@ -15,6 +15,7 @@ use sinew::{
     chat::irc::server::{IrcServer, ServerConfig},
     http::server::{HttpServer, TrustedProxies},
     prelude::{ListenConfig, StreamConfig},
+    reactor::with_causes,
     transports::{endpoint::ServerEndpoint, proxy::Subnet},
 };
 
