@@ -73,6 +73,7 @@ mod wheel;
 pub use embedded::Embedded;
 #[doc(hidden)]
 pub use error_debug::write_error;
+pub use error_debug::{WithCauses, with_causes};
 pub use {
     builder::Builder,
     deferred::{Canceller, Deferred, Promise},

@@ -1,5 +1,7 @@
 //! The thread that writes the log, and the bounded queue to it: [`Writer`].
 
+use sinew::reactor::with_causes;
+
 use std::{
     io::{self, Write},
     os::unix::net::UnixDatagram,
@@ -98,14 +100,14 @@ fn run(mut sink: Sink, orders: &Receiver<Order>, dropped: &AtomicU64) {
                 if let Sink::File(file) = &mut sink
                     && let Err(error) = file.take_over()
                 {
-                    tracing::warn!(%error, "cannot open the log file again");
+                    tracing::warn!(error = %with_causes(&error), "cannot open the log file again");
                 }
             }
             Order::Rotate => {
                 if let Sink::File(file) = &mut sink
                     && let Err(error) = file.rotate()
                 {
-                    tracing::warn!(%error, "cannot rotate the log file");
+                    tracing::warn!(error = %with_causes(&error), "cannot rotate the log file");
                 }
             }
             Order::Flush(done) => {

@@ -21,7 +21,7 @@ use std::{
 };
 
 use rustix::fs::{FlockOperation, OFlags, flock};
-use sinew::reactor::Excerpt;
+use sinew::reactor::{Excerpt, with_causes};
 
 use crate::exit::{Code, Failure};
 
@@ -91,7 +91,7 @@ impl PidFile {
             return;
         }
         if let Err(error) = replace(&mut self.file, b"") {
-            tracing::warn!(%error, path = %Excerpt::path(&self.path), "the pid file stays behind");
+            tracing::warn!(error = %with_causes(&error), path = %Excerpt::path(&self.path), "the pid file stays behind");
         }
     }
 

@@ -15,7 +15,7 @@ use std::sync::mpsc::{Receiver, Sender};
 
 use sinew::{
     application::{handover::Handover, notify::Notifier},
-    reactor::Signal,
+    reactor::{Signal, with_causes},
     transports::reactors::ReactorsHandle,
 };
 
@@ -163,6 +163,6 @@ impl Control {
 
 fn log_error(sent: std::io::Result<()>) {
     if let Err(error) = sent {
-        tracing::warn!(%error, "cannot notify systemd");
+        tracing::warn!(error = %with_causes(&error), "cannot notify systemd");
     }
 }

@@ -6,7 +6,7 @@ use std::{cell::RefCell, collections::HashMap, os::fd::OwnedFd, rc::Rc};
 
 use sinew::{
     application::{ServerService, Service, StartError, StopError},
-    reactor::{Deferred, Reactor},
+    reactor::{Deferred, Reactor, with_causes},
     transports::{Address, DatagramTransport, HandedPort, reactors::Shard},
 };
 
@@ -65,7 +65,9 @@ impl Stopped {
         }
         match socket.to_hand_over() {
             Ok(kept) => drop(self.udp.borrow_mut().insert(name, kept)),
-            Err(error) => tracing::warn!(%error, name, "a UDP socket is opened anew"),
+            Err(error) => {
+                tracing::warn!(error = %with_causes(&error), name, "a UDP socket is opened anew")
+            }
         }
     }
 

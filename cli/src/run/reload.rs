@@ -9,7 +9,7 @@
 
 use std::sync::{Arc, mpsc};
 
-use sinew::reactor::Excerpt;
+use sinew::reactor::{Excerpt, with_causes};
 
 use super::{control::Control, shard};
 use crate::{
@@ -141,7 +141,7 @@ impl Control {
         let stop = move |shard: &_| shard::stop_one(shard, &key, has_begun.clone());
         for stopped in self.reactors.call_all(stop) {
             if let Err(error) = stopped {
-                tracing::error!(%error, "a service could not be stopped");
+                tracing::error!(error = %with_causes(&error), "a service could not be stopped");
             }
         }
         // The end of the channel: every reactor has dropped its sender.

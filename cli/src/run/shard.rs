@@ -5,7 +5,7 @@ use std::{cell::RefCell, sync::mpsc::Sender};
 use sinew::{
     application::{MultiService, Service, StartError, handover::Handover},
     prelude::*,
-    reactor::Phase,
+    reactor::{Phase, with_causes},
     transports::reactors::Shard,
 };
 
@@ -69,7 +69,7 @@ pub(super) fn stop_one(shard: &Shard, key: &str, has_begun: Sender<()>) {
     }
     services.stop_child(shard.reactor(), key).then(move |_, stopped| {
         if let Err(error) = stopped {
-            tracing::error!(%error, service = shown, "a service did not stop as it should");
+            tracing::error!(error = %with_causes(&error), service = shown, "a service did not stop as it should");
         }
     });
     // The loop stops the child in its next turn, and calls this after it.
@@ -132,7 +132,7 @@ fn make(
 fn stop(reactor: &Reactor, services: &MultiService) -> Deferred<()> {
     services.stop(reactor).map(|stopped| {
         if let Err(error) = stopped {
-            tracing::error!(%error, "the services did not stop as they should");
+            tracing::error!(error = %with_causes(&error), "the services did not stop as they should");
         }
         Ok(())
     })

@@ -28,7 +28,7 @@ use std::{
 
 use sinew::{
     application::{handover::Handover, notify::Notifier},
-    reactor::Reactor,
+    reactor::{Reactor, with_causes},
     transports::reactors::{OnFailure, Reactors, ReactorsHandle, RunningReactors, Shard},
 };
 
@@ -301,7 +301,7 @@ fn feed_watchdog(shard: &Shard, notifier: Option<&Notifier>) {
     let notifier = notifier.clone();
     shard.reactor().call_every((limit / 2).max(Duration::from_millis(1)), move |_| {
         if let Err(error) = notifier.alive() {
-            tracing::debug!(%error, "cannot tell systemd that the server is alive");
+            tracing::debug!(error = %with_causes(&error), "cannot tell systemd that the server is alive");
         }
     });
 }
@@ -332,6 +332,6 @@ fn await_end(reactors: RunningReactors, orders: Sender<Order>) {
         let _ = orders.send(Order::Ended(ended));
     };
     if let Err(error) = std::thread::Builder::new().name("end".to_owned()).spawn(wait) {
-        tracing::error!(%error, "cannot start a thread");
+        tracing::error!(error = %with_causes(&error), "cannot start a thread");
     }
 }

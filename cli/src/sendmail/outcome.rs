@@ -1,12 +1,13 @@
 //! What has become of a message for each recipient: [`Outcome`], and the exit codes.
 
-use std::{error::Error, fmt, rc::Rc};
+use std::{fmt, rc::Rc};
 
 use sinew::{
     mail::smtp::{
         client::{Delivery, SmtpError, Stage},
         codec::{Address, Reply},
     },
+    reactor::with_causes,
     transports::ConnectError,
 };
 
@@ -109,12 +110,7 @@ impl fmt::Display for Outcome {
             Fate::Delivered(reply) => write!(f, "{address}: delivered: {reply}"),
             Fate::Refused(stage, reply) => write!(f, "{address}: refused, {stage}: {reply}"),
             Fate::Failed(error) => {
-                write!(f, "{address}: {error}")?;
-                let mut cause: Option<&dyn Error> = error.source();
-                while let Some(error) = cause {
-                    write!(f, ": {error}")?;
-                    cause = error.source();
-                }
+                write!(f, "{address}: {}", with_causes(&**error))?;
                 if error.may_be_delivered() {
                     f.write_str("; the message may have been delivered")?;
                 }

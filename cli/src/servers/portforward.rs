@@ -4,6 +4,7 @@ use serde::Deserialize;
 use sinew::{
     application::{Service, StartError},
     prelude::*,
+    reactor::with_causes,
     transports::{
         endpoint::ClientEndpoint,
         proxy::{ProxyConfig, ProxyHeader, ProxyVersion, Subnet},
@@ -86,7 +87,7 @@ impl Protocol for Client {
         let (client, to) = (transport.clone(), self.to.clone());
         self.to.connect_with(&reactor, config, outgoing).then(move |_, connected| {
             if let Err(error) = connected {
-                tracing::warn!(client = %client.peer(), %to, %error, "the client cannot be forwarded");
+                tracing::warn!(client = %client.peer(), %to, error = %with_causes(&error), "the client cannot be forwarded");
                 client.abort();
             }
         });

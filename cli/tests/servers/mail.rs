@@ -1,5 +1,6 @@
 //! `sinew mail` with the clients of Python's standard library, and with a smart host in this process. `sinew mailq`.
 
+mod refusals;
 mod removed;
 
 use std::{

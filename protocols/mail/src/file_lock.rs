@@ -1,5 +1,7 @@
 //! Files that one process has at a time: [`FileLock`].
 
+use sinew_transports::reactor::with_causes;
+
 use std::{
     fs::File,
     io::{self, ErrorKind},
@@ -37,7 +39,7 @@ impl FileLock {
 impl Drop for FileLock {
     fn drop(&mut self) {
         if let Err(error) = FileExt::unlock(&self.0) {
-            tracing::warn!(%error, "a lock could not be given up");
+            tracing::warn!(error = %with_causes(&error), "a lock could not be given up");
         }
     }
 }

@@ -14,7 +14,7 @@ use sinew_mail::{
 };
 use sinew_testkit::{
     sim::{Network, RandomFaults},
-    testing::simulate,
+    testing::{seeds, simulate},
 };
 use sinew_transports::{AsyncStream, ReactorTcp, reactor::Reactor};
 
@@ -315,7 +315,7 @@ fn sessions_agree_without_faults() {
 fn sessions_agree_under_faults() {
     watchdog::watch_this_test();
     let commands = std::cell::Cell::new(0);
-    simulate(0..8, |network| {
+    simulate(seeds(0..8), |network| {
         let faults = RandomFaults::every(Duration::from_secs(3));
         let faults = faults.lasting(Duration::from_secs(10)).cuts().kills().pauses().resets();
         commands.set(commands.get() + run(network, Some(faults)));

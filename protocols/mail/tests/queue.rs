@@ -13,5 +13,6 @@ mod queue {
     mod limits;
     mod reports;
     mod tarpits;
+    mod tls;
     mod world;
 }

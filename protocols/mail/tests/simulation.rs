@@ -17,7 +17,7 @@ use sinew_mail::smtp::{
 };
 use sinew_testkit::{
     sim::{Network, RandomFaults},
-    testing::simulate,
+    testing::{seeds, simulate},
 };
 use sinew_transports::{ReactorTcp, reactor::Reactor};
 
@@ -158,7 +158,7 @@ fn without_faults_every_message_is_delivered() {
 fn no_message_is_lost_or_doubled_under_faults() {
     watchdog::watch_this_test();
     let delivered = std::cell::Cell::new(0);
-    simulate(0..25, |network| {
+    simulate(seeds(0..25), |network| {
         let faults = RandomFaults::every(Duration::from_secs(3));
         let faults = faults.lasting(Duration::from_secs(10)).cuts().kills().pauses().resets();
         delivered.set(delivered.get() + run(network, Some(faults)));

@@ -349,12 +349,23 @@ pub(super) fn map_error(error: rustls::Error) -> TlsError {
         Error::InvalidMessage(
             InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
         ) => TlsError::NotTls,
-        Error::InvalidCertificate(why) => TlsError::BadCertificate(why.to_string()),
+        Error::InvalidCertificate(why) => TlsError::BadCertificate(certificate_text(&why)),
         Error::NoCertificatesPresented => TlsError::NoCertificate,
         Error::AlertReceived(alert) => TlsError::AlertReceived(alert_name(alert)),
         Error::PeerIncompatible(why) => TlsError::Incompatible(format!("{why:?}")),
         Error::NoApplicationProtocol => TlsError::NoApplicationProtocol,
         other => TlsError::ProtocolViolation(other.to_string()),
+    }
+}
+
+/// What is wrong with a certificate. rustls has no words for what its verifier alone knows.
+fn certificate_text(why: &rustls::CertificateError) -> String {
+    let text = why.to_string();
+    match text.contains("CaUsedAsEndEntity") {
+        true => "it is the certificate of an authority (CA:TRUE), used as that of a server; have the authority sign one for the \
+                 server, or make one without CA:TRUE"
+            .to_owned(),
+        false => text,
     }
 }
 

@@ -20,7 +20,7 @@ use sinew::{
         zone::{Zone, ZoneConfig, ZoneError, text_of_name},
     },
     prelude::Reactor,
-    reactor::Excerpt,
+    reactor::{Excerpt, with_causes},
     transports::reactors::Shard,
 };
 
@@ -157,7 +157,7 @@ impl Sources {
             let (told, name) = (server.clone(), text_of_name(&file.origin));
             self.resolver.notify(server, &name, None, self.notify_key.clone()).then(move |_, confirmed| {
                 if let Err(error) = confirmed {
-                    tracing::warn!(zone = name, server = %told, %error, "a server could not be told of a new version");
+                    tracing::warn!(zone = name, server = %told, error = %with_causes(&error), "a server could not be told of a new version");
                 }
             });
         }
@@ -219,7 +219,9 @@ impl Watched {
                     Err(error) => tracing::error!("the zone stays as it was: {error}"),
                 }
             }
-            Err(error) => tracing::error!(%error, "a zone file could not be looked at"),
+            Err(error) => {
+                tracing::error!(error = %with_causes(&error), "a zone file could not be looked at")
+            }
         }
     }
 
@@ -238,7 +240,9 @@ impl Watched {
         let (stamps, texts) = match job.await {
             Ok(None) => return,
             Ok(Some(read)) => read,
-            Err(error) => return tracing::error!(%error, "the lists could not be looked at"),
+            Err(error) => {
+                return tracing::error!(error = %with_causes(&error), "the lists could not be looked at");
+            }
         };
         let overrides = Overrides::new();
         for ((text, path), stamp) in texts.into_iter().zip(stamps) {

@@ -22,6 +22,7 @@ use sinew::{
     reactor::{
         AcceptFailure, Excerpt,
         source::{Handler, Interest, Ready, Token},
+        with_causes,
     },
     transports::{AtStop, ChildIo},
 };
@@ -251,7 +252,7 @@ impl Port {
         if let Some(socket) = self.socket.borrow().as_ref()
             && let Err(error) = socket.set_blocking(false)
         {
-            tracing::error!(service = %self.name(), %error, "the socket cannot be made non-blocking");
+            tracing::error!(service = %self.name(), error = %with_causes(&error), "the socket cannot be made non-blocking");
         }
     }
 

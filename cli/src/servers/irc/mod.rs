@@ -3,7 +3,7 @@
 
 mod service;
 
-use std::{error::Error, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 use sinew::{
@@ -12,6 +12,7 @@ use sinew::{
     chat::irc::server::{IrcServer, ServerConfig},
     http::server::{HttpServer, TrustedProxies},
     prelude::StreamConfig,
+    reactor::with_causes,
     transports::{endpoint::ServerEndpoint, proxy::Subnet},
 };
 
@@ -129,7 +130,7 @@ impl ServerCommand for Irc {
         let users = Users::open(context, self)?;
         let config = self.config(context, &users)?;
         let server = IrcServer::open(context.reactor(), config)
-            .map_err(|error| StartError::other(with_cause(&error)))?;
+            .map_err(|error| StartError::other(with_causes(&error).to_string()))?;
         let ports = MultiService::new();
         let (lines, web) = (context.endpoints(LISTEN)?, self.websockets());
         // The server counts the clients of a network.
@@ -251,14 +252,6 @@ impl Users {
         };
         let accounts = open("accounts", &irc.accounts)?;
         Ok(Self { accounts, operators: open("operators", &irc.operators)? })
-    }
-}
-
-/// An error with its cause, such as that of a file that cannot be read.
-fn with_cause(error: &dyn Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
     }
 }
 

@@ -9,7 +9,7 @@ use sinew::{
         smtp::codec::Address,
         store::Store,
     },
-    reactor::Excerpt,
+    reactor::{Excerpt, with_causes},
 };
 
 use super::{Mail, names::Names};
@@ -68,15 +68,7 @@ pub(super) fn check_domain(domain: &str) -> Result<(), StartError> {
 fn read_aliases(path: &Path, rules: TargetRules) -> Result<Aliases, String> {
     let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", Excerpt::path(path));
     let text = fs::read_to_string(path).map_err(|error: io::Error| failed(&error))?;
-    let aliases = Aliases::parse(&text, rules).map_err(|error| failed(&with_cause(&error)))?;
+    let aliases = Aliases::parse(&text, rules).map_err(|error| failed(&with_causes(&error)))?;
     let included = aliases.including(rules, |path| fs::read_to_string(path));
-    included.map_err(|error| failed(&with_cause(&error)))
-}
-
-/// An error, and what it leaves out.
-pub(super) fn with_cause(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
-    }
+    included.map_err(|error| failed(&with_causes(&error)))
 }

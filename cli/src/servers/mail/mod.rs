@@ -24,7 +24,7 @@ mod refusals;
 mod service;
 mod sources;
 
-use std::{path::PathBuf, process::Command, rc::Rc};
+use std::{net::IpAddr, path::PathBuf, process::Command, rc::Rc};
 
 use nix::unistd;
 use serde::Deserialize;
@@ -176,6 +176,17 @@ pub(crate) struct Mail {
     /// Who may send mail to other domains without a login, as 192.168.0.0/16. By default nobody. May be repeated
     #[arg(long, value_name = "SUBNET", help_heading = "Other servers")]
     pub(crate) relay_from: Vec<Network>,
+    /// Addresses that mail may be sent to though they are private, and only the DNS or an address literal names them, as 10.0.0.0/8. By
+    /// default none; a route and the smart host need no permission. May be repeated
+    #[arg(long, value_name = "SUBNET", help_heading = "Other servers")]
+    pub(crate) relay_to: Vec<Network>,
+    /// Send mail of this domain over TLS only, also if that means that it is returned in the end. May be repeated
+    #[arg(long, value_name = "DOMAIN", help_heading = "Other servers")]
+    pub(crate) tls_required: Vec<String>,
+    /// An address of this server that its interfaces do not have, as the public one of a router with NAT in front of it: mail is not
+    /// sent there, since it would come back. May be repeated
+    #[arg(long, value_name = "ADDRESS", help_heading = "Other servers")]
+    pub(crate) own_address: Vec<IpAddr>,
     /// The longest message
     #[arg(long, default_value_t = Size(MESSAGE_MAX), value_name = "SIZE")]
     pub(crate) message_max: Size,
@@ -231,6 +242,9 @@ impl Default for Mail {
             route: Vec::new(),
             relay_domain: Vec::new(),
             relay_from: Vec::new(),
+            relay_to: Vec::new(),
+            tls_required: Vec::new(),
+            own_address: Vec::new(),
             message_max: Size(MESSAGE_MAX),
             recipients_max: 100,
             refusals_max: 20,

@@ -8,7 +8,6 @@
 
 use std::{
     cell::{Cell, RefCell},
-    fmt,
     rc::Rc,
     time::Duration,
 };
@@ -17,7 +16,7 @@ use sinew::{
     application::{MultiService, Service},
     mail::queue::{Agents, Queue, QueueConfig, QueueError, Spool},
     prelude::{Reactor, Task},
-    reactor::DelayedCall,
+    reactor::{DelayedCall, with_causes},
 };
 
 use crate::run::Wait;
@@ -96,7 +95,7 @@ impl Opening {
                     reactor.sleep(IN_USE_WAIT).await;
                 }
                 Err(error) => {
-                    tracing::error!("the queue could not be opened: {}", Chain(&error));
+                    tracing::error!("the queue could not be opened: {}", with_causes(&error));
                     reactor.sleep(FAILED_WAIT).await;
                 }
             }
@@ -127,25 +126,10 @@ impl Opening {
             let started = self.receiving.start(reactor);
             self.is_receiving.set(started.is_ok());
             if let Err(error) = started {
-                tracing::error!(%error, "mail cannot be accepted");
+                tracing::error!(error = %with_causes(&error), "mail cannot be accepted");
             }
         }
         self.is_receiving.get()
-    }
-}
-
-/// An error with its causes.
-struct Chain<'a>(&'a dyn std::error::Error);
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
     }
 }
 

@@ -3,9 +3,19 @@
 use std::{cell::RefCell, rc::Rc};
 
 use sinew::mail::{
-    queue::Queue,
+    queue::{Queue, Relay},
     routing::{Receiver, Router, Rules},
+    store::Store,
 };
+
+/// Where mail goes.
+#[derive(Clone)]
+pub(super) struct Places {
+    pub(super) router: Router,
+    pub(super) relay: Relay,
+    /// The mailboxes, if there is a quota.
+    pub(super) limited: Option<Rc<dyn Store>>,
+}
 
 /// The place of a queue: empty before it is open, and again when the service stops, so that what asks for it later does not keep its
 /// folder from the next service. Clones are the same place.
@@ -26,7 +36,12 @@ impl QueueSlot {
     }
 
     /// A receiver into the queue, if it is open.
-    pub(super) fn receiver(&self, router: &Router, rules: &Rules) -> Option<Receiver> {
-        Some(Receiver::new(self.queue()?, router.clone(), rules.clone()))
+    pub(super) fn receiver(&self, places: &Places, rules: &Rules) -> Option<Receiver> {
+        let receiver = Receiver::new(self.queue()?, places.router.clone(), rules.clone());
+        let receiver = receiver.relay(places.relay.clone());
+        Some(match &places.limited {
+            Some(store) => receiver.mailboxes(Rc::clone(store)),
+            None => receiver,
+        })
     }
 }

@@ -1,34 +1,35 @@
 //! The handler of connections that bring mail: [`Receiving`]. What it decides is up to `sinew::mail::routing`.
 
 use sinew::mail::{
-    routing::{ReceiverHandler, Router, Rules},
+    routing::{ReceiverHandler, Rules},
     smtp::{
         codec::{Recipient, Reply, Sender},
         server::{MessageSink, Session, SmtpHandler, Verdict},
     },
 };
 
-use super::queue_slot::QueueSlot;
+use super::queue_slot::{Places, QueueSlot};
 
 /// Handles one connection. It holds the queue from MAIL to the end of the message, and not while the connection is idle: the next service
 /// can open the queue although connections of this one are drained.
 pub(super) struct Receiving {
     slot: QueueSlot,
-    router: Router,
+    places: Places,
     rules: Rules,
     message: Option<ReceiverHandler>,
 }
 
 impl Receiving {
-    pub(super) fn new(slot: &QueueSlot, router: &Router, rules: &Rules) -> Self {
-        let (slot, router, rules) = (slot.clone(), router.clone(), rules.clone());
-        Self { slot, router, rules, message: None }
+    pub(super) fn new(slot: &QueueSlot, places: &Places, rules: &Rules) -> Self {
+        let (slot, places, rules) = (slot.clone(), places.clone(), rules.clone());
+        Self { slot, places, rules, message: None }
     }
 }
 
 impl SmtpHandler for Receiving {
     fn mail(&mut self, session: &Session, from: &Sender) -> Verdict {
-        self.message = self.slot.receiver(&self.router, &self.rules).map(|made| made.handler());
+        let receiver = self.slot.receiver(&self.places, &self.rules);
+        self.message = receiver.map(|made| made.handler());
         match &mut self.message {
             Some(message) => message.mail(session, from),
             None => Verdict::refuse(no_queue()),

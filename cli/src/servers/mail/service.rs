@@ -31,14 +31,14 @@ use sinew::{
         store::Store,
     },
     prelude::{Deferred, Peer, Reactor, StreamConfig},
-    reactor::{Excerpt, Failure},
+    reactor::{Excerpt, Failure, with_causes},
     transports::endpoint::ServerEndpoint,
 };
 
 use super::{
     Mail, control,
     opening::Opening,
-    queue_slot::QueueSlot,
+    queue_slot::{Places, QueueSlot},
     receiving::Receiving,
     sources::{Sources, Watching},
 };
@@ -202,8 +202,11 @@ impl Ports<'_> {
     }
 
     fn server(&self, config: ServerConfig, rules: &Rules) -> impl sinew::prelude::Factory + use<> {
-        let (slot, router, rules) = (self.slot.clone(), self.parts.router.clone(), rules.clone());
-        SmtpServer::new(config, move |_: &Peer| Receiving::new(&slot, &router, &rules))
+        let (slot, rules) = (self.slot.clone(), rules.clone());
+        let Parts { router, relay, store, .. } = self.parts;
+        let limited = self.mail.quota.map(|_| Rc::clone(store));
+        let places = Places { router: router.clone(), relay: relay.clone(), limited };
+        SmtpServer::new(config, move |_: &Peer| Receiving::new(&slot, &places, &rules))
     }
 
     fn add(
@@ -311,7 +314,7 @@ impl Service for MailService {
             if let Some(queue) = queue
                 && let Err(error) = queue.stop().await
             {
-                tracing::error!(%error, "the queue did not stop as it should");
+                tracing::error!(error = %with_causes(&error), "the queue did not stop as it should");
             }
             // The next service can open it now, though connections of this one may go on.
             promise.resolve(());

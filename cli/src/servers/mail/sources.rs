@@ -14,11 +14,10 @@ use sinew::{
     auth::{PasswordFile, Sessions, UserChanges},
     mail::routing::{Router, TargetRules},
     prelude::{Reactor, Task},
-    reactor::Excerpt,
+    reactor::{Excerpt, with_causes},
 };
 
 use super::{
-    domains::with_cause,
     names::{self, Names, ReadNames},
     refusals::Refusals,
 };
@@ -110,7 +109,7 @@ impl Watched {
                     tracing::info!(names, "the aliases are read again");
                 }
                 Err(error) => {
-                    let error = with_cause(&error);
+                    let error = with_causes(&error);
                     tracing::error!("the aliases stay as they were: {shown}: {error}");
                 }
             }
@@ -119,7 +118,9 @@ impl Watched {
             match reactor.defer_to_thread(move || certificate.reload()).await {
                 Ok(Ok(())) => tracing::info!("the certificate is read again"),
                 Ok(Err(error)) => tracing::error!("the certificate stays as it was: {error}"),
-                Err(error) => tracing::error!(%error, "the certificate could not be read"),
+                Err(error) => {
+                    tracing::error!(error = %with_causes(&error), "the certificate could not be read")
+                }
             }
         }
         is_read
@@ -135,7 +136,9 @@ impl Watched {
                 return self.replace_users(reactor, read).await;
             }
             Ok((Err(error), _)) => tracing::error!("the users stay as they were: {shown}: {error}"),
-            Err(error) => tracing::error!(%error, "the users could not be read"),
+            Err(error) => {
+                tracing::error!(error = %with_causes(&error), "the users could not be read")
+            }
         }
         false
     }

@@ -25,7 +25,7 @@ use sinew::{
         store::{ExpiryRule, Spool, SpoolConfig, StoreError},
     },
     prelude::{Deferred, Factory, Peer as Client, Reactor, StreamConfig, Task},
-    reactor::{Failure, Promise},
+    reactor::{Failure, Promise, with_causes},
 };
 
 use super::{
@@ -205,7 +205,7 @@ impl Parts {
                     }
                 }
                 Err(error) => {
-                    tracing::error!(%error, "the spool could not be opened");
+                    tracing::error!(error = %with_causes(&error), "the spool could not be opened");
                     FAILED_WAIT
                 }
             };
@@ -218,7 +218,7 @@ impl Parts {
         };
         match self.serve(&reactor, spool, task) {
             Ok(()) => tracing::info!("the spool is open: news is served"),
-            Err(error) => tracing::error!(%error, "news cannot be served"),
+            Err(error) => tracing::error!(error = %with_causes(&error), "news cannot be served"),
         }
     }
 
@@ -253,7 +253,9 @@ async fn expire(reactor: Reactor, spool: Spool, keep: Duration) {
             Ok(Ok(expired)) if expired.articles > 0 => {
                 tracing::info!(articles = expired.articles, "old articles were removed");
             }
-            Ok(Err(error)) => tracing::error!(%error, "old articles could not be removed"),
+            Ok(Err(error)) => {
+                tracing::error!(error = %with_causes(&error), "old articles could not be removed")
+            }
             _ => {}
         }
         reactor.sleep(EXPIRE_EVERY).await;

@@ -14,7 +14,7 @@ use sinew::{
     chat::xmpp::server::components::ComponentPort,
     http::server::HttpServer,
     prelude::{Deferred, Factory, Reactor, StreamConfig, Task},
-    reactor::{Excerpt, Failure},
+    reactor::{Excerpt, Failure, with_causes},
     transports::endpoint::ServerEndpoint,
 };
 
@@ -233,7 +233,7 @@ async fn accept(opening: Rc<Opening>, reactor: Reactor, ports: MultiService) {
     Rc::clone(&opening).run(reactor.clone()).await;
     match ports.start(&reactor) {
         Ok(()) => tracing::info!("the storage is open: clients are accepted"),
-        Err(error) => tracing::error!(%error, "clients cannot be accepted"),
+        Err(error) => tracing::error!(error = %with_causes(&error), "clients cannot be accepted"),
     }
     if let Some(archive) = opening.slot.archive() {
         let config = opening.xmpp.archive_config(archive.clone());

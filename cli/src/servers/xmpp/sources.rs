@@ -14,7 +14,7 @@ use sinew::{
     auth::PasswordFile,
     chat::xmpp::codec::StreamCondition,
     prelude::{Reactor, Task},
-    reactor::Excerpt,
+    reactor::{Excerpt, with_causes},
 };
 
 use super::open_server::ServerSlot;
@@ -83,7 +83,9 @@ impl Sources {
                 match reactor.defer_to_thread(move || certificate.reload()).await {
                     Ok(Ok(())) => tracing::info!("the certificate is read again"),
                     Ok(Err(error)) => tracing::error!("the certificate stays as it was: {error}"),
-                    Err(error) => tracing::error!(%error, "the certificate could not be read"),
+                    Err(error) => {
+                        tracing::error!(error = %with_causes(&error), "the certificate could not be read")
+                    }
                 }
             }
         }
@@ -113,7 +115,9 @@ impl Sources {
                     None => {}
                 }
             }
-            Err(error) => tracing::error!(%error, "the users could not be read"),
+            Err(error) => {
+                tracing::error!(error = %with_causes(&error), "the users could not be read")
+            }
         }
     }
 

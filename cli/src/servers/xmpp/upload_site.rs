@@ -18,7 +18,7 @@ use sinew::{
         server::{AccessLog, Cors, Files, Handler, LogFormat, Reply, Request, Response, Router},
     },
     prelude::Reactor,
-    reactor::Excerpt,
+    reactor::{Excerpt, with_causes},
 };
 
 use super::upload_folder::{FILE_COST, Place, UploadFolder};
@@ -132,7 +132,9 @@ impl UploadSite {
                         let path = Excerpt::path(site.folder());
                         tracing::error!("{path}: old uploads could not be removed: {error}");
                     }
-                    Err(error) => tracing::error!(%error, "old uploads could not be removed"),
+                    Err(error) => {
+                        tracing::error!(error = %with_causes(&error), "old uploads could not be removed")
+                    }
                 }
                 reactor.sleep(every).await;
             }
@@ -281,7 +283,7 @@ async fn receive(
         }
         Err(error) => {
             if let Err(error) = on_thread(&reactor, move || folder.drop_part(&place)).await {
-                tracing::warn!(%error, "what has come of an upload stays for a day");
+                tracing::warn!(error = %with_causes(&error), "what has come of an upload stays for a day");
             }
             drop(locked);
             failed(&error)
@@ -307,7 +309,7 @@ fn failed(error: &io::Error) -> Response {
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
     if status.is_server_error() {
-        tracing::error!(%error, "an upload failed");
+        tracing::error!(error = %with_causes(&error), "an upload failed");
     }
     status.into()
 }

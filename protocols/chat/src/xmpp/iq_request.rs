@@ -1,5 +1,7 @@
 //! A question to a client or a component: [`IqRequest`], which is answered exactly once.
 
+use sinew_transports::reactor::with_causes;
+
 use std::{
     fmt,
     rc::{Rc, Weak},
@@ -88,7 +90,7 @@ impl Drop for IqRequest {
             && let Err(error) =
                 self.answer(Iq::failure(&self.iq, &StanzaError::service_unavailable()))
         {
-            tracing::debug!(%error, "a question of XMPP was not answered");
+            tracing::debug!(error = %with_causes(&error), "a question of XMPP was not answered");
         }
     }
 }

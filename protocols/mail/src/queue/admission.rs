@@ -4,7 +4,7 @@
 use std::{cell::RefCell, fmt, io, rc::Rc};
 
 use bytes::Bytes;
-use sinew_transports::reactor::Deferred;
+use sinew_transports::reactor::{Deferred, with_causes};
 
 use super::{
     MessageId, Queue, QueueError, QueuedEnvelope,
@@ -306,7 +306,7 @@ impl QueueError {
             Self::BareLineEnd => Reply::fixed(554, "5.6.0 The message has a bare CR or LF"),
             Self::Stopped => Reply::fixed(421, "4.3.2 The server stops"),
             _ => {
-                tracing::error!(error = %self, "a message could not be queued");
+                tracing::error!(error = %with_causes(self), "a message could not be queued");
                 Reply::try_later()
             }
         }

@@ -154,6 +154,11 @@ impl QueuedRecipient {
         &self.agent
     }
 
+    /// Whether it is a list that was replaced by its members.
+    pub(crate) fn is_expanded(&self) -> bool {
+        self.is_expanded
+    }
+
     /// What the agent is to know.
     #[must_use]
     pub fn argument(&self) -> &str {

@@ -9,6 +9,7 @@
 //!
 //! All work with files is done by threads of the pool of the reactor.
 
+mod addresses;
 mod admission;
 mod agent;
 mod attempts;
@@ -17,6 +18,7 @@ mod connections;
 mod envelope;
 mod error;
 mod flush;
+mod hosts;
 mod id;
 mod inner;
 mod ledger;

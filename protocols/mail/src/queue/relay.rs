@@ -3,8 +3,9 @@
 
 use std::{
     cell::RefCell,
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
+    net::IpAddr,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -13,15 +14,17 @@ use std::{
 use sinew_dns::client::DnsResolver;
 use sinew_transports::{
     endpoint::ClientEndpoint,
-    reactor::{Deferred, Reactor},
+    proxy::Subnet,
+    reactor::{Deferred, Reactor, with_causes},
 };
 
 use super::{
-    Attempt, AttemptResult, DeliveryAgent, Fate, QueuedRecipient, Status, connections::Connections,
+    Attempt, AttemptResult, DeliveryAgent, Fate, QueuedRecipient, Status, addresses::AddressPolicy,
+    connections::Connections,
 };
 use crate::smtp::{
-    client::{ClientConfig, Delivery, Envelope, SmtpClient, SmtpError, Stage},
-    codec::{Sender, host_of_literal},
+    client::{ClientConfig, Delivery, Envelope, Security, SmtpClient, SmtpError, Stage},
+    codec::{Address, Sender},
 };
 
 /// Sends to other hosts. Clones share connections, unless they are told to send elsewhere.
@@ -34,18 +37,31 @@ use crate::smtp::{
 /// | [`bad_host_time`](Self::bad_host_time): a host that could not be reached | 15 min | it is tried after the others |
 /// | exchangers of a domain that are tried | 10 | the message is tried later |
 ///
+/// A host that only the DNS or an address literal (`bob@[192.0.2.1]`) has named is connected to if it is another host, and public:
+///
+/// | its address | what becomes of the mail |
+/// |---|---|
+/// | loopback, unspecified, or one of [`own_addresses`](Self::own_addresses) | 5.4.6: it would loop back. Of the exchangers of a domain, only those of lower preference values are tried (RFC 5321 5.1) |
+/// | private, link-local, or of other special use ([`is_public_address`](sinew_transports::is_public_address)) | 5.4.4, unless [allowed](Self::allow) |
+/// | any, and a route or the smart host names it | it is sent there |
+///
+/// With [`Security::IfOffered`], a handshake of TLS that fails is followed at once by a connection without TLS to the same host, unless
+/// there is a login, or the domain [requires TLS](Self::tls_required). With [`Security::Required`], never.
+///
 /// What is not there: DANE (RFC 7672), MTA-STS (RFC 8461); domains in other scripts than ASCII are asked for as they are, so they need a
 /// smart host; a message is not converted for a server without 8BITMIME or SMTPUTF8, but returned.
 #[derive(Clone)]
 #[must_use]
 pub struct Relay {
-    config: ClientConfig,
+    pub(super) config: ClientConfig,
     smart_host: Option<Route>,
     routes: BTreeMap<String, Route>,
     #[cfg(feature = "dns")]
-    resolver: Option<DnsResolver>,
+    pub(super) resolver: Option<DnsResolver>,
     #[cfg(feature = "dns")]
-    hostname: Rc<str>,
+    pub(super) hostname: Rc<str>,
+    pub(super) addresses: AddressPolicy,
+    tls_required: Rc<BTreeSet<String>>,
     bad_host_time: Duration,
     bad_hosts: Rc<RefCell<BTreeMap<String, Instant>>>,
     connections: Rc<Connections>,
@@ -53,16 +69,16 @@ pub struct Relay {
 
 /// A server that mail goes to, and how it is spoken to.
 #[derive(Clone, Debug)]
-struct Route {
+pub(super) struct Route {
     to: ClientEndpoint,
     config: Option<ClientConfig>,
 }
 
 /// A server that may be tried.
-struct Candidate {
-    name: String,
-    to: ClientEndpoint,
-    config: ClientConfig,
+pub(super) struct Candidate {
+    pub(super) name: String,
+    pub(super) to: ClientEndpoint,
+    pub(super) config: ClientConfig,
 }
 
 /// Most bad hosts that are remembered.
@@ -81,6 +97,8 @@ impl Relay {
             routes: BTreeMap::new(),
             #[cfg(feature = "dns")]
             resolver: None,
+            addresses: AddressPolicy::default(),
+            tls_required: Rc::default(),
             bad_host_time: Duration::from_secs(15 * 60),
             bad_hosts: Rc::default(),
             connections: Rc::default(),
@@ -115,6 +133,28 @@ impl Relay {
     ) -> Self {
         let route = Route { to: to.into(), config: config.into() };
         self.routes.insert(domain.to_ascii_lowercase(), route);
+        self.without_connections()
+    }
+
+    /// The addresses that are this host's beside loopback, such as those of its interfaces. Called for each attempt that has no kept
+    /// connection, by the loop: it must not block. Default none.
+    pub fn own_addresses(mut self, own: impl Fn() -> Vec<IpAddr> + 'static) -> Self {
+        self.addresses.own = Some(Rc::new(own));
+        self.without_connections()
+    }
+
+    /// Subnets of private or other special addresses that mail is sent to although only the DNS or an address literal names them.
+    /// Default none. This host's own addresses are not among them.
+    pub fn allow(mut self, subnets: impl IntoIterator<Item = Subnet>) -> Self {
+        self.addresses.allowed.extend(subnets);
+        self.without_connections()
+    }
+
+    /// Sends the mail of this domain over TLS only, whatever [`ClientConfig::security`] says: a server that does not offer STARTTLS, or
+    /// whose handshake fails, gets none, and the mail is tried again until it expires. Whether the certificate is verified is up to
+    /// [`ClientConfig::tls`]. Not for the smart host, whose configuration says it for all domains.
+    pub fn tls_required(mut self, domain: &str) -> Self {
+        Rc::make_mut(&mut self.tls_required).insert(domain.to_ascii_lowercase());
         self.without_connections()
     }
 
@@ -160,40 +200,33 @@ impl Relay {
                 }
                 // It may have been closed meanwhile.
                 Err(error) if !error.may_be_delivered() && is_of_connection(&error) => {
-                    tracing::debug!(host = %name, %error, "a connection that was kept is of no use any more");
+                    tracing::debug!(host = %name, error = %with_causes(&error), "a connection that was kept is of no use any more");
                 }
                 Err(error) => return failed(&attempt, &error, Some(&name), true),
             }
         }
-        let candidates = match self.candidates(&reactor, &destination).await {
-            Ok(candidates) => candidates,
-            Err(result) => return result.for_all(&attempt),
+        let Some(candidate) = self.route_of(&destination).map(|route| self.candidate_of(route))
+        else {
+            return self.try_hosts(&reactor, &destination, &attempt).await;
         };
-        let mut last = None;
-        for candidate in candidates {
-            match self.try_candidate(&reactor, &destination, &candidate, &attempt).await {
-                Ok(result) => return result,
-                Err(result) => last = Some(result),
-            }
+        match self.try_candidate(&reactor, &destination, &candidate, &attempt).await {
+            Ok(result) | Err(result) => result,
         }
-        let none = || AttemptResult::unreachable(&attempt, Status::new(4, 4, 4, "no host to try"));
-        last.unwrap_or_else(none)
     }
 
     /// Sends to one server. An error is one after which the next may be tried.
-    async fn try_candidate(
+    pub(super) async fn try_candidate(
         &self,
         reactor: &Reactor,
         destination: &str,
         candidate: &Candidate,
         attempt: &Attempt,
     ) -> Result<AttemptResult, AttemptResult> {
-        let Candidate { name, to, config } = candidate;
-        let connected = SmtpClient::connect(reactor, to.clone(), config.clone()).await;
-        let mut client = match connected {
+        let name = &candidate.name;
+        let mut client = match self.connect(reactor, destination, candidate).await {
             Ok(client) => client,
             Err(error) => {
-                tracing::debug!(host = %name, %error, "a mail server could not be reached");
+                tracing::debug!(host = %name, error = %with_causes(&error), "a mail server could not be reached");
                 self.note_bad(reactor, name);
                 return Err(failed(attempt, &error, Some(name), false));
             }
@@ -212,61 +245,46 @@ impl Relay {
         }
     }
 
-    /// The servers to try, in their order.
-    async fn candidates(
+    /// Connects. If TLS is not required, there is no login, and the handshake fails, connects once more without TLS: the server would
+    /// have been sent plaintext if it had not offered STARTTLS (RFC 7435 3).
+    async fn connect(
         &self,
         reactor: &Reactor,
         destination: &str,
-    ) -> Result<Vec<Candidate>, Unroutable> {
-        let route = self.routes.get(destination).or(self.smart_host.as_ref());
-        if let Some(Route { to, config }) = route {
-            let config = config.clone().unwrap_or_else(|| self.config.clone());
-            let name = to.host().unwrap_or_else(|| to.to_string());
-            return Ok(vec![Candidate { name, to: to.clone(), config }]);
-        }
-        let hosts = self.hosts(reactor, destination).await?;
-        let (now, bad) = (reactor.now(), self.bad_hosts.borrow());
-        let is_bad = |host: &String| bad.get(host).is_some_and(|until| *until > now);
-        let (bad, good): (Vec<_>, Vec<_>) = hosts.into_iter().partition(is_bad);
-        let (config, port) = (self.config.clone().without_login(), self.config.smtp_port());
-        let candidates = good.into_iter().chain(bad).map(|host| {
-            let to = ClientEndpoint::from((host.as_str(), port));
-            Candidate { name: host, to, config: config.clone() }
-        });
-        Ok(candidates.collect())
-    }
-
-    #[cfg(feature = "dns")]
-    async fn hosts(&self, reactor: &Reactor, domain: &str) -> Result<Vec<String>, Unroutable> {
-        let Some(resolver) = &self.resolver else {
-            return Ok(vec![host_of_literal(domain).to_owned()]);
+        Candidate { name, to, config }: &Candidate,
+    ) -> Result<SmtpClient, SmtpError> {
+        let config = match self.tls_required.contains(destination) {
+            true => config.clone().security(Security::Required),
+            false => config.clone(),
         };
-        let found = crate::smtp::client::exchangers(reactor, resolver, domain).await;
-        let found = found.map_err(|error| Unroutable::of(&error))?;
-        // RFC 5321 5.1: nothing is sent to this host, or to those behind it in the list.
-        let own = found.iter().find(|mx| mx.host.eq_ignore_ascii_case(&self.hostname));
-        let own = own.map_or(u32::MAX, |mx| u32::from(mx.preference));
-        let hosts: Vec<_> = found
-            .into_iter()
-            .filter(|mx| u32::from(mx.preference) < own)
-            .map(|mx| mx.host.to_ascii_lowercase())
-            .collect();
-        match hosts.is_empty() {
-            true => Err(Unroutable {
-                is_temporary: false,
-                status: Status::new(5, 4, 6, "the mail exchanger of the domain is this host"),
-            }),
-            false => Ok(hosts),
+        let plain = config.without_tls();
+        match (SmtpClient::connect(reactor, to.clone(), config).await, plain) {
+            (Err(error), Some(plain)) if error.is_of_handshake() => {
+                let error = with_causes(&error);
+                tracing::info!(host = %name, %error, "TLS has failed, and is not required: mail goes in plaintext");
+                SmtpClient::connect(reactor, to.clone(), plain).await
+            }
+            (connected, _) => connected,
         }
     }
 
-    #[cfg(not(feature = "dns"))]
-    #[allow(clippy::unused_async, reason = "with `dns`, it waits")]
-    async fn hosts(&self, _: &Reactor, domain: &str) -> Result<Vec<String>, Unroutable> {
-        Ok(vec![host_of_literal(domain).to_owned()])
+    /// The server that the configuration names for a domain.
+    pub(super) fn route_of(&self, domain: &str) -> Option<&Route> {
+        self.routes.get(domain).or(self.smart_host.as_ref())
     }
 
-    fn note_bad(&self, reactor: &Reactor, host: &str) {
+    fn candidate_of(&self, Route { to, config }: &Route) -> Candidate {
+        let config = config.clone().unwrap_or_else(|| self.config.clone());
+        let name = to.host().unwrap_or_else(|| to.to_string());
+        Candidate { name, to: to.clone(), config }
+    }
+
+    /// Whether a host could not be reached lately.
+    pub(super) fn is_bad(&self, reactor: &Reactor, host: &str) -> bool {
+        self.bad_hosts.borrow().get(host).is_some_and(|until| *until > reactor.now())
+    }
+
+    pub(super) fn note_bad(&self, reactor: &Reactor, host: &str) {
         let now = reactor.now();
         let mut bad = self.bad_hosts.borrow_mut();
         if bad.len() >= BAD_HOSTS_MAX {
@@ -280,7 +298,7 @@ impl Relay {
 
 impl DeliveryAgent for Relay {
     fn destination(&self, to: &QueuedRecipient) -> String {
-        let domain = to.address().domain().to_ascii_lowercase();
+        let domain = domain_of(to.address());
         match &self.smart_host {
             Some(_) if !self.routes.contains_key(&domain) => "the smart host".to_owned(),
             _ => domain,
@@ -343,20 +361,22 @@ fn failed(
 ) -> AttemptResult {
     let status = match error {
         SmtpError::Refused { reply, .. } => Status::of_reply(reply),
-        SmtpError::Connect(_) => Status::new(4, 4, 1, chain(error)),
-        SmtpError::Lost { .. } | SmtpError::TimedOut { .. } => Status::new(4, 4, 2, chain(error)),
+        SmtpError::Connect(_) => Status::new(4, 4, 1, with_causes(error)),
+        SmtpError::Lost { .. } | SmtpError::TimedOut { .. } => {
+            Status::new(4, 4, 2, with_causes(error))
+        }
         SmtpError::NotAReply { .. } | SmtpError::Framing { .. } => {
-            Status::new(4, 5, 0, chain(error))
+            Status::new(4, 5, 0, with_causes(error))
         }
         SmtpError::TlsNotOffered | SmtpError::NoServerName | SmtpError::Tls { .. } => {
-            Status::new(4, 7, 5, chain(error))
+            Status::new(4, 7, 5, with_causes(error))
         }
         // A password that is wrong is no fault of the message.
-        SmtpError::Login(_) => Status::new(4, 7, 8, chain(error)),
-        SmtpError::TooLarge { .. } => Status::new(5, 3, 4, chain(error)),
-        SmtpError::Needs { .. } => Status::new(5, 6, 3, chain(error)),
-        SmtpError::Message(_) => Status::new(4, 3, 0, chain(error)),
-        _ => Status::new(4, 4, 0, chain(error)),
+        SmtpError::Login(_) => Status::new(4, 7, 8, with_causes(error)),
+        SmtpError::TooLarge { .. } => Status::new(5, 3, 4, with_causes(error)),
+        SmtpError::Needs { .. } => Status::new(5, 6, 3, with_causes(error)),
+        SmtpError::Message(_) => Status::new(4, 3, 0, with_causes(error)),
+        _ => Status::new(4, 4, 0, with_causes(error)),
     };
     let status = host.into_iter().fold(status, Status::said_by);
     // 421: the host wants nothing now, from anyone.
@@ -369,36 +389,9 @@ fn failed(
     }
 }
 
-/// The text of an error with those of its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.take(8).fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-}
-
-/// Why there is no server to try.
-struct Unroutable {
-    is_temporary: bool,
-    status: Status,
-}
-
-impl Unroutable {
-    #[cfg(feature = "dns")]
-    fn of(error: &SmtpError) -> Self {
-        let status = match error {
-            // RFC 7505 4.
-            SmtpError::NullMx { .. } => Status::new(5, 1, 10, error),
-            error if error.is_temporary() => Status::new(4, 4, 3, chain(error)),
-            error => Status::new(5, 1, 2, chain(error)),
-        };
-        Self { is_temporary: error.is_temporary(), status }
-    }
-
-    fn for_all(self, attempt: &Attempt) -> AttemptResult {
-        match self.is_temporary {
-            true => AttemptResult::unreachable(attempt, self.status),
-            false => AttemptResult::same(attempt, Fate::Failed(self.status)),
-        }
-    }
+/// The domain of an address, as routes have it.
+pub(super) fn domain_of(address: &Address) -> String {
+    address.domain().to_ascii_lowercase()
 }
 
 impl fmt::Debug for Relay {
@@ -443,6 +436,8 @@ mod tests {
             first.clone().smart_host("b:25"),
             first.clone().no_smart_host(),
             first.clone().route("x.example", "b:25", None),
+            first.clone().allow([Subnet::LOOPBACK_V4]),
+            first.clone().own_addresses(Vec::new),
         ];
         for other in others {
             assert!(!Rc::ptr_eq(&first.connections, &other.connections), "{other:?}");

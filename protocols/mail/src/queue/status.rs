@@ -73,6 +73,13 @@ impl Status {
         &self.text
     }
 
+    /// As a refusal of SMTP.
+    pub(crate) fn reply(&self) -> Reply {
+        let code = if self.code.class == 4 { 450 } else { 550 };
+        let reply = Reply::new(code, &format!("{} {}", self.code, self.text));
+        reply.unwrap_or_else(|_| Reply::refused())
+    }
+
     /// The same as a failure for now.
     pub(crate) fn temporary(mut self) -> Self {
         self.code.class = 4;

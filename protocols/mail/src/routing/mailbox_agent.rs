@@ -7,7 +7,7 @@ use sinew_transports::reactor::{Deferred, Reactor};
 
 use crate::{
     queue::{self, Attempt, AttemptResult, DeliveryAgent, Fate, QueuedRecipient, Status},
-    smtp::client::MessageSource,
+    smtp::{client::MessageSource, codec::Sender},
     store::{MailboxName, NewMessage, Store, StoreError},
 };
 
@@ -43,9 +43,7 @@ impl MailboxAgent {
         let account = self.store.account(reactor, to.argument()).await.map_err(fate)?;
         let delivering = account.deliver(&MailboxName::inbox(), NewMessage::new());
         let mut added = delivering.await.map_err(fate)?;
-        let sender = attempt.sender().address().map(ToString::to_string).unwrap_or_default();
-        let trace = format!("Return-Path: <{sender}>\r\nDelivered-To: {}\r\n", to.address());
-        added.write(trace.into()).await.map_err(fate)?;
+        added.write(trace(attempt.sender(), to).into()).await.map_err(fate)?;
         let mut message = attempt.message(reactor);
         loop {
             let piece: Option<Bytes> = message.next().await.map_err(|error| {
@@ -78,6 +76,17 @@ impl DeliveryAgent for MailboxAgent {
             AttemptResult::new(fates)
         })
     }
+}
+
+/// What is put in front of a message.
+fn trace(sender: &Sender, to: &QueuedRecipient) -> String {
+    let sender = sender.address().map(ToString::to_string).unwrap_or_default();
+    format!("Return-Path: <{sender}>\r\nDelivered-To: {}\r\n", to.address())
+}
+
+/// How long that is.
+pub(super) fn trace_len(sender: &Sender, to: &QueuedRecipient) -> u64 {
+    trace(sender, to).len() as u64
 }
 
 /// What becomes of a recipient whose store has refused.

@@ -18,14 +18,15 @@ mod mailbox_agent;
 mod program_agent;
 mod receiver;
 mod reroute;
+mod room;
 mod router;
 mod rules;
 mod target;
 mod users;
 
-use std::{cell::RefCell, rc::Rc};
+use std::{cell::RefCell, fmt::Display, rc::Rc};
 
-use sinew_transports::reactor::{Deferred, Reactor, Task};
+use sinew_transports::reactor::{Deferred, Failure, Reactor, Task};
 
 #[cfg(unix)]
 pub use program_agent::ProgramAgent;
@@ -44,10 +45,10 @@ pub use {
 };
 
 /// Runs a future as a task, which ends when its deferred is dropped.
-fn run<T: 'static>(
+fn run<T: 'static, E: From<Failure> + Display + 'static>(
     reactor: &Reactor,
-    future: impl Future<Output = Result<T, RouteError>> + 'static,
-) -> Deferred<T, RouteError> {
+    future: impl Future<Output = Result<T, E>> + 'static,
+) -> Deferred<T, E> {
     let (promise, deferred) = reactor.promise();
     let place = Rc::<RefCell<Option<Task<()>>>>::default();
     let running = Rc::clone(&place);

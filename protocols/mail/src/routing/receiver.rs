@@ -3,19 +3,24 @@
 //! | step | refused |
 //! |---|---|
 //! | MAIL | 530 who has not logged in, for submission; 553 a sender that is not one's own |
-//! | RCPT | 550 5.1.1 no such mailbox; 550 5.7.1 another host, from who may not; 554 5.4.6 a loop of aliases |
+//! | RCPT | 550 5.1.1 no such mailbox; 550 5.7.1 another host, from who may not; 554 5.4.6 a loop of aliases; 550 5.4.6, 5.4.4 an address literal that mail is not sent to; 552 5.2.2 a mailbox without room for the announced size |
 //! | DATA | 452 the queue is full |
-//! | the message | 250 once it is safe on disk; what users submit has a `Date` and a `Message-ID` then |
+//! | the message | 552 5.2.2 no recipient's mailbox has room for it; 250 once it is safe on disk; what users submit has a `Date` and a `Message-ID` then |
 
 use std::{cell::RefCell, fmt, rc::Rc};
 
-use super::{RouteError, Router, Rules, completing::Completing};
+use super::{
+    RouteError, Router, Rules,
+    completing::Completing,
+    room::{self, Checked, Room},
+};
 use crate::{
-    queue::{Queue, QueuedEnvelope, QueuedRecipient},
+    queue::{Queue, QueuedEnvelope, QueuedRecipient, Relay, SMTP_AGENT},
     smtp::{
-        codec::{Completion, Recipient, Reply, Sender},
+        codec::{Completion, Recipient, Reply, Return, Sender},
         server::{MessageSink, Session, SmtpHandler, Verdict},
     },
+    store::Store,
 };
 
 /// Accepts mail for the domains of a [`Router`], and for other hosts as [`Rules`] say, into a [`Queue`].
@@ -62,6 +67,8 @@ pub struct Receiver {
     router: Router,
     rules: Rc<Rules>,
     recipients_max: usize,
+    relay: Option<Relay>,
+    room: Option<Room>,
 }
 
 /// Handles the mail of one connection. Made by [`Receiver::handler`].
@@ -77,7 +84,33 @@ impl Receiver {
     /// A receiver with these rules.
     #[must_use]
     pub fn new(queue: Queue, router: Router, rules: Rules) -> Self {
-        Self { queue, router, rules: Rc::new(rules), recipients_max: 10_000 }
+        Self {
+            queue,
+            router,
+            rules: Rc::new(rules),
+            recipients_max: 10_000,
+            relay: None,
+            room: None,
+        }
+    }
+
+    /// The agent for other hosts: address literals that it does not send to, such as `bob@[127.0.0.1]`, are refused at RCPT.
+    #[must_use]
+    pub fn relay(mut self, relay: Relay) -> Self {
+        self.relay = Some(relay);
+        self
+    }
+
+    /// The store of the [`MailboxAgent`](super::MailboxAgent), whose accounts have limits: a recipient whose mailbox has no room for
+    /// the size that MAIL announces is refused with 552 5.2.2, and so is a message, at its end, for whose recipients there is no room.
+    /// Default none: what does not fit in is returned to its sender later.
+    ///
+    /// A recipient that leads to several mailboxes or elsewhere is refused only if all are full. Where one message of several
+    /// recipients, or several at once, fit in for some and not for others, that is reported.
+    #[must_use]
+    pub fn mailboxes(mut self, store: Rc<dyn Store>) -> Self {
+        self.room = Some(Room::new(store));
+        self
     }
 
     /// Most recipients of a message, with those that aliases stand for. Default 10,000; past it, 452 is the reply to RCPT.
@@ -96,7 +129,7 @@ impl Receiver {
 
 impl ReceiverHandler {
     fn route(&self, session: &Session, to: &Recipient) -> Verdict {
-        let Receiver { router, rules, recipients_max, .. } = &self.receiver;
+        let Receiver { router, rules, recipients_max, relay, room, .. } = &self.receiver;
         let Some(reactor) = session.transport().reactor() else {
             return Verdict::refuse(Reply::try_later());
         };
@@ -105,11 +138,22 @@ impl ReceiverHandler {
         if !router.is_local(address) && !rules.may_relay(identity, ip, address.domain()) {
             return Verdict::refuse(RouteError::RelayDenied.reply());
         }
+        let refusal = relay.as_ref().filter(|_| !router.is_local(address));
+        if let Some(status) = refusal.and_then(|relay| relay.refusal(address)) {
+            return Verdict::refuse(status.reply());
+        }
         let sender = session.sender().cloned().unwrap_or_default();
         let routing = router.route(&reactor, to, &sender);
         let (routed, to, max) = (Rc::clone(&self.routed), to.clone(), *recipients_max);
-        Verdict::later(routing.map(move |found| {
-            let found = found.map_err(|error| error.reply())?;
+        let (room, of_task) = (room.clone(), reactor.clone());
+        Verdict::later(super::run(&reactor, async move {
+            let found = routing.await.map_err(|error| error.reply())?;
+            let len = sender.size().unwrap_or(1);
+            if let Some(room) = room
+                && room.is_missing(&of_task, &sender, &found, len).await
+            {
+                return Err(room::mailbox_full());
+            }
             let mut routed = routed.borrow_mut();
             let there: usize = routed.iter().map(|(_, found)| found.len()).sum();
             if there + found.len() > max {
@@ -150,6 +194,14 @@ impl SmtpHandler for ReceiverHandler {
             };
             found.extend(routed.swap_remove(at).1);
         }
+        let (rules, peer) = (&self.receiver.rules, session.peer().ip());
+        let is_here = found.iter().all(|to| to.is_expanded() || *to.agent() != SMTP_AGENT);
+        let sender = match rules.is_stranger(session.identity(), peer) && is_here {
+            // Its address may be forged: who has it gets no more than the header (RFC 3461 4.3 leaves the rest to the server).
+            true => sender.with_return(Return::Headers),
+            false => sender,
+        };
+        let checked = self.receiver.room.clone().map(|room| (room, found.clone(), sender.clone()));
         let envelope = QueuedEnvelope::new(sender).with_routed(found);
         let sink = match self.receiver.queue.sink(envelope) {
             Ok(sink) => sink,
@@ -157,7 +209,7 @@ impl SmtpHandler for ReceiverHandler {
         };
         let reactor = session.transport().reactor();
         let is_completed = self.receiver.rules.completes(session.identity());
-        Verdict::now(match reactor.filter(|_| is_completed) {
+        let sink = match reactor.as_ref().filter(|_| is_completed) {
             // RFC 6409 8.2, 8.3.
             Some(reactor) => {
                 let completion = Completion::default().date(reactor.wall_clock());
@@ -165,6 +217,12 @@ impl SmtpHandler for ReceiverHandler {
                 Box::new(Completing::new(sink, completion)) as Box<dyn MessageSink>
             }
             None => Box::new(sink),
+        };
+        Verdict::now(match (reactor, checked) {
+            (Some(reactor), Some((room, found, sender))) => {
+                Box::new(Checked { sink, room, reactor, sender, found, len: 0 })
+            }
+            _ => sink,
         })
     }
 }

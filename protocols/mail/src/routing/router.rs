@@ -9,7 +9,7 @@ use std::{
 };
 
 use sinew_protocols::basic::Word;
-use sinew_transports::reactor::{Deferred, Reactor};
+use sinew_transports::reactor::{Deferred, Reactor, with_causes};
 
 use super::{
     AliasError, Aliases, LocalDomain, RouteError, RouterConfig, User,
@@ -291,7 +291,7 @@ async fn look_up(
             Some(forward) => {
                 let targets = parse_targets(&forward, config.forward_rules, FORWARDS_MAX);
                 let targets = targets.map_err(|error| {
-                    tracing::warn!(user = form, %error, "what a user forwards mail to is wrong");
+                    tracing::warn!(user = form, error = %with_causes(&error), "what a user forwards mail to is wrong");
                     RouteError::Unavailable(error.to_string())
                 })?;
                 // An empty file forwards nothing.

@@ -82,6 +82,12 @@ impl Rules {
         self.completes_header && identity.is_some()
     }
 
+    /// Whether a client is neither logged in nor in one of the networks: its sender may be forged.
+    pub(super) fn is_stranger(&self, identity: Option<&Identity>, ip: Option<IpAddr>) -> bool {
+        let is_inside = |ip: IpAddr| self.networks.iter().any(|network| network.contains(ip));
+        identity.is_none() && !ip.is_some_and(is_inside)
+    }
+
     /// Whether a user may send from this address, which is of a local domain or not.
     pub(super) fn may_send_from(
         &self,
@@ -103,9 +109,7 @@ impl Rules {
         ip: Option<IpAddr>,
         domain: &str,
     ) -> bool {
-        identity.is_some()
-            || self.relay_domains.contains(&domain.to_ascii_lowercase())
-            || ip.is_some_and(|ip| self.networks.iter().any(|network| network.contains(ip)))
+        !self.is_stranger(identity, ip) || self.relay_domains.contains(&domain.to_ascii_lowercase())
     }
 }
 

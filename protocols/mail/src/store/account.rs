@@ -81,4 +81,10 @@ pub trait Account: 'static {
 
     /// What the account uses of what it may use.
     fn quota(&self) -> Deferred<Quota, StoreError>;
+
+    /// Whether so much more fits in. What a store has noted about the account may be old by a few minutes when it says no: unlike
+    /// [`quota`](Self::quota), this never counts all messages each time, and nothing at all where there is no limit.
+    fn has_room(&self, bytes: u64, messages: u64) -> Deferred<bool, StoreError> {
+        self.quota().map(move |quota| Ok(quota?.has_room(bytes, messages)))
+    }
 }

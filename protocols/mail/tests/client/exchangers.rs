@@ -1,16 +1,25 @@
 //! Mail exchangers, in a simulated network with a name server.
 
-use std::{cell::RefCell, net::SocketAddr, rc::Rc, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    rc::Rc,
+    time::Duration,
+};
 
 use sinew_dns::{
     client::{DnsConfig, DnsResolver},
-    codec::{RData, rdata::MX},
+    codec::{
+        RData,
+        rdata::{CNAME, MX},
+    },
     testing::TestServer,
 };
 use sinew_mail::{
     queue::{
-        Agents, MemoryFiles, Queue, QueueConfig, QueuedEnvelope, QueuedRecipient, Relay,
-        SMTP_AGENT, Spool,
+        Agents, Attempt, AttemptResult, DeliveryAgent, Fate, MemoryFiles, Queue, QueueConfig,
+        QueuedEnvelope, QueuedRecipient, Relay, SMTP_AGENT, Spool,
     },
     smtp::{
         client::{ClientConfig, Security, SmtpError, exchangers, send_to_domain},
@@ -18,7 +27,10 @@ use sinew_mail::{
     },
 };
 use sinew_testkit::{sim::Network, testing::task_test_on};
-use sinew_transports::{ReactorTcp, reactor::Reactor};
+use sinew_transports::{
+    ReactorTcp,
+    reactor::{Deferred, Reactor},
+};
 
 use super::script::{config, envelope};
 use crate::support::{self, Notes, Shared};
@@ -134,6 +146,35 @@ fn a_message_that_may_have_arrived_is_not_sent_twice() {
     assert_eq!(notes.borrow().mails.len(), 1);
 }
 
+/// Aliases that lead in a circle are no answer that another question would change, unlike a name server that fails.
+#[test]
+fn mx_cname_loop() {
+    let alias = |name: &str| RData::CNAME(CNAME(name.parse().unwrap()));
+    let names = move |_: &Network, server: TestServer| {
+        server
+            .data("one.example.", alias("two.example."))
+            .data("two.example.", alias("one.example."))
+            .data("self.example.", alias("self.example."))
+            .data("alias.example.", alias("mail.example."))
+            .data("mail.example.", mx(5, "a.example."))
+    };
+    let (errors, _) = world(Notes::default(), names, |reactor, resolver| async move {
+        let found = exchangers(&reactor, &resolver, "alias.example").await.unwrap();
+        assert_eq!(found[0].host, "a.example");
+        let mut errors = Vec::new();
+        for domain in ["one.example", "self.example"] {
+            errors.push(exchangers(&reactor, &resolver, domain).await.unwrap_err());
+        }
+        errors
+    });
+    for error in errors {
+        assert!(matches!(&error, SmtpError::Lookup { is_temporary: false, .. }), "{error:?}");
+    }
+    let domains = &["one.example", "alias.example"];
+    let (fates, _) = fates(domains, names, |relay, _| relay.allow(["10.0.0.0/8".parse().unwrap()]));
+    assert_eq!((&*fates["one.example"], &*fates["alias.example"]), ("5.1.2", "sent"));
+}
+
 /// A queue sends to the first exchanger that answers, remembers which did not, and never sends to itself.
 #[test]
 fn a_queue_sends_to_exchangers() {
@@ -151,7 +192,10 @@ fn a_queue_sends_to_exchangers() {
     };
     let ((left, stats), notes) = world(Notes::default(), names, |reactor, resolver| async move {
         let config = ClientConfig::new("relay.example").unwrap().security(Security::None);
-        let relay = Relay::new(config).resolver(resolver).idle_max(0);
+        let relay = Relay::new(config)
+            .resolver(resolver)
+            .idle_max(0)
+            .allow(["10.0.0.0/8".parse().unwrap()]);
         let agents = Agents::default().with(SMTP_AGENT, relay);
         let config = QueueConfig::new("relay.example").unwrap();
         let spool = Spool::on(MemoryFiles::default());
@@ -178,16 +222,155 @@ fn a_queue_sends_to_exchangers() {
             .collect();
         (left, queue.stats())
     });
-    // This host is the second for the one; the other cannot be reached.
-    assert_eq!(left, ["bob@backup.example", "bob@[IPv6:2001:db8::1]"]);
+    // This host is the second for it, and the first cannot be reached.
+    assert_eq!(left, ["bob@backup.example"]);
     let notes = notes.borrow();
     let mut routes: Vec<_> = notes.mails.iter().map(|mail| mail.to[0].as_str()).collect();
     routes.sort_unstable();
     let ann = "ann@plain.example";
-    assert_eq!(routes, [ann, ann, ann, "bob@example.org", "bob@plain.example"]);
-    for status in ["Status: 5.4.6\r\n", "Status: 5.1.10\r\n", "Status: 5.1.2\r\n"] {
+    assert_eq!(routes, [ann, ann, ann, ann, "bob@example.org", "bob@plain.example"]);
+    for status in
+        ["Status: 5.4.4\r\n", "Status: 5.4.6\r\n", "Status: 5.1.10\r\n", "Status: 5.1.2\r\n"]
+    {
         let is_there = notes.mails.iter().filter(|mail| mail.text.contains(status)).count();
         assert_eq!(is_there, 1, "{status}");
     }
-    assert_eq!((stats.failed, stats.reports), (3, 3));
+    assert_eq!((stats.failed, stats.reports), (4, 4));
+}
+
+type Fates = Rc<RefCell<BTreeMap<String, String>>>;
+
+/// A relay, and what its first attempt for each domain has come to.
+struct Noting(Relay, Fates);
+
+impl DeliveryAgent for Noting {
+    fn destination(&self, to: &QueuedRecipient) -> String {
+        self.0.destination(to)
+    }
+
+    fn deliver(&self, reactor: &Reactor, attempt: Attempt) -> Deferred<AttemptResult> {
+        let domain = attempt.recipients()[0].address().domain().to_owned();
+        let fates = Rc::clone(&self.1);
+        self.0.deliver(reactor, attempt).map(move |result| {
+            if let Ok(result) = &result {
+                let fate = match &result.fates()[0] {
+                    Fate::Relayed { .. } => "sent".to_owned(),
+                    Fate::Failed(status) | Fate::Delayed(status) => status.code().to_string(),
+                    fate => panic!("{fate:?}"),
+                };
+                fates.borrow_mut().entry(domain).or_insert(fate);
+            }
+            result
+        })
+    }
+}
+
+/// What the first attempt for each domain comes to, and how many connections the two servers have had.
+fn fates(
+    domains: &'static [&'static str],
+    names: impl FnOnce(&Network, TestServer) -> TestServer,
+    relay: impl FnOnce(Relay, IpAddr) -> Relay + 'static,
+) -> (BTreeMap<String, String>, usize) {
+    let own = Rc::new(RefCell::new(None));
+    let place = Rc::clone(&own);
+    let names = move |network: &Network, server| {
+        *place.borrow_mut() = Some(network.host("client").addr());
+        network.set_name("me.example", [network.host("client").addr()]);
+        names(network, server)
+    };
+    let (fates, notes) = world(Notes::default(), names, move |reactor, resolver| async move {
+        let config = ClientConfig::new("relay.example").unwrap().security(Security::None);
+        let made = Relay::new(config).resolver(resolver).idle_max(0);
+        let made = relay(made, own.borrow().unwrap());
+        let fates = Fates::default();
+        let agents = Agents::default().with(SMTP_AGENT, Noting(made, Rc::clone(&fates)));
+        let config = QueueConfig::new("relay.example").unwrap();
+        let queue = Queue::open(&reactor, Spool::on(MemoryFiles::default()), config, agents);
+        let queue = queue.await.unwrap();
+        for domain in domains {
+            let to = Recipient::new(format!("bob@{domain}").parse().unwrap());
+            let envelope = QueuedEnvelope::new(Sender::new(None));
+            queue.submit(envelope.with(QueuedRecipient::remote(to)), "x").await.unwrap();
+        }
+        reactor.sleep(Duration::from_secs(60)).await;
+        fates.take()
+    });
+    let connections = notes.borrow().connections;
+    (fates, connections)
+}
+
+/// A host is this one by its address, whatever its name is: RFC 5321 5.1 counts for it, and no mail comes back.
+#[test]
+fn mail_does_not_loop_back_by_an_address() {
+    let domains = &[
+        "best.example",
+        "equal.example",
+        "second.example",
+        "down-first.example",
+        "me.example",
+        "[127.0.0.1]",
+        "[127.9.9.9]",
+        "[0.0.0.0]",
+        "[IPv6:::1]",
+        "[IPv6:::ffff:127.0.0.1]",
+        "localhost.example",
+    ];
+    let names = |network: &Network, server: TestServer| {
+        network.set_name("localhost.example", [IpAddr::from([127, 0, 0, 1])]);
+        server
+            .data("best.example.", mx(5, "me.example."))
+            .data("best.example.", mx(20, "a.example."))
+            .data("equal.example.", mx(10, "a.example."))
+            .data("equal.example.", mx(10, "me.example."))
+            .data("second.example.", mx(5, "a.example."))
+            .data("second.example.", mx(10, "me.example."))
+            .data("down-first.example.", mx(5, "down.example."))
+            .data("down-first.example.", mx(10, "me.example."))
+            .data("down-first.example.", mx(20, "a.example."))
+            .addr("me.example.", network.host("client").addr())
+            .addr("localhost.example.", IpAddr::from([127, 0, 0, 1]))
+    };
+    // What is allowed does not matter to this host's own addresses.
+    let relay = |relay: Relay, own: IpAddr| {
+        let allowed = ["10.0.0.0/8", "127.0.0.0/8", "::/0"].map(|subnet| subnet.parse().unwrap());
+        relay.own_addresses(move || vec![own]).allow(allowed)
+    };
+    let (fates, connections) = fates(domains, names, relay);
+    for domain in domains {
+        let expected = match *domain {
+            "second.example" => "sent",
+            "down-first.example" => "4.4.1",
+            _ => "5.4.6",
+        };
+        assert_eq!(fates.get(*domain).map(String::as_str), Some(expected), "{domain}");
+    }
+    assert_eq!(connections, 1);
+}
+
+/// A stranger's domain leads nowhere in a private network, unless that is allowed, or a route names the host.
+#[test]
+fn addresses_that_are_not_public_are_not_connected_to() {
+    let domains =
+        &["plain.example", "mx.example", "both.example", "[10.0.0.1]", "[169.254.169.254]"];
+    let names = |network: &Network, server: TestServer| {
+        let a = network.host("a").addr();
+        network.set_name("plain.example", [a]);
+        server
+            .addr("plain.example.", a)
+            .data("mx.example.", mx(5, "a.example."))
+            .data("both.example.", mx(5, "a.example."))
+            .data("both.example.", mx(5, "b.example."))
+    };
+    let (refused, connections) = fates(domains, names, |relay, _| relay);
+    let expected = domains.iter().map(|domain| ((*domain).to_owned(), "5.4.4".to_owned()));
+    assert_eq!((refused, connections), (expected.collect(), 0));
+
+    let (allowed, connections) = fates(&["mx.example", "both.example"], names, |relay, _| {
+        relay.allow(["10.0.0.0/8".parse().unwrap()])
+    });
+    assert!(allowed.values().all(|fate| fate == "sent") && connections == 2, "{allowed:?}");
+
+    let route = |relay: Relay, _| relay.route("[10.0.0.1]", "a.example:25", None);
+    let (routed, connections) = fates(&["[10.0.0.1]", "mx.example"], names, route);
+    assert_eq!((&*routed["[10.0.0.1]"], &*routed["mx.example"], connections), ("sent", "5.4.4", 1));
 }

@@ -128,6 +128,22 @@ fn tls_from_the_start() {
     assert!(notes.borrow().mails[0].text.contains("with ESMTPS\r\n"));
 }
 
+/// As `openssl req -x509` makes it: the error says what is wrong in words.
+#[test]
+fn the_certificate_of_an_authority_is_none_of_a_server() {
+    let mut params = CertificateParams::new(vec!["mail.example".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap().pem();
+    let roots = TrustedRoots::from_pem(certificate.clone()).unwrap();
+    let identity = Identity::from_pem(certificate, key.serialize_pem()).unwrap();
+    let client = config().tls(TlsClientConfig::new(roots)).server_name("mail.example");
+    let server = support::config().starttls(TlsServerConfig::new(identity));
+    let error = sent(server, client.security(Security::Required)).unwrap_err().to_string();
+    assert!(error.contains("it is the certificate of an authority (CA:TRUE)"), "{error}");
+    assert!(!error.contains("CaUsedAsEndEntity"), "{error}");
+}
+
 #[test]
 fn a_server_that_requires_tls_takes_no_mail_before() {
     let (tls, _) = certificates();

@@ -13,7 +13,7 @@ use sinew_mail::{
         client::ClientConfig,
         server::{ServerConfig, SmtpServer},
     },
-    store::{MailboxName, MemoryStore, Store, Uid},
+    store::{MailboxName, MemoryStore, Store, StoreLimits, Uid},
 };
 use sinew_transports::{Peer, StreamConfig, memory, memory::Wire, reactor::Reactor};
 
@@ -29,9 +29,13 @@ struct Server {
 
 impl Server {
     fn new(rules: Rules) -> Self {
+        Self::with(rules, StoreLimits::default())
+    }
+
+    fn with(rules: Rules, limits: StoreLimits) -> Self {
         crate::watchdog::watch_this_test();
         let reactor = Reactor::simulated(0);
-        let store = MemoryStore::default();
+        let store = MemoryStore::new(limits);
         for user in ["ann", "bob"] {
             store.create_account(user).unwrap();
         }
@@ -54,6 +58,7 @@ impl Server {
         let queue = opening.take().expect("it is open").unwrap();
         reroute.set_queue(&queue);
         let receiver = Receiver::new(queue.clone(), router, rules);
+        let receiver = receiver.mailboxes(Rc::clone(&store) as Rc<dyn Store>);
         Self { reactor, store, queue, receiver }
     }
 
@@ -286,5 +291,92 @@ fn submitted_messages_are_completed_and_others_are_not() {
             let is_as_sent = without == message || without == format!("{message}\r\n");
             assert!(is_as_sent, "{message:?} became {text:?}");
         }
+    }
+}
+
+/// Address literals that no mail is sent to are refused where their sender still is.
+#[test]
+fn address_literals_that_lead_back_are_refused_at_rcpt() {
+    let rules = Rules::exchanger().networks(["0.0.0.0/0".parse().unwrap()]);
+    let mut server = Server::new(rules);
+    let relay = Relay::new(ClientConfig::new("mail.example.org").unwrap());
+    let relay = relay.own_addresses(|| vec!["198.51.100.1".parse().unwrap()]);
+    let relay = relay.route("[10.0.0.2]", "memory:other", None);
+    server.receiver = server.receiver.clone().relay(relay);
+    let wire = server.connect();
+    server.say(&wire, "EHLO x\r\nAUTH PLAIN AGFubgBzZWNyZXQ=\r\nMAIL FROM:<ann@example.org>\r\n");
+    for (literal, code, text) in [
+        ("[127.0.0.1]", 550, "5.4.6"),
+        ("[IPv6:::1]", 550, "5.4.6"),
+        ("[198.51.100.1]", 550, "5.4.6"),
+        ("[10.0.0.1]", 550, "5.4.4"),
+        ("[10.0.0.2]", 250, "2.1.5"),
+        ("[8.8.8.8]", 250, "2.1.5"),
+        ("other.example", 250, "2.1.5"),
+    ] {
+        wire.receive_if_open(format!("RCPT TO:<bob@{literal}>\r\n").as_bytes());
+        server.reactor.advance(Duration::from_secs(1)).unwrap();
+        let reply = String::from_utf8(wire.take(usize::MAX)).unwrap();
+        assert!(reply.starts_with(&format!("{code} {text} ")), "{literal}: {reply}");
+    }
+}
+
+/// Whose mailbox is full is refused while the client is there: nothing is sent back to a sender that may be forged.
+#[test]
+fn mail_over_the_quota_is_refused_and_not_returned() {
+    let server = Server::with(Rules::exchanger(), StoreLimits::default().quota_bytes(1500));
+    let wire = server.connect();
+    server.say(&wire, "EHLO x\r\n");
+    let from = "MAIL FROM:<victim@victim.example>";
+    let message = |len: usize| format!("DATA\r\n{}\r\n.\r\n", "x".repeat(len));
+    let send = |to: &str, len: usize| {
+        let text = format!("{from}\r\nRCPT TO:<{to}@example.org>\r\n{}", message(len));
+        server.say(&wire, &text)
+    };
+    assert_eq!(send("ann", 900), [250, 250, 354, 250]);
+    // At the end, where no size was announced.
+    assert_eq!(send("ann", 900), [250, 250, 354, 552]);
+    // At RCPT, where one was: only who has no room, and who is there by an alias of others has the others.
+    let sized = format!(
+        "{from} SIZE=900\r\nRCPT TO:<ann@example.org>\r\nRCPT TO:<bob@example.org>\r\nRCPT TO:<crew@example.org>\r\nRSET\r\n"
+    );
+    assert_eq!(server.say(&wire, &sized), [250, 552, 250, 250, 250]);
+    // A small one still fits in.
+    assert_eq!(send("ann", 100), [250, 250, 354, 250]);
+    assert_eq!(send("ann", 900), [250, 250, 354, 552]);
+    // One of two has no room: it is the message of the other, and what is reported has no more than the header.
+    let both = format!(
+        "{from}\r\nRCPT TO:<ann@example.org>\r\nRCPT TO:<bob@example.org>\r\n{}",
+        message(900)
+    );
+    assert_eq!(server.say(&wire, &both), [250, 250, 250, 354, 250]);
+    assert_eq!((server.inbox("ann").len(), server.inbox("bob").len()), (2, 1));
+    let stats = server.queue.stats();
+    assert_eq!((stats.accepted - stats.reports, stats.failed, stats.reports), (3, 1, 1));
+    // Full to the last byte: nothing more, whatever its size is.
+    let server = Server::with(Rules::exchanger(), StoreLimits::default().quota_messages(0));
+    let wire = server.connect();
+    let text = "EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<ann@example.org>\r\n";
+    assert_eq!(server.say(&wire, text).last(), Some(&552));
+}
+
+/// What a stranger's message was is told by its header alone: the address of its sender may be another's.
+#[test]
+fn a_report_to_a_stranger_has_the_header_alone() {
+    let server = Server::with(Rules::exchanger(), StoreLimits::default().quota_messages(4));
+    let wire = server.connect();
+    server.say(&wire, "EHLO x\r\n");
+    for _ in 0..4 {
+        let text = "MAIL FROM:<>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\nx\r\n.\r\n";
+        assert_eq!(server.say(&wire, text), [250, 250, 354, 250]);
+    }
+    // An alias of both is not refused, since one has room: the copy of the other cannot be delivered.
+    let text = "MAIL FROM:<ann@example.org> RET=FULL\r\nRCPT TO:<both@example.org>\r\nDATA\r\nSubject: x\r\n\r\nsecret\r\n.\r\n";
+    for (login, is_whole) in [("", false), ("AUTH PLAIN AGFubgBzZWNyZXQ=\r\n", true)] {
+        server.say(&wire, login);
+        assert_eq!(server.say(&wire, text), [250, 250, 354, 250]);
+        let report = server.inbox("ann").pop().unwrap();
+        assert!(report.contains("Status: 5.2.2\r\n"), "{report}");
+        assert_eq!(report.contains("\r\n\r\nsecret\r\n"), is_whole, "{report}");
     }
 }

@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use sinew_protocols::basic::{FrameError, FrameHandler, FrameTransport, Framed, PhaseDeadline};
-use sinew_transports::{ConnectionLost, TimerId};
+use sinew_transports::{ConnectionLost, TimerId, reactor::with_causes};
 
 use super::{
     IrcClient, IrcError,
@@ -92,7 +92,7 @@ impl FrameHandler<IrcLine> for IrcHandling {
         match Message::parse(line) {
             Ok(message) => self.client.received(transport, &message),
             Err(error) => {
-                tracing::debug!(peer = %transport.peer(), %error, "a line of the IRC server is no message");
+                tracing::debug!(peer = %transport.peer(), error = %with_causes(&error), "a line of the IRC server is no message");
             }
         }
         if self.registration.is_running() && self.client.is_online() {

@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, time::Duration};
 
-use sinew_transports::Transport;
+use sinew_transports::{Transport, reactor::with_causes};
 
 use super::{
     IrcClient, IrcError, Said,
@@ -149,7 +149,7 @@ impl IrcClient {
             _ => return,
         };
         if let Err(error) = self.ctcp_reply(said.from.nick(), command, text) {
-            tracing::debug!(%error, "a question by CTCP was not answered");
+            tracing::debug!(error = %with_causes(&error), "a question by CTCP was not answered");
         }
     }
 
@@ -415,6 +415,8 @@ fn pong(transport: &Transport, message: &Message<'_>) {
     let pong = MessageBuf::new("PONG").and_then(|pong| pong.text(token)?.encode());
     match pong {
         Ok(line) => drop(transport.write_bytes(line)),
-        Err(error) => tracing::debug!(%error, "a PING of the IRC server cannot be answered"),
+        Err(error) => {
+            tracing::debug!(error = %with_causes(&error), "a PING of the IRC server cannot be answered")
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The time before the welcome: capabilities, the login, the nick. The table of phases is in `state.rs`.
 
 use sinew_auth::{Channel, Mechanism};
-use sinew_transports::Transport;
+use sinew_transports::{Transport, reactor::with_causes};
 
 use super::{
     IrcClient, IrcError,
@@ -297,7 +297,7 @@ impl IrcClient {
             Ok(Some(challenge)) => challenge,
             Ok(None) => return,
             Err(error) => {
-                tracing::debug!(%error, "a challenge of a login to IRC");
+                tracing::debug!(error = %with_causes(&error), "a challenge of a login to IRC");
                 transport.write(b"AUTHENTICATE *\r\n");
                 return;
             }
@@ -370,7 +370,7 @@ impl IrcClient {
         for (channel, key) in wanted {
             let joined = self.join_line(&channel, key.as_deref());
             if let Err(error) = joined {
-                tracing::debug!(channel = %IrcText::new(&channel), %error, "a channel was not joined again");
+                tracing::debug!(channel = %IrcText::new(&channel), error = %with_causes(&error), "a channel was not joined again");
             }
         }
     }

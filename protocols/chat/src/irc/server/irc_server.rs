@@ -10,7 +10,7 @@ use data_encoding::BASE64;
 use sinew_auth::{Credentials, SaslError, SaslServer, ServerStep};
 use sinew_transports::{
     Factory, Peer,
-    reactor::{Deferred, Excerpt, Failure, Promise, Reactor},
+    reactor::{Deferred, Excerpt, Failure, Promise, Reactor, with_causes},
 };
 
 use super::{
@@ -199,7 +199,7 @@ impl IrcServer {
         let message = match Message::parse(line) {
             Ok(message) => message,
             Err(error) => {
-                tracing::debug!(%error, "a line of a client of IRC is no message");
+                tracing::debug!(error = %with_causes(&error), "a line of a client of IRC is no message");
                 return;
             }
         };
@@ -296,7 +296,7 @@ impl IrcServer {
             let text = match read {
                 Ok(()) => "The files were read again".to_owned(),
                 Err(error) => {
-                    tracing::error!(%error, "the files of the IRC server were not read again");
+                    tracing::error!(error = %with_causes(&error), "the files of the IRC server were not read again");
                     Excerpt::new(&error.to_string()).to_string()
                 }
             };

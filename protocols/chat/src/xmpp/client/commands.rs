@@ -1,6 +1,6 @@
 //! What a client can do: methods of [`XmppClient`]. Some are sent and forgotten; those that return a [`Deferred`] wait for the answer.
 
-use sinew_transports::reactor::Deferred;
+use sinew_transports::reactor::{Deferred, with_causes};
 
 use super::{
     RequestError, SendError, XmppClient,
@@ -215,7 +215,9 @@ impl XmppClient {
             let answer = match answer {
                 Ok(answer) if session == this.session_number() => answer,
                 Ok(_) => return,
-                Err(error) => return tracing::debug!(%error, "the roster is not known"),
+                Err(error) => {
+                    return tracing::debug!(error = %with_causes(&error), "the roster is not known");
+                }
             };
             if let Some(query) = answer.child("query", ns::ROSTER) {
                 let max = this.0.config.roster_max;
@@ -282,7 +284,9 @@ impl XmppClient {
         match self.put(Presence::directed(PresenceKind::Unavailable, to).into()) {
             Ok(()) => self.0.session.borrow_mut().rooms.leaving(room),
             Err(error) if is_joined => return Err(error),
-            Err(error) => tracing::debug!(%error, "a room was not told that it is left"),
+            Err(error) => {
+                tracing::debug!(error = %with_causes(&error), "a room was not told that it is left")
+            }
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use sinew_protocols::basic::PhaseDeadline;
-use sinew_transports::{ConnectionLost, Protocol, TimerId, Transport};
+use sinew_transports::{ConnectionLost, Protocol, TimerId, Transport, reactor::with_causes};
 
 use super::{
     XmppClient, XmppError,
@@ -126,7 +126,7 @@ impl XmppConnection {
         // Any answer will do, and so will an error.
         let ping = Iq::get(Element::new("ping", ns::PING)).with_to(server).with_id(id);
         if let Err(error) = self.client.put(ping.into()) {
-            tracing::debug!(%error, "the XMPP server was not asked whether it is there");
+            tracing::debug!(error = %with_causes(&error), "the XMPP server was not asked whether it is there");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What stanzas mean when the client is online.
 
-use sinew_transports::Transport;
+use sinew_transports::{Transport, reactor::with_causes};
 
 use super::{IqRequest, XmppClient, rooms::Change};
 use crate::xmpp::codec::{
@@ -123,7 +123,7 @@ impl XmppClient {
         let received = Element::new("received", ns::RECEIPTS).with_attribute("id", id);
         let receipt = Message::new(message.kind(), Jid::clone(from)).with(received);
         if let Err(error) = self.put(receipt.into()) {
-            tracing::debug!(%error, "a receipt was not sent");
+            tracing::debug!(error = %with_causes(&error), "a receipt was not sent");
         }
     }
 
@@ -189,7 +189,7 @@ impl XmppClient {
             }
         };
         if let Err(error) = self.put(Iq::result(&iq, answer).into()) {
-            tracing::debug!(%error, "a question was not answered");
+            tracing::debug!(error = %with_causes(&error), "a question was not answered");
         }
     }
 
@@ -228,7 +228,7 @@ impl XmppClient {
             return self.refuse_iq(iq, ErrorKind::Modify, StanzaCondition::BadRequest);
         };
         if let Err(error) = self.put(Iq::result(iq, None).into()) {
-            tracing::debug!(%error, "a change of the roster was not acknowledged");
+            tracing::debug!(error = %with_causes(&error), "a change of the roster was not acknowledged");
         }
         self.call(|handler, xmpp| handler.contact_changed(xmpp, &jid, contact.as_ref()));
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sinew_transports::Transport;
+use sinew_transports::{Transport, reactor::with_causes};
 
 use super::{
     Security, SendError, XmppClient, XmppError,
@@ -326,7 +326,7 @@ impl XmppClient {
             let enable = Iq::set(Element::new("enable", ns::CARBONS));
             self.request(enable).then(|_, enabled| {
                 if let Err(error) = enabled {
-                    tracing::debug!(%error, "there are no carbon copies of messages");
+                    tracing::debug!(error = %with_causes(&error), "there are no carbon copies of messages");
                 }
             });
         }
@@ -338,7 +338,7 @@ impl XmppClient {
         drop(session);
         for presence in config.presence.iter().cloned().chain(rooms) {
             if let Err(error) = self.put(presence.into()) {
-                tracing::debug!(%error, "presence was not sent");
+                tracing::debug!(error = %with_causes(&error), "presence was not sent");
             }
         }
     }
@@ -367,7 +367,7 @@ impl XmppClient {
         debug_assert!(iq.kind() != IqKind::Error, "an error is not answered");
         let answer = Iq::failure(iq, &StanzaError::new(kind, condition));
         if let Err(error) = self.put(answer.into()) {
-            tracing::debug!(%error, "a question was not answered");
+            tracing::debug!(error = %with_causes(&error), "a question was not answered");
         }
     }
 

@@ -4,7 +4,7 @@
 use std::{fmt, time::Duration};
 
 use sinew_protocols::basic::PhaseDeadline;
-use sinew_transports::{ConnectionLost, Protocol, TimerId, Transport};
+use sinew_transports::{ConnectionLost, Protocol, TimerId, Transport, reactor::with_causes};
 
 use super::{
     ComponentError, XmppComponent,
@@ -119,7 +119,7 @@ impl ComponentConnection {
         let ping = Iq::get(Element::new("ping", ns::PING));
         let ping = ping.with_to(self.component.domain()).with_id(id);
         if let Err(error) = self.component.send(ping) {
-            tracing::debug!(%error, "the XMPP server was not asked whether it is there");
+            tracing::debug!(error = %with_causes(&error), "the XMPP server was not asked whether it is there");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What stanzas mean to a component that is online.
 
-use sinew_transports::Transport;
+use sinew_transports::{Transport, reactor::with_causes};
 
 use super::{ComponentError, IqRequest, XmppComponent, xmpp_component::answer_to};
 use crate::{
@@ -83,7 +83,7 @@ impl XmppComponent {
             }
         };
         if let Err(error) = self.send(answer_to(&iq, answer)) {
-            tracing::debug!(%error, "a question was not answered");
+            tracing::debug!(error = %with_causes(&error), "a question was not answered");
         }
     }
 

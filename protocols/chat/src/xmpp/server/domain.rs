@@ -1,6 +1,8 @@
 //! The state of a server: [`Domain`], accounts and sessions, and how stanzas get to them. What is user code is left for later
 //! ([`Later`]): nothing here calls any.
 
+use sinew_transports::reactor::with_causes;
+
 use std::{
     collections::{HashMap, VecDeque},
     rc::Rc,
@@ -204,10 +206,12 @@ impl Domain {
             Ok(text) => text,
             // Too long for any client, or no XML.
             Err(error) if stanza.name() == "iq" => {
-                tracing::debug!(%error, "an iq is not sent");
+                tracing::debug!(error = %with_causes(&error), "an iq is not sent");
                 return self.iq_unsent(id, &stanza);
             }
-            Err(error) => return tracing::debug!(%error, "a stanza that is no XML is not sent"),
+            Err(error) => {
+                return tracing::debug!(error = %with_causes(&error), "a stanza that is no XML is not sent");
+            }
         };
         let limits = self.send_limits();
         if let Some(session) = self.sessions.get_mut(&id)

@@ -4,7 +4,10 @@ use std::rc::Rc;
 
 use data_encoding::BASE64;
 use sinew_auth::{AuthError, Channel, Mechanism, SaslError, SaslServer, ServerStep};
-use sinew_transports::{Transport, reactor::Reactor};
+use sinew_transports::{
+    Transport,
+    reactor::{Reactor, with_causes},
+};
 
 use super::{
     XmppServerConnection, bounce,
@@ -289,7 +292,7 @@ impl XmppServerConnection {
     }
 
     fn login_failed(&mut self, reactor: &Reactor, transport: &Transport, error: &SaslError) {
-        tracing::debug!(%error, peer = %transport.peer(), "a login of XMPP has failed");
+        tracing::debug!(error = %with_causes(&error), peer = %transport.peer(), "a login of XMPP has failed");
         let condition = match error {
             SaslError::Aborted => "aborted",
             SaslError::Base64 => "incorrect-encoding",

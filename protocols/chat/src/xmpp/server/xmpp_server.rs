@@ -11,7 +11,7 @@ use std::{
 
 use sinew_transports::{
     Factory, Peer,
-    reactor::{Deferred, Excerpt, Failure, Promise, Reactor, WeakReactor},
+    reactor::{Deferred, Excerpt, Failure, Promise, Reactor, WeakReactor, with_causes},
 };
 
 use super::{
@@ -399,7 +399,7 @@ impl Unread {
         self.core.with(reactor, |domain| match read {
             Ok(data) => domain.loaded(&self.account, data, exists),
             Err(error) => {
-                tracing::error!(account = %Excerpt::new(&*self.account), %error, "an XMPP account was not read");
+                tracing::error!(account = %Excerpt::new(&*self.account), error = %with_causes(&error), "an XMPP account was not read");
                 domain.not_loaded(&self.account);
             }
         });

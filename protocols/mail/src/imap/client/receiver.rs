@@ -1,5 +1,7 @@
 //! The task that reads: [`receive`] gives each response to the command that it belongs to, and keeps what is known of the mailbox.
 
+use sinew_transports::reactor::with_causes;
+
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -172,7 +174,7 @@ impl Receiver {
                 if !message.bytes().starts_with(b"*") {
                     return Err(ConnectionEnd::protocol(error));
                 }
-                tracing::debug!(%error, "a response that cannot be read");
+                tracing::debug!(error = %with_causes(&error), "a response that cannot be read");
                 self.cannot_read(error);
             }
         }

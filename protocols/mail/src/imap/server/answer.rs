@@ -1,5 +1,7 @@
 //! How a command ends: [`Done`], the last line of its answer.
 
+use sinew_transports::reactor::with_causes;
+
 use super::selected::{Known, Occasion};
 use crate::store::StoreError;
 
@@ -88,7 +90,7 @@ impl Done {
                 Self::no("There is no mail account of this user").code("AUTHORIZATIONFAILED")
             }
             error => {
-                tracing::error!(%error, "a command of IMAP has failed");
+                tracing::error!(error = %with_causes(&error), "a command of IMAP has failed");
                 Self::no("The server has a problem").code("UNAVAILABLE")
             }
         }

@@ -1,6 +1,8 @@
 //! FETCH: what is told of each message, in the order of the numbers. Messages are written one after the other, and texts as they are
 //! read: a client that receives nothing stops the reading.
 
+use sinew_transports::reactor::with_causes;
+
 use std::rc::Rc;
 
 use super::{
@@ -125,7 +127,7 @@ impl Session {
                 Known { uids: set.done, mod_seq: Some(set.mod_seq) }
             }
             Err(error) => {
-                tracing::debug!(%error, "messages could not be marked as seen");
+                tracing::debug!(error = %with_causes(&error), "messages could not be marked as seen");
                 Known::default()
             }
         }

@@ -1,5 +1,7 @@
 //! LOGIN and AUTHENTICATE, by `sinew-auth`; and the account of the user.
 
+use sinew_transports::reactor::with_causes;
+
 use std::rc::Rc;
 
 use data_encoding::BASE64;
@@ -96,7 +98,7 @@ fn refused(error: &SaslError) -> Done {
             Done::no("Too many logins have failed, try again later").code("UNAVAILABLE")
         }
         SaslError::Auth(AuthError::Unavailable(error)) => {
-            tracing::error!(%error, "a login could not be checked");
+            tracing::error!(error = %with_causes(&**error), "a login could not be checked");
             Done::no("The login cannot be checked now").code("UNAVAILABLE")
         }
         SaslError::Aborted => Done::bad("The login was given up"),

@@ -1,5 +1,7 @@
 //! Commands about mailboxes: CREATE, DELETE, RENAME, SUBSCRIBE, LIST, LSUB, STATUS.
 
+use sinew_transports::reactor::with_causes;
+
 use super::{answer::Done, session::Session, store_values::name_of};
 use crate::{
     imap::codec::{
@@ -87,7 +89,9 @@ impl Session {
     pub(super) fn respond(&self, response: Response) {
         match response.encode(Dialect::default()) {
             Ok(encoded) => self.write(encoded.bytes()),
-            Err(error) => tracing::error!(%error, "a response of IMAP could not be written"),
+            Err(error) => {
+                tracing::error!(error = %with_causes(&error), "a response of IMAP could not be written")
+            }
         }
     }
 

@@ -17,7 +17,7 @@ use sinew_auth::{BegunLogin, SaslServer};
 use sinew_protocols::basic::{FrameError, FrameHandler, FrameTransport, Line, PhaseDeadline, Text};
 use sinew_transports::{
     ConnectionLost, TimerId, Transport,
-    reactor::{Deferred, Failure},
+    reactor::{Deferred, Failure, with_causes},
 };
 
 use super::{
@@ -341,7 +341,7 @@ impl FrameHandler<Line> for Pop3Handling {
     }
 
     fn framing_failed(&mut self, transport: &mut Lines<'_>, error: &FrameError) {
-        tracing::debug!(peer = %transport.peer(), %error, "framing failed");
+        tracing::debug!(peer = %transport.peer(), error = %with_causes(&error), "framing failed");
         // After STLS nothing can be said in plaintext.
         if !transport.is_starting_tls() {
             self.reply(transport, &Status::err(upper_first(&error.to_string())));

@@ -10,7 +10,7 @@ use sinew_auth::{
 use sinew_protocols::basic::{Text, Word};
 use sinew_transports::{
     Transport,
-    reactor::{Deferred, Promise, Reactor},
+    reactor::{Deferred, Promise, Reactor, with_causes},
 };
 
 use super::{
@@ -268,7 +268,7 @@ fn status(error: &LoginError) -> Status {
         LoginError::Auth(error) => return status_of_auth(error),
         LoginError::Sasl(SaslError::Auth(error)) => return status_of_auth(error),
         LoginError::GivenUp(error) => {
-            tracing::error!(%error, "a login could not be checked");
+            tracing::error!(error = %with_causes(&error), "a login could not be checked");
             return Status::err_with(ResponseCode::SysTemp, "The login cannot be checked now");
         }
         LoginError::Changed => {
@@ -296,7 +296,7 @@ fn status_of_auth(error: &AuthError) -> Status {
             Status::err_with(ResponseCode::SysTemp, text)
         }
         error => {
-            tracing::error!(%error, "a login could not be checked");
+            tracing::error!(error = %with_causes(&error), "a login could not be checked");
             Status::err_with(ResponseCode::SysTemp, "The login cannot be checked now")
         }
     }

@@ -40,7 +40,8 @@ pub struct ClientConfig {
 pub enum Security {
     /// Never.
     None,
-    /// If the server offers it. Somebody on the path can take the offer away; and mail goes in plaintext to servers without it.
+    /// If the server offers it. Somebody on the path can take the offer away; and mail goes in plaintext to servers without it. A handshake
+    /// that fails is an error of this connection; a [`Relay`](crate::queue::Relay) makes another one without TLS then.
     IfOffered,
     /// Always: a server that does not offer it gets no mail. The default.
     #[default]
@@ -141,6 +142,18 @@ impl ClientConfig {
     pub(crate) fn without_login(mut self) -> Self {
         self.login = None;
         self
+    }
+
+    /// The name of the certificate, unless one is set.
+    pub(crate) fn or_server_name(mut self, name: &str) -> Self {
+        self.server_name.get_or_insert_with(|| name.to_owned());
+        self
+    }
+
+    /// The same in plaintext, if TLS is used only where it is offered, and nothing secret is sent.
+    pub(crate) fn without_tls(&self) -> Option<Self> {
+        let is_optional = self.security == Security::IfOffered && self.login.is_none();
+        is_optional.then(|| self.clone().security(Security::None))
     }
 
     pub(crate) fn smtp_port(&self) -> u16 {

@@ -196,6 +196,11 @@ impl SmtpError {
         }
     }
 
+    /// Whether TLS was offered and agreed to, and its handshake has failed.
+    pub(crate) fn is_of_handshake(&self) -> bool {
+        matches!(self, Self::Tls { .. } | Self::TimedOut { stage: Stage::StartTls, .. })
+    }
+
     /// Whether the server may have accepted the message: it was sent whole, and there was no reply.
     #[must_use]
     pub fn may_be_delivered(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use sinew_dns::client::{DnsResolver, LookupError};
-use sinew_transports::reactor::{Deferred, Reactor};
+use sinew_transports::reactor::{Deferred, Reactor, with_causes};
 
 use super::{ClientConfig, Delivery, Envelope, SmtpClient, SmtpError, sendmail::run};
 use crate::smtp::codec::host_of_literal;
@@ -25,7 +25,8 @@ pub struct Exchanger {
 ///
 /// # Errors
 ///
-/// [`SmtpError::NullMx`] if the domain takes no mail, [`SmtpError::Lookup`] if that is not known, or there is no such domain.
+/// [`SmtpError::NullMx`] if the domain takes no mail, [`SmtpError::Lookup`] if that is not known, or for good if there is no such domain or
+/// its aliases (CNAME) lead in a circle.
 pub fn exchangers(
     reactor: &Reactor,
     resolver: &DnsResolver,
@@ -45,7 +46,9 @@ async fn look_up(resolver: &DnsResolver, domain: &str) -> Result<Vec<Exchanger>,
             return Ok(vec![Exchanger { preference: 0, host: domain.to_owned() }]);
         }
         Err(error) => {
-            let is_temporary = !error.is_negative();
+            // A circle of aliases is an answer, too: only who has the domain can mend it.
+            let is_temporary =
+                !error.is_negative() && !matches!(error, LookupError::ChainLoop { .. });
             let (domain, source) = (domain.to_owned(), error.into());
             return Err(SmtpError::Lookup { domain, is_temporary, source });
         }
@@ -97,7 +100,7 @@ pub fn send_to_domain(
                         && !error.may_be_delivered()
                         && exchangers.peek().is_some() =>
                 {
-                    tracing::debug!(%host, %error, "the next mail exchanger is tried");
+                    tracing::debug!(%host, error = %with_causes(&error), "the next mail exchanger is tried");
                 }
                 result => return result,
             }

@@ -3,7 +3,11 @@
 use std::{fmt, time::Duration};
 
 use bytes::Bytes;
-use sinew_transports::{AsyncStream, endpoint::ClientEndpoint, reactor::Reactor};
+use sinew_transports::{
+    AsyncStream,
+    endpoint::ClientEndpoint,
+    reactor::{Reactor, with_causes},
+};
 
 use super::{
     ClientConfig, Delivery, Envelope, MessageSource, Security, SmtpError, Stage, link::Link,
@@ -134,7 +138,7 @@ impl SmtpClient {
         let reactor = self.link.reactor.clone();
         let asked = self.link.ask(Stage::Quit, Command::Quit);
         if let Err(error) = reactor.timeout(QUIT_TIMEOUT, asked).await {
-            tracing::debug!(%error, "no reply to QUIT");
+            tracing::debug!(error = %with_causes(&error), "no reply to QUIT");
         }
     }
 

@@ -1,5 +1,7 @@
 //! One message on a connection: MAIL, RCPT, and DATA or BDAT, pipelined if the server allows it (RFC 2920).
 
+use sinew_transports::reactor::with_causes;
+
 use std::io;
 
 use sinew_protocols::basic::DotStuffing;
@@ -35,7 +37,7 @@ impl SmtpClient {
         match self.converse(sender, text, &mut progress).await {
             Ok(()) => self.is_unusable = false,
             Err(error) if progress.is_decided() => {
-                tracing::debug!(%error, "a mail server has failed after it had decided about a message");
+                tracing::debug!(error = %with_causes(&error), "a mail server has failed after it had decided about a message");
             }
             Err(error) => return Err(error),
         }

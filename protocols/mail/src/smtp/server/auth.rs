@@ -1,5 +1,7 @@
 //! AUTH of a server (RFC 4954): the exchange of SASL, a line each way, in place of commands.
 
+use sinew_transports::reactor::with_causes;
+
 use data_encoding::BASE64;
 use sinew_auth::{AuthError, Channel, Identity, SaslError, SaslServer, ServerStep};
 use sinew_protocols::basic::Word;
@@ -105,7 +107,7 @@ fn reply(error: &SaslError) -> Reply {
             Reply::fixed(454, "4.7.0 Too many logins have failed, try again later")
         }
         SaslError::Auth(AuthError::Unavailable(error)) => {
-            tracing::error!(%error, "a login could not be checked");
+            tracing::error!(error = %with_causes(&**error), "a login could not be checked");
             Reply::fixed(454, "4.7.0 The login cannot be checked now")
         }
         SaslError::Aborted => Reply::fixed(501, "5.7.0 The login was given up"),

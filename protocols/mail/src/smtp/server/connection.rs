@@ -27,7 +27,7 @@ use sinew_auth::{BegunLogin, OpenSession, SaslServer};
 use sinew_protocols::basic::{
     Decoded, Decoder, FrameError, FrameHandler, FrameTransport, Line, PhaseDeadline, Word,
 };
-use sinew_transports::{ConnectionLost, TimerId};
+use sinew_transports::{ConnectionLost, TimerId, reactor::with_causes};
 
 use super::{
     Outcome, ServerConfig, Session, SmtpHandler, Verdict,
@@ -489,7 +489,7 @@ impl<H: SmtpHandler> FrameHandler<CommandLine> for SmtpHandling<H> {
     }
 
     fn framing_failed(&mut self, transport: &mut Lines<'_>, error: &FrameError) {
-        tracing::debug!(peer = %transport.peer(), %error, "framing failed");
+        tracing::debug!(peer = %transport.peer(), error = %with_causes(&error), "framing failed");
         // After STARTTLS nothing can be said in plaintext.
         if !transport.is_starting_tls() {
             self.broken(transport, error);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use sinew_transports::reactor::Deferred;
+use sinew_transports::reactor::{Deferred, Reactor};
 
 use crate::smtp::codec::Reply;
 
@@ -54,6 +54,20 @@ impl<T> Verdict<T> {
     #[must_use]
     pub fn later(deferred: Deferred<T, Reply>) -> Self {
         Self(Decision::Later(deferred))
+    }
+}
+
+impl<T> Verdict<T> {
+    /// The decision, once it is made.
+    pub(crate) fn decided(self, reactor: &Reactor) -> Deferred<T, Reply> {
+        match self.0 {
+            Decision::Now(result) => {
+                let (promise, deferred) = reactor.promise();
+                promise.settle(result);
+                deferred
+            }
+            Decision::Later(deferred) => deferred,
+        }
     }
 }
 

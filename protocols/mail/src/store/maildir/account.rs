@@ -94,6 +94,12 @@ impl Account for MaildirAccount {
         let account = Rc::clone(&self.shared);
         self.shared.spawn(async move { account.call(|root| root.quota()).await })
     }
+
+    fn has_room(&self, bytes: u64, messages: u64) -> Deferred<bool, StoreError> {
+        let account = Rc::clone(&self.shared);
+        let look = async move { account.call(move |root| root.has_room(bytes, messages)).await };
+        self.shared.spawn(look)
+    }
 }
 
 async fn create(account: Rc<Accounting>, name: MailboxName) -> Done {

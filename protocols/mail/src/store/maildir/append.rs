@@ -6,7 +6,7 @@
 use std::{cell::RefCell, fs::File, path::PathBuf, rc::Rc};
 
 use bytes::Bytes;
-use sinew_transports::reactor::{Deferred, Failure, Promise};
+use sinew_transports::reactor::{Deferred, Failure, Promise, with_causes};
 
 use super::{
     accounting::Busy,
@@ -261,7 +261,7 @@ impl Inner {
 async fn async_remove(shared: Rc<Shared>, path: PathBuf) -> Done {
     let removed = shared.account.call(move |_| disk::remove(&path)).await;
     if let Err(error) = removed {
-        tracing::debug!(%error, "an unfinished message stays for some time");
+        tracing::debug!(error = %with_causes(&error), "an unfinished message stays for some time");
     }
     Ok(())
 }

@@ -153,6 +153,14 @@ impl Root {
     pub(super) fn quota(&self) -> Done<Quota> {
         quota::used(&self.path, &self.settings.limits, &self.unique)
     }
+
+    pub(super) fn has_room(&self, bytes: u64, messages: u64) -> Done<bool> {
+        match quota::check(&self.path, &self.settings.limits, &self.unique, bytes, messages) {
+            Ok(()) => Ok(true),
+            Err(StoreError::OverQuota) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// The name of the folder of a mailbox that is no inbox.

@@ -1,5 +1,7 @@
 //! What other programs have done to the files of a mailbox: delivered, flagged, renamed, removed.
 
+use sinew_transports::reactor::with_causes;
+
 use std::{
     collections::HashMap,
     fs::{self, File, Metadata},
@@ -160,7 +162,7 @@ impl Work<'_> {
                 break;
             }
             let found = look_at(&place.path(&self.folder.path)).unwrap_or_else(|error| {
-                tracing::warn!(%error, "a file in a Maildir is left out");
+                tracing::warn!(error = %with_causes(&error), "a file in a Maildir is left out");
                 left_out = true;
                 None
             });

@@ -25,7 +25,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use sinew_transports::reactor::{Deferred, Failure, LoopingCall, Reactor};
+use sinew_transports::reactor::{Deferred, Failure, LoopingCall, Reactor, with_causes};
 
 use super::{
     accounting::{self, Busy, OpenMailbox},
@@ -171,7 +171,7 @@ impl Shared {
         if !claimed.is_empty() {
             self.work(move |work| work.settle(below)).then(|_, settled: Result<(), _>| {
                 if let Err(error) = settled {
-                    tracing::warn!(%error, "recent messages will be recent once more");
+                    tracing::warn!(error = %with_causes(&error), "recent messages will be recent once more");
                 }
             });
         }
@@ -346,7 +346,7 @@ impl Shared {
                 shared.is_looked_at.set(false);
             }
             if let Err(error) = refreshed {
-                tracing::warn!(%error, "a mailbox could not be looked at");
+                tracing::warn!(error = %with_causes(&error), "a mailbox could not be looked at");
             }
         });
     }

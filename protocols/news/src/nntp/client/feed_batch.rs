@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use sinew_transports::reactor::Reactor;
+use sinew_transports::reactor::{Reactor, with_causes};
 
 use super::{FeedConfig, NewsClient, NewsError, Offered, feed_stats::Shared};
 use crate::{
@@ -135,7 +135,7 @@ impl<'a, S: NewsStore> Batch<'a, S> {
         let text = match self.read(arrival, max).await {
             Ok(text) => text?,
             Err(error) => {
-                tracing::warn!(id = %arrival.id, %error, "an article that is to be fed cannot be read");
+                tracing::warn!(id = %arrival.id, error = %with_causes(&error), "an article that is to be fed cannot be read");
                 self.note(arrival, &Offered::Later);
                 return None;
             }
@@ -145,7 +145,7 @@ impl<'a, S: NewsStore> Batch<'a, S> {
         let article = match Article::new(text, &limits.fields_max(usize::MAX)) {
             Ok(article) => article,
             Err(error) => {
-                tracing::warn!(id = %arrival.id, %error, "an article is not fed");
+                tracing::warn!(id = %arrival.id, error = %with_causes(&error), "an article is not fed");
                 return None;
             }
         };

@@ -10,7 +10,7 @@ use std::{
 use sinew_protocols::basic::Word;
 use sinew_transports::{
     endpoint::ClientEndpoint,
-    reactor::{Reactor, Task},
+    reactor::{Reactor, Task, with_causes},
 };
 
 use super::{
@@ -281,13 +281,12 @@ impl<S: NewsStore> Feed<S> {
         self.shared.count(|stats| stats.position = position);
         let saved = self.store.set_position(&self.reactor, &self.config.peer, position).await;
         if let Err(error) = saved {
-            tracing::warn!(peer = self.config.peer, %error, "the position of a feed was not stored");
+            tracing::warn!(peer = self.config.peer, error = %with_causes(&error), "the position of a feed was not stored");
         }
     }
 
     async fn failed(&mut self, error: &dyn std::error::Error) {
-        let cause = error.source().map(ToString::to_string).unwrap_or_default();
-        tracing::warn!(peer = self.config.peer, %error, cause, "a feed has failed");
+        tracing::warn!(peer = self.config.peer, error = %with_causes(error), "a feed has failed");
         self.shared.count(|stats| stats.failures += 1);
         let pause = self.config.retry.saturating_mul(1 << self.failures.min(DOUBLINGS));
         self.failures += 1;

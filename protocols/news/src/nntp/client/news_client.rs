@@ -6,7 +6,11 @@ use std::{
 };
 
 use sinew_protocols::basic::Word;
-use sinew_transports::{AsyncStream, endpoint::ClientEndpoint, reactor::Reactor};
+use sinew_transports::{
+    AsyncStream,
+    endpoint::ClientEndpoint,
+    reactor::{Reactor, with_causes},
+};
 
 use super::{
     ActiveGroup, ArticleStream, ClientConfig, HdrLine, List, NewsError, Security, link::Link, list,
@@ -465,7 +469,7 @@ impl NewsClient {
         let reactor = self.link.reactor.clone();
         let asked = self.link.ask("QUIT", &Command::Quit);
         if let Err(error) = reactor.timeout(QUIT_TIMEOUT, asked).await {
-            tracing::debug!(%error, "no response to QUIT");
+            tracing::debug!(error = %with_causes(&error), "no response to QUIT");
         }
     }
 }

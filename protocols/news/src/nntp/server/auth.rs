@@ -1,5 +1,7 @@
 //! Logins: AUTHINFO USER and PASS, AUTHINFO SASL (RFC 4643).
 
+use sinew_transports::reactor::with_causes;
+
 use std::rc::Rc;
 
 use data_encoding::BASE64;
@@ -143,7 +145,7 @@ fn response(error: &SaslError) -> Response {
             Response::fixed(403, "Too many logins have failed, try again later")
         }
         SaslError::Auth(AuthError::Unavailable(error)) => {
-            tracing::error!(%error, "a login could not be checked");
+            tracing::error!(error = %with_causes(&**error), "a login could not be checked");
             Response::fixed(403, "The login cannot be checked now")
         }
         SaslError::Aborted => Response::fixed(481, "The login was given up"),

@@ -24,7 +24,10 @@ use std::{rc::Rc, time::Duration};
 
 use sinew_auth::Channel;
 use sinew_protocols::basic::{Text, TurnShare, Word};
-use sinew_transports::{AsyncStream, reactor::Reactor};
+use sinew_transports::{
+    AsyncStream,
+    reactor::{Reactor, with_causes},
+};
 
 use super::{
     Session,
@@ -283,7 +286,7 @@ impl<S: NewsStore> Connection<S> {
         self.wire.reply(&Response::fixed(382, "Begin")).await?;
         let started = shared.config.tls.start_in(&mut self.wire.stream.plain).await;
         if let Err(error) = started {
-            tracing::debug!(peer = %self.wire.stream.peer(), %error, "STARTTLS has failed");
+            tracing::debug!(peer = %self.wire.stream.peer(), error = %with_causes(&error), "STARTTLS has failed");
             self.wire.transport().abort();
             return Err(End);
         }
@@ -360,7 +363,7 @@ impl<S: NewsStore> Connection<S> {
 
     /// Replies that the store has failed.
     pub(super) async fn failed(&mut self, error: &StoreError) -> Result<(), End> {
-        tracing::error!(%error, "the store of the news server has failed");
+        tracing::error!(error = %with_causes(&error), "the store of the news server has failed");
         self.wire.reply(&Response::fixed(403, "The store has failed, try again later")).await
     }
 }

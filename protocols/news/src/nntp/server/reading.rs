@@ -1,5 +1,7 @@
 //! What readers ask for: GROUP, NEXT, ARTICLE, OVER, HDR and the like.
 
+use sinew_transports::reactor::with_causes;
+
 use std::rc::Rc;
 
 use sinew_protocols::basic::DotStuffing;
@@ -102,7 +104,7 @@ impl<S: NewsStore> Connection<S> {
     /// A list that has begun cannot be ended by an error: the connection is cut, so that it is not taken for whole.
     pub(super) fn or_abort<T>(&mut self, result: Result<T, StoreError>) -> Result<T, End> {
         result.map_err(|error| {
-            tracing::error!(%error, "the store of the news server has failed within a response");
+            tracing::error!(error = %with_causes(&error), "the store of the news server has failed within a response");
             self.wire.transport().abort();
             End
         })

@@ -1,5 +1,7 @@
 //! Articles that clients send: POST, IHAVE, CHECK and TAKETHIS.
 
+use sinew_transports::reactor::with_causes;
+
 use std::rc::Rc;
 
 use super::{
@@ -35,7 +37,7 @@ impl From<Refusal> for Fate {
 
 impl From<StoreError> for Fate {
     fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "an article could not be stored");
+        tracing::error!(error = %with_causes(&error), "an article could not be stored");
         Self::Later(Refusal::try_later())
     }
 }
@@ -199,7 +201,7 @@ impl<S: NewsStore> Connection<S> {
         code: u16,
         id: &MessageId,
     ) -> Result<(), End> {
-        tracing::error!(%error, "the store of the news server has failed");
+        tracing::error!(error = %with_causes(&error), "the store of the news server has failed");
         self.wire.reply(&Response::of_checked(code, id.as_str())).await
     }
 
@@ -260,7 +262,7 @@ impl<S: NewsStore> Connection<S> {
     /// Remembers an article, so that no server has to send it again.
     async fn not_wanted(&mut self, id: &MessageId, refusal: Refusal) -> Fate {
         if let Err(error) = self.shared.store.remember(&self.wire.reactor, id).await {
-            tracing::warn!(%error, "an identifier could not be remembered");
+            tracing::warn!(error = %with_causes(&error), "an identifier could not be remembered");
         }
         Fate::Refused(refusal)
     }

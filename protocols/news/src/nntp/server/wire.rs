@@ -12,7 +12,7 @@ use sinew_auth::{BegunLogin, Identity, OpenSession};
 use sinew_protocols::basic::{DotStuffed, DotStuffing, FrameError, Frames, Line, Unstuffed};
 use sinew_transports::{
     AsyncStream, Transport,
-    reactor::{Deferred, Reactor},
+    reactor::{Deferred, Reactor, with_causes},
 };
 
 use super::ServerConfig;
@@ -206,7 +206,7 @@ impl Wire {
     /// The start of the next command is not known.
     async fn broken(&mut self, error: Option<FrameError>) -> End {
         let Some(error) = error else { return End };
-        tracing::debug!(peer = %self.stream.peer(), %error, "framing failed");
+        tracing::debug!(peer = %self.stream.peer(), error = %with_causes(&error), "framing failed");
         self.close(&Response::of_checked(501, error.to_string())).await
     }
 

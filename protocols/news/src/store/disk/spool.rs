@@ -1,6 +1,8 @@
 //! The spool: [`Spool`], opened and changed by calls that block. What cleans it is in `upkeep.rs`, what a server needs, on threads of the
 //! pool, in `store.rs`.
 
+use sinew_transports::reactor::with_causes;
+
 use std::{
     fmt,
     fs::{self, File},
@@ -260,7 +262,7 @@ impl Inner {
     /// A line that cannot be written, as on a disk that is full, is read from the article until the spool is opened the next time.
     fn add_line_if_possible(&self, group: u32, line: &OverviewLine) {
         if let Err(error) = self.add_line(group, line) {
-            tracing::warn!(%error, "a line of the overview was not written");
+            tracing::warn!(error = %with_causes(&error), "a line of the overview was not written");
         }
     }
 

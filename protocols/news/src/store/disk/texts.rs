@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use sinew_transports::reactor::{Deferred, Reactor};
+use sinew_transports::reactor::{Deferred, Reactor, with_causes};
 
 use super::{
     super::{ArticleText, StoreError},
@@ -47,7 +47,7 @@ pub(super) fn remove(root: &Path, sequence: u64) {
     let path = path(root, sequence);
     match fs::remove_file(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            tracing::warn!(path = %path.display(), %error, "an article could not be removed");
+            tracing::warn!(path = %path.display(), error = %with_causes(&error), "an article could not be removed");
         }
         _ => {}
     }

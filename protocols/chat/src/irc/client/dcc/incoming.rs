@@ -1,5 +1,7 @@
 //! Messages of DCC from others: offers are told, answers to own offers and to RESUME are taken, all else is ignored.
 
+use sinew_transports::reactor::with_causes;
+
 use super::{DccConfig, DccError, DccOffer};
 use crate::irc::{
     client::{IrcClient, Said, SendError},
@@ -12,7 +14,9 @@ impl IrcClient {
         let Some(config) = &self.0.config.dcc else { return };
         match Dcc::parse(&ctcp.text) {
             Ok(message) => self.dcc_message(config, said, &message),
-            Err(error) => tracing::debug!(from = %said.from, %error, "a message of DCC"),
+            Err(error) => {
+                tracing::debug!(from = %said.from, error = %with_causes(&error), "a message of DCC")
+            }
         }
     }
 
@@ -23,7 +27,7 @@ impl IrcClient {
             Dcc::Resume(part) => {
                 let is_accepted = self.0.transfers.borrow_mut().resume(mapping, &nick, part);
                 if is_accepted && let Err(error) = self.send_dcc(&nick, &Dcc::Accept(*part)) {
-                    tracing::debug!(%nick, %error, "a RESUME of DCC was not answered");
+                    tracing::debug!(%nick, error = %with_causes(&error), "a RESUME of DCC was not answered");
                 }
             }
             Dcc::Accept(part) => self.0.transfers.borrow_mut().accepted(mapping, &nick, part),
@@ -42,7 +46,9 @@ impl IrcClient {
             _ => match DccOffer::new(config, said.from, message) {
                 Ok(Some(offer)) => self.call(|handler, irc| handler.dcc_offered(irc, &offer)),
                 Ok(None) => {}
-                Err(error) => tracing::debug!(%nick, %error, "an offer of DCC was refused"),
+                Err(error) => {
+                    tracing::debug!(%nick, error = %with_causes(&error), "an offer of DCC was refused")
+                }
             },
         }
     }

@@ -1,5 +1,7 @@
 //! A file that is not whole yet: [`PartFile`], `NAME.part` in its folder. Blocking: for threads of the pool.
 
+use sinew_transports::reactor::with_causes;
+
 use std::{
     fs::{self, File, Metadata, OpenOptions},
     io::{self, Write},
@@ -130,7 +132,7 @@ impl Drop for PartFile {
             return;
         }
         if let Err(error) = fs::remove_file(&self.path) {
-            tracing::debug!(path = %self.path.display(), %error, "the part of a file by DCC was not deleted");
+            tracing::debug!(path = %self.path.display(), error = %with_causes(&error), "the part of a file by DCC was not deleted");
         }
     }
 }

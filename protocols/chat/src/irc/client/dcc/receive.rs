@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use sinew_transports::{
     AsyncStream,
-    reactor::{Deferred, Reactor},
+    reactor::{Deferred, Reactor, with_causes},
 };
 
 use super::{
@@ -131,7 +131,7 @@ async fn transfer(
     }
     // The file is here, whatever becomes of the last acknowledgement.
     if let Err(error) = stream.shutdown().await {
-        tracing::debug!(%error, "the sender of a file by DCC has closed first");
+        tracing::debug!(error = %with_causes(&error), "the sender of a file by DCC has closed first");
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! From the connection to the welcome: capabilities, logins, names; PING, PONG and QUIT.
 
 use sinew_auth::{AuthError, Identity, SaslError};
+use sinew_transports::reactor::with_causes;
 
 use super::{channels::TEXT_MAX, presence::NAME_MAX};
 use crate::irc::{
@@ -420,7 +421,7 @@ pub(super) fn is_service(nick: &[u8]) -> bool {
 /// A login has failed: what the client is told, and whether it may try again.
 pub(in crate::irc::server) fn sasl_failed(network: &mut Network, id: UserId, error: &SaslError) {
     if let SaslError::Auth(AuthError::Unavailable(error)) = error {
-        tracing::error!(%error, "a login could not be checked");
+        tracing::error!(error = %with_causes(&**error), "a login could not be checked");
     }
     let max = network.config.logins_max;
     let Some(user) = network.users.get_mut(&id) else { return };

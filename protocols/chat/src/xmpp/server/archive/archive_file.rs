@@ -8,6 +8,8 @@
 //! | to open | all records are read. The torn last one is cut off; what is behind a damaged one is moved to a file `.damaged` |
 //! | to forget | the oldest messages leave the memory. When they are a quarter of the file, or a day too old, the rest is copied to a new file, which is synchronised (`fsync`) and renamed. Then the folder is synchronised, before the next append at the latest |
 
+use sinew_transports::reactor::with_causes;
+
 use std::{
     collections::VecDeque,
     fs::{self, File, OpenOptions},
@@ -265,7 +267,7 @@ impl ArchiveFile {
             drop(fs::remove_file(new_path(&self.path)));
             self.stuck_until = Some(self.end + FORGOTTEN_MIN.max(kept / 4));
             let path = self.path.display();
-            tracing::warn!(%path, %error, "forgotten messages could not be removed from an archive");
+            tracing::warn!(%path, error = %with_causes(&error), "forgotten messages could not be removed from an archive");
         }
     }
 
@@ -292,7 +294,7 @@ impl ArchiveFile {
         self.first = self.entries.front().map(|entry| entry.id);
         if let Err(error) = sync_folder(&self.path) {
             let path = self.path.display();
-            tracing::warn!(%path, %error, "the folder of an archive could not be synchronised");
+            tracing::warn!(%path, error = %with_causes(&error), "the folder of an archive could not be synchronised");
             return Ok(());
         }
         self.is_new = false;

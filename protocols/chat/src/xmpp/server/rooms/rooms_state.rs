@@ -1,5 +1,7 @@
 //! The rooms of a service: [`Rooms`], which is given stanzas and returns stanzas. Pure: it never reads a clock, and stores nothing.
 
+use sinew_transports::reactor::with_causes;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::SystemTime,
@@ -143,7 +145,9 @@ impl Rooms {
                     self.stored.insert(jid.clone());
                     self.changes.insert(jid.clone(), RoomChange::Save(record));
                 }
-                Err(error) => tracing::warn!(%error, room = %jid, "a room cannot be stored"),
+                Err(error) => {
+                    tracing::warn!(error = %with_causes(&error), room = %jid, "a room cannot be stored")
+                }
             }
         } else if !is_kept && self.stored.remove(&jid) {
             self.changes.insert(jid.clone(), RoomChange::Remove);

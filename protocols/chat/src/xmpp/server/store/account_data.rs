@@ -3,6 +3,8 @@
 //! The form is XML: a root `account`, and below it one element for each thing that is stored, so that a file can be as long as it likes
 //! while each thing has the limits of a stanza.
 
+use sinew_transports::reactor::with_causes;
+
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     time::SystemTime,
@@ -84,7 +86,9 @@ impl AccountData {
                 text.push_str(&element);
                 text.push('\n');
             }
-            Err(error) => tracing::error!(%error, "a part of an XMPP account cannot be stored"),
+            Err(error) => {
+                tracing::error!(error = %with_causes(&error), "a part of an XMPP account cannot be stored")
+            }
         };
         for (jid, contact) in &self.contacts {
             push(&contact.to_element(jid));

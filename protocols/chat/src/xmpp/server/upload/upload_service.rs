@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, fmt};
 
-use sinew_transports::reactor::{Reactor, WeakReactor};
+use sinew_transports::reactor::{Reactor, WeakReactor, with_causes};
 
 use super::{UploadConfig, Uploads};
 use crate::xmpp::{
@@ -62,7 +62,7 @@ impl Service for UploadService {
         }
         let mut random = [0; 16];
         if let Err(error) = getrandom::fill(&mut random) {
-            tracing::error!(%error, "the system has no random bytes for the address of an upload");
+            tracing::error!(error = %with_causes(&error), "the system has no random bytes for the address of an upload");
             let failed = StanzaError::new(ErrorKind::Wait, StanzaCondition::InternalServerError);
             return router.refuse(&stanza, &failed);
         }
