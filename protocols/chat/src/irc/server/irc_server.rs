@@ -271,7 +271,7 @@ impl IrcServer {
         else {
             return;
         };
-        let channel = user.wire.channel();
+        let channel = user.wire.channel().mechanism("OPER");
         user.wire.pause();
         drop(network);
         let this = self.clone();

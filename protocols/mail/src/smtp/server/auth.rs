@@ -30,7 +30,7 @@ impl<H: SmtpHandler> SmtpHandling<H> {
             return self.out_of_order(transport, "5.5.1 Not now");
         }
         let Some(reactor) = transport.reactor() else { return };
-        let sasl = SaslServer::new(&authenticator, Channel::of(transport));
+        let sasl = SaslServer::new(&authenticator, Channel::of(transport).service("smtp"));
         let name = String::from_utf8_lossy(mechanism);
         let step = sasl.start_encoded(&reactor, &name, initial.map(|initial| initial.as_bytes()));
         self.sasl = Some(sasl);
