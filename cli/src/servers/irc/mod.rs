@@ -6,6 +6,7 @@ mod service;
 use std::{
     error::Error,
     path::{Path, PathBuf},
+    rc::Rc,
     time::Duration,
 };
 
@@ -116,7 +117,8 @@ impl Default for Irc {
 
 impl ServerCommand for Irc {
     fn service(&self, context: &Context) -> Result<Box<dyn Service>, StartError> {
-        let config = self.config(context)?;
+        let accounts = self.accounts.as_deref().map(users).transpose()?;
+        let config = self.config(context, accounts.clone())?;
         let server = IrcServer::open(context.reactor(), config)
             .map_err(|error| StartError::other(with_cause(&error)))?;
         let ports = MultiService::new();
@@ -133,7 +135,7 @@ impl ServerCommand for Irc {
             self.site(&server)?,
             |_, port| port,
         )?;
-        Ok(Box::new(IrcService::new(Box::new(ports), server)))
+        Ok(Box::new(IrcService::new(Box::new(ports), server, accounts)))
     }
 
     /// There is one network.
@@ -169,7 +171,11 @@ impl Irc {
         Ok(HttpServer::new(TrustedProxies::new(upgrade).trust(subnets)))
     }
 
-    fn config(&self, context: &Context) -> Result<ServerConfig, StartError> {
+    fn config(
+        &self,
+        context: &Context,
+        accounts: Option<Rc<PasswordFile>>,
+    ) -> Result<ServerConfig, StartError> {
         let config = ServerConfig::new(&self.name)
             .map_err(|error| StartError::other(format!("name {:?}: {error}", self.name)))?;
         let mut config = config
@@ -190,11 +196,13 @@ impl Irc {
         if let Some(channels) = &self.channels {
             config = config.channels_file(channels);
         }
-        if let Some(accounts) = &self.accounts {
-            config = config.accounts(self.users(accounts)?).account_required(self.account_required);
+        if let Some(accounts) = accounts {
+            config = config
+                .accounts(self.authenticator(accounts))
+                .account_required(self.account_required);
         }
         if let Some(operators) = &self.operators {
-            config = config.operators(self.users(operators)?);
+            config = config.operators(self.authenticator(users(operators)?));
         }
         if let Some(file) = &self.password_file {
             config = config.password(secret(file)?);
@@ -215,11 +223,14 @@ impl Irc {
         Ok(config.clients_per_network_max(self.per_network).send_queue_max(max_unread))
     }
 
-    fn users(&self, file: &Path) -> Result<Authenticator, StartError> {
-        let users = PasswordFile::open(file).map_err(StartError::other)?;
+    fn authenticator(&self, users: Rc<PasswordFile>) -> Authenticator {
         let rules = AuthenticatorConfig::default().allow_plaintext(self.plaintext_logins);
-        Ok(Authenticator::with(users, rules))
+        Authenticator::with(users, rules)
     }
+}
+
+fn users(file: &Path) -> Result<Rc<PasswordFile>, StartError> {
+    PasswordFile::open(file).map(Rc::new).map_err(StartError::other)
 }
 
 /// An error with its cause, such as that of a file that cannot be read.

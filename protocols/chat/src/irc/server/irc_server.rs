@@ -118,7 +118,8 @@ impl IrcServer {
         }
     }
 
-    /// Reads the message of the day and the bans again, as the command REHASH does.
+    /// Reads the message of the day and the bans again, as the command REHASH does. Clients with `cap-notify` are told if other mechanisms of
+    /// SASL are offered than they know, because the checker of the accounts has other users: read those again before.
     ///
     /// # Errors
     ///
@@ -126,7 +127,10 @@ impl IrcServer {
     pub fn rehash(&self, reactor: &Reactor) -> Deferred<(), FileError> {
         let (paths, this) = (self.paths(), self.clone());
         reactor.defer_to_thread(move || paths.read_texts()).map(move |read| {
-            set_texts(&mut this.0.network.borrow_mut(), read??);
+            let mut network = this.0.network.borrow_mut();
+            network.tell_mechanisms();
+            set_texts(&mut network, read??);
+            network.end_doomed();
             Ok(())
         })
     }
@@ -275,10 +279,10 @@ impl IrcServer {
         user.wire.pause();
         drop(network);
         let this = self.clone();
-        operators.check(reactor, &channel, Credentials::password(name, password)).then(
+        operators.check(reactor, &channel, Credentials::password(name.as_str(), password)).then(
             move |reactor, checked| {
                 this.with(reactor, |network| {
-                    network.oper_checked(id, checked.is_ok());
+                    network.oper_checked(id, &name, checked.is_ok());
                     if let Some(user) = network.users.get(&id) {
                         user.wire.resume();
                     }
