@@ -83,18 +83,18 @@ impl UsersFile {
         Rc::clone(&self.passwords)
     }
 
-    /// Looks after the file from now on: `end` ends the sessions of a user, and returns how many there were.
+    /// Looks after the file from now on. When it was read again, `changed` has what was changed, to [end sessions](end_sessions) for that.
     pub(super) fn watch(
         self,
         reactor: &Reactor,
         every: Duration,
-        end: impl Fn(&Reactor, &str) -> usize + 'static,
+        changed: impl Fn(&Reactor, &UserChanges) + 'static,
     ) -> Result<WatchedUsers, StartError> {
         let pace = Rc::new(Pace::default());
         let forced = Rc::clone(&pace);
         let hangup =
             OnHangup::call(reactor, "reading the file of users again", move |_| forced.force())?;
-        let task = reactor.spawn(self.run(reactor.clone(), every, pace, end));
+        let task = reactor.spawn(self.run(reactor.clone(), every, pace, changed));
         Ok(WatchedUsers { _hangup: hangup, _task: task })
     }
 
@@ -103,7 +103,7 @@ impl UsersFile {
         reactor: Reactor,
         every: Duration,
         pace: Rc<Pace>,
-        end: impl Fn(&Reactor, &str) -> usize + 'static,
+        changed: impl Fn(&Reactor, &UserChanges) + 'static,
     ) {
         let seen = Cell::new(self.seen);
         loop {
@@ -122,7 +122,7 @@ impl UsersFile {
                     let path = self.path.clone();
                     let exposed = reactor.defer_to_thread(move || users_file::exposed(&path)).await;
                     exposed.into_iter().flatten().for_each(|warning| tracing::warn!("{warning}"));
-                    end_sessions(&changes, |user, _| end(&reactor, user));
+                    changed(&reactor, &changes);
                 }
                 Err(error) => tracing::error!("the {} stay as they were: {error}", self.what),
             }

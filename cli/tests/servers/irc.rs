@@ -241,6 +241,25 @@ fn sessions_end_with_their_credentials() {
     server.stop();
 }
 
+/// A file of users that had none has one with keys of SCRAM: clients are told without anybody logging in.
+#[test]
+fn mechanisms_after_a_reload() {
+    let folder = Folder::new("mechanisms");
+    let users = folder.file("users", "");
+    let server = start(&["--accounts", &users, "--plaintext-logins"]);
+    let mut ann = Client::connect(server.address());
+    ann.says("CAP LS 302");
+    assert!(ann.until(" LS ").contains(" sasl=PLAIN,LOGIN "));
+    let key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let user = format!("ann:SCRAM-SHA-256$4096:AAAAAAAAAAAAAAAAAAAAAA==${key}:{key}\n");
+    fs::write(&users, user).unwrap();
+    server.signal(Signal::SIGHUP);
+    assert!(ann.until(" NEW ").ends_with(" NEW :sasl=SCRAM-SHA-256,PLAIN,LOGIN"));
+    ann.says("CAP LS 302");
+    assert!(ann.until(" LS ").contains(" sasl=SCRAM-SHA-256,PLAIN,LOGIN "));
+    server.stop();
+}
+
 #[test]
 fn what_cannot_be_started() {
     let folder = Folder::new("failures");

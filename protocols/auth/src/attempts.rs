@@ -6,14 +6,13 @@ use std::{
     collections::{HashMap, VecDeque},
     net::IpAddr,
     rc::Rc,
-    time::Duration,
 };
 
 use sinew_transports::reactor::{Deferred, Failure, Promise, Reactor, WeakReactor};
 
 use crate::{
     AuthError, FailureLimiter,
-    limiter::{Admission, Key, Keys},
+    limiter::{Admission, Failed, Key, Keys},
 };
 
 /// Most attempts that wait for those of the same address, or of the same user.
@@ -134,8 +133,8 @@ impl Attempts {
 }
 
 impl Attempt {
-    /// It was a failure. Returns how late it is to be answered.
-    pub(crate) fn failed(self, reactor: &Reactor) -> Duration {
+    /// It was a failure.
+    pub(crate) fn failed(self, reactor: &Reactor) -> Failed {
         self.attempts.0.limiter.borrow_mut().failed(reactor.now(), self.keys)
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     attempts::{Attempt, Attempts},
     checkers::gate::Gate,
     codec::names::{PASSWORD_MAX, USER_MAX},
+    login_log::{Login, LoginLog, Reason},
 };
 
 /// Most SCRAM keys that are derived at once, and most logins that wait.
@@ -41,6 +42,7 @@ struct Inner {
     attempts: Attempts,
     config: AuthenticatorConfig,
     deriving: Gate,
+    log: LoginLog,
     /// For salts; created when it is first needed.
     salt_secret: RefCell<Option<Secret>>,
 }
@@ -58,6 +60,7 @@ impl Authenticator {
             attempts: Attempts::new(std::mem::take(&mut config.limiter)),
             salt_secret: RefCell::new(config.salt_secret.take()),
             deriving: Gate::new(DERIVING_MAX, WAITING_MAX),
+            log: LoginLog::default(),
             config,
         }))
     }
@@ -124,21 +127,28 @@ impl Authenticator {
         };
         let is_too_long = password_len > PASSWORD_MAX || user.len() > USER_MAX;
         let begun = self.0.attempts.begin(reactor, channel.address(), user);
+        let login = Login::new(channel, user, Some(way_of(&credentials)));
         let (promise, identity) = reactor.promise();
         let this = self.clone();
         begun.then(move |reactor, begun| {
             let attempt = match begun {
-                Ok(attempt) if is_too_long => return refuse(reactor, attempt, promise),
+                Ok(attempt) if is_too_long => {
+                    return this.refuse(reactor, attempt, &login, promise);
+                }
                 Ok(attempt) => attempt,
-                Err(error) => return promise.reject(error),
+                Err(error) => return this.not_checked(reactor, &login, error, promise),
             };
             // A checker is user code, which only the loop calls.
             let checked = this.0.checker.check(reactor, credentials);
             checked.then(move |reactor, checked| match checked {
-                Err(AuthError::Refused) => refuse(reactor, attempt, promise),
-                checked => {
+                Err(AuthError::Refused) => this.refuse(reactor, attempt, &login, promise),
+                Err(error) => {
                     drop(attempt);
-                    promise.settle(checked);
+                    this.not_checked(reactor, &login, error, promise);
+                }
+                Ok(identity) => {
+                    drop(attempt);
+                    promise.resolve(identity);
                 }
             });
         });
@@ -152,6 +162,18 @@ impl Authenticator {
     ///
     /// [`AuthError`], but never that credentials are wrong.
     pub fn stored(
+        &self,
+        reactor: &Reactor,
+        channel: &Channel,
+        user: &str,
+        form: Form,
+    ) -> Deferred<Option<Stored>, AuthError> {
+        let stored = self.look_up(reactor, channel, user, form);
+        self.logged(reactor, Login::new(channel, user, None), stored)
+    }
+
+    /// As [`stored`](Self::stored), but nothing is logged.
+    fn look_up(
         &self,
         reactor: &Reactor,
         channel: &Channel,
@@ -184,12 +206,12 @@ impl Authenticator {
         is_right: bool,
     ) -> Deferred<Identity, AuthError> {
         let (promise, identity) = reactor.promise();
-        let user = user.to_owned();
+        let (this, login, user) = (self.clone(), Login::new(channel, user, None), user.to_owned());
         let begun = self.0.attempts.begin(reactor, channel.address(), &user);
         begun.then(move |reactor, begun| match begun {
             Ok(_) if is_right => promise.resolve(Identity::new(user)),
-            Ok(attempt) => refuse(reactor, attempt, promise),
-            Err(error) => promise.reject(error),
+            Ok(attempt) => this.refuse(reactor, attempt, &login, promise),
+            Err(error) => this.not_checked(reactor, &login, error, promise),
         });
         identity
     }
@@ -211,7 +233,7 @@ impl Authenticator {
         let tells_passwords = self.0.checker.can(Ability::TellPassword);
         let (promise, keys) = reactor.promise();
         let gate = self.0.deriving.clone();
-        let stored = self.stored(reactor, channel, user, Form::ScramKeys(hash));
+        let stored = self.look_up(reactor, channel, user, Form::ScramKeys(hash));
         stored.then(move |reactor, stored| {
             let password = match stored {
                 Ok(Some(Stored::ScramKeys(keys))) if keys.hash == hash => {
@@ -238,7 +260,65 @@ impl Authenticator {
             };
             promise.follow(gate.run(reactor, job));
         });
-        keys
+        self.logged(reactor, Login::new(channel, user, None), keys)
+    }
+
+    /// An answer that is logged if it could not be given.
+    fn logged<T>(
+        &self,
+        reactor: &Reactor,
+        login: Login,
+        answer: Deferred<T, AuthError>,
+    ) -> Deferred<T, AuthError> {
+        let (promise, logged) = reactor.promise();
+        let log = self.0.log.clone();
+        answer.then(move |reactor, answer| {
+            if let Err(error) = &answer {
+                log.unavailable(reactor, &login, error);
+            }
+            promise.settle(answer);
+        });
+        logged
+    }
+
+    /// Nothing could be checked, or nothing is during a lockout.
+    fn not_checked(
+        &self,
+        reactor: &Reactor,
+        login: &Login,
+        error: AuthError,
+        promise: Promise<Identity, AuthError>,
+    ) {
+        self.0.log.unavailable(reactor, login, &error);
+        promise.reject(error);
+    }
+
+    /// Counts and logs a failure, and answers it late.
+    fn refuse(
+        &self,
+        reactor: &Reactor,
+        attempt: Attempt,
+        login: &Login,
+        promise: Promise<Identity, AuthError>,
+    ) {
+        let failed = attempt.failed(reactor);
+        self.0.log.failed(reactor, login, Reason::Refused);
+        self.0.log.locked_out(reactor, login, failed.locked_out, failed.window);
+        if failed.delay.is_zero() {
+            promise.reject(AuthError::Refused);
+        } else {
+            reactor.call_later(failed.delay, |_| promise.reject(AuthError::Refused));
+        }
+    }
+
+    /// Logs an exchange that failed although no password was wrong.
+    pub(crate) fn log_exchange(&self, reactor: &Reactor, channel: &Channel, error: &SaslError) {
+        let (user, reason) = match error {
+            SaslError::NotAuthorized { user, .. } => (user.as_str(), Reason::NotAuthorized),
+            SaslError::ChannelBinding => ("", Reason::ChannelBinding),
+            _ => return,
+        };
+        self.0.log.failed(reactor, &Login::new(channel, user, None), reason);
     }
 
     fn salt_secret(&self) -> Result<Secret, AuthError> {
@@ -273,13 +353,12 @@ impl Authenticator {
     }
 }
 
-/// Counts a failure, and answers it late.
-fn refuse(reactor: &Reactor, attempt: Attempt, promise: Promise<Identity, AuthError>) {
-    let delay = attempt.failed(reactor);
-    if delay.is_zero() {
-        promise.reject(AuthError::Refused);
-    } else {
-        reactor.call_later(delay, |_| promise.reject(AuthError::Refused));
+/// What a login is called in the log that is none of SASL.
+const fn way_of(credentials: &Credentials) -> &'static str {
+    match credentials {
+        Credentials::Password { .. } => "password",
+        Credentials::Token { .. } => "token",
+        Credentials::External { .. } => "external",
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Channel {
     bindings: Vec<ChannelBinding>,
     peer: Option<IpAddr>,
     external: Option<String>,
+    service: Option<&'static str>,
+    mechanism: Option<&'static str>,
 }
 
 impl Channel {
@@ -70,6 +72,19 @@ impl Channel {
         self
     }
 
+    /// The name of the protocol, such as `imap`, for the [log](crate#log). Default: none.
+    pub const fn service(mut self, name: &'static str) -> Self {
+        self.service = Some(name);
+        self
+    }
+
+    /// The name of the way to log in, such as `APOP`, for the [log](crate#log), if it is none of SASL. Default: that of SASL, or
+    /// `password`.
+    pub const fn mechanism(mut self, name: &'static str) -> Self {
+        self.mechanism = Some(name);
+        self
+    }
+
     /// Whether it is encrypted.
     #[must_use]
     pub const fn is_encrypted(&self) -> bool {
@@ -82,6 +97,14 @@ impl Channel {
 
     pub(crate) const fn address(&self) -> Option<IpAddr> {
         self.peer
+    }
+
+    pub(crate) const fn service_name(&self) -> Option<&'static str> {
+        self.service
+    }
+
+    pub(crate) const fn mechanism_name(&self) -> Option<&'static str> {
+        self.mechanism
     }
 
     pub(crate) fn external_name(&self) -> Option<&str> {

@@ -44,6 +44,15 @@
 //! # }
 //! ```
 //!
+//! # Log
+//!
+//! Failed logins are logged by `tracing` with the target `sinew::login`: each failure as `info` (`a login failed`, with the fields
+//! `service`, `peer`, `user`, `mechanism` and `reason`), the beginning of a lockout by the [`FailureLimiter`] as `warn`
+//! (`too many logins failed`, with `locked_out`, which is `address` or `user`, and `seconds`). Fields that are not known are left out.
+//! The reason is `refused`, `not-authorized`, `channel-binding` or `unavailable`. Names are escaped, and cut after 64 characters; no line
+//! has a password. An [`Authenticator`] logs at most 100 failures and 100 lockouts in 10 seconds; how many more there were follows in a
+//! line of its own. What is refused during a lockout has no line, nor has its end.
+//!
 //! # Features
 //!
 //! | feature | |
@@ -64,6 +73,7 @@ mod config;
 mod error;
 mod identity;
 mod limiter;
+mod login_log;
 mod mechanism;
 mod nonce;
 #[cfg(feature = "password-file")]

@@ -9,6 +9,8 @@ use std::{
 
 use sinew_transports::client_network;
 
+use crate::login_log::LockedOut;
+
 /// The bits of an IPv6 address that are one client.
 const IPV6_PREFIX: u8 = 64;
 
@@ -58,6 +60,17 @@ pub(crate) enum Key {
     Address(IpAddr),
     /// A keyed hash of the name, so that long names take no more memory than short ones.
     User(u64),
+}
+
+/// What a failure leads to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Failed {
+    /// How late it is to be answered.
+    pub(crate) delay: Duration,
+    /// What is refused unchecked from now on, and was not before.
+    pub(crate) locked_out: LockedOut,
+    /// Until when at most.
+    pub(crate) window: Duration,
 }
 
 /// What a check counts for: the address and the user, as far as they are known.
@@ -175,13 +188,25 @@ impl FailureLimiter {
         }
     }
 
-    /// Counts a failure. Returns how late it is to be answered.
-    pub(crate) fn failed(&mut self, now: Instant, keys: Keys) -> Duration {
+    /// Counts a failure.
+    pub(crate) fn failed(&mut self, now: Instant, keys: Keys) -> Failed {
         self.forget_until(now);
-        let failures = keys.into_iter().flatten().map(|key| self.count(now, key)).max();
+        let mut locked_out = LockedOut::default();
+        let counted = keys.into_iter().flatten().map(|key| {
+            let failures = self.count(now, key);
+            // At the first failure, if none is allowed.
+            let is_last = failures == self.max(key).max(1);
+            match key {
+                Key::Address(_) => locked_out.address = is_last,
+                Key::User(_) => locked_out.user = is_last,
+            }
+            failures
+        });
+        let failures = counted.max();
         let doublings = u32::try_from(failures.unwrap_or(1).saturating_sub(1)).unwrap_or(u32::MAX);
         let factor = 1_u32.checked_shl(doublings).unwrap_or(u32::MAX);
-        self.delay_first.saturating_mul(factor).min(self.delay_max)
+        let delay = self.delay_first.saturating_mul(factor).min(self.delay_max);
+        Failed { delay, locked_out, window: self.window }
     }
 
     const fn max(&self, key: Key) -> usize {
@@ -244,7 +269,7 @@ mod tests {
         address: Option<IpAddr>,
         user: &str,
     ) -> Duration {
-        limiter.failed(now, limiter.keys(address, user))
+        limiter.failed(now, limiter.keys(address, user)).delay
     }
 
     fn now() -> Instant {

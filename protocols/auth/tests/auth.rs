@@ -8,6 +8,7 @@ mod auth {
     mod hostile;
     mod interop;
     mod limits;
+    mod login_log;
     #[cfg(feature = "password-file")]
     mod password_file;
     #[cfg(unix)]
@@ -17,5 +18,8 @@ mod auth {
     mod tls;
 }
 
+#[path = "../../../tests/support/log.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod log;
 #[path = "../../../tests/support/watchdog.rs"]
 mod watchdog;

@@ -9,7 +9,10 @@ use sinew::{
 };
 
 use super::Users;
-use crate::servers::{read_again::OnHangup, user_changes::WatchedUsers};
+use crate::servers::{
+    read_again::OnHangup,
+    user_changes::{WatchedUsers, end_sessions},
+};
 
 pub(super) struct IrcService {
     streams: Box<dyn Service>,
@@ -37,14 +40,15 @@ impl IrcService {
         let mut watching = self.watching.borrow_mut();
         if let Some(accounts) = self.users.accounts.clone() {
             let server = self.server.clone();
-            watching.push(accounts.watch(reactor, self.every, move |reactor, account| {
-                server.end_sessions(reactor, account)
+            watching.push(accounts.watch(reactor, self.every, move |reactor, changes| {
+                end_sessions(changes, |account, _| server.end_sessions(reactor, account));
+                server.tell_mechanisms(reactor);
             })?);
         }
         if let Some(operators) = self.users.operators.clone() {
             let server = self.server.clone();
-            watching.push(operators.watch(reactor, self.every, move |reactor, name| {
-                server.end_operators(reactor, name)
+            watching.push(operators.watch(reactor, self.every, move |reactor, changes| {
+                end_sessions(changes, |name, _| server.end_operators(reactor, name));
             })?);
         }
         Ok(())

@@ -37,7 +37,7 @@ use crate::{
     servers::{
         held_folder::HeldFolder,
         public_ports::PublicPorts,
-        user_changes::{UsersFile, WatchedUsers},
+        user_changes::{UsersFile, WatchedUsers, end_sessions},
     },
 };
 
@@ -226,7 +226,9 @@ impl Parts {
     fn watch(&self, reactor: &Reactor) -> Result<(), StartError> {
         if let Some(users) = self.plan.users.clone() {
             let sessions = self.plan.sessions.clone();
-            let watching = users.watch(reactor, self.plan.watch, move |_, user| sessions.end(user));
+            let watching = users.watch(reactor, self.plan.watch, move |_, changes| {
+                end_sessions(changes, |user, _| sessions.end(user));
+            });
             self.watching.replace(Some(watching?));
         }
         Ok(())

@@ -19,7 +19,11 @@ mod action;
 mod exchange;
 mod scram;
 
-use std::{cell::RefCell, fmt, mem, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    fmt, mem,
+    rc::Rc,
+};
 
 use sinew_transports::reactor::{Deferred, Promise, Reactor};
 
@@ -73,6 +77,8 @@ struct Inner {
     authenticator: Authenticator,
     channel: Channel,
     success_data: bool,
+    /// The mechanism that was started last.
+    mechanism: Cell<Option<Mechanism>>,
     state: RefCell<State>,
 }
 
@@ -105,6 +111,7 @@ impl SaslServer {
             authenticator: authenticator.clone(),
             channel,
             success_data,
+            mechanism: Cell::new(None),
             state: RefCell::new(State::Idle),
         }))
     }
@@ -121,6 +128,7 @@ impl SaslServer {
         let exchange = mechanism.parse().and_then(|mechanism: Mechanism| {
             self.0.authenticator.allows(mechanism, &self.0.channel)?;
             self.bounded(initial.unwrap_or_default())?;
+            self.0.mechanism.set(Some(mechanism));
             Exchange::new(mechanism, &self.0.authenticator, &self.0.channel)
         });
         let begun = exchange.and_then(|mut exchange| {
@@ -200,6 +208,15 @@ impl SaslServer {
         }
     }
 
+    /// The channel, with the mechanism for the log.
+    fn channel(&self) -> Channel {
+        let channel = self.0.channel.clone();
+        match self.0.mechanism.get() {
+            Some(mechanism) => channel.mechanism(mechanism.name()),
+            None => channel,
+        }
+    }
+
     fn bounded(&self, message: &[u8]) -> Result<(), SaslError> {
         let max = self.0.authenticator.config().message_max;
         if message.len() > max { Err(SaslError::TooLong { max }) } else { Ok(()) }
@@ -218,10 +235,10 @@ impl SaslServer {
         next: Result<(Exchange, Action), SaslError>,
         promise: Promise<ServerStep, SaslError>,
     ) {
-        let Inner { authenticator, channel, .. } = &*self.0;
+        let (authenticator, channel) = (&self.0.authenticator, &self.channel());
         let (exchange, action) = match next {
             Ok(next) => next,
-            Err(error) => return self.fail(error, promise),
+            Err(error) => return self.fail(reactor, error, promise),
         };
         match action {
             Action::Challenge(challenge) => {
@@ -294,21 +311,22 @@ impl SaslServer {
     ) {
         self.0.state.replace(State::Checking);
         let this = self.clone();
-        verdict.then(move |_, verdict| match verdict {
+        verdict.then(move |reactor, verdict| match verdict {
             // What the user may act as is decided by user code, which only the loop calls.
-            Ok(identity) => this.accept(exchange, identity, data, promise),
+            Ok(identity) => this.accept(reactor, exchange, identity, data, promise),
             Err(error) => match exchange.refusal(error) {
                 Ok(challenge) => {
                     this.0.state.replace(State::Talking(exchange));
                     promise.resolve(ServerStep::Challenge(challenge));
                 }
-                Err(error) => this.fail(error, promise),
+                Err(error) => this.fail(reactor, error, promise),
             },
         });
     }
 
     fn accept(
         &self,
+        reactor: &Reactor,
         mut exchange: Exchange,
         identity: Identity,
         data: Option<Vec<u8>>,
@@ -324,12 +342,13 @@ impl SaslServer {
                 self.0.state.replace(State::Over);
                 promise.resolve(ServerStep::Done { identity, data });
             }
-            (Err(error), _) => self.fail(error, promise),
+            (Err(error), _) => self.fail(reactor, error, promise),
         }
     }
 
-    fn fail(&self, error: SaslError, promise: Promise<ServerStep, SaslError>) {
+    fn fail(&self, reactor: &Reactor, error: SaslError, promise: Promise<ServerStep, SaslError>) {
         drop(mem::replace(&mut *self.0.state.borrow_mut(), State::Idle));
+        self.0.authenticator.log_exchange(reactor, &self.channel(), &error);
         promise.reject(error);
     }
 }

@@ -1,8 +1,12 @@
 //! Operators of the server.
 
 use sinew_auth::{Authenticator, Users};
+use tracing::{Level, dispatcher};
 
-use crate::server::network::{Client, Network, codes, config};
+use crate::{
+    log::Log,
+    server::network::{Client, Network, codes, config},
+};
 
 fn network() -> Network {
     Network::new(config().operators(Authenticator::new(Users::new().user("root", "toor"))))
@@ -90,4 +94,72 @@ fn bans_from_the_server() {
     assert!(again.say("NICK bad6\nUSER bad 0 * :x").contains(" 465 ") && again.is_closed());
     let again = network.connect_from("192.0.2.8");
     assert!(again.say("NICK bad\nUSER bad 0 * :x").contains(" 001 "));
+}
+
+#[test]
+fn masks_of_no_network_are_refused() {
+    let network = network();
+    let ann = network.client("ann");
+    settled(&ann, "OPER root toor");
+    for mask in ["*@10.0.0.0/33", "*@::/129", "*@10.0.0.0/255.0.0.0"] {
+        assert!(ann.say(&format!("KLINE {mask} :x")).contains("is no network"), "{mask}");
+    }
+    assert!(ann.say("UNKLINE *@10.0.0.0/33").contains("There is no ban"));
+}
+
+#[test]
+fn bans_are_listed_for_operators() {
+    let network = network();
+    let (ann, bob) = (network.client("ann"), network.client("bob"));
+    settled(&ann, "OPER root toor");
+    ann.say("KLINE *@10.0.0.0/8 :spam and more\nKLINE bad@::1");
+    let end = ":irc.test 219 ann k :End of /STATS report\n";
+    let listed = ":irc.test 216 ann K 10.0.0.0/8 * * :spam and more\n\
+        :irc.test 216 ann K 0::1 * bad :No reason\n";
+    assert_eq!(ann.say("STATS k"), format!("{listed}{end}"));
+    assert_eq!(bob.codes("STATS k"), ["481", "219"]);
+    assert!(ann.say("UNKLINE bad@0::1").contains("Removed"));
+    // Many are made as the client reads them.
+    let narrow = network.narrow_client("carl");
+    settled(&narrow, "OPER root toor");
+    for number in 0..500 {
+        ann.say(&format!("KLINE *@host{number} :x"));
+    }
+    assert_eq!(
+        codes(&settled(&narrow, "STATS K")).iter().filter(|code| *code == "216").count(),
+        501
+    );
+}
+
+#[test]
+fn acts_are_logged() {
+    let log = Log::default();
+    dispatcher::with_default(&log.subscriber(Level::INFO), || {
+        let network = network();
+        let ann = network.connect_from("192.0.2.1");
+        ann.say("NICK ann\nUSER ann 0 * :x");
+        let _bob = network.client("bob");
+        for line in ["OPER root wrong", "OPER root toor", "KILL bob :bad", "KLINE a@b :spam"] {
+            settled(&ann, line);
+        }
+        ann.say("UNKLINE a@b\nUNKLINE a@b\nKLINE nomask\nKILL nobody :x\nREHASH");
+    });
+    let lines = log.lines().into_iter().filter(|line| line.contains("sinew::"));
+    let lines: Vec<_> =
+        lines.map(|line| line.split_once("sinew::").unwrap().1.to_owned()).collect();
+    let act = |act: &str, rest: &str| {
+        format!(
+            "irc: a privileged command of IRC act=\"{act}\" by=\"ann!~ann@192.0.2.1\" peer=192.0.2.1{rest}"
+        )
+    };
+    let expected = [
+        "login: a login failed service=\"irc\" peer=192.0.2.1 user=\"root\" mechanism=\"OPER\" reason=\"refused\"".to_owned(),
+        act("OPER, refused", " to=\"root\""),
+        act("OPER", " to=\"root\""),
+        act("KILL", " to=\"bob!~bob@localhost\" reason=\"bad\""),
+        act("KLINE", " to=\"a@b\" reason=\"spam\""),
+        act("UNKLINE", " to=\"a@b\""),
+        act("REHASH", ""),
+    ];
+    assert_eq!(lines, expected);
 }

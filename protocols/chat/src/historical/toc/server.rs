@@ -218,7 +218,7 @@ impl TocSession {
             return Err("there is no connection");
         };
         let proof = Proof::Password(Secret::from(password));
-        let channel = AuthChannel::of(transport);
+        let channel = AuthChannel::of(transport).service("toc");
         let checked = self.server.realm.check(reactor, &channel, &name, proof);
         checked.then(move |_, checked| match checked {
             Ok(name) => {

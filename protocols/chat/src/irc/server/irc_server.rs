@@ -118,6 +118,12 @@ impl IrcServer {
         }
     }
 
+    /// Tells clients with `cap-notify` if other mechanisms of SASL are offered than they know: call it when the checker of the accounts has
+    /// other users.
+    pub fn tell_mechanisms(&self, reactor: &Reactor) {
+        self.with(reactor, Network::tell_mechanisms);
+    }
+
     /// Reads the message of the day and the bans again, as the command REHASH does.
     ///
     /// # Errors
@@ -126,7 +132,9 @@ impl IrcServer {
     pub fn rehash(&self, reactor: &Reactor) -> Deferred<(), FileError> {
         let (paths, this) = (self.paths(), self.clone());
         reactor.defer_to_thread(move || paths.read_texts()).map(move |read| {
-            set_texts(&mut this.0.network.borrow_mut(), read??);
+            let mut network = this.0.network.borrow_mut();
+            set_texts(&mut network, read??);
+            network.end_doomed();
             Ok(())
         })
     }
@@ -273,15 +281,15 @@ impl IrcServer {
         else {
             return;
         };
-        let channel = user.wire.channel();
+        let channel = user.wire.channel().mechanism("OPER");
         user.wire.pause();
         let begun = network.revoking.operators.begin();
         drop(network);
         let this = self.clone();
-        operators.check(reactor, &channel, Credentials::password(name, password)).then(
+        operators.check(reactor, &channel, Credentials::password(name.as_str(), password)).then(
             move |reactor, checked| {
                 this.with(reactor, |network| {
-                    network.oper_checked(id, begun, checked.ok());
+                    network.oper_checked(id, &name, begun, checked.ok());
                     if let Some(user) = network.users.get(&id) {
                         user.wire.resume();
                     }

@@ -171,6 +171,7 @@ impl Network {
             account: None,
             capabilities: Capabilities::default(),
             knows_302: false,
+            sasl_told: None,
             is_negotiating: false,
             is_registered: false,
             is_gone: false,

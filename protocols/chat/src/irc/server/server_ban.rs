@@ -15,6 +15,29 @@ struct Ban {
     network: Option<(IpAddr, u8)>,
 }
 
+/// Why a mask is no ban.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoBan {
+    /// It is not `user@host`.
+    Mask,
+    /// Its host has a slash and is no network: no client has such a host.
+    Network,
+    /// There are as many bans as there may be.
+    Full,
+}
+
+impl NoBan {
+    pub(super) const fn text(self) -> &'static str {
+        match self {
+            Self::Mask => "A ban from the server is user@host",
+            Self::Network => {
+                "Behind @ is no network: an address, a slash, and at most 32 bits of IPv4 or 128 of IPv6"
+            }
+            Self::Full => "There are too many bans from the server",
+        }
+    }
+}
+
 /// What is wrong with a file of bans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BadBan {
@@ -42,13 +65,13 @@ impl ServerBans {
             let line = line.trim_ascii();
             let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());
             let (mask, reason) = line.split_at(end);
-            if mask.is_empty() || mask[0] == b'#' || bans.add(mask, reason.trim_ascii()) {
+            if mask.is_empty() || mask[0] == b'#' {
                 continue;
             }
-            return Err(match bans.0.len() >= BANS_MAX {
-                true => BadBan::TooMany { max: BANS_MAX },
-                false => BadBan::Line(at + 1),
-            });
+            bans.add(mask, reason.trim_ascii()).map_err(|error| match error {
+                NoBan::Full => BadBan::TooMany { max: BANS_MAX },
+                NoBan::Mask | NoBan::Network => BadBan::Line(at + 1),
+            })?;
         }
         Ok(bans)
     }
@@ -65,24 +88,48 @@ impl ServerBans {
         text
     }
 
-    /// Adds a ban, or gives it another reason. Returns whether there was room, and the mask can be one: `user@host`.
-    pub(super) fn add(&mut self, mask: &[u8], reason: &[u8]) -> bool {
-        let is_mask = mask.contains(&b'@')
-            && mask[0] != b'#'
+    /// Adds a ban, or gives it another reason.
+    ///
+    /// # Errors
+    ///
+    /// [`NoBan`].
+    pub(super) fn add(&mut self, mask: &[u8], reason: &[u8]) -> Result<(), NoBan> {
+        let (user, host) = halves(mask);
+        let is_mask = !user.is_empty()
+            && !host.is_empty()
+            && !b"#:".contains(&mask[0])
             && mask.iter().all(|byte| byte.is_ascii_graphic());
-        if !is_mask || self.0.len() >= BANS_MAX {
-            return false;
+        if !is_mask {
+            return Err(NoBan::Mask);
+        }
+        let network = network_of(mask);
+        if network.is_none() && host.contains(&b'/') {
+            return Err(NoBan::Network);
         }
         self.remove(mask);
-        let network = network_of(mask);
-        self.0.push(Ban { mask: mask.to_vec(), reason: reason.to_vec(), network });
-        true
+        if self.0.len() >= BANS_MAX {
+            return Err(NoBan::Full);
+        }
+        self.0.push(Ban { mask: normal(mask), reason: reason.to_vec(), network });
+        Ok(())
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The user, the host and the reason of a ban, by its place in the list.
+    pub(super) fn at(&self, place: usize) -> Option<(&[u8], &[u8], &[u8])> {
+        self.0.get(place).map(|ban| {
+            let (user, host) = halves(&ban.mask);
+            (user, host, ban.reason.as_slice())
+        })
     }
 
     /// Removes a ban. Returns whether there was one.
     pub(super) fn remove(&mut self, mask: &[u8]) -> bool {
-        let before = self.0.len();
-        self.0.retain(|ban| !ban.mask.eq_ignore_ascii_case(mask));
+        let (before, mask) = (self.0.len(), normal(mask));
+        self.0.retain(|ban| !ban.mask.eq_ignore_ascii_case(&mask));
         self.0.len() < before
     }
 
@@ -104,6 +151,14 @@ fn halves(name: &[u8]) -> (&[u8], &[u8]) {
     match name.iter().rposition(|byte| *byte == b'@') {
         Some(at) => (&name[..at], &name[at + 1..]),
         None => (name, b""),
+    }
+}
+
+/// A mask as it is stored: an address that begins with a colon has a zero in front, as the hosts of users have, so that it can be a parameter.
+fn normal(mask: &[u8]) -> Vec<u8> {
+    match halves(mask) {
+        (user, [b':', ..]) => [user, b"@0", &mask[user.len() + 1..]].concat(),
+        _ => mask.to_vec(),
     }
 }
 
@@ -137,8 +192,11 @@ mod tests {
         assert_eq!(bans.reason(&[b"a@192.0.2.7".to_vec()], None), Some(&b"spam and more"[..]));
         assert_eq!(bans.reason(&[b"x@y".to_vec(), b"BAD@host".to_vec()], None), Some(&b""[..]));
         assert_eq!(bans.reason(&[b"good@host".to_vec()], None), None);
-        assert!(bans.add(b"*@evil", b"no") && bans.remove(b"BAD@*") && !bans.remove(b"bad@*"));
-        assert!(!bans.add(b"nomask", b"") && !bans.add(b"a b@c", b"") && !bans.add(b"#@c", b""));
+        bans.add(b"*@evil", b"no").unwrap();
+        assert!(bans.remove(b"BAD@*") && !bans.remove(b"bad@*"));
+        for mask in ["nomask", "a b@c", "#@c", ":a@b", "@b", "a@", "@"] {
+            assert_eq!(bans.add(mask.as_bytes(), b""), Err(NoBan::Mask), "{mask}");
+        }
         assert_eq!(ServerBans::parse(&bans.encode()), Ok(bans));
     }
 
@@ -159,6 +217,37 @@ mod tests {
     }
 
     #[test]
+    fn networks_that_are_none() {
+        let mut bans = ServerBans::default();
+        for host in [
+            "10.0.0.0/33",
+            "10.0.0.0/",
+            "10.0.0.0/a",
+            "10.0.0.0/255.0.0.0",
+            "10.0.0/8",
+            "10.*/8",
+            "::/129",
+            "/8",
+            "host/cloak",
+        ] {
+            let mask = format!("*@{host}");
+            assert_eq!(bans.add(mask.as_bytes(), b"no"), Err(NoBan::Network), "{mask}");
+            assert_eq!(ServerBans::parse(mask.as_bytes()), Err(BadBan::Line(1)));
+        }
+        assert_eq!(bans.len(), 0);
+    }
+
+    #[test]
+    fn a_ban_in_a_full_list_can_have_another_reason() {
+        let many: String = (0..BANS_MAX).map(|number| format!("*@{number}\n")).collect();
+        let mut bans = ServerBans::parse(many.as_bytes()).unwrap();
+        assert_eq!(bans.add(b"*@more", b""), Err(NoBan::Full));
+        bans.add(b"*@7", b"why").unwrap();
+        assert_eq!(bans.at(BANS_MAX - 1), Some((&b"*"[..], &b"7"[..], &b"why"[..])));
+        assert_eq!(bans.len(), BANS_MAX);
+    }
+
+    #[test]
     fn bans_of_networks() {
         for (mask, user, ip, expected) in [
             ("*@2001:db8:1::/64", "~a", "2001:db8:1::5", true),
@@ -171,11 +260,10 @@ mod tests {
             ("*@0.0.0.0/0", "~a", "203.0.113.1", true),
             ("*@::/0", "~a", "2001:db8::1", true),
             ("*@::/0", "~a", "192.0.2.1", false),
-            // No network.
-            ("*@192.0.2.0/33", "~a", "192.0.2.1", false),
+            ("*@::1/128", "~a", "::1", true),
         ] {
             let mut bans = ServerBans::default();
-            assert!(bans.add(mask.as_bytes(), b"no"));
+            bans.add(mask.as_bytes(), b"no").unwrap();
             // Others see another host.
             let names = [format!("{user}@cloaked").into_bytes()];
             let found = bans.reason(&names, ip.parse().ok());

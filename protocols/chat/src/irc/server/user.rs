@@ -42,6 +42,8 @@ pub(super) struct User {
     pub(super) account: Option<String>,
     pub(super) capabilities: Capabilities,
     pub(super) knows_302: bool,
+    /// The mechanisms that it was told last, one bit each.
+    pub(super) sasl_told: Option<u16>,
     /// CAP was said, and CAP END was not yet.
     pub(super) is_negotiating: bool,
     pub(super) is_registered: bool,

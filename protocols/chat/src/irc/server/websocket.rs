@@ -105,7 +105,7 @@ impl IrcServer {
 impl Client {
     fn of(request: &Request) -> Self {
         let (ip, is_secure) = (request.client_ip(), request.is_secure());
-        let channel = Channel::new().encrypted(is_secure);
+        let channel = Channel::new().encrypted(is_secure).service("irc");
         // A login is not bound to the certificate: a browser shows it to no page.
         let channel = match ip {
             Some(ip) => channel.peer(&Peer::Inet(SocketAddr::new(ip, 0))),

@@ -81,7 +81,7 @@ impl Wire for Transport {
     }
 
     fn channel(&self) -> Channel {
-        Channel::of(self)
+        Channel::of(self).service("irc")
     }
 }
 

@@ -200,7 +200,7 @@ impl XmppServerConnection {
         }
         self.revocations = self.server.with(reactor, |domain| domain.revocations);
         let accounts = &self.server.0.config.accounts;
-        let sasl = SaslServer::success_data(accounts, Channel::of(transport));
+        let sasl = SaslServer::success_data(accounts, Channel::of(transport).service("xmpp"));
         let text = auth.text();
         let initial = Some(text.trim_ascii().as_bytes()).filter(|text| !text.is_empty());
         let step = sasl.start_encoded(reactor, &mechanism, initial);

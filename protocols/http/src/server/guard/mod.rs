@@ -146,6 +146,7 @@ impl<H: Handler> Handler for Guard<H> {
         let (reactor, channel) = (request.reactor(), channel(&request));
         match self.policy.presented(&request) {
             Some(Credential::Basic(basic)) => {
+                let channel = channel.mechanism("Basic");
                 let credentials = Credentials::password(basic.user, basic.password);
                 let checked = policy.users.check(&reactor, &channel, credentials);
                 checked.then(move |reactor, checked| match checked {
@@ -154,6 +155,7 @@ impl<H: Handler> Handler for Guard<H> {
                 });
             }
             Some(Credential::Digest(digest)) => {
+                let channel = channel.mechanism("Digest");
                 let (realm, algorithm) = (policy.realm.clone(), digest.algorithm.name());
                 let form = Form::DigestSecret { realm, algorithm };
                 let stored = policy.users.stored(&reactor, &channel, &digest.user, form);
@@ -179,7 +181,7 @@ impl<H: Handler> Handler for Guard<H> {
 
 /// The connection of a request. Whether a password is asked for on one that is not encrypted is the choice of who uses Basic.
 fn channel(request: &Request) -> Channel {
-    let channel = Channel::new();
+    let channel = Channel::new().service("http");
     match request.peer() {
         Some(peer) => channel.peer(&peer),
         None => channel,

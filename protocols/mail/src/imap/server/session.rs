@@ -119,7 +119,7 @@ impl Session {
     }
 
     pub(super) fn channel(&self) -> Channel {
-        Channel::of(&self.transport)
+        Channel::of(&self.transport).service("imap")
     }
 
     /// The account of the user who has logged in.

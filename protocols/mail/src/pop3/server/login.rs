@@ -76,7 +76,7 @@ impl Pop3Handling {
         let Some(user) = user.take() else {
             return self.wrong(transport, &Status::err("Say USER first"));
         };
-        let channel = Channel::of(transport);
+        let channel = Channel::of(transport).service("pop3");
         let Some(reactor) = transport.reactor() else { return };
         let credentials = Credentials::password(user.to_string(), password);
         self.begin_login();
@@ -94,7 +94,8 @@ impl Pop3Handling {
         }
         let Some(reactor) = transport.reactor() else { return };
         let (user, digest) = (user.to_string(), digest.to_ascii_lowercase());
-        let (auth, channel) = (self.config.auth.clone(), Channel::of(transport));
+        let auth = self.config.auth.clone();
+        let channel = Channel::of(transport).service("pop3").mechanism("APOP");
         self.begin_login();
         let stored = auth.stored(&reactor, &channel, &user, Form::Password);
         let (promise, checked) = reactor.promise();
@@ -119,7 +120,7 @@ impl Pop3Handling {
         mechanism: Option<&Word>,
         initial: Option<&Word>,
     ) {
-        let channel = Channel::of(transport);
+        let channel = Channel::of(transport).service("pop3");
         if !self.allows_login(transport) {
             return self.wrong(transport, &Status::err("Say STLS first"));
         }

@@ -36,7 +36,7 @@ impl<H: SmtpHandler> SmtpHandling<H> {
         }
         let Some(reactor) = transport.reactor() else { return };
         self.begun_login = Some(self.config.sessions.begin_login());
-        let sasl = SaslServer::new(&authenticator, Channel::of(transport));
+        let sasl = SaslServer::new(&authenticator, Channel::of(transport).service("smtp"));
         let name = String::from_utf8_lossy(mechanism);
         let step = sasl.start_encoded(&reactor, &name, initial.map(|initial| initial.as_bytes()));
         self.sasl = Some(sasl);

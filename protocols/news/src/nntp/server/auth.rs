@@ -49,7 +49,7 @@ impl<S: NewsStore> Connection<S> {
         let Some(user) = self.user.take() else {
             return self.wrong(&Response::fixed(482, "Say AUTHINFO USER first")).await;
         };
-        let channel = Channel::of(self.wire.transport());
+        let channel = Channel::of(self.wire.transport()).service("nntp");
         // TLS cannot have gone, but the rule costs nothing.
         if authenticator.allows_plaintext(&channel).is_err() {
             return self.wrong(&Response::fixed(483, "Say STARTTLS first")).await;
@@ -77,7 +77,8 @@ impl<S: NewsStore> Connection<S> {
         let shared = Rc::clone(&self.shared);
         let reactor = self.wire.reactor.clone();
         let begun = shared.config.sessions.begin_login();
-        let sasl = SaslServer::success_data(&authenticator, Channel::of(self.wire.transport()));
+        let channel = Channel::of(self.wire.transport()).service("nntp");
+        let sasl = SaslServer::success_data(&authenticator, channel);
         let name = mechanism.to_string();
         let initial = initial.map(|initial| initial.as_bytes());
         let mut step = sasl.start_encoded(&reactor, &name, initial).await;

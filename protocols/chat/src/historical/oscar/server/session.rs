@@ -142,7 +142,8 @@ impl OscarSession {
         let shared = Rc::clone(&self.shared);
         // No user has a name that is none, and that is told as late as any other failure.
         let name = ScreenName::from_bytes(name).unwrap_or_else(|_| ScreenName::nobody());
-        let checked = shared.realm.check(reactor, &AuthChannel::of(transport), &name, proof);
+        let channel = AuthChannel::of(transport).service("oscar");
+        let checked = shared.realm.check(reactor, &channel, &name, proof);
         checked.then(move |reactor, checked| {
             told(reactor, &shared, &outbox, &name, checked, answer);
         });

@@ -11,6 +11,7 @@
 //! | unknown commands | 451 | 421 |
 //! | too few parameters | 461, or 451 | 461, or a number of the command |
 
+mod capabilities;
 mod channels;
 mod lists;
 mod messages;

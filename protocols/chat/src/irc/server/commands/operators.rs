@@ -1,4 +1,6 @@
-//! What operators of the server do: OPER, KILL, KLINE, UNKLINE, REHASH, WALLOPS.
+//! What operators of the server do: OPER, KILL, KLINE, UNKLINE, STATS k, REHASH, WALLOPS.
+
+use sinew_transports::reactor::Excerpt;
 
 use sinew_auth::{BegunLogin, Identity};
 
@@ -25,14 +27,17 @@ impl Network {
     pub(in crate::irc::server) fn oper_checked(
         &mut self,
         id: UserId,
+        name: &str,
         begun: BegunLogin,
         identity: Option<Identity>,
     ) {
         let max = self.config.logins_max;
-        let Some(user) = self.users.get_mut(&id) else { return };
         let logins = &self.revoking.operators;
-        let Some(open) = identity.and_then(|identity| logins.succeeded(begun, &identity, id))
-        else {
+        let open = identity.and_then(|identity| logins.succeeded(begun, &identity, id));
+        let act = if open.is_some() { "OPER" } else { "OPER, refused" };
+        self.log_act(id, act, name.as_bytes(), b"");
+        let Some(user) = self.users.get_mut(&id) else { return };
+        let Some(open) = open else {
             user.failed_opers += 1;
             let is_last = user.failed_opers >= max;
             self.reply(id, 464, &[], "Password incorrect");
@@ -46,9 +51,24 @@ impl Network {
         let source = user.source();
         let mode = Outgoing::new(&source, "MODE").param(&user.nick).param("+o");
         let mode = mode.account(user.account.as_deref());
-        tracing::info!(user = %source.escape_ascii(), "somebody is an operator of the IRC server now");
         self.reply(id, 381, &[], "You are now an IRC operator");
         self.send(id, &mode);
+    }
+
+    /// Logs a command that few may give: by whom, to whom or what, and why.
+    pub(super) fn log_act(&self, id: UserId, act: &'static str, to: &[u8], reason: &[u8]) {
+        let Some(user) = self.users.get(&id) else { return };
+        let shown = |text: &[u8]| (!text.is_empty()).then(|| Excerpt::new(text).to_string());
+        tracing::info!(
+            target: "sinew::irc",
+            act,
+            by = shown(&user.source()),
+            peer = user.ip.map(|ip| tracing::field::display(ip.to_canonical())),
+            account = user.account.as_deref().and_then(|account| shown(account.as_bytes())),
+            to = shown(to),
+            reason = shown(reason),
+            "a privileged command of IRC"
+        );
     }
 
     fn is_operator(&mut self, id: UserId) -> bool {
@@ -67,6 +87,8 @@ impl Network {
         let Some(target) = self.by_nick(nick) else {
             return self.reply(id, 401, &[nick], "No such nick/channel");
         };
+        let whom = self.users.get(&target).map(|user| user.source()).unwrap_or_default();
+        self.log_act(id, "KILL", &whom, reason);
         let Some(user) = self.users.get(&id) else { return };
         let (source, by) = (user.source(), user.nick.clone());
         let kill = Outgoing::new(&source, "KILL").param(nick).text(reason);
@@ -82,9 +104,10 @@ impl Network {
         }
         let mask = message.params()[0];
         let reason = message.params().get(1).copied().unwrap_or(b"No reason");
-        if !self.bans.add(mask, reason) {
-            return self.notice(id, "A ban from the server is user@host");
+        if let Err(error) = self.bans.add(mask, reason) {
+            return self.notice(id, error.text());
         }
+        self.log_act(id, "KLINE", mask, reason);
         self.later.push(Later::SaveBans);
         self.notice(id, [b"Added a ban for ", mask].concat());
         let names = |user: &crate::irc::server::user::User| {
@@ -108,6 +131,7 @@ impl Network {
         let mask = message.params()[0];
         match self.bans.remove(mask) {
             true => {
+                self.log_act(id, "UNKLINE", mask, b"");
                 self.later.push(Later::SaveBans);
                 self.notice(id, [b"Removed the ban for ", mask].concat());
             }
@@ -115,8 +139,26 @@ impl Network {
         }
     }
 
+    /// The bans from the server, for `STATS k`.
+    pub(super) fn stats_bans(&mut self, id: UserId, what: Vec<u8>) {
+        if !self.is_operator(id) {
+            return self.reply(id, 219, &[&what], "End of /STATS report");
+        }
+        let (mut place, mut is_ended) = (0, false);
+        self.reply_with(id, "STATS", self.bans.len(), move |network| {
+            if let Some((user, host, reason)) = network.bans.at(place) {
+                place += 1;
+                let ban = network.numeric(id, 216).param("K").param(host).param("*").param(user);
+                return Some(ban.text(reason));
+            }
+            let end = network.numeric(id, 219).param(&what).text("End of /STATS report");
+            (!std::mem::replace(&mut is_ended, true)).then_some(end)
+        });
+    }
+
     pub(super) fn rehash(&mut self, id: UserId, _: &Message<'_>) {
         if self.is_operator(id) {
+            self.log_act(id, "REHASH", b"", b"");
             self.reply(id, 382, &[b"*"], "Rehashing");
             self.later.push(Later::Rehash(id));
         }

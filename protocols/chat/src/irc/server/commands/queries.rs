@@ -172,6 +172,9 @@ impl Network {
 
     pub(super) fn stats(&mut self, id: UserId, message: &Message<'_>) {
         let what = message.params().first().copied().unwrap_or(b"*").to_vec();
+        if let Some(b'k' | b'K') = what.first() {
+            return self.stats_bans(id, what);
+        }
         if what.first() == Some(&b'u') {
             let up = self.now.duration_since(self.created).unwrap_or_default().as_secs();
             let (days, hours, minutes) = (up / 86_400, up / 3_600 % 24, up / 60 % 60);

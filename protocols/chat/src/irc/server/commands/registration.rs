@@ -1,4 +1,4 @@
-//! From the connection to the welcome: capabilities, logins, names; PING, PONG and QUIT.
+//! From the connection to the welcome: logins, names; PING, PONG and QUIT. Capabilities are in `capabilities.rs`.
 
 use sinew_auth::{AuthError, Identity, SaslError};
 use sinew_transports::reactor::with_causes;
@@ -7,7 +7,7 @@ use super::{channels::TEXT_MAX, presence::NAME_MAX};
 use crate::irc::{
     codec::{Message, PARAMETERS_MAX, SaslTooLong, cut_at_character},
     server::{
-        capability::{Capabilities, Capability},
+        capability::Capability,
         channel::{CHANNEL_MAX, MAPPING, NICK_MAX, is_nick},
         network::{Later, Network},
         outgoing::Outgoing,
@@ -21,97 +21,6 @@ const USER_MAX: usize = 10;
 const SASL_MAX: usize = 12 * 1_024;
 
 impl Network {
-    pub(super) fn cap(&mut self, id: UserId, message: &Message<'_>) {
-        let subcommand = message.params()[0].to_ascii_uppercase();
-        let text = message.params().get(1).copied().unwrap_or_default();
-        let Some(user) = self.users.get_mut(&id) else { return };
-        match subcommand.as_slice() {
-            b"LS" => {
-                user.is_negotiating |= !user.is_registered;
-                let version = str::from_utf8(text).ok().and_then(|text| text.parse::<u32>().ok());
-                user.knows_302 |= version.is_some_and(|version| version >= 302);
-                if user.knows_302 {
-                    // Clients of this version are told of changes.
-                    user.capabilities.set(Capability::CapNotify, true);
-                }
-                let knows_302 = user.knows_302;
-                let list = self.offered(id, knows_302);
-                self.cap_reply(id, b"LS", list.as_bytes());
-            }
-            b"LIST" => {
-                let on = user.capabilities;
-                let names = Capability::ALL.iter().filter(|(_, capability)| on.has(*capability));
-                let names: Vec<_> = names.map(|(name, _)| *name).collect();
-                self.cap_reply(id, b"LIST", names.join(" ").as_bytes());
-            }
-            b"REQ" => {
-                user.is_negotiating |= !user.is_registered;
-                let now = user.capabilities;
-                let fits = self.cap_front(id, b"ACK").room() >= " :".len() + text.len();
-                // A list that is cut would be taken for another one.
-                let wanted = self.requested(now, text).filter(|_| fits);
-                match wanted {
-                    Some(wanted) => {
-                        if let Some(user) = self.users.get_mut(&id) {
-                            user.capabilities = wanted;
-                        }
-                        self.cap_reply(id, b"ACK", text);
-                    }
-                    None => self.cap_reply(id, b"NAK", text),
-                }
-            }
-            b"END" => {
-                user.is_negotiating = false;
-                self.try_welcome(id);
-            }
-            _ => self.reply(id, 410, &[message.params()[0]], "Invalid CAP command"),
-        }
-    }
-
-    fn cap_reply(&mut self, id: UserId, subcommand: &[u8], text: &[u8]) {
-        let message = self.cap_front(id, subcommand).text(text);
-        self.send(id, &message);
-    }
-
-    fn cap_front(&self, id: UserId, subcommand: &[u8]) -> Outgoing {
-        let nick = self.users.get(&id).map_or(&b"*"[..], |user| user.nick_or_star());
-        Outgoing::new(self.config.name.as_bytes(), "CAP").param(nick).param(subcommand)
-    }
-
-    /// What a client can ask for. With version 302, with values.
-    fn offered(&self, id: UserId, with_values: bool) -> String {
-        let has_accounts = self.config.accounts.is_some();
-        let names = Capability::ALL.iter().filter(|(name, _)| *name != "sasl" || has_accounts);
-        let names = names.map(|(name, _)| match (*name, &self.config.accounts) {
-            ("sasl", Some(accounts)) if with_values => {
-                let channel =
-                    self.users.get(&id).map(|user| user.wire.channel()).unwrap_or_default();
-                let mechanisms = accounts.mechanisms(&channel);
-                let mechanisms: Vec<_> =
-                    mechanisms.iter().map(|mechanism| mechanism.name()).collect();
-                match mechanisms.is_empty() {
-                    true => "sasl".to_owned(),
-                    false => format!("sasl={}", mechanisms.join(",")),
-                }
-            }
-            (name, _) => name.to_owned(),
-        });
-        names.collect::<Vec<_>>().join(" ")
-    }
-
-    /// All that is asked for, or nothing.
-    fn requested(&self, mut capabilities: Capabilities, names: &[u8]) -> Option<Capabilities> {
-        for name in str::from_utf8(names).ok()?.split_ascii_whitespace() {
-            let (name, is_on) = name.strip_prefix('-').map_or((name, true), |name| (name, false));
-            let capability = Capability::by_name(name)?;
-            if capability == Capability::Sasl && self.config.accounts.is_none() {
-                return None;
-            }
-            capabilities.set(capability, is_on);
-        }
-        Some(capabilities)
-    }
-
     pub(super) fn authenticate(&mut self, id: UserId, message: &Message<'_>) {
         let Some(user) = self.users.get_mut(&id) else { return };
         let piece = message.params()[0];
@@ -293,7 +202,7 @@ impl Network {
     }
 
     /// Welcomes a client that has said all that it must.
-    fn try_welcome(&mut self, id: UserId) {
+    pub(super) fn try_welcome(&mut self, id: UserId) {
         let Some(user) = self.users.get(&id) else { return };
         let is_ready = !user.is_registered
             && !user.is_negotiating

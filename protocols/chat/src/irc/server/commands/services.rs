@@ -106,6 +106,7 @@ impl Network {
         if !self.is_founder(id, key, name) {
             return;
         }
+        self.log_act(id, "DROP", name, b"");
         let Some(channel) = self.channels.get_mut(key) else { return };
         channel.founder = None;
         channel.set(b'r', false);
@@ -123,8 +124,10 @@ impl Network {
         if !self.is_founder(id, key, name) {
             return;
         }
-        let Some(nick) = self.users.get(&id).map(|user| user.nick.clone()) else { return };
+        let Some(user) = self.users.get(&id) else { return };
+        let (nick, account) = (user.nick.clone(), user.account.clone());
         let Some(channel) = self.channels.get_mut(key) else { return };
+        let is_own = channel.founder == account;
         let Some(status) = channel.members.get_mut(&id) else {
             return self.served(id, &[b"You are not on ", name].concat());
         };
@@ -135,6 +138,9 @@ impl Network {
             .param(&channel.name)
             .param("+o")
             .param(nick);
+        if !is_own {
+            self.log_act(id, "OP", name, b"");
+        }
         self.send_channel(key, &mode, |_, _| true);
     }
 }
