@@ -33,9 +33,14 @@ pub(in crate::xmpp) struct StreamManagement {
     asked: Option<Instant>,
 }
 
-/// The server acknowledges what was not sent.
+/// The other side acknowledges what was not sent.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::xmpp) struct TooMany;
+pub(in crate::xmpp) struct TooMany {
+    /// The count that it says.
+    pub(in crate::xmpp) handled: u32,
+    /// How many were sent.
+    pub(in crate::xmpp) sent: u32,
+}
 
 impl StreamManagement {
     pub(in crate::xmpp) fn enabled(&mut self, enabled: &Element) {
@@ -108,7 +113,10 @@ impl StreamManagement {
         let new = count.wrapping_sub(self.acknowledged);
         let new = usize::try_from(new).unwrap_or(usize::MAX);
         if new > self.unacknowledged.len() {
-            return Err(TooMany);
+            // Counts wrap, and the queue is far shorter than that.
+            let waiting = u32::try_from(self.unacknowledged.len()).unwrap_or(u32::MAX);
+            let sent = self.acknowledged.wrapping_add(waiting);
+            return Err(TooMany { handled: count, sent });
         }
         for sent in self.unacknowledged.drain(..new) {
             self.bytes -= sent.text.len();
@@ -171,7 +179,7 @@ mod tests {
         assert!(management.ask(now) && !management.ask(now));
         management.acknowledged(1).unwrap();
         for bad in [0, 3, u32::MAX] {
-            assert_eq!(management.acknowledged(bad), Err(TooMany));
+            assert_eq!(management.acknowledged(bad), Err(TooMany { handled: bad, sent: 2 }));
         }
         management.acknowledged(2).unwrap();
         assert_eq!((management.len(), management.bytes(), management.ask(now)), (0, 0, false));

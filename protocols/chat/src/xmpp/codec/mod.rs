@@ -28,6 +28,7 @@ mod stanza;
 mod stanza_error;
 mod start_tag;
 mod stream_error;
+pub(in crate::xmpp) mod stream_header;
 mod stream_limits;
 mod stream_parser;
 mod xml_chars;

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::xmpp::{
     codec::{Element, Jid, StanzaCondition, StanzaError, StreamCondition, StreamError, ns},
-    stream_management::StreamManagement,
+    stream_management::{StreamManagement, TooMany},
 };
 
 /// Bytes of a token with which a session is resumed, and of a resource that the server makes.
@@ -129,8 +129,11 @@ impl Domain {
             }
             "a" => {
                 let count = element.attribute("h").and_then(|count| count.parse().ok());
-                if count.is_none_or(|count| management.acknowledged(count).is_err()) {
+                let Some(count) = count else {
                     return Err(StreamError::new(StreamCondition::UndefinedCondition));
+                };
+                if let Err(TooMany { handled, sent }) = management.acknowledged(count) {
+                    return Err(StreamError::handled_too_many(handled, sent));
                 }
                 if management.ask(None) {
                     self.write_text(id, REQUEST);
