@@ -3,13 +3,13 @@
 use std::{collections::VecDeque, time::Instant};
 
 use super::copies::Copies;
-use crate::xmpp::codec::{Element, ns};
+use crate::xmpp::codec::{Element, encoded::Encoded, ns};
 
 /// A stanza that was sent.
 #[derive(Debug)]
 struct Sent {
     stanza: Element,
-    text: String,
+    text: Encoded,
     /// Others may have it, too.
     copies: Option<Copies>,
 }
@@ -77,14 +77,14 @@ impl StreamManagement {
         text: String,
         now: Option<Instant>,
     ) -> bool {
-        self.sent_copy(stanza, text, None, now)
+        self.sent_copy(stanza, text.into(), None, now)
     }
 
     /// The same, of a stanza that others were perhaps sent as well.
     pub(in crate::xmpp) fn sent_copy(
         &mut self,
         stanza: Element,
-        text: String,
+        text: Encoded,
         copies: Option<Copies>,
         now: Option<Instant>,
     ) -> bool {
@@ -141,8 +141,8 @@ impl StreamManagement {
     }
 
     /// What has to be sent again after the session was resumed.
-    pub(in crate::xmpp) fn texts(&self) -> impl Iterator<Item = &str> {
-        self.unacknowledged.iter().map(|sent| sent.text.as_str())
+    pub(in crate::xmpp) fn texts(&self) -> impl Iterator<Item = &Encoded> {
+        self.unacknowledged.iter().map(|sent| &sent.text)
     }
 
     /// The session is over: the stanzas of which nothing is known.
@@ -175,7 +175,7 @@ mod tests {
             assert_eq!(management.sent(stanza(), number.to_string(), now), number == 0);
         }
         management.acknowledged(1).unwrap();
-        assert_eq!(management.texts().collect::<Vec<_>>(), ["3"]);
+        assert_eq!(management.texts().map(|text| text.parts().0).collect::<Vec<_>>(), ["3"]);
         assert!(management.ask(now) && !management.ask(now));
         management.acknowledged(1).unwrap();
         for bad in [0, 3, u32::MAX] {

@@ -15,6 +15,7 @@ use crate::xmpp::{
         StreamError, StreamEvent, StreamFeatures, ns,
         stream_header::{StreamVersion, has_namespaces},
     },
+    output,
     stream_management::{StreamManagement, TooMany},
 };
 
@@ -300,7 +301,7 @@ impl XmppClient {
             session.resumable_until = None;
             if let Some(management) = &mut session.management {
                 for text in management.texts() {
-                    transport.write(text);
+                    output::write(transport, text);
                 }
                 if management.ask(self.now()) {
                     transport.write(super::xmpp_client::REQUEST);

@@ -39,8 +39,7 @@ impl StreamVersion {
 /// Whether a header is that of a stream, whose stanzas may be of this namespace (RFC 6120 4.8.2, 4.9.3.10). `default` is the namespace of
 /// names without a prefix below the header. If that is none, or the one of streams, each stanza declares its own.
 pub(in crate::xmpp) fn has_namespaces(header: &Element, default: &str, content: &str) -> bool {
-    header.is("stream", ns::STREAMS)
-        && (default == content || matches!(default, "" | ns::STREAMS))
+    header.is("stream", ns::STREAMS) && (default == content || matches!(default, "" | ns::STREAMS))
 }
 
 #[cfg(test)]

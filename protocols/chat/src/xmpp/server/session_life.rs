@@ -13,6 +13,7 @@ use super::{
 };
 use crate::xmpp::{
     codec::{Element, Jid, StanzaCondition, StanzaError, StreamCondition, StreamError, ns},
+    output,
     stream_management::{StreamManagement, TooMany},
 };
 
@@ -174,6 +175,7 @@ impl Domain {
 
     fn write_text(&mut self, id: SessionId, text: &str) {
         let max = self.config.send_queue_max;
+        self.backlog_grows(text.len());
         if self.sessions.get_mut(&id).is_some_and(|session| !session.write(text, max)) {
             self.doomed.push(id);
         }
@@ -227,8 +229,9 @@ impl Domain {
             .with_attribute("h", management.handled().to_string());
         wire.write(resumed.encode(ns::CLIENT).unwrap_or_default());
         for text in management.texts() {
-            wire.write(text);
+            output::write(wire, text);
         }
+        let again = management.bytes();
         if management.ask(None) {
             wire.write(REQUEST);
         }
@@ -236,6 +239,7 @@ impl Domain {
         if !session.activate(limits) {
             self.doomed.push(id);
         }
+        self.backlog_grows(again);
         Ok(id)
     }
 
@@ -314,13 +318,18 @@ impl Domain {
 
     /// Ends the sessions that have exceeded a limit: what a client does not take is not sent on.
     pub(super) fn end_doomed(&mut self) {
-        while let Some(id) = self.doomed.pop() {
-            let Some(session) = self.sessions.get_mut(&id) else { continue };
-            tracing::debug!(jid = %session.jid, "a client of XMPP does not take what is sent to it");
-            if let Some(wire) = session.wire.take() {
-                wire.abort();
+        loop {
+            while let Some(id) = self.doomed.pop() {
+                let Some(session) = self.sessions.get_mut(&id) else { continue };
+                tracing::debug!(jid = %session.jid, "a client of XMPP does not take what is sent to it");
+                if let Some(wire) = session.wire.take() {
+                    wire.abort();
+                }
+                self.end_session(id);
             }
-            self.end_session(id);
+            if !self.bound_backlog() {
+                return;
+            }
         }
     }
 
