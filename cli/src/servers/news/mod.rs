@@ -28,7 +28,7 @@ use crate::{
 };
 use access::Rights;
 use service::{NewsService, Plan};
-use values::{Group, Peer};
+use values::{Group, Moderator, Peer};
 
 /// The arguments of `sinew news`.
 #[derive(Clone, Debug, PartialEq, clap::Args, Deserialize)]
@@ -62,6 +62,9 @@ pub(crate) struct News {
     /// Let in who is in this file, which `htpasswd -B` makes, to read and post. Names and passwords are asked for over TLS only
     #[arg(long, value_name = "FILE", help_heading = "Access")]
     pub(crate) users: Option<PathBuf>,
+    /// A user who may post articles with Approved to moderated groups, as ann, or ann=misc.* for some groups. May be repeated
+    #[arg(long, requires = "users", value_name = "NAME", help_heading = "Access")]
+    pub(crate) moderator: Vec<Moderator>,
     /// Offer STARTTLS, with this certificate (PEM)
     #[arg(long, requires = "key", value_name = "FILE", help_heading = "Access")]
     pub(crate) cert: Option<PathBuf>,
@@ -91,6 +94,7 @@ impl Default for News {
             post: Vec::new(),
             accept: Vec::new(),
             users: None,
+            moderator: Vec::new(),
             cert: None,
             key: None,
             feed: Vec::new(),
@@ -132,6 +136,9 @@ impl ServerCommand for News {
                 "a certificate needs its key, and a key its certificate",
             ));
         }
+        if !self.moderator.is_empty() && self.users.is_none() {
+            return Err(StartError::other("moderator needs users: the file with their passwords"));
+        }
         let feed_groups = self
             .feed_groups
             .parse()
@@ -140,7 +147,7 @@ impl ServerCommand for News {
             spool: self.spool.clone(),
             config: self.config()?,
             limits: self.limits(),
-            rights: Rights::new(&self.read, &self.post, &self.accept),
+            rights: Rights::new(&self.read, &self.post, &self.accept, &self.moderator),
             groups: self.newsgroup.clone(),
             keep: self.keep.0,
             feeds: self.feed.clone(),
