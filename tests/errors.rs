@@ -414,6 +414,7 @@ fn with_chat() -> impl Iterator<Item = Printed> {
         xmpp::codec::EncodeError::Character,
         xmpp::codec::StanzaProblem::NoId,
         xmpp::client::XmppError::TlsNotOffered,
+        xmpp::client::XmppError::AcknowledgedTooMany { handled: 4, sent: 3 },
         xmpp::client::SendError::NotConnected,
         xmpp::client::RequestError::Lost,
         xmpp::client::UploadError::NoService,

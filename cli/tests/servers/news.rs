@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Write},
     net::{SocketAddr, TcpStream},
+    os::unix::net::UnixStream,
     process::Command,
     sync::atomic::{AtomicBool, Ordering},
     thread,
@@ -99,6 +100,7 @@ fn arguments_that_do_not_go_together() {
         (&["--name", "x", "--newsgroup", "a:z"], "write y, m or n"),
         (&["--name", "x", "--feed", "nobody"], "the name of the server, = and its endpoint"),
         (&["--name", "x", "--feed-groups", "[a]"], "the groups of feeds"),
+        (&["--name", "x", "--moderator", "ann"], "--users"),
         (&["--name", "x", "--users", "/no/such"], "/no/such"),
     ] {
         let (code, said) =
@@ -272,5 +274,55 @@ fn sessions_end_with_their_credentials() {
          b'211 0 1 0 misc.test\\r\\n'\nb'481 The credentials are wrong\\r\\n'\n";
     assert_eq!(said, expected);
     server.line("the user's credentials have changed: its sessions end user=bob sessions=1");
+    server.stop();
+}
+
+/// Moderators log in, over a socket of this machine as over TLS, and approve articles of their groups. Nobody else does.
+#[test]
+fn a_moderated_group() {
+    let scratch = Scratch::new();
+    scratch.write("users", &["ann", "bob"].map(super::password::line_of).concat());
+    let socket = scratch.text("news.sock");
+    let text = format!(
+        "[services.news]\nlisten = ['tcp:127.0.0.1:0', 'unix:{socket}']\nname = 'news.example'\nspool = '{}'\nusers = '{}'\nnewsgroup = ['misc.news:m', 'misc.other:m']\nmoderator = ['ann=misc.news']\n",
+        scratch.text("spool"),
+        scratch.text("users")
+    );
+    let config = scratch.write("news.toml", &text);
+    let server = Server::start(&["run", &config]);
+    let post = |user: Option<&str>, group: &str, approved: &str| {
+        let stream = UnixStream::connect(&socket).unwrap();
+        let (mut writer, mut reader) = (stream.try_clone().unwrap(), BufReader::new(stream));
+        let mut ask = |command: &str| {
+            writer.write_all(command.as_bytes()).unwrap();
+            let mut line = String::new();
+            reader.read_line(&mut line).unwrap();
+            line.trim_end().to_owned()
+        };
+        assert!(ask("").starts_with("200 "));
+        if let Some(user) = user {
+            assert!(ask(&format!("AUTHINFO USER {user}\r\n")).starts_with("381 "));
+            assert!(ask(&format!("AUTHINFO PASS {user}\r\n")).starts_with("281 "));
+        }
+        assert!(ask("POST\r\n").starts_with("340 "));
+        ask(&format!(
+            "From: ann@example.net\r\nNewsgroups: {group}\r\nSubject: x\r\n{approved}\r\nx\r\n.\r\n"
+        ))
+    };
+    let approved = "Approved: ann@example.net\r\n";
+    for (user, group, approved, expected) in [
+        (None, "misc.news", "", "441 misc.news is moderated: only its moderators post to it"),
+        (None, "misc.news", approved, "441 You may not approve articles for misc.news"),
+        (Some("bob"), "misc.news", approved, "441 You may not approve articles for misc.news"),
+        (Some("ann"), "misc.other", approved, "441 You may not approve articles for misc.other"),
+        (Some("ann"), "misc.news", "", "441 misc.news is moderated"),
+        (Some("ann"), "misc.news", approved, "240 "),
+    ] {
+        let answer = post(user, group, approved);
+        assert!(answer.starts_with(expected), "{user:?} {group} {approved}: {answer}");
+    }
+    let mut client = Client::connect(server.address());
+    assert_eq!(client.ask("GROUP misc.news"), "211 1 1 1 misc.news");
+    drop(client);
     server.stop();
 }

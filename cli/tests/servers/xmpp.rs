@@ -395,6 +395,7 @@ fn mistakes_are_found_by_a_check() {
         (head, "[services.xmpp]\nstanza_max = 'x'\n", "xmpp.toml:6"),
         (head, "[services.xmpp]\nstanza_max = '9k'\n", "stanza_max: "),
         (head, "[services.xmpp]\nmax_unread = '100k'\n", "max_unread: "),
+        (head, "[services.xmpp]\nmax_unread_total = '1m'\n", "max_unread_total: "),
         (head, "[services.xmpp]\nresources_max = 0\n", "resources_max: "),
         (head, "[services.xmpp]\nnonsense = 1\n", "nonsense"),
         (

@@ -9,6 +9,7 @@ mod xmpp_server {
     mod archive;
     mod archive_clients;
     mod archive_stores;
+    mod backlog;
     mod client_state;
     mod clients;
     mod hostile;

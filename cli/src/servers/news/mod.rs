@@ -28,7 +28,7 @@ use crate::{
 };
 use access::Rights;
 use service::{NewsService, Plan};
-use values::{Group, Peer};
+use values::{Group, Moderator, Peer};
 
 /// The arguments of `sinew news`.
 #[derive(Clone, Debug, PartialEq, clap::Args, Deserialize)]
@@ -70,6 +70,9 @@ pub(crate) struct News {
     /// keep a user out
     #[arg(long, default_value_t = FailedLogins::default(), value_name = "ADDRESS/USER/TIME", help_heading = "Access")]
     pub(crate) failed_logins: FailedLogins,
+    /// A user who may post articles with Approved to moderated groups, as ann, or ann=misc.* for some groups. May be repeated
+    #[arg(long, requires = "users", value_name = "NAME", help_heading = "Access")]
+    pub(crate) moderator: Vec<Moderator>,
     /// Offer STARTTLS, with this certificate (PEM)
     #[arg(long, requires = "key", value_name = "FILE", help_heading = "Access")]
     pub(crate) cert: Option<PathBuf>,
@@ -101,6 +104,7 @@ impl Default for News {
             users: None,
             watch: Interval::seconds(5),
             failed_logins: FailedLogins::default(),
+            moderator: Vec::new(),
             cert: None,
             key: None,
             feed: Vec::new(),
@@ -143,6 +147,9 @@ impl ServerCommand for News {
                 "a certificate needs its key, and a key its certificate",
             ));
         }
+        if !self.moderator.is_empty() && self.users.is_none() {
+            return Err(StartError::other("moderator needs users: the file with their passwords"));
+        }
         let feed_groups = self
             .feed_groups
             .parse()
@@ -157,7 +164,7 @@ impl ServerCommand for News {
             users,
             watch: self.watch.0,
             limits: self.limits(),
-            rights: Rights::new(&self.read, &self.post, &self.accept),
+            rights: Rights::new(&self.read, &self.post, &self.accept, &self.moderator),
             groups: self.newsgroup.clone(),
             keep: self.keep.0,
             feeds: self.feed.clone(),

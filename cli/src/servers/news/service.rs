@@ -19,8 +19,10 @@ use sinew::{
     news::{
         nntp::{
             client::{ClientConfig, FeedConfig, Feeder},
-            codec::{ArticleLimits, Wildmat},
-            server::{Access, NewsConnection, NewsHandler, NewsServer, ServerConfig, Session},
+            codec::{Article, ArticleLimits, GroupName, Wildmat},
+            server::{
+                Access, NewsConnection, NewsHandler, NewsServer, ServerConfig, Session, Verdict,
+            },
         },
         store::{ExpiryRule, Spool, SpoolConfig, StoreError},
     },
@@ -127,6 +129,10 @@ struct Serving {
 impl NewsHandler for Serving {
     fn access(&self, session: &Session) -> Access {
         self.rights.access(session)
+    }
+
+    fn moderated(&self, session: &Session, group: &GroupName, article: &Article) -> Verdict {
+        self.rights.moderated(session, group, article)
     }
 }
 

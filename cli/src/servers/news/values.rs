@@ -6,7 +6,7 @@ use crate::arguments::deserialize_from_str;
 use serde::{Deserialize, Deserializer, de};
 use sinew::{
     news::{
-        nntp::codec::GroupName,
+        nntp::codec::{GroupName, Wildmat},
         store::{GroupStatus, NewGroup},
     },
     protocols::basic::Word,
@@ -30,7 +30,38 @@ pub(crate) struct Peer {
     text: String,
 }
 
-deserialize_from_str!(Group, Peer);
+/// A user who may approve articles, and for which groups.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Moderator {
+    name: String,
+    groups: Wildmat,
+}
+
+deserialize_from_str!(Group, Peer, Moderator);
+
+impl Moderator {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) const fn groups(&self) -> &Wildmat {
+        &self.groups
+    }
+}
+
+impl FromStr for Moderator {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = |why: &str| format!("{:?}: {why}", Excerpt::new(text));
+        let (name, groups) = text.split_once('=').unwrap_or((text, "*"));
+        if name.is_empty() {
+            return Err(wrong("write the name of a user, or NAME=GROUPS"));
+        }
+        let groups = groups.parse().map_err(|error| wrong(&format!("the groups: {error}")))?;
+        Ok(Self { name: name.to_owned(), groups })
+    }
+}
 
 impl Group {
     pub(super) fn name(&self) -> &GroupName {
@@ -101,6 +132,15 @@ mod tests {
         assert_eq!("misc.test".parse::<Group>().unwrap().status(), GroupStatus::Open);
         for text in ["", "misc..test", "misc.test:x", "misc.test:yy", "misc.test=a\nb"] {
             assert!(text.parse::<Group>().is_err(), "{text:?}");
+        }
+        let moderator: Moderator = "ann=misc.*,!misc.test".parse().unwrap();
+        assert_eq!(moderator.name(), "ann");
+        assert!(
+            moderator.groups().matches("misc.news") && !moderator.groups().matches("misc.test")
+        );
+        assert!("ann".parse::<Moderator>().unwrap().groups().matches("misc.test"));
+        for text in ["", "=misc.*", "ann=[a]"] {
+            assert!(text.parse::<Moderator>().is_err(), "{text:?}");
         }
         assert!("news.example=tcp:127.0.0.1:119".parse::<Peer>().is_ok());
         for text in ["news.example", "=tcp:a:1", "a b=tcp:a:1", "a=nowhere:"] {

@@ -152,6 +152,9 @@ pub(crate) struct Xmpp {
     /// Drop a client for which so much waits to be sent: one that does not read
     #[arg(long, default_value_t = Size(4 << 20), value_name = "SIZE")]
     pub(crate) max_unread: Size,
+    /// How much may wait for all clients together, offline messages included. With more, those go for which most waits
+    #[arg(long, default_value_t = Size(256 << 20), value_name = "SIZE")]
+    pub(crate) max_unread_total: Size,
     /// How often the file of users is looked at; it is read again when it has changed. SIGHUP does that at once
     #[arg(long, default_value_t = Interval::seconds(5), value_name = "DURATION")]
     pub(crate) watch: Interval,
@@ -190,6 +193,7 @@ impl Default for Xmpp {
             roster_max: 2_000,
             offline_max: 100,
             max_unread: Size(4 << 20),
+            max_unread_total: Size(256 << 20),
             watch: Interval::seconds(5),
         }
     }
@@ -288,6 +292,9 @@ impl Xmpp {
         }
         if self.max_unread.0 < self.stanza_max.0 {
             return Err("max_unread: less than stanza_max".to_owned());
+        }
+        if self.max_unread_total.0 < self.max_unread.0 {
+            return Err("max_unread_total: less than max_unread".to_owned());
         }
         if self.resources_max == 0 {
             return Err("resources_max: nobody could log in".to_owned());
@@ -397,7 +404,8 @@ impl Xmpp {
             .resume_within(self.resume_within.0)
             .roster_max(self.roster_max)
             .offline_max(self.offline_max)
-            .send_queue_max(usize::try_from(self.max_unread.0).unwrap_or(usize::MAX));
+            .send_queue_max(usize::try_from(self.max_unread.0).unwrap_or(usize::MAX))
+            .unread_total_max(usize::try_from(self.max_unread_total.0).unwrap_or(usize::MAX));
         if let Some(Interval(timeout)) = context.limits().idle_timeout {
             config = config.ping_after(timeout);
         }

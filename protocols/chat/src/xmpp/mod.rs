@@ -6,5 +6,6 @@ pub mod codec;
 pub mod component;
 mod copies;
 mod iq_request;
+mod output;
 pub mod server;
 mod stream_management;

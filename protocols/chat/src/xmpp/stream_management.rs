@@ -3,13 +3,13 @@
 use std::{collections::VecDeque, time::Instant};
 
 use super::copies::Copies;
-use crate::xmpp::codec::{Element, ns};
+use crate::xmpp::codec::{Element, encoded::Encoded, ns};
 
 /// A stanza that was sent.
 #[derive(Debug)]
 struct Sent {
     stanza: Element,
-    text: String,
+    text: Encoded,
     /// Others may have it, too.
     copies: Option<Copies>,
 }
@@ -33,9 +33,14 @@ pub(in crate::xmpp) struct StreamManagement {
     asked: Option<Instant>,
 }
 
-/// The server acknowledges what was not sent.
+/// The other side acknowledges what was not sent.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::xmpp) struct TooMany;
+pub(in crate::xmpp) struct TooMany {
+    /// The count that it says.
+    pub(in crate::xmpp) handled: u32,
+    /// How many were sent.
+    pub(in crate::xmpp) sent: u32,
+}
 
 impl StreamManagement {
     pub(in crate::xmpp) fn enabled(&mut self, enabled: &Element) {
@@ -72,14 +77,14 @@ impl StreamManagement {
         text: String,
         now: Option<Instant>,
     ) -> bool {
-        self.sent_copy(stanza, text, None, now)
+        self.sent_copy(stanza, text.into(), None, now)
     }
 
     /// The same, of a stanza that others were perhaps sent as well.
     pub(in crate::xmpp) fn sent_copy(
         &mut self,
         stanza: Element,
-        text: String,
+        text: Encoded,
         copies: Option<Copies>,
         now: Option<Instant>,
     ) -> bool {
@@ -108,7 +113,10 @@ impl StreamManagement {
         let new = count.wrapping_sub(self.acknowledged);
         let new = usize::try_from(new).unwrap_or(usize::MAX);
         if new > self.unacknowledged.len() {
-            return Err(TooMany);
+            // Counts wrap, and the queue is far shorter than that.
+            let waiting = u32::try_from(self.unacknowledged.len()).unwrap_or(u32::MAX);
+            let sent = self.acknowledged.wrapping_add(waiting);
+            return Err(TooMany { handled: count, sent });
         }
         for sent in self.unacknowledged.drain(..new) {
             self.bytes -= sent.text.len();
@@ -133,8 +141,8 @@ impl StreamManagement {
     }
 
     /// What has to be sent again after the session was resumed.
-    pub(in crate::xmpp) fn texts(&self) -> impl Iterator<Item = &str> {
-        self.unacknowledged.iter().map(|sent| sent.text.as_str())
+    pub(in crate::xmpp) fn texts(&self) -> impl Iterator<Item = &Encoded> {
+        self.unacknowledged.iter().map(|sent| &sent.text)
     }
 
     /// The session is over: the stanzas of which nothing is known.
@@ -167,11 +175,11 @@ mod tests {
             assert_eq!(management.sent(stanza(), number.to_string(), now), number == 0);
         }
         management.acknowledged(1).unwrap();
-        assert_eq!(management.texts().collect::<Vec<_>>(), ["3"]);
+        assert_eq!(management.texts().map(|text| text.parts().0).collect::<Vec<_>>(), ["3"]);
         assert!(management.ask(now) && !management.ask(now));
         management.acknowledged(1).unwrap();
         for bad in [0, 3, u32::MAX] {
-            assert_eq!(management.acknowledged(bad), Err(TooMany));
+            assert_eq!(management.acknowledged(bad), Err(TooMany { handled: bad, sent: 2 }));
         }
         management.acknowledged(2).unwrap();
         assert_eq!((management.len(), management.bytes(), management.ask(now)), (0, 0, false));

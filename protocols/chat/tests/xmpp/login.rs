@@ -124,8 +124,10 @@ fn logins_that_fail() {
     assert!(failure(&[HEADER, SUCCESS]).contains("before the features"));
     let old = HEADER.replace(" version='1.0'>", ">");
     assert!(failure(&[&old]).contains("an older version"));
-    let other = HEADER.replace("etherx.jabber.org", "example.org");
-    assert!(failure(&[&other]).contains("another protocol"));
+    for (from, to) in [("etherx.jabber.org", "example.org"), ("jabber:client", "jabber:server")] {
+        let other = HEADER.replace(from, to);
+        assert!(failure(&[&other]).contains("another protocol"), "{other}");
+    }
     // Without leave a password is not sent in plaintext.
     let login = ClientLogin::password("ann", "secret");
     let careful = XmppConfig::with_login(jid("ann@example.org"), login).security(Security::None);

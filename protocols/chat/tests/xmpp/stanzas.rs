@@ -2,7 +2,7 @@
 
 use sinew_chat::xmpp::{
     client::SendError,
-    codec::{Element, Message, MessageKind, Presence, PresenceKind, Show},
+    codec::{Element, EncodeError, Message, MessageKind, Presence, PresenceKind, Show},
 };
 
 use crate::xmpp_support::{BIND, BOUND, ENABLED, Script, config, jid};
@@ -37,6 +37,28 @@ fn nothing_breaks_out() {
     let error = script.xmpp.say(&jid("b@c"), long).unwrap_err();
     assert!(matches!(error, SendError::TooLong { max: 262_144, .. }));
     assert_eq!(script.sent(), "");
+}
+
+/// No deeper than our server takes it. A server may put others around it, as in a carbon copy.
+#[test]
+fn elements_in_each_other() {
+    let script = online();
+    let deep = |depth: usize| {
+        let inner = |inner, _| Element::new("x", "urn:x").with_child(inner);
+        let child = (2..depth).fold(Element::new("x", "urn:x"), inner);
+        script.xmpp.send_message(Message::chat(jid("b@c")).with(child))
+    };
+    deep(63).unwrap();
+    assert_eq!(script.sent().matches("<x").count(), 62);
+    assert_eq!(deep(64), Err(SendError::Encode(EncodeError::TooDeep { max: 63 })));
+    assert_eq!(script.sent(), "");
+    script.receive(&format!(
+        "<message from='ann@example.org'><received xmlns='urn:xmpp:carbons:2'><forwarded xmlns='urn:xmpp:forward:0'>\
+         <message xmlns='jabber:client' from='b@c'>{}{}</message></forwarded></received></message>",
+        "<x>".repeat(62),
+        "</x>".repeat(62)
+    ));
+    assert!(script.xmpp.is_online());
 }
 
 #[test]

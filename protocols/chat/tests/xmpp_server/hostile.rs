@@ -68,6 +68,25 @@ fn depth_10000_costs_nothing() {
     }
 }
 
+/// What our client sends at most is taken and passed on. With one more element, the stream ends.
+#[test]
+fn the_deepest_stanza() {
+    let deep = |depth: usize| {
+        let (start, end) = ("<x>".repeat(depth - 1), "</x>".repeat(depth - 1));
+        format!("<message to='ann@example.org' type='chat'>{start}{end}</message>")
+    };
+    let site = Site::new(config());
+    let (ann, phone) = (site.online("ann", "desk"), site.online("ann", "phone"));
+    phone.ask("<iq type='set' id='1'><enable xmlns='urn:xmpp:carbons:2'/></iq>");
+    let bob = site.online("bob", "desk");
+    bob.say(&deep(63).replace("ann@example.org", "ann@example.org/desk"));
+    assert_eq!(ann.heard().matches("<x").count(), 62);
+    // The copy is three deeper: `elements_in_each_other` of the client reads one.
+    let copy = phone.heard();
+    assert!(copy.contains("<forwarded ") && copy.matches("<x").count() == 62, "{copy}");
+    assert_eq!(condition(&bob.ask(&deep(64))), "policy-violation");
+}
+
 #[test]
 fn open_tag_never_closed() {
     let site = Site::new(config());

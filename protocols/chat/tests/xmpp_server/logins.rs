@@ -18,7 +18,12 @@ fn headers() {
         ("to='ann@example.org' version='1.0'", "<host-unknown "),
         ("version='1.0'", "<host-unknown "),
         ("to='example.org'", "<unsupported-version "),
-        ("to='example.org' version='2.0'", "<unsupported-version "),
+        ("to='example.org' version='0.9'", "<unsupported-version "),
+        ("to='example.org' version='one'", "<unsupported-version "),
+        ("to='example.org' version='01.00'", "<stream:features>"),
+        // RFC 6120 4.7.5: numbers, not strings; a later version is answered with the own one.
+        ("to='example.org' version='10.0'", "<stream:features>"),
+        ("to='example.org' version='2.0'", "<stream:features>"),
     ] {
         let site = Site::new(config());
         let client = site.connect();
@@ -27,12 +32,47 @@ fn headers() {
         ));
         let heard = client.heard();
         assert!(heard.starts_with(STREAM) && heard.contains(expected), "{to}: {heard}");
+        let (_, after) = heard.split_once("<stream:stream").unwrap();
+        let (header, _) = after.split_once('>').unwrap();
+        // Who says no version, or an older one, is told none.
+        let is_old = to == "to='example.org'" || to.contains("0.9");
+        assert_eq!(!header.contains("version='1.0'"), is_old, "{to}: {heard}");
     }
     // Who a client says it is gets the answer.
     let site = Site::new(config());
     let client = site.connect();
     client.say(&HEADER.replace("to='", "from='a&apos;b' to='"));
     assert!(client.heard().contains(" to='a&apos;b'>"));
+}
+
+/// RFC 6120 4.9.3.10: before anything else is told, and not only when a stanza comes.
+#[test]
+fn namespaces_of_a_stream() {
+    let of = |default: &str, streams: &str| {
+        let site = Site::new(config());
+        let client = site.connect();
+        client.ask(&format!(
+            "<stream:stream to='example.org' version='1.0' {default} xmlns:stream='{streams}'>"
+        ))
+    };
+    let streams = "http://etherx.jabber.org/streams";
+    for (default, streams) in [
+        ("xmlns='jabber:server'", streams),
+        ("xmlns='jabber:component:accept'", streams),
+        ("xmlns='urn:x'", streams),
+        ("xmlns='jabber:client'", "http://etherx.jabber.org/stream"),
+        ("xmlns='jabber:client'", "jabber:client"),
+    ] {
+        let heard = of(default, streams);
+        assert!(heard.contains("<invalid-namespace "), "{default}: {heard}");
+        assert!(!heard.contains("features") && heard.ends_with("</stream:stream>"), "{heard}");
+    }
+    // A stream whose stanzas declare their namespace themselves (RFC 6120 4.8.3).
+    assert!(of("", streams).contains("<stream:features>"));
+    let site = Site::new(config());
+    let client = site.connect();
+    let heard = client.ask(&format!("<stream to='example.org' version='1.0' xmlns='{streams}'>"));
+    assert!(heard.contains("<stream:features>"), "{heard}");
 }
 
 /// go-sendxmpp ends `<auth/>` with a line end, which the server may read with the next header.

@@ -145,6 +145,10 @@ fn acknowledgements() {
         bob.ask("<a xmlns='urn:xmpp:sm:3' h='2'/>");
         let heard = bob.ask(&format!("<a xmlns='urn:xmpp:sm:3' {bad}/>"));
         assert!(heard.contains("<undefined-condition "), "{bad}: {heard}");
+        // XEP-0198 4.
+        let is_too_high = bad == "h='3'";
+        let said = "<handled-count-too-high xmlns='urn:xmpp:sm:3' h='3' send-count='2'/>";
+        assert_eq!(heard.contains(said), is_too_high, "{bad}: {heard}");
     }
 }
 

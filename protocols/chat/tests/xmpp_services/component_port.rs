@@ -2,6 +2,7 @@
 
 use std::{cell::RefCell, time::Duration};
 
+use sinew_auth::FailureLimiter;
 use sinew_chat::xmpp::{
     codec::component_handshake,
     server::{
@@ -65,6 +66,12 @@ impl Component<'_> {
         assert!(header.contains("from='echo.example.org'"), "{header}");
         let (_, id) = header.split_once(" id='").expect("it has an id");
         id.split('\'').next().unwrap().to_owned()
+    }
+
+    /// What is said after the longest delay of a failure.
+    fn late(&self) -> String {
+        self.site.advance(8_000);
+        self.heard()
     }
 
     fn prove(&self, secret: &str) -> String {
@@ -167,7 +174,8 @@ fn component_handshake_wrong() {
     let (site, port) = site(components());
     for secret in ["", "Secret", "other"] {
         let component = connect(&site, &port);
-        let answer = component.prove(secret);
+        assert_eq!(component.prove(secret), "", "it is answered late");
+        let answer = component.late();
         assert!(
             answer.contains("<not-authorized ") && answer.ends_with("</stream:stream>"),
             "{answer}"
@@ -181,17 +189,65 @@ fn component_handshake_wrong() {
     ] {
         let component = connect(&site, &port);
         component.open();
-        assert!(component.ask(text).contains("<not-authorized "), "{text}");
+        assert_eq!(component.ask(text), "", "{text}");
+        assert!(component.late().contains("<not-authorized "), "{text}");
     }
     // The proof of another stream.
     let (one, other) = (connect(&site, &port), connect(&site, &port));
     let proof = component_handshake(&one.open(), b"secret");
     other.open();
-    assert!(other.ask(&format!("<handshake>{proof}</handshake>")).contains("<not-authorized "));
+    assert_eq!(other.ask(&format!("<handshake>{proof}</handshake>")), "");
+    assert!(other.late().contains("<not-authorized "));
     assert_eq!(
         one.ask(&format!("<handshake>{}</handshake>", proof.to_uppercase())),
         "<handshake/>"
     );
+}
+
+/// As of logins: each is answered later than the one before, and after too many none is judged for a while.
+#[test]
+fn wrong_handshakes_are_bounded() {
+    let limiter = FailureLimiter::default().failures_max(100, 5);
+    let (site, port) = site(components().limiter(limiter));
+    let mut delays = Vec::new();
+    for _ in 0..5 {
+        let component = connect(&site, &port);
+        let mut answer = component.prove("wrong");
+        let mut seconds = 0;
+        while answer.is_empty() {
+            site.advance(1_000);
+            seconds += 1;
+            answer = component.heard();
+        }
+        assert!(answer.contains("<not-authorized "), "{answer}");
+        delays.push(seconds);
+    }
+    assert_eq!(delays, [1, 2, 4, 8, 8]);
+    // It is not told whether a handshake was right.
+    for secret in ["wrong", "secret"] {
+        let answer = connect(&site, &port).prove(secret);
+        assert!(answer.contains("<policy-violation "), "{secret}: {answer}");
+    }
+    assert!(port.connected().is_empty());
+    // It is let in again when the failures are forgotten.
+    site.advance(15 * 60_000);
+    drop(online(&site, &port));
+}
+
+/// What comes behind a handshake waits for the verdict.
+#[test]
+fn pipelined_behind_a_handshake() {
+    let (site, port) = site(components());
+    let ann = site.online("ann", "desk");
+    for (secret, arrives) in [("wrong", false), ("secret", true)] {
+        let component = connect(&site, &port);
+        let proof = component_handshake(&component.open(), secret.as_bytes());
+        component.ask(&format!(
+            "<handshake>{proof}</handshake><message from='echo.example.org' to='ann@example.org/desk'/>"
+        ));
+        component.late();
+        assert_eq!(ann.heard().contains("<message"), arrives, "{secret}");
+    }
 }
 
 /// A component of the domain of the accounts could speak for all of them, and read their archives.
@@ -223,6 +279,9 @@ fn what_ends_the_stream() {
     let long = "x".repeat(20_000);
     let before = [
         ("<stream xmlns='urn:x'>", "invalid-namespace"),
+        (&OPEN.replace("jabber:component:accept", "jabber:client"), "invalid-namespace"),
+        (&OPEN.replace("jabber:component:accept", "jabber:server"), "invalid-namespace"),
+        (&OPEN.replace("etherx", "ether"), "invalid-namespace"),
         (&OPEN.replace("echo", "nobody"), "host-unknown"),
         (&OPEN.replace("to='echo.example.org'", ""), "host-unknown"),
         ("GET / HTTP/1.1\r\n\r\n", "not-well-formed"),
@@ -328,6 +387,7 @@ fn every_split_of_a_session() {
                 wire.receive_if_open(part.as_bytes());
                 reactor.advance(Duration::ZERO).expect("it settles");
             }
+            reactor.advance(Duration::from_secs(1)).expect("it settles");
             let text = String::from_utf8(wire.sent()).unwrap();
             let (before, id) = text.split_once(" id='").unwrap();
             format!("{before}{}", id.split_once('\'').unwrap().1)

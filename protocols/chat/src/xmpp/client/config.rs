@@ -26,8 +26,9 @@ pub enum Security {
 /// | [`pong_within`](Self::pong_within): silence after it | 60 s | [`XmppError::Silent`](super::XmppError::Silent) |
 /// | an acknowledgement that the server owes: both together | 120 s | [`XmppError::Unacknowledged`](super::XmppError::Unacknowledged) |
 /// | a stanza before the login | 10 KiB | [`XmlError::StanzaTooLong`](crate::xmpp::codec::XmlError) |
-/// | [`xml`](Self::xml): stanzas after it, and their parts | [`XmlLimits`] | [`XmlError`](crate::xmpp::codec::XmlError) |
+/// | [`xml`](Self::xml): stanzas after it, and their parts | [`XmlLimits`], 72 deep | [`XmlError`](crate::xmpp::codec::XmlError) |
 /// | [`stanza_max`](Self::stanza_max): bytes of a stanza that is sent | 256 KiB | [`SendError::TooLong`](super::SendError::TooLong) |
+/// | elements of it in each other, without the stream, fixed | 63 | [`EncodeError::TooDeep`](crate::xmpp::codec::EncodeError::TooDeep) |
 /// | [`unacknowledged_max`](Self::unacknowledged_max): stanzas without an acknowledgement; messages that wait while away | 1,000 each | [`SendError::QueueFull`](super::SendError::QueueFull) |
 /// | [`output_max`](Self::output_max): bytes that the connection has not taken | 4 MiB | [`SendError::QueueFull`](super::SendError::QueueFull) |
 /// | [`resume_within`](Self::resume_within): a session without a connection | 5 min | a new session |
@@ -100,7 +101,7 @@ impl XmppConfig {
             login_timeout: Duration::from_secs(60),
             ping_after: Duration::from_secs(60),
             pong_within: Duration::from_secs(60),
-            xml: XmlLimits::default(),
+            xml: XmlLimits::of_client(),
             stanza_max: 256 * 1_024,
             unacknowledged_max: 1_000,
             output_max: 4 * 1_024 * 1_024,
@@ -187,7 +188,8 @@ impl XmppConfig {
         self
     }
 
-    /// The limits of what is received after the login.
+    /// The limits of what is received after the login. Default: those of [`XmlLimits`], but 72 deep, since a server puts elements around what
+    /// others have sent.
     pub const fn xml(mut self, limits: XmlLimits) -> Self {
         self.xml = limits;
         self

@@ -157,7 +157,7 @@ impl Protocol for XmppConnection {
                 Ok(None) => break,
                 Err(error) => return self.client.fail(transport, error.into()),
             };
-            match self.client.received(transport, event) {
+            match self.client.received(transport, event, self.parser.default_ns()) {
                 Next::Element => {}
                 Next::Stream => self.open(transport),
                 // RFC 6120 5.4.3.3: anybody can have inserted it.

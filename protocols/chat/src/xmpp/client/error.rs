@@ -56,6 +56,14 @@ pub enum XmppError {
         /// What.
         what: &'static str,
     },
+    /// The server has acknowledged more stanzas than were sent to it (XEP-0198 4). The session cannot be resumed.
+    #[error("the XMPP server has acknowledged {handled} stanzas, and {sent} were sent")]
+    AcknowledgedTooMany {
+        /// Its count.
+        handled: u32,
+        /// How many stanzas were sent.
+        sent: u32,
+    },
     /// TLS is required, and the server does not offer it.
     #[error("the XMPP server does not offer STARTTLS, which is required")]
     TlsNotOffered,

@@ -13,8 +13,10 @@ use crate::xmpp::{
     codec::{
         Element, ErrorKind, Iq, IqKind, Jid, Message, Presence, StanzaCondition, StanzaError,
         StreamError, StreamEvent, StreamFeatures, ns,
+        stream_header::{StreamVersion, has_namespaces},
     },
-    stream_management::StreamManagement,
+    output,
+    stream_management::{StreamManagement, TooMany},
 };
 
 /// The ids of the two questions before a client is online, which no others have.
@@ -29,9 +31,14 @@ const RESUME_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 impl XmppClient {
     /// Anything, in any phase.
-    pub(super) fn received(&self, transport: &Transport, event: StreamEvent) -> Next {
+    pub(super) fn received(
+        &self,
+        transport: &Transport,
+        event: StreamEvent,
+        default_ns: &str,
+    ) -> Next {
         match event {
-            StreamEvent::Opened(header) => self.opened(transport, &header),
+            StreamEvent::Opened(header) => self.opened(transport, &header, default_ns),
             StreamEvent::Stanza(element) => return self.element(transport, element),
             StreamEvent::Closed => {
                 let mut link = self.0.link.borrow_mut();
@@ -46,11 +53,11 @@ impl XmppClient {
         Next::Element
     }
 
-    fn opened(&self, transport: &Transport, header: &Element) {
-        if !header.is("stream", ns::STREAMS) {
+    fn opened(&self, transport: &Transport, header: &Element, default_ns: &str) {
+        if !has_namespaces(header, default_ns, ns::CLIENT) {
             return self.unexpected(transport, "a stream of another protocol");
         }
-        if header.attribute("version").is_none_or(|version| !version.starts_with("1.")) {
+        if !StreamVersion::is_supported(header) {
             return self.unexpected(transport, "a stream of an older version");
         }
         self.0.link.borrow_mut().phase = Phase::Features;
@@ -246,13 +253,11 @@ impl XmppClient {
     pub(super) fn acknowledged(&self, transport: &Transport, count: u32) -> bool {
         let mut session = self.0.session.borrow_mut();
         let Some(management) = &mut session.management else { return true };
-        if management.acknowledged(count).is_ok() {
-            return true;
-        }
+        let Err(TooMany { handled, sent }) = management.acknowledged(count) else { return true };
         drop(session);
         // The counts do not agree, and never will: the session cannot be resumed either.
         self.0.link.borrow_mut().is_ended = true;
-        self.unexpected(transport, "an acknowledgement of what was not sent");
+        self.fail(transport, XmppError::AcknowledgedTooMany { handled, sent });
         false
     }
 
@@ -296,7 +301,7 @@ impl XmppClient {
             session.resumable_until = None;
             if let Some(management) = &mut session.management {
                 for text in management.texts() {
-                    transport.write(text);
+                    output::write(transport, text);
                 }
                 if management.ask(self.now()) {
                     transport.write(super::xmpp_client::REQUEST);
@@ -390,6 +395,9 @@ impl XmppClient {
             XmppError::Xml(error) => Some(StreamError::new(error.condition())),
             XmppError::Unexpected { .. } => {
                 Some(StreamError::new(crate::xmpp::codec::StreamCondition::PolicyViolation))
+            }
+            XmppError::AcknowledgedTooMany { handled, sent } => {
+                Some(StreamError::handled_too_many(*handled, *sent))
             }
             _ => None,
         };

@@ -297,7 +297,7 @@ impl XmppClient {
 
     fn checked(&self, stanza: &Element) -> Result<String, SendError> {
         let max = self.0.link.borrow().server_limits.stanza_max(self.0.config.stanza_max);
-        stanza.encode_at_most(ns::CLIENT, max).map_err(|error| match error {
+        stanza.encode_for_server(ns::CLIENT, max).map_err(|error| match error {
             EncodeError::TooLong { len, max } => SendError::TooLong { len, max },
             error => error.into(),
         })

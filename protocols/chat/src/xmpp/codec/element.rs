@@ -5,6 +5,8 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use bytes::Bytes;
+
 use super::ns;
 
 /// An element with its namespace, attributes and children. Prefixes are not kept.
@@ -40,7 +42,7 @@ pub struct Element {
 struct Nodes {
     list: Vec<Node>,
     /// The list as XML, once it was written while several elements have it.
-    written: OnceLock<Box<str>>,
+    written: OnceLock<Bytes>,
 }
 
 /// What is in an element.
@@ -205,7 +207,7 @@ impl Element {
     }
 
     /// Where the nodes as XML are kept, if other elements have them too.
-    pub(super) fn written(&self) -> Option<&OnceLock<Box<str>>> {
+    pub(super) fn written(&self) -> Option<&OnceLock<Bytes>> {
         let nodes = self.nodes.as_ref().filter(|nodes| Arc::strong_count(nodes) > 1);
         nodes.map(|nodes| &nodes.written)
     }

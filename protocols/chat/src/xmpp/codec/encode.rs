@@ -3,14 +3,22 @@
 
 use std::fmt::Write as _;
 
+use bytes::Bytes;
+
 use super::{
-    Element, Node, ns,
+    Element, Node,
+    encoded::Encoded,
+    ns,
     references::{Place, encode},
     xml_chars::is_name,
+    xml_limits::DEPTH,
 };
 
-/// Most elements in each other that are written.
+/// Most elements in each other that are written: by a server, which puts others around what it was sent, and to files.
 const DEPTH_MAX: usize = 128;
+
+/// Shorter nodes are copied: below this, a queue of output copies them too.
+const SHARED_MIN: usize = 4 * 1_024;
 
 /// Why an element cannot be written as XML.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,8 +34,11 @@ pub enum EncodeError {
     #[error("a text or a value has a character that XML does not have")]
     Character,
     /// Elements are too deep in each other.
-    #[error("elements are more than {DEPTH_MAX} deep in each other")]
-    TooDeep,
+    #[error("elements are more than {max} deep in each other")]
+    TooDeep {
+        /// The limit.
+        max: usize,
+    },
     /// It is longer than is allowed here: [`Element::encode_at_most`].
     #[error("an element has more than {max} bytes")]
     TooLong {
@@ -57,16 +68,68 @@ impl Element {
     ///
     /// [`EncodeError`].
     pub fn encode_at_most(&self, within: &str, max: usize) -> Result<String, EncodeError> {
-        if self.height() > DEPTH_MAX {
-            return Err(EncodeError::TooDeep);
-        }
+        self.at_most_deep(DEPTH_MAX)?;
         let mut out = String::new();
         self.write(&mut out, within, max, true)?;
         bounded(&out, max)?;
         Ok(out)
     }
 
-    /// The nodes of the outermost element are written once for all elements that share them.
+    /// The same, for a server, which takes no deeper elements than ours does by default.
+    pub(in crate::xmpp) fn encode_for_server(
+        &self,
+        within: &str,
+        max: usize,
+    ) -> Result<String, EncodeError> {
+        // The stream is around it.
+        self.at_most_deep(DEPTH - 1)?;
+        self.encode_at_most(within, max)
+    }
+
+    const fn at_most_deep(&self, max: usize) -> Result<(), EncodeError> {
+        match self.height() > max {
+            true => Err(EncodeError::TooDeep { max }),
+            false => Ok(()),
+        }
+    }
+
+    /// The same, with what it shares with clones of it in one piece of memory, if that is long.
+    pub(in crate::xmpp) fn encode_shared(
+        &self,
+        within: &str,
+        max: usize,
+    ) -> Result<Encoded, EncodeError> {
+        self.at_most_deep(DEPTH_MAX)?;
+        let (mut start, mut shared, mut end) = (String::new(), Bytes::new(), String::new());
+        self.write_start(&mut start, within, max)?;
+        match self.written_nodes(max)? {
+            Some(nodes) if nodes.len() >= SHARED_MIN => {
+                start.push('>');
+                shared = nodes;
+                let _ = write!(end, "</{}>", self.name());
+            }
+            _ => self.write_rest(&mut start, within, max, true)?,
+        }
+        match start.len() + shared.len() + end.len() {
+            len if len > max => Err(EncodeError::TooLong { len, max }),
+            _ => Ok(Encoded { start, shared, end }),
+        }
+    }
+
+    /// The nodes as XML, written once for all elements that share them; none if no other element has them. They depend on nothing but the
+    /// namespace of the element, which clones have in common, unless it declares none.
+    fn written_nodes(&self, max: usize) -> Result<Option<Bytes>, EncodeError> {
+        let is_shared = !self.nodes().is_empty() && self.ns() != ns::XML;
+        let Some(written) = self.written().filter(|_| is_shared) else { return Ok(None) };
+        if let Some(nodes) = written.get() {
+            return Ok(Some(nodes.clone()));
+        }
+        let mut out = String::new();
+        self.write_nodes(&mut out, self.ns(), max)?;
+        bounded(&out, max)?;
+        Ok(Some(written.get_or_init(|| out.into_boxed_str().into_boxed_bytes().into()).clone()))
+    }
+
     fn write(
         &self,
         out: &mut String,
@@ -74,37 +137,51 @@ impl Element {
         max: usize,
         is_outermost: bool,
     ) -> Result<(), EncodeError> {
+        self.write_start(out, within, max)?;
+        self.write_rest(out, within, max, is_outermost)
+    }
+
+    /// The start without its end: `<a b='c'`.
+    fn write_start(&self, out: &mut String, within: &str, max: usize) -> Result<(), EncodeError> {
         bounded(out, max)?;
         if !is_name(self.name()) {
             return Err(EncodeError::Name);
         }
-        // This prefix is always there, and its namespace cannot be the default one.
-        let (prefix, within_this) = match self.ns() {
-            ns::XML => ("xml:", within),
-            own => ("", own),
-        };
+        let (prefix, within_this) = self.place(within);
         let _ = write!(out, "<{prefix}{}", self.name());
         if within_this != within {
             declarable(within_this)?;
             value(out, "xmlns", within_this)?;
         }
-        self.write_attributes(out, max)?;
+        self.write_attributes(out, max)
+    }
+
+    /// The prefix, and what is the default namespace within.
+    fn place<'a>(&'a self, within: &'a str) -> (&'static str, &'a str) {
+        match self.ns() {
+            // This prefix is always there, and its namespace cannot be the default one.
+            ns::XML => ("xml:", within),
+            own => ("", own),
+        }
+    }
+
+    fn write_rest(
+        &self,
+        out: &mut String,
+        within: &str,
+        max: usize,
+        is_outermost: bool,
+    ) -> Result<(), EncodeError> {
         if self.nodes().is_empty() {
             out.push_str("/>");
             return Ok(());
         }
         out.push('>');
-        // They depend on nothing but the namespace of the element, which clones have in common, unless it declares none.
-        match self.written().filter(|_| is_outermost && prefix.is_empty()) {
-            None => self.write_nodes(out, within_this, max)?,
-            Some(written) => match written.get() {
-                Some(text) => out.push_str(text),
-                None => {
-                    let start = out.len();
-                    self.write_nodes(out, within_this, max)?;
-                    written.get_or_init(|| out[start..].into());
-                }
-            },
+        let (prefix, within_this) = self.place(within);
+        let nodes = if is_outermost { self.written_nodes(max)? } else { None };
+        match nodes.as_deref().map(std::str::from_utf8) {
+            Some(Ok(nodes)) => out.push_str(nodes),
+            _ => self.write_nodes(out, within_this, max)?,
         }
         let _ = write!(out, "</{prefix}{}>", self.name());
         Ok(())
@@ -216,6 +293,40 @@ mod tests {
         moved.move_to_ns("jabber:client", &"urn:x".into());
         assert_eq!(text(&moved), "<message xmlns='urn:x' to='b'><body>a</body><thread/></message>");
         assert_eq!(text(&other), "<message to='b'><body>a</body><thread/></message>");
+    }
+
+    #[test]
+    fn clones_share_what_is_long() {
+        let message = read(&format!("<message><body>{}</body></message>", "a".repeat(10_000)));
+        let copies: Vec<_> = ["b", "c", "d"]
+            .iter()
+            .map(|to| message.clone().with_attribute("to", *to))
+            .map(|copy| (copy.encode(ns::CLIENT).unwrap(), copy.encode_shared(ns::CLIENT, 20_000)))
+            .map(|(text, encoded)| (text, encoded.unwrap()))
+            .collect();
+        let first = copies[0].1.parts().1.as_ptr();
+        for (text, encoded) in &copies {
+            let (start, shared, end) = encoded.parts();
+            let whole = [start.as_bytes(), shared, end.as_bytes()].concat();
+            assert_eq!((whole.as_slice(), encoded.len()), (text.as_bytes(), text.len()));
+            assert!(shared.len() > 10_000 && shared.as_ptr() == first, "one piece of memory");
+        }
+        let len = copies[0].0.len();
+        let copy = message.clone().with_attribute("to", "b");
+        assert!(copy.encode_shared(ns::CLIENT, len).is_ok());
+        assert!(matches!(
+            copy.encode_shared(ns::CLIENT, len - 1),
+            Err(EncodeError::TooLong { max, .. }) if max == len - 1
+        ));
+        // Alone, short, or empty.
+        for text in ["<message><body>b</body></message>", "<message/>"] {
+            let short = read(text);
+            let _clone = short.clone();
+            assert_eq!(
+                short.encode_shared(ns::CLIENT, 100).unwrap().parts(),
+                (text, &Bytes::new(), "")
+            );
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod component_handshake;
 pub(in crate::xmpp) mod date_time;
 mod element;
 mod encode;
+pub(in crate::xmpp) mod encoded;
 mod features;
 mod iq;
 mod jid;
@@ -28,11 +29,12 @@ mod stanza;
 mod stanza_error;
 mod start_tag;
 mod stream_error;
+pub(in crate::xmpp) mod stream_header;
 mod stream_limits;
 mod stream_parser;
 mod xml_chars;
 mod xml_error;
-mod xml_limits;
+pub(in crate::xmpp) mod xml_limits;
 
 #[cfg(test)]
 mod stream_parser_tests;

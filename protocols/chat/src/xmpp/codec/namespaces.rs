@@ -51,6 +51,11 @@ impl Namespaces {
         }
     }
 
+    /// What no prefix means.
+    pub(super) fn default_ns(&self) -> &str {
+        self.meanings.get("").and_then(|meanings| meanings.last()).map_or("", |meaning| &**meaning)
+    }
+
     /// What a prefix of an element means.
     pub(super) fn of_element(&self, prefix: &str) -> Result<Arc<str>, XmlError> {
         match self.meanings.get(prefix).and_then(|meanings| meanings.last()) {

@@ -72,19 +72,34 @@ pub struct StreamError {
     pub text: Option<String>,
     /// For [`SeeOtherHost`](StreamCondition::SeeOtherHost), where to go.
     pub other_host: Option<String>,
+    /// What an extension says of it (RFC 6120 4.9.4).
+    pub application: Option<Box<Element>>,
 }
 
 impl StreamError {
     /// An error without words.
     #[must_use]
     pub const fn new(condition: StreamCondition) -> Self {
-        Self { condition, text: None, other_host: None }
+        Self { condition, text: None, other_host: None, application: None }
+    }
+
+    /// The other end has acknowledged more stanzas than were sent to it (XEP-0198 4).
+    pub(in crate::xmpp) fn handled_too_many(handled: u32, sent: u32) -> Self {
+        let mut error = Self::new(StreamCondition::UndefinedCondition);
+        let application = Element::new("handled-count-too-high", ns::STREAM_MANAGEMENT)
+            .with_attribute("h", handled.to_string())
+            .with_attribute("send-count", sent.to_string());
+        error.application = Some(Box::new(application));
+        error.text = Some(format!("{handled} stanzas are acknowledged, and {sent} were sent"));
+        error
     }
 
     /// What `<stream:error/>` says.
     #[must_use]
     pub fn from_element(error: &Element) -> Self {
         let mut found = Self::new(StreamCondition::UndefinedCondition);
+        let application = error.children().find(|child| child.ns() != ns::STREAM_ERRORS);
+        found.application = application.cloned().map(Box::new);
         for child in error.children().filter(|child| child.ns() == ns::STREAM_ERRORS) {
             match child.name() {
                 "text" => found.text = Some(child.text()),
@@ -109,6 +124,9 @@ impl StreamError {
         let mut error = Element::new("error", ns::STREAMS).with_child(condition);
         if let Some(text) = &self.text {
             error.push(Element::new("text", ns::STREAM_ERRORS).with_text(text.as_str()));
+        }
+        if let Some(application) = &self.application {
+            error.push((**application).clone());
         }
         error
     }

@@ -89,6 +89,12 @@ impl StreamParser {
         self.open.len() <= 1 && self.lexer.is_idle()
     }
 
+    /// The namespace of names without a prefix, as it is now: below the header, what the header has declared. Empty if there is none.
+    #[must_use]
+    pub fn default_ns(&self) -> &str {
+        self.namespaces.default_ns()
+    }
+
     /// Has other limits from the next stanza on, in a stream that does not begin again after its login, such as that of a component.
     pub fn set_limits(&mut self, limits: XmlLimits) {
         self.limits = limits;

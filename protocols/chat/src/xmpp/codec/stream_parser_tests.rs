@@ -315,7 +315,7 @@ fn what_cannot_be_written() {
         assert!(bad.encode(ns::CLIENT).is_err(), "{bad:?}");
     }
     let deep = (0..200).fold(a(), |inner, _| a().with_child(inner));
-    assert_eq!(deep.encode(ns::CLIENT), Err(super::EncodeError::TooDeep));
+    assert_eq!(deep.encode(ns::CLIENT), Err(super::EncodeError::TooDeep { max: 128 }));
     let text = "</a><iq type='set'/>]]>&amp;\r\n\t\"'";
     let escaped = a().with_attribute("b", text).with_text(text);
     assert_eq!(stanza(escaped.encode(ns::CLIENT).unwrap()), Ok(escaped));

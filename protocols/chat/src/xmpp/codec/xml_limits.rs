@@ -1,5 +1,11 @@
 //! What a stream may cost: [`XmlLimits`].
 
+/// Elements in each other, the stream included: most that our clients and components send, and what our server takes by default.
+pub(in crate::xmpp) const DEPTH: usize = 64;
+
+/// How many more elements a server may put around what it passes on: carbon copies (XEP-0280) and archives (XEP-0313) need three.
+const AROUND: usize = 8;
+
 /// The limits of a [`StreamParser`](super::StreamParser).
 ///
 /// | limit | default | when exceeded |
@@ -23,7 +29,7 @@ impl Default for XmlLimits {
     fn default() -> Self {
         Self {
             stanza_max: 256 * 1024,
-            depth_max: 64,
+            depth_max: DEPTH,
             elements_max: 16_384,
             attributes_max: 128,
             value_max: 8 * 1024,
@@ -42,6 +48,11 @@ impl XmlLimits {
     pub(in crate::xmpp) const fn depth_at_most(self, max: usize) -> Self {
         let depth = if self.depth_max > max { max } else { self.depth_max };
         self.depth_max(depth)
+    }
+
+    /// The default of clients: a server puts elements around what others have sent.
+    pub(in crate::xmpp) fn of_client() -> Self {
+        Self::default().depth_max(DEPTH + AROUND)
     }
 
     /// Most bytes of a stanza, to be told to a peer.

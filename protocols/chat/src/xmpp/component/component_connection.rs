@@ -12,6 +12,7 @@ use super::{
 };
 use crate::xmpp::codec::{
     Element, Iq, StreamError, StreamEvent, StreamParser, XmlLimits, component_handshake, ns,
+    stream_header::has_namespaces,
 };
 
 /// Longest element before the server has accepted the component.
@@ -46,7 +47,7 @@ impl ComponentConnection {
     }
 
     fn opened(&self, transport: &Transport, header: &Element) {
-        if !header.is("stream", ns::STREAMS) {
+        if !has_namespaces(header, self.parser.default_ns(), ns::COMPONENT) {
             return self.unexpected(transport, "a stream of another protocol");
         }
         let Some(id) = header.attribute("id").filter(|id| !id.is_empty()) else {

@@ -155,7 +155,7 @@ impl XmppComponent {
             return Err(SendError::Addresses);
         }
         // Without a declaration, what is of a client is of the component in its stream.
-        let text = stanza.encode(ns::CLIENT)?;
+        let text = stanza.encode_for_server(ns::CLIENT, usize::MAX)?;
         let (len, max) = (text.len(), self.0.config.stanza_max);
         if len > max {
             return Err(SendError::TooLong { len, max });

@@ -27,6 +27,8 @@ pub(super) struct Loading {
 pub(super) struct Account {
     /// Shared only with a store that is just called.
     pub(super) data: Rc<AccountData>,
+    /// The bytes of the messages that wait for it.
+    pub(super) offline_bytes: usize,
     pub(super) sessions: Vec<SessionId>,
     /// Connections that have logged in to it.
     pub(super) connections: usize,

@@ -27,6 +27,7 @@ type HasAccount = Rc<dyn Fn(&str) -> bool>;
 /// | requests to bind or to resume that fail, of a connection, fixed | 10 | `policy-violation`, closed |
 /// | [`rate`](Self::rate): stanzas at once; a second; each 4 KiB of a stanza beyond the first count as one more | 200; 50 | reading pauses |
 /// | [`send_queue_max`](Self::send_queue_max): bytes that a client has not taken | 4 MiB | closed |
+/// | [`unread_total_max`](Self::unread_total_max): bytes that wait in all sessions and for all accounts in memory | 256 MiB | the sessions for which most waits end, with `resource-constraint` |
 /// | [`ping_after`](Self::ping_after), [`pong_within`](Self::pong_within): silence | 60 s; 60 s | `connection-timeout`, closed |
 /// | [`resources_max`](Self::resources_max): of an account | 10 | a session that waits to be resumed ends, or `resource-constraint` |
 /// | [`unacknowledged_max`](Self::unacknowledged_max): stanzas that a client has not acknowledged | 1,000 | the session ends |
@@ -79,6 +80,7 @@ pub struct ServerConfig {
     pub(super) burst: u32,
     pub(super) interval: Duration,
     pub(super) send_queue_max: usize,
+    pub(super) unread_total_max: usize,
     pub(super) ping_after: Duration,
     pub(super) pong_within: Duration,
     pub(super) resources_max: usize,
@@ -124,6 +126,7 @@ impl ServerConfig {
             burst: 200,
             interval: Duration::from_millis(20),
             send_queue_max: 4 << 20,
+            unread_total_max: 256 << 20,
             ping_after: Duration::from_secs(60),
             pong_within: Duration::from_secs(60),
             resources_max: 10,
@@ -223,6 +226,15 @@ impl ServerConfig {
     /// Most bytes that wait to be sent to a client. Default 4 MiB.
     pub fn send_queue_max(mut self, bytes: usize) -> Self {
         self.send_queue_max = bytes;
+        self
+    }
+
+    /// Most bytes that wait for all clients together: that connections have not taken, that clients have not acknowledged, also while
+    /// their sessions wait to be resumed, and messages for accounts without clients, which have half of it at most. Default 256 MiB. With
+    /// more, the sessions end for which most waits; one that reads is told `resource-constraint`, others are disconnected. It is looked at after
+    /// each stanza. A long message to a room counts for each occupant, though they share most of its memory.
+    pub fn unread_total_max(mut self, bytes: usize) -> Self {
+        self.unread_total_max = bytes;
         self
     }
 

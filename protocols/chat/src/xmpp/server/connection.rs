@@ -140,6 +140,10 @@ impl XmppServerConnection {
         self.has_header = false;
     }
 
+    pub(super) fn default_ns(&self) -> &str {
+        self.parser.default_ns()
+    }
+
     /// Takes what was received, as long as there is something, and reading is not paused.
     fn take(&mut self, transport: &Transport, mut data: &[u8]) {
         let Some(reactor) = transport.reactor() else { return };
@@ -226,7 +230,7 @@ impl XmppServerConnection {
         }
         tracing::debug!(%error, peer = %transport.peer(), "a stream of XMPP is ended");
         if !self.has_header {
-            self.send_header(transport, None);
+            self.send_header(transport, None, Some("1.0"));
         }
         transport.write(last_words(&error));
         transport.lose_connection();

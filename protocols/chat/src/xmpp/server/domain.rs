@@ -43,6 +43,10 @@ pub(super) struct Domain {
     /// Sessions that can be resumed.
     pub(super) tokens: HashMap<Rc<str>, SessionId>,
     pub(super) connections: usize,
+    /// No more than so many bytes wait for clients: `backlog.rs`.
+    pub(super) backlog: usize,
+    /// The bytes of the messages that wait for accounts in memory.
+    pub(super) offline_bytes: usize,
     /// Accounts that are being read.
     pub(super) loads: usize,
     /// The bytes of what waits for them.
@@ -80,6 +84,8 @@ impl Domain {
             sessions: HashMap::new(),
             tokens: HashMap::new(),
             connections: 0,
+            backlog: 0,
+            offline_bytes: 0,
             loads: 0,
             loading_bytes: 0,
             later: Vec::new(),
@@ -202,7 +208,7 @@ impl Domain {
 
     /// Sends a stanza to a session, which others are perhaps sent as well.
     pub(super) fn send_copy(&mut self, id: SessionId, stanza: Element, copies: Option<Copies>) {
-        let text = match stanza.encode_at_most(ns::CLIENT, self.config.send_queue_max) {
+        let text = match stanza.encode_shared(ns::CLIENT, self.config.send_queue_max) {
             Ok(text) => text,
             // Too long for any client, or no XML.
             Err(error) if stanza.name() == "iq" => {
@@ -214,6 +220,8 @@ impl Domain {
             }
         };
         let limits = self.send_limits();
+        // Once for the connection, and once until it is acknowledged.
+        self.backlog_grows(text.len().saturating_mul(2));
         if let Some(session) = self.sessions.get_mut(&id)
             && !session.send(stanza, text, copies, limits)
         {

@@ -7,7 +7,7 @@
 //! | what a room says of the client itself, requests, errors, other messages, iq | all that waits is sent before it |
 
 use crate::xmpp::{
-    codec::{Element, ns},
+    codec::{Element, encoded::Encoded, ns},
     copies::Copies,
 };
 
@@ -18,7 +18,7 @@ const BYTES_MAX: usize = 64 * 1_024;
 /// A stanza, and its text.
 pub(super) struct Held {
     pub(super) stanza: Element,
-    pub(super) text: String,
+    pub(super) text: Encoded,
     pub(super) copies: Option<Copies>,
 }
 
@@ -60,6 +60,11 @@ impl HeldBack {
         self.held.len() < STANZAS_MAX && self.bytes < BYTES_MAX
     }
 
+    /// The bytes that wait.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// All of them, which do not wait any more.
     pub(super) fn take(&mut self) -> Vec<Held> {
         self.bytes = 0;
@@ -95,7 +100,7 @@ mod tests {
             let stanza =
                 Element::new("presence", ns::CLIENT).with_attribute("from", from.to_string());
             assert!(HeldBack::may_hold(&stanza));
-            Held { stanza, text: "x".repeat(100), copies: None }
+            Held { stanza, text: "x".repeat(100).into(), copies: None }
         };
         for _ in 0..3 {
             for from in 1..STANZAS_MAX {

@@ -41,8 +41,7 @@ impl Domain {
     pub(super) fn load(&mut self, account: Rc<str>, loading: Loading) {
         let idle_max = self.config.accounts_cached_max;
         if self.accounts.len() >= idle_max.saturating_add(self.sessions.len()) {
-            self.accounts
-                .retain(|_, entry| !matches!(entry, Entry::Ready(account) if account.is_idle()));
+            self.forget_idle_accounts(None);
         }
         self.accounts.insert(Rc::clone(&account), Entry::Loading(loading));
         self.loads += 1;
@@ -76,7 +75,10 @@ impl Domain {
             connections: loading.logins.len(),
             ..Account::default()
         };
+        let len = |message: &Element| message.encode(ns::CLIENT).map_or(0, |text| text.len());
+        let offline = ready.data.offline.iter().map(len).sum();
         self.accounts.insert(Rc::clone(account), Entry::Ready(ready));
+        self.offline_has(account, offline);
         if is_new && !loading.logins.is_empty() {
             // From its first login on the account exists.
             self.change(account);

@@ -136,7 +136,12 @@ impl Domain {
         let id = from.and_then(|_| self.id_of_archive(account, ArchiveId(0)));
         let new = [&message].into_iter().chain(&stamp).chain(&id);
         let bytes = data.offline.iter().chain(new).map(len).fold(0, usize::saturating_add);
-        if data.offline.len() >= max || bytes > bytes_max {
+        let (waiting, before) =
+            (data.offline.len(), self.account(account).map_or(0, |account| account.offline_bytes));
+        if waiting >= max
+            || bytes > bytes_max
+            || !self.has_room_offline(account, bytes.saturating_sub(before))
+        {
             return self.refuse(&message, &StanzaError::service_unavailable());
         }
         if let Some(from) = from {
@@ -146,6 +151,7 @@ impl Domain {
         if let Some(data) = self.change(account) {
             data.offline.push_back(message);
         }
+        self.offline_has(account, bytes);
     }
 
     /// A resource is there that takes what has waited.
@@ -154,6 +160,7 @@ impl Domain {
             return;
         }
         let waiting = self.change(account).map(|data| std::mem::take(&mut data.offline));
+        self.offline_has(account, 0);
         for message in waiting.into_iter().flatten() {
             self.send(id, message);
         }

@@ -20,6 +20,7 @@ pub mod archive;
 mod archive_queries;
 mod archive_routes;
 mod archive_work;
+mod backlog;
 mod blocking;
 mod bounce;
 mod carbons;

@@ -14,7 +14,10 @@ use super::{
     connection::{Outcome, Phase, STANZA_MAX},
     session_life::{random_word, with_prefix},
 };
-use crate::xmpp::codec::{Element, StanzaCondition, StanzaError, StreamCondition, StreamError, ns};
+use crate::xmpp::codec::{
+    Element, StanzaCondition, StanzaError, StreamCondition, StreamError, ns,
+    stream_header::{StreamVersion, has_namespaces},
+};
 
 /// Most requests to bind or to resume that fail.
 const REFUSED_MAX: usize = 10;
@@ -22,12 +25,13 @@ const REFUSED_MAX: usize = 10;
 impl XmppServerConnection {
     /// The header of a stream, perhaps after TLS or a login.
     pub(super) fn opened(&mut self, reactor: &Reactor, transport: &Transport, header: &Element) {
-        self.send_header(transport, header.attribute("from"));
+        let version = (!StreamVersion::is_old(header)).then_some("1.0");
+        self.send_header(transport, header.attribute("from"), version);
         let condition = match header {
-            _ if !header.is("stream", ns::STREAMS) => Some(StreamCondition::InvalidNamespace),
-            _ if header.attribute("version").is_none_or(|version| !version.starts_with("1.")) => {
-                Some(StreamCondition::UnsupportedVersion)
+            _ if !has_namespaces(header, self.default_ns(), ns::CLIENT) => {
+                Some(StreamCondition::InvalidNamespace)
             }
+            _ if !StreamVersion::is_supported(header) => Some(StreamCondition::UnsupportedVersion),
             _ => {
                 let to = header.attribute("to").and_then(|to| to.parse().ok());
                 (to.as_ref() != Some(&self.server.0.config.domain))
@@ -52,16 +56,22 @@ impl XmppServerConnection {
         transport.write(with_prefix(&features));
     }
 
-    /// The header of the server.
-    pub(super) fn send_header(&mut self, transport: &Transport, to: Option<&str>) {
+    /// The header of the server. A client of an older version is told none (RFC 6120 4.7.5).
+    pub(super) fn send_header(
+        &mut self,
+        transport: &Transport,
+        to: Option<&str>,
+        version: Option<&str>,
+    ) {
         self.has_header = true;
         let mut header = Element::new("stream", "")
             .with_attribute("from", self.server.0.config.domain.to_string())
             .with_attribute("id", random_word().unwrap_or_default())
-            .with_attribute("version", "1.0")
             .with_lang("en");
-        if let Some(to) = to {
-            header.set_attribute("to", to);
+        for (name, value) in [("version", version), ("to", to)] {
+            if let Some(value) = value {
+                header.set_attribute(name, value);
+            }
         }
         let header = header.encode("").unwrap_or_default();
         let attributes = header.trim_start_matches("<stream").trim_end_matches("/>");

@@ -10,6 +10,8 @@ pub struct ServerReport {
     pub sessions: usize,
     /// Sessions whose connection is lost, and which can be resumed.
     pub sessions_waiting: usize,
+    /// Bytes that wait for clients: see [`unread_total_max`](super::ServerConfig::unread_total_max).
+    pub bytes_unread: usize,
     /// Accounts in memory.
     pub accounts: usize,
     /// Accounts that have changed and are not stored yet.

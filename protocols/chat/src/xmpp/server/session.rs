@@ -6,8 +6,9 @@ use sinew_transports::{Transport, reactor::DelayedCall};
 
 use super::held_back::{Held, HeldBack};
 use crate::xmpp::{
-    codec::{Element, Jid},
+    codec::{Element, Jid, encoded::Encoded},
     copies::Copies,
+    output,
     stream_management::StreamManagement,
 };
 
@@ -86,11 +87,19 @@ impl Session {
         self.presence.is_some()
     }
 
+    /// Bytes that wait for the client: that its connection has not taken, that it has not acknowledged, or that wait until it is active.
+    pub(super) fn waiting(&self) -> usize {
+        let queued = self.wire.as_ref().map_or(0, Transport::queued);
+        let unacknowledged = self.management.as_ref().map_or(0, |management| management.bytes());
+        let held_back = self.held_back.as_ref().map_or(0, |held_back| held_back.bytes());
+        queued.saturating_add(unacknowledged).saturating_add(held_back)
+    }
+
     /// Sends a stanza, or keeps it: for a later connection, or until the client is active. Returns whether the limits hold.
     pub(super) fn send(
         &mut self,
         stanza: Element,
-        text: String,
+        text: Encoded,
         copies: Option<Copies>,
         limits: SendLimits,
     ) -> bool {
@@ -121,7 +130,7 @@ impl Session {
     fn send_now(
         &mut self,
         stanza: Element,
-        text: String,
+        text: Encoded,
         copies: Option<Copies>,
         limits: SendLimits,
     ) -> bool {
@@ -140,7 +149,7 @@ impl Session {
             return false;
         }
         if let Some(wire) = &self.wire {
-            wire.write(&text);
+            output::write(wire, &text);
         }
         let Some(management) = &mut self.management else {
             // More will not be known of it.

@@ -13,7 +13,8 @@ use super::{
 };
 use crate::xmpp::{
     codec::{Element, Jid, StanzaCondition, StanzaError, StreamCondition, StreamError, ns},
-    stream_management::StreamManagement,
+    output,
+    stream_management::{StreamManagement, TooMany},
 };
 
 /// Bytes of a token with which a session is resumed, and of a resource that the server makes.
@@ -129,8 +130,11 @@ impl Domain {
             }
             "a" => {
                 let count = element.attribute("h").and_then(|count| count.parse().ok());
-                if count.is_none_or(|count| management.acknowledged(count).is_err()) {
+                let Some(count) = count else {
                     return Err(StreamError::new(StreamCondition::UndefinedCondition));
+                };
+                if let Err(TooMany { handled, sent }) = management.acknowledged(count) {
+                    return Err(StreamError::handled_too_many(handled, sent));
                 }
                 if management.ask(None) {
                     self.write_text(id, REQUEST);
@@ -171,6 +175,7 @@ impl Domain {
 
     fn write_text(&mut self, id: SessionId, text: &str) {
         let max = self.config.send_queue_max;
+        self.backlog_grows(text.len());
         if self.sessions.get_mut(&id).is_some_and(|session| !session.write(text, max)) {
             self.doomed.push(id);
         }
@@ -224,8 +229,9 @@ impl Domain {
             .with_attribute("h", management.handled().to_string());
         wire.write(resumed.encode(ns::CLIENT).unwrap_or_default());
         for text in management.texts() {
-            wire.write(text);
+            output::write(wire, text);
         }
+        let again = management.bytes();
         if management.ask(None) {
             wire.write(REQUEST);
         }
@@ -233,6 +239,7 @@ impl Domain {
         if !session.activate(limits) {
             self.doomed.push(id);
         }
+        self.backlog_grows(again);
         Ok(id)
     }
 
@@ -311,13 +318,18 @@ impl Domain {
 
     /// Ends the sessions that have exceeded a limit: what a client does not take is not sent on.
     pub(super) fn end_doomed(&mut self) {
-        while let Some(id) = self.doomed.pop() {
-            let Some(session) = self.sessions.get_mut(&id) else { continue };
-            tracing::debug!(jid = %session.jid, "a client of XMPP does not take what is sent to it");
-            if let Some(wire) = session.wire.take() {
-                wire.abort();
+        loop {
+            while let Some(id) = self.doomed.pop() {
+                let Some(session) = self.sessions.get_mut(&id) else { continue };
+                tracing::debug!(jid = %session.jid, "a client of XMPP does not take what is sent to it");
+                if let Some(wire) = session.wire.take() {
+                    wire.abort();
+                }
+                self.end_session(id);
             }
-            self.end_session(id);
+            if !self.bound_backlog() {
+                return;
+            }
         }
     }
 

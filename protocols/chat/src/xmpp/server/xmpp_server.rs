@@ -150,6 +150,7 @@ impl XmppServer {
             connections: domain.connections,
             sessions: domain.sessions.len(),
             sessions_waiting: domain.sessions.values().filter(|session| session.wire.is_none()).count(),
+            bytes_unread: domain.backlog_now(),
             accounts: accounts.len(),
             accounts_unsaved: accounts
                 .filter(|entry| matches!(entry, Entry::Ready(account) if account.is_dirty || account.is_saving))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sinew_auth::Secret;
+use sinew_auth::{Authenticator, AuthenticatorConfig, FailureLimiter, Secret, Users};
 
 use crate::xmpp::codec::{Jid, JidError, XmlLimits};
 
@@ -12,6 +12,7 @@ use crate::xmpp::codec::{Jid, JidError, XmlLimits};
 /// |---|---|---|
 /// | [`connections_max`](Self::connections_max): connections, also before the handshake | 64 | refused |
 /// | [`handshake_timeout`](Self::handshake_timeout) | 60 s | `connection-timeout`, closed |
+/// | [`limiter`](Self::limiter): wrong handshakes of an address, for a domain | [`FailureLimiter`]: answered late, 20, 100 within 15 min | `policy-violation`, closed |
 /// | an element before the handshake, fixed | 10 KiB | `policy-violation`, closed |
 /// | [`xml`](Self::xml): stanzas, and their parts | [`XmlLimits`] | `policy-violation`, closed |
 /// | [`rate`](Self::rate): stanzas at once; between those that follow | 1,000; 1 ms | reading pauses |
@@ -31,6 +32,8 @@ use crate::xmpp::codec::{Jid, JidError, XmlLimits};
 #[must_use]
 pub struct ComponentsConfig {
     pub(super) components: Vec<(Jid, Secret)>,
+    /// Counts wrong handshakes. Its users are none: the secrets are compared here.
+    pub(super) judge: Authenticator,
     pub(super) connections_max: usize,
     pub(super) handshake_timeout: Duration,
     pub(super) xml: XmlLimits,
@@ -45,6 +48,7 @@ impl Default for ComponentsConfig {
     fn default() -> Self {
         Self {
             components: Vec::new(),
+            judge: judge(FailureLimiter::default()),
             connections_max: 64,
             handshake_timeout: Duration::from_secs(60),
             xml: XmlLimits::default(),
@@ -77,6 +81,13 @@ impl ComponentsConfig {
     /// Most connections, those before the handshake included. Default 64.
     pub const fn connections_max(mut self, max: usize) -> Self {
         self.connections_max = max;
+        self
+    }
+
+    /// The bound on wrong handshakes, by the address that they come from and by the domain. They are answered late, and after too many
+    /// even a right one gets `policy-violation` for a while. Default: [`FailureLimiter::default`].
+    pub fn limiter(mut self, limiter: FailureLimiter) -> Self {
+        self.judge = judge(limiter);
         self
     }
 
@@ -116,4 +127,8 @@ impl ComponentsConfig {
         self.pong_within = silence;
         self
     }
+}
+
+fn judge(limiter: FailureLimiter) -> Authenticator {
+    Authenticator::with(Users::new(), AuthenticatorConfig::default().limiter(limiter))
 }

@@ -5,21 +5,24 @@
 //! | header to a domain that is known | a header with an id | — | — |
 //! | header to another one | `host-unknown` | — | — |
 //! | the right handshake | — | online; `conflict` if the place is taken | `policy-violation` |
-//! | a wrong one | — | `not-authorized` | `policy-violation` |
+//! | a wrong one | — | `not-authorized`, late | `policy-violation` |
+//! | any after too many wrong ones | — | `policy-violation` | `policy-violation` |
 //! | stanza from the own domain | — | `not-authorized` | routed |
 //! | stanza from elsewhere | — | `not-authorized` | `invalid-from` |
 //! | stanza without a recipient | — | `not-authorized` | `improper-addressing` |
 //! | another element | — | `not-authorized` | `unsupported-stanza-type` |
 //! | end of the stream | closes | closes | closes |
 //!
-//! Each error ends the stream. In `Closing` nothing is received any more.
+//! Each error ends the stream. While a handshake is judged, in `Judging`, nothing is read. In `Closing` nothing is received any more.
 
 use std::{
+    cell::Cell,
     fmt, mem,
     rc::Rc,
     time::{Duration, Instant},
 };
 
+use sinew_auth::{AuthError, Channel};
 use sinew_protocols::basic::PhaseDeadline;
 use sinew_transports::{ConnectionLost, Protocol, TimerId, Transport};
 
@@ -30,6 +33,7 @@ use crate::{
         codec::{
             Element, Jid, Stanza, StanzaCondition, StanzaProblem, StreamCondition, StreamError,
             StreamEvent, StreamParser, XmlLimits, component_handshake, ns,
+            stream_header::has_namespaces,
         },
         server::{
             Router,
@@ -50,6 +54,7 @@ const PING_ID: &str = "component-ping";
 enum Phase {
     Opening,
     Handshaking,
+    Judging,
     Online,
     Closing,
 }
@@ -64,6 +69,8 @@ pub struct ComponentPortConnection {
     /// The place that is claimed, and once online is had.
     slot: Option<Rc<Slot>>,
     id: String,
+    /// Whether the handshake was right, once that is known.
+    verdict: Rc<Cell<Option<Result<(), AuthError>>>>,
     /// What was received while nothing was to be read.
     rest: Vec<u8>,
     bucket: Bucket,
@@ -85,6 +92,7 @@ impl ComponentPortConnection {
             phase: Phase::Opening,
             slot: None,
             id: String::new(),
+            verdict: Rc::default(),
             rest: Vec::new(),
             bucket: Bucket::new(),
             rate_timer: None,
@@ -97,7 +105,7 @@ impl ComponentPortConnection {
     /// Takes what was received, as long as there is something, and reading is not paused.
     fn take(&mut self, transport: &Transport, mut data: &[u8]) {
         while !data.is_empty() && !transport.is_closing() && self.phase != Phase::Closing {
-            if self.rate_timer.is_some() {
+            if self.rate_timer.is_some() || self.phase == Phase::Judging {
                 self.rest = data.to_vec();
                 return;
             }
@@ -116,7 +124,7 @@ impl ComponentPortConnection {
     }
 
     fn opened(&mut self, transport: &Transport, header: &Element) {
-        if !header.is("stream", ns::STREAMS) {
+        if !has_namespaces(header, self.parser.default_ns(), ns::COMPONENT) {
             return self.fail(transport, StreamCondition::InvalidNamespace);
         }
         let Some(id) = random_word() else {
@@ -147,9 +155,32 @@ impl ComponentPortConnection {
         let is_handshake = element.is("handshake", ns::COMPONENT);
         // In constant time; some components write the digits in upper case.
         let given = element.text().trim().to_ascii_lowercase();
-        if !is_handshake || !sinew_auth::is_equal(known.as_bytes(), given.as_bytes()) {
-            tracing::info!(domain = %slot.domain, peer = %transport.peer(), "a component has not proved its secret");
-            return self.fail(transport, StreamCondition::NotAuthorized);
+        let is_right = is_handshake && sinew_auth::is_equal(known.as_bytes(), given.as_bytes());
+        let Some(reactor) = transport.reactor() else { return };
+        self.phase = Phase::Judging;
+        transport.pause_reading();
+        let (judge, domain) = (&self.port.0.config.judge, slot.domain.to_string());
+        let judged = judge.judge(&reactor, &Channel::of(transport), &domain, is_right);
+        let (verdict, transport) = (Rc::clone(&self.verdict), transport.clone());
+        judged.then(move |_, judged| {
+            verdict.set(Some(judged.map(drop)));
+            transport.resume_reading();
+        });
+    }
+
+    /// The handshake was judged.
+    fn judged(&mut self, transport: &Transport, verdict: Result<(), AuthError>) {
+        let Some(slot) = self.slot.clone().filter(|_| self.phase == Phase::Judging) else { return };
+        if let Err(error) = verdict {
+            tracing::info!(domain = %slot.domain, peer = %transport.peer(), %error, "a component has not proved its secret");
+            return self.fail(
+                transport,
+                match error {
+                    AuthError::TooManyFailures { .. } => StreamCondition::PolicyViolation,
+                    AuthError::Refused => StreamCondition::NotAuthorized,
+                    _ => StreamCondition::ResourceConstraint,
+                },
+            );
         }
         if !slot.take(transport, &self.router) {
             return self.fail(transport, StreamCondition::Conflict);
@@ -285,6 +316,9 @@ impl Protocol for ComponentPortConnection {
     }
 
     fn reading_resumed(&mut self, transport: &Transport) {
+        if let Some(verdict) = self.verdict.take() {
+            self.judged(transport, verdict);
+        }
         let rest = mem::take(&mut self.rest);
         self.take(transport, &rest);
     }
