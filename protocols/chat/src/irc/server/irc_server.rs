@@ -139,6 +139,31 @@ impl IrcServer {
         })
     }
 
+    /// Ends the connections of all clients that have logged in to an account, and returns how many there were: for an account that may not
+    /// be used any more, or has another password. Others see them quit. Logins to the account that have begun before are refused.
+    ///
+    /// Call it once the authenticator knows of the change.
+    pub fn end_sessions(&self, reactor: &Reactor, account: &str) -> usize {
+        self.with(reactor, |network| {
+            let ended = network.revoking.accounts.end(account);
+            for id in &ended {
+                network.leave(*id, b"The credentials are not valid any more", true);
+            }
+            ended.len()
+        })
+    }
+
+    /// Those who have become operators of the server by this name (OPER) are none any more, and are told so by MODE; returns how many there were.
+    /// The clients stay. An OPER by the name that has begun before is refused.
+    ///
+    /// Call it once the authenticator of operators knows of the change.
+    pub fn end_operators(&self, reactor: &Reactor, name: &str) -> usize {
+        self.with(reactor, |network| {
+            let ended = network.revoking.operators.end(name);
+            ended.into_iter().filter(|id| network.end_operator(*id)).count()
+        })
+    }
+
     /// Resolves when all that is to be remembered is on the disk, or could not be written now, which is logged. Wait for it at the end of
     /// a program.
     pub fn flushed(&self, reactor: &Reactor) -> Deferred<()> {

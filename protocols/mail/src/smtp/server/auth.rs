@@ -6,7 +6,7 @@ use data_encoding::BASE64;
 use sinew_auth::{AuthError, Channel, Identity, SaslError, SaslServer, ServerStep};
 use sinew_protocols::basic::Word;
 
-use super::{SmtpHandler, SmtpHandling, Verdict, connection::Lines, waiting::Step};
+use super::{SmtpHandler, SmtpHandling, Verdict, lines::Lines, waiting::Step};
 use crate::smtp::codec::Reply;
 
 /// RFC 4954 4: the longest line of an exchange, and of a command that begins one.

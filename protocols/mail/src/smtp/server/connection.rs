@@ -25,13 +25,14 @@ use std::{
 
 use sinew_auth::{BegunLogin, OpenSession, SaslServer};
 use sinew_protocols::basic::{
-    Decoded, Decoder, FrameError, FrameHandler, FrameTransport, Line, PhaseDeadline, Word,
+    Decoded, Decoder, FrameError, FrameHandler, Line, PhaseDeadline, Word,
 };
 use sinew_transports::{ConnectionLost, TimerId, reactor::with_causes};
 
 use super::{
     Outcome, ServerConfig, Session, SmtpHandler, Verdict,
     auth::starttls_first,
+    lines::Lines,
     message::{Found, Message, too_large},
     mistakes::Mistakes,
     received,
@@ -39,8 +40,6 @@ use super::{
     waiting::{Answer, Step, Waiting},
 };
 use crate::smtp::codec::{Command, CommandLine, Recipient, Reply, Sender};
-
-pub(super) type Lines<'a> = FrameTransport<'a, CommandLine>;
 
 /// Handles the commands of a connection. Made by [`SmtpServer`](super::SmtpServer).
 pub struct SmtpHandling<H> {

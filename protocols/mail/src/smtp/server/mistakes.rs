@@ -1,6 +1,6 @@
 //! What a client does wrong or for no message, and when that is too much: [`Mistakes`] counts for a connection.
 
-use super::{ServerConfig, SmtpHandler, SmtpHandling, connection::Lines};
+use super::{ServerConfig, SmtpHandler, SmtpHandling, lines::Lines};
 use crate::smtp::codec::Reply;
 
 /// Recipients of a message above the limit that are refused with 452 before each counts as an error: a client that pipelines has sent them

@@ -16,6 +16,7 @@ mod auth;
 mod config;
 mod connection;
 mod handler;
+mod lines;
 mod message;
 mod mistakes;
 mod received;

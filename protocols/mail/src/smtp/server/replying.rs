@@ -8,7 +8,7 @@ use sinew_transports::Transport;
 
 use super::{
     MessageSink, Outcome, SmtpHandler, SmtpHandling, Verdict,
-    connection::Lines,
+    lines::Lines,
     message::Message,
     session::Greeting,
     verdict::Decision,

@@ -71,6 +71,20 @@ impl Network {
         );
     }
 
+    /// The name by which somebody became an operator does not count any more. Returns whether it was one.
+    pub(in crate::irc::server) fn end_operator(&mut self, id: UserId) -> bool {
+        let Some(user) = self.users.get_mut(&id) else { return false };
+        user.oper = None;
+        if !std::mem::take(&mut user.modes.is_operator) {
+            return false;
+        }
+        let source = user.source();
+        let mode = Outgoing::new(&source, "MODE").param(&user.nick).param("-o");
+        let mode = mode.account(user.account.as_deref());
+        self.send(id, &mode);
+        true
+    }
+
     fn is_operator(&mut self, id: UserId) -> bool {
         let is_operator = self.users.get(&id).is_some_and(|user| user.modes.is_operator);
         if !is_operator {
