@@ -234,7 +234,7 @@ impl HttpConnection {
             return Step::Wait;
         }
         let Some(reactor) = transport.reactor() else { return Step::Wait };
-        if !self.share.is_left(&reactor, REQUESTS_PER_TURN) {
+        if !self.share.take(&reactor, REQUESTS_PER_TURN) {
             transport.yield_turn();
             return Step::Wait;
         }
@@ -242,7 +242,6 @@ impl HttpConnection {
         let Some(inside) = Rc::get_mut(&mut exchange) else { return Step::Wait };
         match inside.head.decode(input, seen, &self.shared.config.head) {
             Ok(Some(len)) => {
-                let _ = self.share.take(&reactor, REQUESTS_PER_TURN);
                 self.begin(transport, &mut exchange);
                 if self.answer_at_once(transport, &exchange) {
                     *spare = Shared::cleared(exchange);
