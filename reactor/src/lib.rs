@@ -28,6 +28,7 @@
 //! - Everything that was started ends with the run: after [`Reactor::run`] returns, no handler, timer or task is left.
 
 mod builder;
+pub mod calendar;
 mod clock;
 mod deferred;
 mod dispatch;

@@ -7,6 +7,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName},
     server::ParsedCertificate,
 };
+use sinew_reactor::calendar::days_since_1970;
 
 use super::{TlsConfigError, der, pem::Source};
 use crate::names::to_ascii;
@@ -158,16 +159,8 @@ impl CertificateTime {
     /// Seconds since 1970, negative before.
     #[must_use]
     pub fn unix_seconds(self) -> i64 {
-        // Days since the 1st of March of the year 0, so that a leap day is the last day of its year.
-        let is_before_march = self.month < 3;
-        let year = i64::from(self.year) - i64::from(is_before_march);
-        let month = i64::from(self.month) + if is_before_march { 9 } else { -3 };
-        let (centuries, quads) = (year.div_euclid(100), year.div_euclid(4));
-        let leap_days = quads - centuries + year.div_euclid(400);
-        let days = 365 * year + leap_days + (153 * month + 2) / 5 + i64::from(self.day) - 1;
-        // The 1st of January 1970.
-        const EPOCH: i64 = 719_468;
-        let minutes = ((days - EPOCH) * 24 + i64::from(self.hour)) * 60 + i64::from(self.minute);
+        let days = days_since_1970(i64::from(self.year), self.month, self.day);
+        let minutes = (days * 24 + i64::from(self.hour)) * 60 + i64::from(self.minute);
         minutes * 60 + i64::from(self.second)
     }
 }

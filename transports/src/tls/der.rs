@@ -3,6 +3,8 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use sinew_reactor::calendar::days_of_month;
+
 use super::CertificateTime;
 
 const BOOLEAN: u8 = 0x01;
@@ -108,14 +110,7 @@ fn time(elements: &mut Elements<'_>) -> Option<CertificateTime> {
     let (hour, rest) = pair(rest)?;
     let (minute, rest) = pair(rest)?;
     let (second, rest) = pair(rest)?;
-    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let days = match month {
-        2 if is_leap => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        1..=12 => 31,
-        _ => return None,
-    };
+    let days = days_of_month(i64::from(year), month);
     let is_good =
         (1..=days).contains(&day) && hour < 24 && minute < 60 && second < 60 && rest == b"Z";
     is_good.then_some(CertificateTime { year, month, day, hour, minute, second })

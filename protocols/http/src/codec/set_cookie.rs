@@ -3,6 +3,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use sinew_transports::reactor::calendar::{days_of_month, days_since_1970};
+
 /// Longest name and value together. Longer cookies are refused (RFC 6265bis 5.6).
 const PAIR_MAX: usize = 4096;
 
@@ -132,7 +134,7 @@ pub fn cookie_date(text: &str) -> Option<SystemTime> {
         } else if day.is_none()
             && let Some(found) = number(token, 1, 2)
         {
-            day = Some(found);
+            day = u8::try_from(found).ok();
         } else if month.is_none()
             && let Some(found) = month_number(token)
         {
@@ -150,16 +152,12 @@ pub fn cookie_date(text: &str) -> Option<SystemTime> {
         year @ 0..=69 => year + 2000,
         year => year,
     };
-    let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    let days_of_month = match month {
-        2 => 28 + u32::from(is_leap),
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    };
-    if year < 1601 || day == 0 || day > days_of_month || hour > 23 || minute > 59 || second > 59 {
+    let year = i64::from(year);
+    let is_day = (1..=days_of_month(year, month)).contains(&day);
+    if year < 1601 || !is_day || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
-    let days = days_since_1970(i64::from(year), i64::from(month), i64::from(day));
+    let days = days_since_1970(year, month, day);
     let seconds = days * 86_400 + i64::from(hour * 3_600 + minute * 60 + second);
     let distance = Duration::from_secs(seconds.unsigned_abs());
     match seconds < 0 {
@@ -188,19 +186,11 @@ fn clock_time(token: &[u8]) -> Option<(u32, u32, u32)> {
     Some((whole(parts.next()?)?, whole(parts.next()?)?, number(parts.next()?, 1, 2)?))
 }
 
-fn month_number(token: &[u8]) -> Option<u32> {
+fn month_number(token: &[u8]) -> Option<u8> {
     const MONTHS: &[u8; 36] = b"janfebmaraprmayjunjulaugsepoctnovdec";
     let name = token.get(..3)?;
     let found = MONTHS.chunks(3).position(|month| month.eq_ignore_ascii_case(name))?;
-    u32::try_from(found + 1).ok()
-}
-
-/// Days since 1970-01-01 in the Gregorian calendar. Years are counted from March, so the leap day is the last of a year.
-const fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + day_of_year
-        - 719_468
+    u8::try_from(found + 1).ok()
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use sinew_transports::reactor::calendar::{date_of, days_of_month, days_since_1970};
+
 const DAY: u64 = 86_400;
 
 /// A time as servers write it, in UTC with milliseconds. Times before 1970 are written as its beginning.
@@ -20,7 +22,7 @@ const DAY: u64 = 86_400;
 pub fn format_time(time: SystemTime) -> String {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     let (seconds, millis) = (since.as_secs(), since.subsec_millis());
-    let (year, month, day) = civil(seconds / DAY);
+    let (year, month, day) = date_of((seconds / DAY).cast_signed());
     let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
 }
@@ -33,21 +35,22 @@ pub fn parse_time(text: &[u8]) -> Option<SystemTime> {
     let mut date = date.split('-');
     let (year, month, day) =
         (number(date.next()?, 4)?, number(date.next()?, 2)?, number(date.next()?, 2)?);
+    // They have four and two digits.
+    let (year, month, day) = (year.cast_signed(), month as u8, day as u8);
     let (time, fraction) = time.split_once('.').unwrap_or((time, ""));
     let mut time = time.split(':');
     let (hour, minute, second) =
         (number(time.next()?, 2)?, number(time.next()?, 2)?, number(time.next()?, 2)?);
     let is_valid = date.next().is_none()
         && time.next().is_none()
-        && (1..=12).contains(&month)
-        && (1..=days_of(year, month)).contains(&day)
+        && (1..=days_of_month(year, month)).contains(&day)
         && (hour < 24 && minute < 60 && second <= 60);
     if !is_valid || fraction.len() > 9 || !fraction.bytes().all(|digit| digit.is_ascii_digit()) {
         return None;
     }
     let nanos: u64 =
         if fraction.is_empty() { 0 } else { format!("{fraction:0<9}").parse().ok()? };
-    let days = days(year, month, day)?;
+    let days = u64::try_from(days_since_1970(year, month, day)).ok()?;
     let seconds = days * DAY + hour * 3_600 + minute * 60 + second;
     UNIX_EPOCH.checked_add(Duration::from_secs(seconds) + Duration::from_nanos(nanos))
 }
@@ -55,48 +58,6 @@ pub fn parse_time(text: &[u8]) -> Option<SystemTime> {
 fn number(digits: &str, len: usize) -> Option<u64> {
     let is_number = digits.len() == len && digits.bytes().all(|digit| digit.is_ascii_digit());
     is_number.then(|| digits.parse().ok())?
-}
-
-const fn is_leap(year: u64) -> bool {
-    year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
-}
-
-const fn days_of(year: u64, month: u64) -> u64 {
-    match month {
-        2 if is_leap(year) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// Days before a year, counted from year 0.
-const fn days_before(year: u64) -> u64 {
-    // Year 0 is a leap year of the proleptic calendar.
-    let last = year.saturating_sub(1);
-    year * 365 + last / 4 - last / 100 + last / 400 + if year > 0 { 1 } else { 0 }
-}
-
-/// Days since 1970.
-fn days(year: u64, month: u64, day: u64) -> Option<u64> {
-    let before: u64 = (1..month).map(|month| days_of(year, month)).sum();
-    (days_before(year) + before + day - 1).checked_sub(days_before(1970))
-}
-
-/// Year, month and day of a day since 1970.
-fn civil(days: u64) -> (u64, u64, u64) {
-    let days = days + days_before(1970);
-    // Never more than a year too low.
-    let mut year = days / 366;
-    while days_before(year + 1) <= days {
-        year += 1;
-    }
-    let (mut month, mut day) = (1, days - days_before(year));
-    while day >= days_of(year, month) {
-        day -= days_of(year, month);
-        month += 1;
-    }
-    (year, month, day + 1)
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use sinew_transports::reactor::calendar::{date_of, days_of_month, days_since_1970};
+
 use super::{
     Dialect, Message, ParseError, ValueError,
     reader::{Parsed, Reader},
@@ -47,15 +49,7 @@ impl Date {
         if year == 0 || year > 9_999 || month == 0 || month > 12 || day == 0 {
             return None;
         }
-        let is_leap =
-            year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-        let days = match month {
-            2 if is_leap => 29,
-            2 => 28,
-            4 | 6 | 9 | 11 => 30,
-            _ => 31,
-        };
-        if day > days { None } else { Some(Self { year, month, day }) }
+        if day > days_of_month(year as i64, month) { None } else { Some(Self { year, month, day }) }
     }
 
     /// The year.
@@ -79,12 +73,7 @@ impl Date {
     /// Days since 1970-01-01.
     #[must_use]
     pub const fn days(self) -> i64 {
-        // Years begin in March here, so that the leap day is their last one.
-        let month = (self.month as i64 + 9) % 12;
-        let year = self.year as i64 - (self.month <= 2) as i64;
-        let day_of_year = (153 * month + 2) / 5 + self.day as i64 - 1;
-        year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + day_of_year
-            - 719_468
+        days_since_1970(self.year as i64, self.month, self.day)
     }
 
     /// The day so many days after 1970-01-01. Beyond the years 1 to 9999, the first or the last day.
@@ -98,16 +87,8 @@ impl Date {
         if days > last.days() {
             return last;
         }
-        let days = days + 719_468;
-        let era = days.div_euclid(146_097);
-        let of_era = days.rem_euclid(146_097);
-        let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-        let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let shifted = (5 * day_of_year + 2) / 153;
-        let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-        let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-        let year = year_of_era + era * 400 + (month <= 2) as i64;
-        Self { year: year as u16, month: month as u8, day: day as u8 }
+        let (year, month, day) = date_of(days);
+        Self { year: year as u16, month, day }
     }
 
     pub(super) fn parse(reader: &mut Reader<'_>) -> Parsed<Self> {

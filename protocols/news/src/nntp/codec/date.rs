@@ -1,6 +1,12 @@
 //! Dates: of articles (RFC 5322 3.3), and of commands (RFC 3977 7.1 and 7.3). Pure: reads no clock.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    ops::RangeInclusive,
+    str::FromStr,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use sinew_transports::reactor::calendar::{date_of, days_of_month, days_since_1970};
 
 const DAY: u64 = 24 * 60 * 60;
 const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
@@ -20,9 +26,9 @@ const ZONES: [(&str, i64); 8] = [
 
 /// The time in UTC, by its parts.
 struct Parts {
-    year: u64,
-    month: u64,
-    day: u64,
+    year: i64,
+    month: u8,
+    day: u8,
     second: u64,
 }
 
@@ -30,38 +36,17 @@ impl Parts {
     fn of(time: SystemTime) -> (Self, u64) {
         let seconds = seconds(time);
         let days = seconds / DAY;
-        // Days from 1 March of year 0 on, in eras of 400 years.
-        let shifted = days + 719_468;
-        let (era, of_era) = (shifted / 146_097, shifted % 146_097);
-        let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-        let of_year = of_era - (365 * year + year / 4 - year / 100);
-        let month = (5 * of_year + 2) / 153;
-        let day = of_year - (153 * month + 2) / 5 + 1;
-        let month = if month < 10 { month + 3 } else { month - 9 };
-        let year = year + era * 400 + u64::from(month <= 2);
+        let (year, month, day) = date_of(days.cast_signed());
         (Self { year, month, day, second: seconds % DAY }, days)
     }
 
     /// `None` before 1970, and for a day that does not exist.
     fn time(&self) -> Option<u64> {
-        let is_leap = self.year.is_multiple_of(4)
-            && (!self.year.is_multiple_of(100) || self.year.is_multiple_of(400));
-        let days_of_month = match self.month {
-            2 if is_leap => 29,
-            2 => 28,
-            4 | 6 | 9 | 11 => 30,
-            1..=12 => 31,
-            _ => return None,
-        };
-        if !(1..=days_of_month).contains(&self.day) || !(1970..=9999).contains(&self.year) {
+        let Self { year, month, day, second } = *self;
+        if !(1..=days_of_month(year, month)).contains(&day) || !(1970..=9999).contains(&year) {
             return None;
         }
-        let year = if self.month <= 2 { self.year - 1 } else { self.year };
-        let month = if self.month > 2 { self.month - 3 } else { self.month + 9 };
-        let (era, year) = (year / 400, year % 400);
-        let of_year = (153 * month + 2) / 5 + self.day - 1;
-        let days = era * 146_097 + year * 365 + year / 4 - year / 100 + of_year;
-        Some((days - 719_468) * DAY + self.second)
+        Some(days_since_1970(year, month, day).unsigned_abs() * DAY + second)
     }
 }
 
@@ -81,7 +66,7 @@ pub fn format_article_date(time: SystemTime) -> String {
     let (parts, days) = Parts::of(time);
     let Parts { year, month, day, second } = parts;
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    let (weekday, month) = (DAYS[(days % 7) as usize], MONTHS[month as usize - 1]);
+    let (weekday, month) = (DAYS[(days % 7) as usize], MONTHS[usize::from(month) - 1]);
     format!("{weekday}, {day:02} {month} {year} {hour:02}:{minute:02}:{second:02} +0000")
 }
 
@@ -107,7 +92,7 @@ pub fn parse_article_date(text: &str) -> Option<SystemTime> {
     let mut words = text.split_ascii_whitespace();
     let day = digits(words.next()?, 1..=2)?;
     let month = words.next()?;
-    let month = MONTHS.iter().position(|name| name.eq_ignore_ascii_case(month))? as u64 + 1;
+    let month = MONTHS.iter().position(|name| name.eq_ignore_ascii_case(month))? as u8 + 1;
     let year = words.next()?;
     // RFC 5322 4.3.
     let year = match (digits(year, 2..=4)?, year.len()) {
@@ -116,10 +101,10 @@ pub fn parse_article_date(text: &str) -> Option<SystemTime> {
         (year, _) => year,
     };
     let mut clock = words.next()?.split(':');
-    let hour = digits(clock.next()?, 1..=2).filter(|hour| *hour < 24)?;
-    let minute = digits(clock.next()?, 2..=2).filter(|minute| *minute < 60)?;
+    let hour = digits::<u64>(clock.next()?, 1..=2).filter(|hour| *hour < 24)?;
+    let minute = digits::<u64>(clock.next()?, 2..=2).filter(|minute| *minute < 60)?;
     // A leap second is the last of its minute.
-    let second = clock.next().map_or(Some(0), |second| digits(second, 2..=2))?;
+    let second = clock.next().map_or(Some(0), |second| digits::<u64>(second, 2..=2))?;
     let second = Some(second).filter(|second| *second <= 60)?.min(59);
     if clock.next().is_some() {
         return None;
@@ -141,12 +126,12 @@ fn offset(zone: &str) -> Option<i64> {
             return is_name.then(|| known.map_or(0, |(_, hours)| hours * 3600));
         }
     };
-    let number = i64::try_from(digits(number, 4..=4)?).ok()?;
+    let number = digits::<i64>(number, 4..=4)?;
     let (hours, minutes) = (number / 100, number % 100);
     (minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
 }
 
-fn digits(text: &str, len: std::ops::RangeInclusive<usize>) -> Option<u64> {
+fn digits<N: FromStr>(text: &str, len: RangeInclusive<usize>) -> Option<N> {
     let is_number = len.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| is_number)
 }
@@ -177,9 +162,9 @@ pub(super) fn parse_command_date(date: &str, clock: &str) -> Option<SystemTime> 
     };
     let (month, day) = (digits(rest.get(..2)?, 2..=2)?, digits(rest.get(2..)?, 2..=2)?);
     let clock = Some(clock).filter(|clock| clock.len() == 6 && clock.is_ascii())?;
-    let hour = digits(&clock[..2], 2..=2).filter(|hour| *hour < 24)?;
-    let minute = digits(&clock[2..4], 2..=2).filter(|minute| *minute < 60)?;
-    let second = digits(&clock[4..], 2..=2).filter(|second| *second <= 60)?.min(59);
+    let hour = digits::<u64>(&clock[..2], 2..=2).filter(|hour| *hour < 24)?;
+    let minute = digits::<u64>(&clock[2..4], 2..=2).filter(|minute| *minute < 60)?;
+    let second = digits::<u64>(&clock[4..], 2..=2).filter(|second| *second <= 60)?.min(59);
     // Before 1970 there were no articles.
     if (1..1970).contains(&year) {
         return Some(UNIX_EPOCH);
