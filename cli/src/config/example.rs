@@ -114,7 +114,7 @@ mod tests {
     use crate::config::{keys_of, read};
 
     fn problems(text: &str) -> String {
-        let problems = read(text).err().unwrap_or_default();
+        let problems = read(text, None).err().unwrap_or_default();
         problems.iter().map(|problem| problem.show(std::path::Path::new("example"))).collect()
     }
 

@@ -24,9 +24,8 @@ const NAME_MAX: usize = 64;
 /// The tables of a file; the services are in the last one.
 const TABLES: [&str; 6] = ["reactor", "log", "process", "inspect", "limits", "services"];
 
-/// Reads the text of a file, or says all that is wrong with it.
-pub(crate) fn read(text: &str) -> Result<Program, Vec<Problem>> {
-    let now = Reactor::new().ok().map(|reactor| reactor.wall_clock());
+/// Reads the text of a file, or says all that is wrong with it. With the time, warns of certificates, too, whose files are read for that.
+pub(crate) fn read(text: &str, now: Option<SystemTime>) -> Result<Program, Vec<Problem>> {
     let mut reading = Reading { text, now, problems: Vec::new(), warnings: Vec::new() };
     let program = reading.program();
     let Reading { mut problems, mut warnings, .. } = reading;
@@ -45,6 +44,7 @@ pub(crate) fn read(text: &str) -> Result<Program, Vec<Problem>> {
 
 struct Reading<'a> {
     text: &'a str,
+    /// If certificates are looked at.
     now: Option<SystemTime>,
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
@@ -159,8 +159,9 @@ impl<'a> Reading<'a> {
         if let Err(error) = planned.server.service(&context) {
             return self.problem(place, path, error.to_string());
         }
-        let certificates = certificate_warnings(planned, self.now);
-        for text in context.into_warnings().into_iter().chain(certificates) {
+        let certificates = self.now.map(|now| certificate_warnings(planned, now));
+        let texts = context.into_warnings().into_iter().chain(certificates.into_iter().flatten());
+        for text in texts {
             self.warnings.push(Problem::new(self.text, place.clone(), path, text));
         }
     }

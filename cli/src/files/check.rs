@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use sinew::reactor::Excerpt;
+use sinew::reactor::{Excerpt, Reactor, with_causes};
 
 use crate::{
     exit::{Code, Failure},
@@ -20,7 +20,10 @@ pub(crate) struct Check {
 impl Tool for Check {
     fn run(&self) -> Result<(), Failure> {
         let shown = Excerpt::path(&self.file);
-        match read_file(&self.file)? {
+        let reactor = Reactor::new().map_err(|error| {
+            Failure::new(Code::System, format!("cannot tell the time: {}", with_causes(&error)))
+        })?;
+        match read_file(&self.file, Some(reactor.wall_clock()))? {
             Ok(program) => {
                 for warning in &program.warnings {
                     print!("warning: {}", warning.show(&self.file));

@@ -99,13 +99,13 @@ impl Place {
     }
 }
 
-/// What clients will refuse of the certificates of a service, each text once. Reads files. Without the time, dates are not looked at.
-pub(crate) fn warnings(planned: &Planned, now: Option<SystemTime>) -> Vec<String> {
-    let now = now.map(unix_seconds);
+/// What clients will refuse of the certificates of a service, each text once. Reads files.
+pub(crate) fn warnings(planned: &Planned, now: SystemTime) -> Vec<String> {
+    let now = unix_seconds(now);
     let mut found = Vec::new();
     for place in planned.tls().0 {
         let certificates = place.certificates();
-        let dates = certificates.iter().filter_map(|certificate| of_dates(certificate, now?));
+        let dates = certificates.iter().filter_map(|certificate| of_dates(certificate, now));
         let texts = of_names(&certificates, &place.wanted).into_iter().chain(dates);
         for text in texts {
             if !found.contains(&text) {
@@ -193,8 +193,8 @@ pub(super) struct Certificates {
 impl Certificates {
     /// Looks at those of all services, and logs what was not said when they were looked at last.
     pub(super) fn look(&mut self, services: &[Planned], reactors: &ReactorsHandle) {
-        // An error says that it has ended.
-        let now = reactors.call(0, |shard| shard.reactor().wall_clock()).ok();
+        // An error says that it has ended, and so nobody is served.
+        let Ok(now) = reactors.call(0, |shard| shard.reactor().wall_clock()) else { return };
         let mut said = HashSet::new();
         for planned in services {
             for text in warnings(planned, now) {

@@ -4,6 +4,7 @@ use std::{
     fs::File,
     io::Read,
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use clap::{ArgMatches, FromArgMatches};
@@ -46,7 +47,7 @@ impl Source {
                 let options = Options::from_arg_matches(matches).map_err(usage)?;
                 Program::of_command(name, server, options)
             }
-            Self::File(path) => read_file(path)?.map_err(|problems| {
+            Self::File(path) => read_file(path, None)?.map_err(|problems| {
                 let shown: String = problems.iter().map(|problem| problem.show(path)).collect();
                 let text =
                     format!("{} of the configuration:\n{}", number(&problems), shown.trim_end());
@@ -56,8 +57,11 @@ impl Source {
     }
 }
 
-/// Reads a file, or says what is wrong in it.
-pub(crate) fn read_file(path: &Path) -> Result<Result<Program, Vec<Problem>>, Failure> {
+/// Reads a file, or says what is wrong in it. With the time, warns of certificates, too.
+pub(crate) fn read_file(
+    path: &Path,
+    now: Option<SystemTime>,
+) -> Result<Result<Program, Vec<Problem>>, Failure> {
     let shown = Excerpt::path(path);
     let failed = |error| Failure::io(Code::NoInput, format!("cannot read {shown}"), &error);
     let mut bytes = Vec::new();
@@ -72,7 +76,7 @@ pub(crate) fn read_file(path: &Path) -> Result<Result<Program, Vec<Problem>>, Fa
         let at = error.utf8_error().valid_up_to();
         Failure::new(Code::Config, format!("{shown} is not UTF-8, from byte {at} on"))
     })?;
-    Ok(config::read(&text))
+    Ok(config::read(&text, now))
 }
 
 /// `3 problems`.
